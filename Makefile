@@ -1,0 +1,38 @@
+# Everything sets itself up: only Python 3.11+, make and git are needed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help setup test lint conformance serve clean lock
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("chatproof needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(READY)  ## make .venv and install everything into it
+
+test: $(READY) lint  ## the project's own tests, with ruff and mypy
+	$(BIN)/python -m pytest tests
+
+lint: $(READY)  ## ruff and mypy alone
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+conformance: $(READY)  ## fakes + reference server + the whole suite
+	$(BIN)/python -m pytest conformance --start "python -m reference_server --port {port}"
+
+serve: $(READY)  ## the reference server, offline, on port 5000
+	$(BIN)/python -m reference_server
+
+lock: $(READY)  ## write constraints.txt from what is installed
+	$(BIN)/python -m pip freeze --exclude-editable --disable-pip-version-check > constraints.txt
+
+clean:  ## remove .venv and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
