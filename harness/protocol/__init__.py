@@ -1,0 +1,1 @@
+"""The contract, sans-IO: requirements, messages, the strict SSE parser, transcripts and checks."""

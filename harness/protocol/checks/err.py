@@ -1,0 +1,111 @@
+"""ERR: errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
+from harness.protocol.messages import Kind, decode_object, is_text
+from harness.protocol.transcript import End, Transcript, Transport
+
+# What a stack or a file looks like in the common languages. A bare word or a URL path must not match.
+_INTERNALS = (
+    ("a Python traceback", re.compile(r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+")),
+    ("a stack frame", re.compile(r"^\s*at [^\n]*\(?[^\s()]+:\d+(:\d+)?\)?\s*$", re.MULTILINE)),
+    ("a Go stack", re.compile(r"goroutine \d+ \[|\.go:\d+")),
+    ("a Rust panic", re.compile(r"thread '[^']*' panicked at|\.rs:\d+:\d+")),
+    ("a Java stack", re.compile(r"\([A-Za-z]\w*\.(?:java|kt|scala):\d+\)|Exception in thread ")),
+    (
+        "a source path",
+        re.compile(
+            r"(?<![\w:/.-])(?:/|[A-Za-z]:\\|\.{1,2}/)[^\s'\"<>]*\."
+            r"(?:py|pyc|js|mjs|cjs|ts|tsx|jsx|go|rb|rs|java|kt|php|cs|ex|exs|c|cc|cpp)\b"
+        ),
+    ),
+    ("a source path", re.compile(r"site-packages|node_modules|/usr/lib/|/home/\w+/|\.cargo/registry")),
+)
+
+
+@check("ERR-01")
+def error_ends_the_reply(transcript: Transcript) -> Iterator[Finding]:
+    """An error event has a text and is the last event."""
+    for index, message in enumerate(transcript.messages):
+        if message.kind is not Kind.ERROR:
+            continue
+        error = message.body.get("error")
+        if not is_text(error):
+            yield Violation("ERR-01", f"error {shown(error)}", "a non-empty string", message.at)
+        behind = [one for one in transcript.messages[index + 1 :] if one.kind is not Kind.OTHER]
+        if behind:
+            seen = f"{len(behind)} events behind the error: {shown(dict(behind[0].body))}"
+            yield Violation("ERR-01", seen, "the error is the last event", behind[0].at)
+        return
+    yield Unjudged("ERR-01", f"no error event came: {transcript.outcome()}")
+
+
+def is_http_error(transcript: Transcript) -> bool:
+    """An error told by HTTP status, which is legal before the first token."""
+    return transcript.status is not None and 400 <= transcript.status <= 599
+
+
+def fails_as_error(requirement_id: str) -> Check:
+    """The reply ends in an error, told as an event or by status, and in no completion."""
+
+    @check(requirement_id)
+    def look(transcript: Transcript) -> Iterator[Finding]:
+        expected = "an error, and no completion"
+        if transcript.end is End.REFUSED:
+            yield Unjudged(requirement_id, f"the server could not be asked: {transcript.outcome()}")
+        elif transcript.completion:
+            seen = f"a completion: {shown(dict(transcript.completion.body))}"
+            yield Violation(requirement_id, seen, expected, transcript.completion.at)
+        elif is_http_error(transcript):
+            body = decode_object(transcript.body.decode("utf-8", "replace")).body or {}
+            if not is_text(body.get("error")):
+                seen = f"status {transcript.status} with the body {shown(transcript.body[:200])}"
+                yield Violation(requirement_id, seen, "JSON with a non-empty string `error`")
+        elif not transcript.of(Kind.ERROR):
+            seen = f"no error: {transcript.outcome()}"
+            yield Violation(requirement_id, seen, expected, transcript.ended_at)
+
+    return look
+
+
+def no_tokens(requirement_id: str) -> Check:
+    """Not one token event: the provider said nothing."""
+
+    @check(requirement_id)
+    def look(transcript: Transcript) -> Iterator[Finding]:
+        if transcript.tokens:
+            first = transcript.tokens[0]
+            seen = f"a token that the provider never said: {shown(first.body.get('token'))}"
+            yield Violation(requirement_id, seen, "no token", first.at)
+
+    return look
+
+
+def no_internals(*secrets: str) -> Check:
+    """No error text, and no error body, shows a traceback, a source path or one of `secrets`."""
+
+    @check("ERR-04")
+    def look(transcript: Transcript) -> Iterator[Finding]:
+        texts = [str(dict(message.body)) for message in transcript.of(Kind.ERROR)]
+        texts += [str(message.body.get("error")) for message in transcript.of(Kind.ERROR)]
+        if transcript.transport is Transport.SSE and is_http_error(transcript):
+            texts.append(transcript.body.decode("utf-8", "replace"))
+        if not texts:
+            yield Unjudged("ERR-04", f"no error to look at: {transcript.outcome()}")
+        for text in texts:
+            if what := internals(text, *secrets):
+                yield Violation("ERR-04", f"{what} in {shown(text, 400)}", "an error that shows no internals")
+                return
+
+    return look
+
+
+def internals(text: str, *secrets: str) -> str | None:
+    """Name what a text gives away of the server's inside, or None."""
+    if any(secret in text for secret in secrets if secret):
+        return "the API key"
+    return next((what for what, pattern in _INTERNALS if pattern.search(text)), None)

@@ -1,0 +1,58 @@
+"""SIO: what is special to Socket.IO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.protocol.findings import Check, Finding, Violation, check, shown
+from harness.protocol.messages import Kind, is_text
+from harness.protocol.transcript import Transcript
+
+CHAT_KINDS = (Kind.TOKEN, Kind.COMPLETION, Kind.ERROR)
+
+
+@check("SIO-03")
+def one_terminal_event(transcript: Transcript) -> Iterator[Finding]:
+    """One `chat_complete` or `chat_stream_error`, and no chat event behind it."""
+    expected = "exactly one chat_complete or chat_stream_error, and nothing behind it"
+    chat = transcript.of(*CHAT_KINDS)
+    terminal = transcript.terminal
+    if terminal is None:
+        yield Violation("SIO-03", f"no terminal event: {transcript.outcome()}", expected, transcript.ended_at)
+        return
+    behind = chat[chat.index(terminal) + 1 :]
+    if behind:
+        seen = f"{len(behind)} events behind {terminal.name}: {behind[0].name} {shown(dict(behind[0].body))}"
+        yield Violation("SIO-03", seen, expected, behind[0].at)
+
+
+@check("SIO-05")
+def refused_with_an_error(transcript: Transcript) -> Iterator[Finding]:
+    """One `chat_stream_error` with a text, and nothing else."""
+    expected = "chat_stream_error with a non-empty `error`"
+    chat = transcript.of(*CHAT_KINDS)
+    if not chat:
+        yield Violation("SIO-05", f"no answer: {transcript.outcome()}", expected, transcript.ended_at)
+    elif chat[0].kind is not Kind.ERROR or not is_text(chat[0].body.get("error")):
+        yield Violation("SIO-05", f"{chat[0].name} {shown(dict(chat[0].body))}", expected, chat[0].at)
+
+
+def replies_do_not_mix(first: str, second: str) -> Check:
+    """Of two asks on one socket the second is queued or refused: their tokens stand one after the other."""
+
+    @check("SIO-11")
+    def look(transcript: Transcript) -> Iterator[Finding]:
+        expected = "the first reply whole, then the second whole or refused"
+        runs: list[str] = []
+        for message in transcript.tokens:
+            if message.body.get("count") == 1 or not runs:
+                runs.append("")
+            runs[-1] += message.token
+        errors, completions = len(transcript.of(Kind.ERROR)), len(transcript.of(Kind.COMPLETION))
+        outcome = f"{completions} completions, {errors} errors, replies {[shown(run, 60) for run in runs]}"
+        is_queued = runs == [first, second] and completions == 2
+        is_refused = runs == [first] and completions == 1 and errors == 1
+        if not is_queued and not is_refused:
+            yield Violation("SIO-11", outcome, expected, transcript.ended_at)
+
+    return look

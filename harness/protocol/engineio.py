@@ -1,0 +1,130 @@
+"""Engine.IO v4 and Socket.IO v5 packets, sans-IO: text in, signals out, and the texts to send.
+
+Source: the Engine.IO and Socket.IO protocol documents, versions 4 and 5. Only the default namespace `/`;
+binary attachments are counted and passed over, since the API sends none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+SEPARATOR = "\x1e"  # between the packets of one polling payload
+PONG = "3"
+CLOSE = "1"
+CONNECT = "40"
+DISCONNECT = "41"
+
+_PACKET = re.compile(r"(?P<attachments>\d+-)?(?:(?P<namespace>/[^,]*),)?(?P<ack>\d+)?(?P<data>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The handshake: intervals in seconds."""
+
+    sid: str
+    ping_interval: float
+    ping_timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pinged:
+    """The server asks for a pong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The server accepted the connection to the namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """The server emitted an event."""
+
+    name: str
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The server closed the connection, or refused it."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A packet that is none."""
+
+    why: str
+
+
+Signal = Opened | Pinged | Joined | Emitted | Closed | Bad
+
+
+def emit(name: str, *args: Any) -> str:
+    """The packet of an event that a client emits."""
+    return "42" + json.dumps([name, *args], ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(slots=True)
+class Decoder:
+    """Turns packets into signals. Feed it one Engine.IO packet at a time."""
+
+    bad: list[str] = field(default_factory=list)
+
+    def feed(self, packet: str) -> Signal | None:
+        """Give what a packet says, or None where it says nothing to a client (noop, ack)."""
+        kind, rest = packet[:1], packet[1:]
+        match kind:
+            case "0":
+                return self._opened(rest)
+            case "1":
+                return Closed("the server closed the connection")
+            case "2":
+                return Pinged()
+            case "4":
+                return self._message(rest)
+            case "3" | "6":
+                return None
+        return self._refuse(f"Engine.IO packet of unknown type: {packet[:60]!r}")
+
+    def _opened(self, rest: str) -> Signal:
+        try:
+            data = json.loads(rest)
+            return Opened(str(data["sid"]), data["pingInterval"] / 1000, data["pingTimeout"] / 1000)
+        except (ValueError, KeyError, TypeError):
+            return self._refuse(f"not an Engine.IO handshake: {rest[:120]!r}")
+
+    def _message(self, rest: str) -> Signal | None:
+        kind, match = rest[:1], _PACKET.fullmatch(rest[1:])
+        assert match is not None  # every part of the pattern may be absent
+        if match["namespace"] not in (None, "/"):
+            return None
+        match kind:
+            case "0":
+                return Joined()
+            case "1":
+                return Closed("the server disconnected the socket")
+            case "4":
+                return Closed(f"the server refused the connection: {match['data'][:120]}")
+            case "2" | "5":
+                return self._event(match["data"])
+            case "3" | "6":
+                return None
+        return self._refuse(f"Socket.IO packet of unknown type: {rest[:60]!r}")
+
+    def _event(self, data: str) -> Signal:
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError):
+            return self._refuse(f"an event that is not JSON: {data[:120]!r}")
+        if not isinstance(value, list) or not value or not isinstance(value[0], str):
+            return self._refuse(f"an event that is no array with a name: {data[:120]!r}")
+        return Emitted(value[0], tuple(value[1:]))
+
+    def _refuse(self, why: str) -> Bad:
+        self.bad.append(why)
+        return Bad(why)

@@ -1,0 +1,109 @@
+"""The rows of the contract, read from `requirements.toml`, their one source."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("requirements.toml")
+
+
+class Level(StrEnum):
+    """MUST decides the verdict; SHOULD is reported and fails only a strict run."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+
+
+class Profile(StrEnum):
+    """What a server declares that it offers. `core` is always declared."""
+
+    CORE = "core"
+    SOCKETIO = "socketio"
+    LIMITS = "limits"
+    CHAT = "chat"
+    AUTH = "auth"
+    CORS = "cors"
+    PERFORMANCE = "performance"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One row: `id` is permanent, `profiles` must all be declared for the row to apply."""
+
+    id: str
+    level: Level
+    profiles: tuple[Profile, ...]
+    needs_provider: bool
+    text: str
+    why: str = ""
+
+    @property
+    def group(self) -> str:
+        """The id's first part, `SSE` of `SSE-02`."""
+        return self.id.partition("-")[0]
+
+    @property
+    def profile(self) -> Profile:
+        """The row's own profile, the first of those it needs."""
+        return self.profiles[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """All rows in the contract's order, and the titles of their groups."""
+
+    rows: dict[str, Requirement]
+    titles: dict[str, str]
+
+    def __getitem__(self, requirement_id: str) -> Requirement:
+        return self.rows[requirement_id]
+
+    def __contains__(self, requirement_id: str) -> bool:
+        return requirement_id in self.rows
+
+    def __iter__(self) -> Iterator[Requirement]:
+        return iter(self.rows.values())
+
+    def group(self, name: str) -> list[Requirement]:
+        """The rows of one group, in order."""
+        return [row for row in self if row.group == name]
+
+
+@cache
+def contract() -> Contract:
+    """Read the contract.
+
+    Raises:
+        ValueError: an id stands twice, or a row has an unknown key, level or profile.
+    """
+    with SOURCE.open("rb") as file:
+        document = tomllib.load(file)
+    rows: dict[str, Requirement] = {}
+    for entry in document["rows"]:
+        row = _row(dict(entry))
+        if row.id in rows:
+            raise ValueError(f"{SOURCE.name}: {row.id} stands twice")
+        rows[row.id] = row
+    return Contract(rows, dict(document["sections"]))
+
+
+def _row(entry: dict[str, object]) -> Requirement:
+    profiles: tuple[Profile, ...] = (Profile(str(entry.pop("profile"))),)
+    if also := entry.pop("also", None):
+        profiles += (Profile(str(also)),)
+    row = Requirement(
+        id=str(entry.pop("id")),
+        level=Level(str(entry.pop("level"))),
+        profiles=profiles,
+        needs_provider=bool(entry.pop("needs_provider", False)),
+        text=str(entry.pop("text")),
+        why=str(entry.pop("why", "")),
+    )
+    if entry:
+        raise ValueError(f"{SOURCE.name}: {row.id} has unknown keys: {', '.join(entry)}")
+    return row
