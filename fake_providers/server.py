@@ -1,0 +1,194 @@
+"""The fake providers over HTTP: listening, choosing the dialect, caching what was rendered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+from fake_providers import journal as journals
+from fake_providers.admin import PREFIX, Admin
+from fake_providers.connection import Connection
+from fake_providers.dialects import all_dialects
+from fake_providers.exchange import Ask, Dialect, Reply, Request
+from fake_providers.frames import Frame
+from fake_providers.journal import Entry, Journal
+from fake_providers.script import Script
+from fake_providers.wire import Plan, plan
+
+_CACHE_BYTES: Final = 32_000_000
+_BACKLOG: Final = 2_048
+
+_CacheKey = tuple[str, Ask, bool, bool]
+
+
+class FakeServer:
+    """Fake providers on one port of one host.
+
+    `scripts` by name; `start` binds (port 0: one that the system picks) and raises OSError where it
+    cannot. For one event loop; uvloop is the fastest, any will do.
+    """
+
+    def __init__(self, scripts: Mapping[str, Script], host: str = "127.0.0.1", port: int = 0) -> None:
+        self.scripts = dict(scripts)
+        self.journal = Journal()
+        self.connections: set[Connection] = set()
+        self.refusing = False
+        self.host = host
+        self.port = port
+        self._admin = Admin(self)
+        self._dialects = all_dialects()
+        self._nowhere: Dialect = _Nowhere()
+        self._plans: OrderedDict[_CacheKey, Plan] = OrderedDict()
+        self._plans_size = 0
+        self._port_holder: socket.socket | None = None
+        self._listener: asyncio.Server | None = None
+        self._reopening: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """The root URL, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    async def start(self) -> None:
+        # A socket that never listens keeps the port ours while connections are being refused.
+        self._port_holder = self._bound_socket(self.port)
+        self.port = self._port_holder.getsockname()[1]
+        await self._listen()
+
+    async def stop(self) -> None:
+        """Stop listening and drop every connection."""
+        if self._reopening is not None:
+            self._reopening.cancel()
+        for task in list(self._tasks):
+            await task
+        await self._stop_listening()
+        for connection in list(self.connections):
+            connection.abort()
+        if self._port_holder is not None:
+            self._port_holder.close()
+        await asyncio.sleep(0)  # let the aborted transports close their sockets
+
+    async def refuse(self, seconds: float) -> None:
+        """Refuse new connections for that long; idle provider connections are closed, so that none is reused."""
+        if self._reopening is not None:
+            self._reopening.cancel()
+            self._reopening = None
+        self.refusing = seconds > 0
+        if not self.refusing:
+            await self._listen()
+            return
+        await self._stop_listening()
+        for connection in list(self.connections):
+            connection.close_if_idle()
+        self._reopening = asyncio.get_running_loop().call_later(seconds, self._reopen)
+
+    # what a connection asks for
+
+    def is_control(self, path: str) -> bool:
+        return path.startswith(PREFIX)
+
+    async def control(self, request: Request) -> Reply:
+        return await self._admin.answer(request)
+
+    def provide(self, request: Request, chunks_allowed: bool, keep_alive: bool) -> tuple[Plan, Entry]:
+        """The answer to a provider's request, and its new journal entry."""
+        received = time.monotonic()
+        dialect = next((d for d in self._dialects if d.answers(request.method, request.path)), self._nowhere)
+        answer = dialect.read(request, self.scripts)
+        ask = answer if isinstance(answer, Ask) else None
+        if isinstance(answer, Ask):
+            made = self._planned(dialect, answer, chunks_allowed, keep_alive)
+        else:
+            made = plan(answer, chunks_allowed, keep_alive, head_only=request.method == "HEAD")
+
+        def entry(number: int) -> Entry:
+            return Entry(
+                id=number,
+                provider=dialect.NAME,
+                method=request.method,
+                path=journals.redacted_path(request.path, request.query),
+                headers=journals.redacted_headers(request.headers),
+                body=request.json,
+                received=received,
+                stream=ask.stream if ask is not None else False,
+                script=ask.scenario if ask is not None else None,
+                case=answer.case,
+            )
+
+        return made, self.journal.begin(entry, len(request.body), len(made.writes))
+
+    def _planned(self, dialect: Dialect, ask: Ask, chunks_allowed: bool, keep_alive: bool) -> Plan:
+        key = (dialect.NAME, ask, chunks_allowed, keep_alive)
+        found = self._plans.get(key)
+        if found is not None:
+            self._plans.move_to_end(key)
+            return found
+        made = plan(dialect.render(ask), chunks_allowed, keep_alive)
+        self._plans[key] = made
+        self._plans_size += made.size
+        while self._plans_size > _CACHE_BYTES:
+            self._plans_size -= self._plans.popitem(last=False)[1].size
+        return made
+
+    # listening
+
+    def _bound_socket(self, port: int) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.setblocking(False)
+            bound.bind((self.host, port))
+        except OSError:
+            bound.close()
+            raise
+        return bound
+
+    async def _listen(self) -> None:
+        if self._listener is not None:
+            return
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            lambda: Connection(self), sock=self._bound_socket(self.port), backlog=_BACKLOG
+        )
+
+    async def _stop_listening(self) -> None:
+        if self._listener is None:
+            return
+        self._listener.close()
+        self._listener = None
+        for _ in range(2):  # uvloop closes its handles in the loop's next round
+            await asyncio.sleep(0)
+
+    def _reopen(self) -> None:
+        self.refusing = False
+        task = asyncio.get_running_loop().create_task(self._listen())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _Nowhere:
+    """Answers what no provider answers: most often a base URL that lacks its /v1."""
+
+    NAME = "none"
+
+    def answers(self, method: str, path: str) -> bool:
+        return True
+
+    def read(self, request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
+        message = (
+            f"Invalid URL ({request.method} {request.path[:200]}): no fake provider answers there."
+            " Is the base URL right? OPENAI_BASE_URL ends in /v1."
+        )
+        error = {"message": message, "type": "invalid_request_error", "param": None, "code": "unknown_url"}
+        return Reply(404, (("content-type", "application/json"),), (Frame(json.dumps({"error": error}).encode(), 0.0),))
+
+    def render(self, ask: Ask) -> Reply:
+        raise AssertionError("there is nothing to ask here")

@@ -1,0 +1,1 @@
+"""The project's own tests, one folder for each part of the house."""

