@@ -1,0 +1,235 @@
+"""The server as a process, with the fake providers behind it, over real sockets."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+import socketio  # type: ignore[import-untyped]  # it ships no types
+
+from fake_providers.process import FakesProcess, start_fakes
+
+
+@contextmanager
+def running(**environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server on a free port, and its URL."""
+    known = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reference_server", "--port", "0"],
+        env={**known, **environ},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found, "it did not say where it listens"
+        yield process, found[0]
+    finally:
+        process.terminate()
+        process.stdout.close()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def fakes() -> Iterator[FakesProcess]:
+    with start_fakes() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def url(fakes: FakesProcess) -> Iterator[str]:
+    with running(OPENAI_API_KEY="sk-test", OPENAI_BASE_URL=fakes.openai_base_url, PROVIDER_TIMEOUT="20") as (
+        _,
+        server,
+    ):
+        yield server
+
+
+def new_case() -> str:
+    return uuid.uuid4().hex
+
+
+def journal_entry(fakes: FakesProcess, case: str, **wait: str) -> dict[str, Any]:
+    params = {"case": case, "timeout": "5", **wait}
+    found = httpx.get(f"{fakes.url}/_fake/journal/wait", params=params, timeout=10).json()
+    assert not found["timed_out"]
+    (entry,) = found["entries"]
+    return dict(entry)
+
+
+def connect(url: str) -> socket.socket:
+    """A client connection from an address of its own, so that no test uses up another's rate limit."""
+    host, port = url.removeprefix("http://").split(":")
+    client = socket.socket()
+    if sys.platform == "linux":  # elsewhere only 127.0.0.1 is there by itself
+        client.bind((f"127.{uuid.uuid4().int % 200 + 10}.{uuid.uuid4().int % 250}.1", 0))
+    client.settimeout(10)
+    client.connect((host, int(port)))
+    return client
+
+
+def post(path: str, message: str) -> bytes:
+    body = json.dumps({"message": message}).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    return head.encode() + body
+
+
+def test_tokens_come_one_by_one_and_the_upstream_connection_is_left_in_order(url: str, fakes: FakesProcess) -> None:
+    case = new_case()
+    times = []
+    with (
+        httpx.Client(trust_env=False) as client,
+        client.stream("POST", f"{url}/api/chat/stream", json={"message": f"scenario paced case {case}"}) as reply,
+    ):
+        assert "Content-Encoding" not in reply.headers
+        for line in reply.iter_lines():
+            if '"token"' in line:
+                times.append(time.monotonic())
+    gaps = [after - before for before, after in pairwise(times)]
+    assert len(times) == 20
+    assert max(gaps) < 0.5
+    assert times[-1] - times[0] > 0.8
+    assert journal_entry(fakes, case, ended="1")["ended"] == "completed"
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["close", "reset"])
+@pytest.mark.parametrize("script", ["silent", "stall", "minute"])
+@pytest.mark.parametrize("path", ["/api/chat/stream", "/api/chat"])
+def test_a_client_that_goes_cancels_the_provider(
+    url: str, fakes: FakesProcess, path: str, script: str, reset: bool
+) -> None:
+    case = new_case()
+    with connect(url) as client:
+        client.sendall(post(path, f"scenario {script} case {case}"))
+        journal_entry(fakes, case, entries="1")
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    left = time.monotonic()
+    assert journal_entry(fakes, case, ended="1")["ended"] in ("client_closed", "client_reset")
+    assert time.monotonic() - left < 1
+
+
+def test_a_pipelined_request_is_not_a_hangup(url: str) -> None:
+    with connect(url) as client:
+        first = post("/api/chat/stream", "scenario paced").replace(b"Connection: close\r\n", b"")
+        client.sendall(first + post("/api/chat/stream", "scenario three-tokens"))
+        received = b""
+        while piece := client.recv(65536):
+            received += piece
+    assert received.count(b'"done":true') == 2
+
+
+def test_a_huge_body_gets_its_answer(url: str) -> None:
+    with connect(url) as client:
+        client.sendall(b"POST /api/chat/stream HTTP/1.1\r\nHost: test\r\nContent-Length: 10000000\r\n\r\n")
+        client.sendall(b"x" * 10_000_000)
+        assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+class Asker:
+    """python-socketio's client, with the events that came in a queue."""
+
+    def __init__(self) -> None:
+        self.client = socketio.AsyncClient(reconnection=False)
+        self.events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self.client.on("*", lambda name, data: self.events.put_nowait((name, data)))
+
+    async def ask(self, *payload: object) -> list[tuple[str, dict[str, Any]]]:
+        await self.client.emit("chat_stream", *payload)
+        events: list[tuple[str, dict[str, Any]]] = []
+        while not events or events[-1][0] == "chat_token":
+            events.append(await asyncio.wait_for(self.events.get(), 10))
+        return events
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_socketio_replies_refuses_and_stops(url: str, fakes: FakesProcess, transport: str) -> None:
+    asker, bystander, case = Asker(), Asker(), new_case()
+    await bystander.client.connect(url, transports=[transport])
+    await asker.client.connect(url, transports=[transport])
+    bad: list[tuple[object, ...]] = [(), (None,), ([],), (5,), ("hi",), ({"message": " "},), (b"bytes",)]
+    for payload in bad:
+        ((name, data),) = await asker.ask(*payload)
+        assert name == "chat_stream_error"
+        assert data["error"]
+    # More than the 16 packets that python-socketio takes from one polling response.
+    *tokens, (name, done) = await asker.ask({"message": "scenario hundred-tokens", "session_id": transport})
+    assert name == "chat_complete"
+    assert "".join(data["token"] for _, data in tokens) == done["full_response"]
+    assert [data["count"] for _, data in tokens] == list(range(1, 101))
+    async with httpx.AsyncClient(trust_env=False) as http:
+        assert (await http.get(f"{url}/api/chat/sessions/{transport}")).json()["messages"] == 2
+
+    await asker.client.emit("chat_stream", {"message": f"scenario silent case {case}"})
+    await asyncio.to_thread(journal_entry, fakes, case, entries="1")
+    ((name, _),) = await asker.ask({"message": "hi"})
+    assert name == "chat_stream_error"
+    await asker.client.disconnect()
+    entry = await asyncio.to_thread(journal_entry, fakes, case, ended="1")
+    assert entry["ended"] in ("client_closed", "client_reset")
+    assert bystander.events.empty()
+    await bystander.client.disconnect()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_without_a_key_it_brings_its_own_provider_and_takes_it_away(number: signal.Signals) -> None:
+    with running() as (process, url):
+        assert process.stdout is not None
+        said = "".join(process.stdout.readline() for _ in range(3))
+        journal = re.search(r"http://\S+/_fake/journal", said)
+        assert "OPENAI_API_KEY" in said
+        assert journal
+        assert httpx.post(f"{url}/api/chat", json={"message": "hi"}).json()["response"]
+        with connect(url) as client:
+            client.sendall(post("/api/chat/stream", "scenario silent"))
+            assert client.recv(65536)
+            process.send_signal(number)
+            assert process.wait(3) == 0
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(journal[0])
+
+
+@pytest.mark.parametrize(
+    ("environ", "about"), [({"PORT": "abc"}, "port"), ({"PROVIDER_TIMEOUT": "-1"}, "PROVIDER_TIMEOUT")]
+)
+def test_a_bad_setting_is_one_line(environ: dict[str, str], about: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "reference_server"],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert process.returncode == 2
+    assert about in process.stderr
+    assert process.stderr.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        process = subprocess.run(
+            [sys.executable, "-m", "reference_server", "--port", port],
+            env={**os.environ, "OPENAI_API_KEY": "k", "PORT": "abc"},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert process.returncode == 2
+    assert re.fullmatch(rf"reference_server: Cannot listen on 127\.0\.0\.1:{port}: .+\n", process.stderr)
