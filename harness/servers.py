@@ -1,0 +1,138 @@
+"""Starting the server under test, waiting until it listens, and stopping it by its handle."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+
+from harness.errors import ChatproofError
+from harness.net import Target
+
+STOP_TIMEOUT = 5.0
+LAST_WORDS = 400  # characters of a dead server's output that the error line repeats
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+@dataclass(slots=True)
+class StartedServer:
+    """A server that the suite started, in a process group of its own."""
+
+    command: str
+    target: Target
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+
+    @classmethod
+    def start(cls, command: str, environment: Mapping[str, str], port: int, timeout: float) -> Self:
+        """Run `command`, with `{port}` in it replaced and PORT set, and wait until it listens.
+
+        Args:
+            environment: variables set for it beside the caller's own.
+            timeout: seconds that it may take.
+
+        Raises:
+            ChatproofError: it cannot be started, ends early, or does not listen in time.
+        """
+        words = shlex.split(command.replace("{port}", str(port)))
+        if not words:
+            raise ChatproofError("--start: the command is empty")
+        output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
+        variables = {**os.environ, **environment, "PORT": str(port), "PATH": search_path()}
+        try:
+            process = subprocess.Popen(
+                words,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            output.close()
+            raise ChatproofError(f"--start: cannot run {words[0]!r}: {error.strerror}") from error
+        server = cls(command, Target("http", "127.0.0.1", port), process, output)
+        try:
+            server._wait(port, timeout)
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    def _wait(self, port: int, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if (code := self.process.poll()) is not None:
+                raise ChatproofError(
+                    f"--start: {self.command!r} ended with exit code {code} before it listened on port {port}"
+                    f"{self.last_words()}"
+                )
+            for host in ("127.0.0.1", "::1"):  # "localhost" is ::1 alone to some servers
+                if listens(host, port):
+                    self.target = Target("http", host, port)
+                    return
+            time.sleep(0.05)
+        raise ChatproofError(
+            f"--start: {self.command!r} does not listen on port {port} after {timeout:g} s "
+            f"({{port}} in the command and the PORT variable tell it where){self.last_words()}"
+        )
+
+    def last_words(self) -> str:
+        """The end of its output, for an error line."""
+        size = self.output.seek(0, os.SEEK_END)
+        self.output.seek(max(0, size - LAST_WORDS))
+        text = " / ".join(
+            line.strip() for line in self.output.read().decode("utf-8", "replace").splitlines() if line.strip()
+        )
+        return f"; its last words: {text}" if text else ""
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code once it has ended."""
+        return self.process.poll()
+
+    def stop(self) -> None:
+        """End it and everything that it started."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_TIMEOUT)
+                break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # children that outlived it
+        self.output.close()
+
+
+def search_path() -> str:
+    """PATH for a started server: where no virtual environment is active, `python` in a command means the
+    interpreter that runs the suite, so that `.venv/bin/pytest` works without activating anything."""
+    path = os.environ.get("PATH", os.defpath)
+    if "VIRTUAL_ENV" in os.environ or sys.prefix == sys.base_prefix:
+        return path
+    return os.pathsep.join((str(Path(sys.executable).parent), path))
