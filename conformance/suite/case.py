@@ -1,0 +1,248 @@
+"""One test of the suite: how it asks, and how it says what it found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.suite.provider import Provider
+from conformance.suite.run import NotApplicable, NotTestable, Run
+from conformance.suite.streams import SocketStream, SseStream, Stream
+from harness.http import Deadlines, Exchange, Request
+from harness.protocol.findings import Check, Finding, Unjudged, Violation
+from harness.protocol.transcript import Transcript, Transport
+from harness.socketio import NotConnected, SocketClient
+from harness.trace import screen
+from harness.verdicts import Record, Verdict
+
+STREAM = "/api/chat/stream"
+CHAT = "/api/chat"
+SESSIONS = "/api/chat/sessions/"
+RETRY_AFTER = 61.0  # seconds to wait after a 429 that does not say how long
+FRESH = ""
+TRIES = 3  # of a check that a busy machine can spoil: a server that is at fault fails each time
+
+Judged = tuple[Transcript, Sequence[Check]]
+
+
+@dataclass(slots=True)
+class Case:
+    """What the tests get as `case`; its methods are fixtures too."""
+
+    run: Run
+    name: str
+    ids: tuple[str, ...]
+    source: str | None
+    records: list[Record] = field(default_factory=list)
+    _open: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    # -- asking
+
+    def message(self, text: str, script: str, case: str) -> str:
+        """The text to send. With the fakes behind the server it says which script they shall play."""
+        return f"{text} scenario {script} case {case}" if self.run.provider else text
+
+    async def start(
+        self,
+        text: str = "Please say hello.",
+        *,
+        script: str = "hello",
+        session: str | None = FRESH,
+        over: Transport = Transport.SSE,
+        socket: SocketClient | None = None,
+        source: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        deadlines: Deadlines | None = None,
+        receive_buffer: int | None = None,
+    ) -> Stream:
+        """Ask, and give the reply under way.
+
+        Args:
+            session: its session id; a fresh one if left out, none at all if None.
+            socket: an open socket to ask on; else one is opened where `over` is not SSE.
+            source: the address to ask from; else the test's own.
+
+        Raises:
+            NotTestable: no socket could be opened.
+        """
+        case = self.run.new_case()
+        body: dict[str, Any] = {"message": self.message(text, script, case)}
+        if session is not None:
+            body["session_id"] = session or self.run.new_session()
+        if over is Transport.SSE and socket is None:
+            await self.run.pace(STREAM)
+            exchange = Exchange(
+                self.run.target,
+                Request.json("POST", STREAM, body, headers),
+                source or self.source,
+                deadlines or self.run.deadlines,
+                receive_buffer,
+            )
+            exchange.transcript.case = case
+            self._open.append(exchange.close)
+            return SseStream(exchange.start())
+        client = socket or await self.connect(over, source)
+        try:
+            transcript = await client.emit("chat_stream", body)
+        except NotConnected as error:
+            raise NotTestable(f"the socket was lost: {error}") from error
+        transcript.case = case
+        return SocketStream(client, transcript, (deadlines or self.run.deadlines).silence, owned=socket is None)
+
+    async def ask(self, text: str = "Please say hello.", **how: Any) -> Transcript:
+        """Ask, and give the whole exchange. A 429 is waited out: it is the business of the LIM rows."""
+        while True:
+            reply = await (await self.start(text, **how)).finish()
+            if not await self._refused_for_now(reply):
+                self.run.note(reply)
+                return reply
+
+    async def ask_once(self, text: str, **how: Any) -> Transcript:
+        """As `ask`, where a 429 is an answer like others."""
+        reply = await (await self.start(text, **how)).finish()
+        self.run.note(reply)
+        return reply
+
+    async def request(self, request: Request, source: str | None = None, **how: Any) -> Transcript:
+        """Any other HTTP request, with its answer. A 429 is waited out."""
+        while True:
+            answer = await self.request_once(request, source, **how)
+            if not await self._refused_for_now(answer):
+                return answer
+
+    async def request_once(
+        self, request: Request, source: str | None = None, deadlines: Deadlines | None = None, paced: bool = True
+    ) -> Transcript:
+        """As `request`, where a 429 is an answer like others. `paced`: keep within the server's limits."""
+        if request.method == "POST":
+            await self.run.pace(request.path, wait=paced)
+        exchange = Exchange(self.run.target, request, source or self.source, deadlines or self.run.deadlines)
+        self._open.append(exchange.close)
+        answer = await exchange.start().finish()
+        self.run.note(answer)
+        return answer
+
+    async def post(self, value: object, path: str = STREAM) -> Transcript:
+        """POST a JSON value."""
+        return await self.request(Request.json("POST", path, value))
+
+    async def connect(self, transport: Transport, source: str | None = None) -> SocketClient:
+        """Open a socket that is closed with the test. Raises NotTestable."""
+        client = SocketClient(self.run.target, transport, source or self.source)
+        try:
+            await client.connect()
+        except NotConnected as error:
+            raise NotTestable(f"no Socket.IO connection over {transport}: {error}") from error
+        self._open.append(client.disconnect)
+        return client
+
+    @property
+    def provider(self) -> Provider:
+        """The fakes behind the server. Raises NotApplicable where there are none."""
+        if self.run.provider is None:
+            raise NotApplicable(self.run.no_provider)
+        return self.run.provider
+
+    async def _refused_for_now(self, answer: Transcript) -> bool:
+        if answer.status != 429:
+            return False
+        try:
+            wait = float(answer.header("retry-after") or RETRY_AFTER)
+        except ValueError:
+            wait = RETRY_AFTER  # a date
+        await self.run.wait_out(min(max(wait, 1.0), RETRY_AFTER), answer.request)
+        return True
+
+    # -- saying what was found
+
+    def conforms(self, transcript: Transcript, *checks: Check | Iterable[Check]) -> None:
+        """Run checks on a transcript and keep what they find, a pass as well."""
+        for one in _flat(checks):
+            findings = one(transcript)
+            for finding in findings:
+                self._keep(finding, transcript)
+            if not findings:
+                self._record(one.id, Verdict.PASSED)
+
+    def holds(
+        self, requirement_id: str, kept: bool, seen: str, expected: str, transcript: Transcript | None = None
+    ) -> bool:
+        """Keep a plain finding. Gives `kept` back."""
+        if kept:
+            self._record(requirement_id, Verdict.PASSED, seen)
+        else:
+            self._keep(Violation(requirement_id, seen, expected), transcript)
+        return kept
+
+    def cannot_judge(self, requirement_id: str, why: str) -> None:
+        """Say that a row could not be judged here."""
+        self._keep(Unjudged(requirement_id, why), None)
+
+    async def steadily(self, attempt: Callable[[], Awaitable[Judged]]) -> None:
+        """Judge by timing: a check that fails is made anew, since this machine may have been busy.
+
+        Each check must pass in one of `TRIES` attempts.
+        """
+        failed: dict[str, list[tuple[Finding, Transcript]]] = {}
+        passed: set[str] = set()
+        for _ in range(TRIES):
+            transcript, checks = await attempt()
+            for one in checks:
+                findings = one(transcript)
+                if findings:
+                    failed[one.id] = [(finding, transcript) for finding in findings]
+                else:
+                    passed.add(one.id)
+            if not failed.keys() - passed:
+                break
+        for requirement_id in passed:
+            self._record(requirement_id, Verdict.PASSED)
+        for requirement_id in failed.keys() - passed:
+            for finding, transcript in failed[requirement_id]:
+                self._keep(finding, transcript)
+
+    def _keep(self, finding: Finding, transcript: Transcript | None) -> None:
+        if isinstance(finding, Unjudged):
+            self._record(finding.id, Verdict.NOT_TESTABLE, finding.why)
+        else:
+            shown = screen(self.run.contract[finding.id], finding, transcript)
+            self._record(finding.id, Verdict.VIOLATED, finding.seen, finding.expected, shown)
+
+    def _record(
+        self, requirement_id: str, verdict: Verdict, seen: str = "", expected: str = "", shown: str = ""
+    ) -> None:
+        if requirement_id not in self.ids:
+            raise LookupError(f"{self.name} judges {requirement_id}, which it does not name")
+        if self.run.applies(requirement_id):
+            self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name))
+
+    def blame(self, why: str, details: str) -> None:
+        """Say that the suite itself failed."""
+        shown = f"harness error in {self.name}: {why}\n{details}"
+        self.records.append(Record(self.ids[0], Verdict.HARNESS_ERROR, why, screen=shown, test=self.name))
+
+    def argument(self, name: str) -> Any:
+        """What a test gets under a name."""
+        return {"case": self, "ask": self.ask, "conforms": self.conforms, "holds": self.holds}[name]
+
+    def close_records(self, verdict: Verdict, why: str) -> None:
+        """Give the rows that the test did not come to a verdict."""
+        judged = {record.id for record in self.records}
+        for requirement_id in self.ids:
+            if requirement_id not in judged and self.run.applies(requirement_id):
+                self.records.append(Record(requirement_id, verdict, why, test=self.name))
+
+    async def close(self) -> None:
+        """Hang up everything that the test left open."""
+        await asyncio.gather(*(close() for close in self._open), return_exceptions=True)
+        self._open.clear()
+
+
+def _flat(checks: Iterable[Check | Iterable[Check]]) -> Iterable[Check]:
+    for one in checks:
+        if isinstance(one, Check):
+            yield one
+        else:
+            yield from one

@@ -1,0 +1,85 @@
+"""The provider behind the server under test: what its scripts say, and what its journal tells."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from fake_providers.client import Fakes
+from fake_providers.journal import Entry
+from harness.protocol.checks.pace import Said
+from harness.protocol.transcript import Transcript
+
+DUE = 5.0  # seconds within which a server must have asked its provider
+
+
+@dataclass(slots=True)
+class Provider:
+    """The fakes, as tests ask them. `offset` is their monotonic clock minus ours, in seconds."""
+
+    fakes: Fakes
+    scripts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    offset: float = 0.0
+
+    async def open(self) -> None:
+        """Read the scripts and compare the clocks. Raises FakesError."""
+        self.scripts = await self.fakes.scripts()
+        before = time.monotonic()
+        theirs = float((await self.fakes.health())["monotonic"])
+        after = time.monotonic()
+        # on one machine both read the same clock, and the difference is the request's own time
+        self.offset = 0.0 if before <= theirs <= after else theirs - (before + after) / 2
+
+    def text(self, script: str) -> str:
+        """All that a script says."""
+        return str(self.scripts[script]["text"])
+
+    async def register(self, name: str, toml: str) -> str:
+        """Add a script of the suite's own, and give its name."""
+        await self.fakes.register(name, toml)
+        self.scripts = await self.fakes.scripts()
+        return name
+
+    async def entries(self, reply: Transcript) -> list[Entry]:
+        """What the server asked the provider for this reply, retries and side questions included."""
+        return await self.fakes.entries(reply.case)
+
+    async def asked(self, reply: Transcript, timeout: float = DUE) -> Entry | None:
+        """The request that carries the reply: the one that said most."""
+        await self.fakes.wait_entries(reply.case, 1, timeout)
+        entries = await self.entries(reply)
+        return max(entries, key=lambda entry: (entry.tokens, entry.stream, entry.id), default=None)
+
+    async def has_said(self, reply: Transcript, tokens: int, timeout: float = DUE) -> bool:
+        """Wait until the provider has written that many tokens of the reply."""
+        entries = await self.fakes.wait_tokens(reply.case, tokens, timeout)
+        return any(entry.tokens >= tokens for entry in entries)
+
+    async def ended(self, reply: Transcript, timeout: float) -> list[Entry]:
+        """Wait until the provider has no open request for the reply; gives its requests."""
+        return await self.fakes.wait_ended(reply.case, timeout)
+
+    def said(self, entry: Entry) -> list[Said]:
+        """What the provider wrote, in the suite's clock."""
+        return [Said(write.at - self.offset, write.text) for write in entry.writes if write.text]
+
+    def local(self, at: float) -> float:
+        """A time of the journal in the suite's clock."""
+        return at - self.offset
+
+
+def upstream_texts(body: Any) -> list[str]:
+    """All strings of a provider request's body, in order: how a server puts a conversation is its own choice."""
+    if isinstance(body, str):
+        return [body]
+    if isinstance(body, dict):
+        return [text for value in body.values() for text in upstream_texts(value)]
+    if isinstance(body, list):
+        return [text for value in body for text in upstream_texts(value)]
+    return []
+
+
+def upstream_text(entry: Entry) -> str:
+    """All strings of a provider request in one text."""
+    return "\n".join(upstream_texts(entry.body))

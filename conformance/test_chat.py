@@ -1,0 +1,52 @@
+"""CHAT: `POST /api/chat`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.suite.case import CHAT, Case
+from conformance.suite.marks import requirement
+from harness.http import Deadlines, Request, json_of
+from harness.protocol.findings import shown
+from harness.protocol.messages import is_text
+from harness.protocol.transcript import Transcript
+
+
+async def chat(case: Case, script: str) -> Transcript:
+    """Ask, and give the answer."""
+    message = case.message("Please say hello.", script, case.run.new_case())
+    body = {"message": message, "session_id": case.run.new_session()}
+    return await case.request_once(Request.json("POST", CHAT, body), deadlines=Deadlines(silence=30))
+
+
+def object_of(answer: Transcript) -> dict[str, Any] | None:
+    """The answer's JSON object."""
+    value = json_of(answer)
+    return value if isinstance(value, dict) else None
+
+
+@requirement("CHAT-01", "CHAT-02")
+async def test_a_message_is_answered_with_an_object(case: Case) -> None:
+    """200, a JSON object, and in it the reply."""
+    answer = await chat(case, "hello")
+    body = object_of(answer)
+    seen = f"status {answer.status} with {answer.body[:120]!r}"
+    case.holds("CHAT-01", answer.status == 200 and body is not None, seen, "200 and a JSON object", answer)
+    response = (body or {}).get("response")
+    kept = is_text(response)
+    if case.run.provider:
+        kept = isinstance(response, str) and response.strip() == case.provider.text("hello").strip()
+    case.holds("CHAT-02", kept, f"response {shown(response)}", "the reply as a string", answer)
+
+
+@requirement("CHAT-03")
+async def test_a_provider_failure_is_no_answer(case: Case) -> None:
+    """A 4xx or 5xx and JSON with an error."""
+    for script in ("server-error", "bad-key", "drop-start", "cut-mid"):
+        if not case.run.provider:
+            break
+        answer = await chat(case, script)
+        kept = answer.status is not None and 400 <= answer.status <= 599
+        kept = kept and is_text((object_of(answer) or {}).get("error"))
+        seen = f"{script}: status {answer.status} with {answer.body[:120]!r}"
+        case.holds("CHAT-03", kept, seen, "4xx or 5xx and JSON with a string `error`", answer)

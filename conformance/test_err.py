@@ -1,0 +1,133 @@
+"""ERR: errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.suite.case import Case
+from conformance.suite.marks import When, requirement
+from conformance.suite.run import NotApplicable, NotTestable
+from harness.http import Deadlines
+from harness.protocol.checks.err import error_ends_the_reply, fails_as_error, is_http_error, no_internals, no_tokens
+from harness.protocol.checks.tok import text_begins, text_is
+from harness.protocol.messages import Kind
+from harness.protocol.transcript import Transcript
+
+RETRIES = Deadlines(silence=30, whole=60)  # official provider clients try three times before they give up
+REFUSED_FOR = 25.0  # seconds, more than such a client's tries
+GRACE = 2.0  # seconds between a server's time-out and the error at its client
+
+RESET_AT_ONCE = 'about = "A reset instead of an answer."\n[[steps]]\nfault = "reset"\n'
+
+BEFORE_THE_FIRST_TOKEN = (
+    "bad-key",
+    "rate-limited",
+    "server-error",
+    "overloaded",
+    "drop-start",
+    "reset-start",
+    "garbage",
+)
+IN_MID_REPLY = ("drop-mid", "cut-mid", "reset-mid", "malformed-mid", "error-mid")
+
+
+def judge_error(case: Case, requirement_id: str, reply: Transcript) -> None:
+    """An error, and one that gives nothing away."""
+    case.conforms(reply, fails_as_error(requirement_id))
+    if reply.of(Kind.ERROR):
+        case.conforms(reply, error_ends_the_reply)
+    elif not is_http_error(reply):
+        case.cannot_judge("ERR-01", f"no error event came: {reply.outcome()}")
+    if reply.of(Kind.ERROR) or is_http_error(reply):
+        case.conforms(reply, no_internals(*case.run.secrets))
+
+
+async def failing_reply(case: Case, script: str, session: str | None = "") -> Transcript:
+    """Ask for a script that fails."""
+    if script == "reset-start":
+        await case.provider.register(script, RESET_AT_ONCE)
+    return await case.ask_once("Please fail.", script=script, session=session, deadlines=RETRIES)
+
+
+@pytest.mark.parametrize("script", BEFORE_THE_FIRST_TOKEN)
+@requirement("ERR-02")
+async def test_a_failure_before_the_first_token_is_an_error(case: Case, script: str) -> None:
+    """Told as an event or by status; never as a token, never as a completion."""
+    reply = await failing_reply(case, script)
+    case.conforms(reply, fails_as_error("ERR-02"), no_tokens("ERR-02"))
+
+
+@requirement("ERR-02")
+async def test_a_provider_that_refuses_connections_is_an_error(case: Case) -> None:
+    """Nobody listens at the provider's address."""
+    fakes = case.provider.fakes
+    await fakes.refuse_connections(REFUSED_FOR)
+    try:
+        reply = await failing_reply(case, "hello")
+    finally:
+        await fakes.accept_connections()
+    case.conforms(reply, fails_as_error("ERR-02"), no_tokens("ERR-02"))
+
+
+@pytest.mark.parametrize("script", IN_MID_REPLY)
+@requirement("ERR-01", "ERR-03", "ERR-04")
+async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> None:
+    """Behind the tokens that came; no completion."""
+    reply = await failing_reply(case, script)
+    judge_error(case, "ERR-03", reply)
+    if not any(record.id == "ERR-04" for record in case.records):
+        case.cannot_judge("ERR-04", f"no error came: {reply.outcome()}")
+    said = case.provider.text(script)
+    # what was written just before a reset may be lost on its way to the server
+    case.conforms(reply, text_begins(said, "ERR-03") if script == "reset-mid" else text_is(said, "ERR-03"))
+
+
+@requirement("ERR-04")
+async def test_refusals_show_no_internals(case: Case) -> None:
+    """No traceback, path or key in what a client gets for its own mistakes."""
+    for body in ({}, {"message": 5}, {"message": {"$gt": ""}, "session_id": []}):
+        answer = await case.post(body)
+        if is_http_error(answer) or answer.of(Kind.ERROR):
+            case.conforms(answer, no_internals(*case.run.secrets))
+    if not case.records:
+        case.cannot_judge("ERR-04", "no request was refused")
+
+
+@pytest.mark.parametrize("script", ["bad-key", "server-error", "rate-limited", "drop-start", "garbage"])
+@requirement("ERR-04")
+async def test_provider_errors_show_no_internals(case: Case, script: str) -> None:
+    """Nor in what it gets for the provider's failures."""
+    reply = await failing_reply(case, script)
+    case.conforms(reply, no_internals(*case.run.secrets))
+
+
+@pytest.mark.parametrize("script", ["server-error", "cut-mid", "malformed-mid"])
+@requirement("ERR-05")
+async def test_the_next_request_succeeds(case: Case, script: str) -> None:
+    """In the same session and in another."""
+    session = case.run.new_session()
+    await failing_reply(case, script, session)
+    for where in (session, case.run.new_session()):
+        reply = await case.ask(session=where)
+        kept = reply.is_success and reply.text == case.provider.text("hello")
+        case.holds("ERR-05", kept, f"after {script}: {reply.outcome()}", "the whole reply", reply)
+
+
+@pytest.mark.parametrize("script", ["stall", "silent"])
+@requirement("ERR-06", when=When.AT_THE_END)
+async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> None:
+    """Within the provider timeout of its last byte."""
+    timeout = case.run.provider_timeout
+    if timeout is None:
+        raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
+    deadlines = Deadlines(silence=timeout + 10, whole=timeout * 2 + 20)
+    reply = await case.ask(script=script, deadlines=deadlines)
+    case.conforms(reply, fails_as_error("ERR-06"))
+    entry = await case.provider.asked(reply)
+    if entry is None:
+        raise NotTestable(f"the provider was never asked: {reply.outcome()}")
+    last = case.provider.local(entry.writes[-1].at if entry.writes else entry.received)
+    ended = reply.terminal.at if reply.terminal else reply.ended_at or last
+    seen = f"an error {ended - last:.1f} s after the provider's last byte"
+    expected = f"within {timeout:g} s ({GRACE:g} s of grace)"
+    case.holds("ERR-06", ended - last <= timeout + GRACE, seen, expected, reply)

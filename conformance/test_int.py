@@ -1,0 +1,220 @@
+"""INT: interruption. The fakes' journal tells when the server hung up on its provider."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from conformance.suite.case import Case
+from conformance.suite.marks import When, over_both, requirement
+from conformance.suite.run import NotApplicable, NotTestable
+from conformance.suite.streams import SseStream, Stream
+from conformance.test_sio import long_reply
+from fake_providers.journal import Entry
+from harness.http import Deadlines
+from harness.protocol.checks.sio import CHAT_KINDS
+from harness.protocol.findings import shown
+from harness.protocol.transcript import Transport
+
+CANCELLED_WITHIN = 2.0
+CANCELLED_IN_SILENCE_WITHIN = 5.0
+LONGEST_UNASKED = 50.0  # seconds that INT-09 may wait without --slow
+MANY = 50
+MOMENTS = (1, 2, 3, 5, 8)  # tokens that the provider has said when the client leaves
+
+HangUp = Callable[[Stream], Awaitable[None]]
+
+
+async def by_fin(stream: Stream) -> None:
+    """Leave in order."""
+    await stream.leave()
+
+
+async def by_rst(stream: Stream) -> None:
+    """Vanish."""
+    await stream.vanish()
+
+
+async def until_said(case: Case, stream: Stream, tokens: int) -> None:
+    """Wait until the provider has said so much; at 0 until it was asked."""
+    if tokens:
+        there = await case.provider.has_said(stream.transcript, tokens)
+    else:
+        there = await case.provider.asked(stream.transcript) is not None
+    if not there:
+        raise NotTestable(f"the provider never came to token {tokens}: {stream.transcript.outcome()}")
+
+
+async def interrupt(
+    case: Case, hang_up: HangUp, tokens: int, within: float, script: str = "minute", **how: Any
+) -> tuple[float | None, Stream]:
+    """Leave a reply, and give the seconds until the provider saw the server hang up; None if it did not."""
+    source = how.pop("source", None) or case.run.addresses.fresh()
+    stream = await case.start("Tell me a lot.", script=script, source=source, **how)
+    await until_said(case, stream, tokens)
+    left = time.monotonic()
+    await hang_up(stream)
+    entries = await case.provider.ended(stream.transcript, within + 1)
+    return seconds_until_over(case, entries, left), stream
+
+
+def seconds_until_over(case: Case, entries: Sequence[Entry], left: float) -> float | None:
+    """From `left` until the last request was over."""
+    ends = [entry.ended_at for entry in entries]
+    if not ends or any(end is None for end in ends):
+        return None
+    return max(0.0, max(case.provider.local(end) for end in ends if end is not None) - left)
+
+
+def judge_cancelled(
+    case: Case, requirement_id: str, took: float | None, within: float, what: str, stream: Stream
+) -> None:
+    """The provider's connection was closed in time."""
+    kept = took is not None and took <= within
+    seen = "went on" if took is None else f"was closed {took * 1000:.0f} ms after the client left"
+    expected = f"closed within {within:g} s"
+    case.holds(requirement_id, kept, f"{what}: the provider's connection {seen}", expected, stream.transcript)
+
+
+@requirement("INT-01")
+async def test_leaving_cancels_the_provider(case: Case) -> None:
+    """By FIN and by RST, at different moments, side by side."""
+    plan = [(hang_up, tokens) for hang_up in (by_fin, by_rst) for tokens in MOMENTS * 2]
+    results = await asyncio.gather(*(interrupt(case, how, at, CANCELLED_WITHIN) for how, at in plan))
+    slowest = max(results, key=lambda result: float("inf") if result[0] is None else result[0])
+    for (how, at), (took, stream) in zip(plan, results, strict=True):
+        if took is None or took > CANCELLED_WITHIN or stream is slowest[1]:
+            what = f"{how.__name__} after {at} tokens (the slowest of {len(plan)})"
+            judge_cancelled(case, "INT-01", took, CANCELLED_WITHIN, what, stream)
+
+
+@requirement("INT-02")
+async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
+    """Before the first token, and after the provider fell silent."""
+    plan = [(how, script, at) for how in (by_fin, by_rst) for script, at in (("silent", 0), ("stall", 3))]
+    within = CANCELLED_IN_SILENCE_WITHIN
+    results = await asyncio.gather(*(interrupt(case, how, at, within, script) for how, script, at in plan))
+    for (how, script, _), (took, stream) in zip(plan, results, strict=True):
+        judge_cancelled(case, "INT-02", took, within, f"{how.__name__}, script {script}", stream)
+
+
+@requirement("INT-03")
+async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
+    """With a goodbye and without."""
+    plan = [(how, at) for how in (by_fin, by_rst) for at in MOMENTS]
+    results = await asyncio.gather(
+        *(interrupt(case, how, at, CANCELLED_WITHIN, over=Transport.WEBSOCKET) for how, at in plan)
+    )
+    for (how, at), (took, stream) in zip(plan, results, strict=True):
+        judge_cancelled(case, "INT-03", took, CANCELLED_WITHIN, f"{how.__name__} after {at} tokens", stream)
+
+
+@requirement("INT-09")
+async def test_a_polling_client_that_says_goodbye_cancels_the_provider(case: Case) -> None:
+    """As fast as any other."""
+    took, stream = await interrupt(case, by_fin, 3, CANCELLED_WITHIN, over=Transport.POLLING)
+    judge_cancelled(case, "INT-09", took, CANCELLED_WITHIN, "a clean disconnect", stream)
+
+
+@requirement("INT-09", when=When.AT_THE_END)
+async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -> None:
+    """Once its pings have failed."""
+    client = await case.connect(Transport.POLLING)
+    assert client.opened is not None
+    patience = client.opened.ping_interval + client.opened.ping_timeout
+    if patience > LONGEST_UNASKED and not case.run.settings.slow:
+        raise NotApplicable(f"takes {patience:.0f} s, the server's ping interval and timeout (--slow)")
+    within = patience + max(2.0, patience * 0.2)
+    script = await case.provider.register("beyond-patience", long_reply(within + 15))
+    took, stream = await interrupt(case, by_rst, 3, within, script, socket=client)
+    judge_cancelled(case, "INT-09", took, within, "a client that vanished", stream)
+
+
+@requirement("INT-04")
+async def test_many_interruptions_do_no_harm(case: Case) -> None:
+    """Fifty, and the server serves as before."""
+    await asyncio.gather(*(interrupt(case, (by_fin, by_rst)[n % 2], 1, CANCELLED_WITHIN) for n in range(MANY)))
+    replies = await asyncio.gather(*(case.ask(source=case.run.addresses.fresh()) for _ in range(5)))
+    for reply in replies:
+        kept = reply.is_success and reply.text == case.provider.text("hello")
+        case.holds("INT-04", kept, f"after {MANY} interruptions: {reply.outcome()}", "the whole reply", reply)
+
+
+@over_both
+@requirement("INT-05")
+async def test_other_streams_are_untouched(case: Case, transport: Transport) -> None:
+    """Ten clients leave while one listens."""
+    listening = asyncio.create_task(case.ask(script="paced", over=transport))
+    await asyncio.gather(
+        *(interrupt(case, (by_fin, by_rst)[n % 2], 1, CANCELLED_WITHIN, over=transport) for n in range(10))
+    )
+    reply = await listening
+    kept = reply.is_success and reply.text == case.provider.text("paced")
+    case.holds("INT-05", kept, f"{reply.outcome()}, {shown(reply.text)}", "the whole reply", reply)
+
+
+@over_both
+@requirement("INT-06")
+async def test_a_client_that_comes_back_starts_anew(case: Case, transport: Transport) -> None:
+    """Nothing of the reply that it left."""
+    session = case.run.new_session()
+    _, left = await interrupt(case, by_fin, 3, CANCELLED_WITHIN, over=transport, session=session, source=case.source)
+    socket = None if transport is Transport.SSE else await case.connect(transport)
+    if socket:
+        await socket.until(lambda: bool(socket.strays.of(*CHAT_KINDS)), 1.0)
+        late = socket.strays.of(*CHAT_KINDS)
+        seen = f"{late[0].name} {dict(late[0].body)}" if late else "nothing"
+        case.holds("INT-06", not late, f"came uncalled: {seen}", "nothing of the old reply", left.transcript)
+    reply = await case.ask("I am back.", session=session, over=transport, socket=socket)
+    wanted = case.provider.text("hello")
+    case.holds("INT-06", reply.text == wanted, f"{shown(reply.text)}; {reply.outcome()}", shown(wanted), reply)
+
+
+@over_both
+@requirement("INT-07")
+async def test_the_session_stays_usable(case: Case, transport: Transport) -> None:
+    """The next exchange succeeds, on a well-formed history."""
+    session = case.run.new_session()
+    await case.ask("The first question.", session=session, over=transport)
+    _, left = await interrupt(case, by_fin, 3, CANCELLED_WITHIN, over=transport, session=session, source=case.source)
+    reply = await case.ask("Where were we?", session=session, over=transport)
+    case.holds("INT-07", reply.is_success, f"the next exchange: {reply.outcome()}", "a whole reply", reply)
+    entry = await case.provider.asked(reply)
+    history = messages_of(entry)
+    again = [text for role, text in history if role == "user" and left.transcript.case in text]
+    seen = f"the interrupted message stands {len(again)} times in {shown(history, 400)}"
+    case.holds("INT-07", len(again) <= 1, seen, "at most once", reply)
+    orphans = [
+        text
+        for index, (role, text) in enumerate(history)
+        if role == "assistant" and (index == 0 or history[index - 1][0] != "user")
+    ]
+    seen = f"{shown(orphans)} in {shown(history, 400)}"
+    case.holds("INT-07", not orphans, seen, "every assistant message directly after a user message", reply)
+
+
+def messages_of(entry: Entry | None) -> list[tuple[str, str]]:
+    """Roles and texts of a provider request."""
+    body = entry.body if entry and isinstance(entry.body, dict) else {}
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return []
+    return [(str(one.get("role")), str(one.get("content"))) for one in messages if isinstance(one, dict)]
+
+
+@requirement("INT-08")
+async def test_a_client_that_stops_reading_holds_up_nobody(case: Case) -> None:
+    """A reply larger than the buffers on the way, and a client that takes none of it."""
+    deadlines = Deadlines(whole=120)
+    for _ in range(3):
+        stream = await case.start("Tell me a lot.", script="long", receive_buffer=4096, deadlines=deadlines)
+        assert isinstance(stream, SseStream)
+        await stream.until(lambda transcript: bool(transcript.tokens), case.run.deadlines.silence)
+        await stream.exchange.stop_reading()
+    for _ in range(3):
+        began = time.monotonic()
+        reply = await case.ask(source=case.run.addresses.fresh())
+        seen = f"{reply.outcome()} after {time.monotonic() - began:.1f} s"
+        case.holds("INT-08", reply.is_success, seen, "a whole reply while others do not read", reply)

@@ -1,0 +1,175 @@
+"""LIM: rate limits. A limit of N is kept if requests 1..N pass and one of N+1..2N+1, sent at once, is refused:
+fixed and sliding windows both do that."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from conformance.suite.case import CHAT, STREAM, Case
+from conformance.suite.marks import When, requirement
+from conformance.suite.run import CHAT_LIMIT, STREAM_LIMIT, WINDOW, NotTestable
+from harness.http import Request
+from harness.protocol.messages import decode_object, is_text
+from harness.protocol.transcript import Transcript
+
+AT_ONCE = 8  # requests under way together where nothing else is asked for
+TRIES = 3  # the edge of a clock-aligned window may let 2N through
+
+
+@dataclass(slots=True)
+class Client:
+    """A client that the server has not seen before, with one route that it asks."""
+
+    case: Case
+    path: str
+    source: str | None
+
+    async def send(
+        self, count: int, at_once: int = AT_ONCE, headers: tuple[tuple[str, str], ...] = ()
+    ) -> list[Transcript]:
+        """Send valid requests, so many under way together."""
+        gate = asyncio.Semaphore(at_once)
+
+        async def one() -> Transcript:
+            async with gate:
+                name = self.case.run.new_case()
+                message = self.case.message("Please say hello.", "hello", name)
+                body = {"message": message, "session_id": self.case.run.new_session()}
+                request = Request.json("POST", self.path, body, headers)
+                answer = await self.case.request_once(request, self.source, paced=False)
+                answer.case = name
+                return answer
+
+        return list(await asyncio.gather(*(one() for _ in range(count))))
+
+
+async def client_of(case: Case, path: str) -> Client:
+    """A fresh client."""
+    return Client(case, path, await case.run.fresh_client(path))
+
+
+def refused(answers: list[Transcript]) -> list[Transcript]:
+    """Those that were refused for their number."""
+    return [answer for answer in answers if answer.status == 429]
+
+
+async def exhausted(case: Case, path: str, limit: int) -> tuple[Client, list[Transcript]]:
+    """A client past its limit, and its refused requests. Raises NotTestable where there is no limit."""
+    for _ in range(TRIES):
+        client = await client_of(case, path)
+        await client.send(limit)
+        over = refused(await client.send(limit + 1, at_once=limit + 1))
+        if over:
+            return client, over
+    raise NotTestable(f"{2 * limit + 1} requests to {path} were not refused")
+
+
+async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses: str) -> None:
+    """N pass, and past that one is refused: sent one after the other, and all at once."""
+    for at_once in (1, 2 * limit + 1):
+        way = "one after the other" if at_once == 1 else "all at once"
+        for attempt in range(TRIES):
+            client = await client_of(case, path)
+            if at_once == 1:
+                within = await client.send(limit, at_once=1)
+                over = refused(within) or refused(await client.send(limit + 1, at_once=limit + 1))
+            else:
+                within = await client.send(2 * limit + 1, at_once=at_once)
+                over = refused(within)
+            if over or attempt == TRIES - 1:
+                break
+        passed = len([answer for answer in within if answer.status != 429])
+        seen = f"{passed} of {len(within)} requests {way} were accepted"
+        case.holds(accepted, passed >= limit, seen, f"{limit} accepted", next(iter(over), None))
+        seen = f"{len(over)} of {2 * limit + 1} requests {way} were refused"
+        case.holds(refuses, bool(over), seen, "429 past the limit")
+
+
+@requirement("LIM-01", "LIM-02")
+async def test_the_stream_is_limited(case: Case) -> None:
+    """30 a minute."""
+    await judge_limit(case, STREAM, STREAM_LIMIT, "LIM-01", "LIM-02")
+
+
+@requirement("LIM-03", "LIM-04")
+async def test_chat_is_limited(case: Case) -> None:
+    """60 a minute."""
+    await judge_limit(case, CHAT, CHAT_LIMIT, "LIM-03", "LIM-04")
+
+
+@requirement("LIM-05", "LIM-06", "LIM-07", "LIM-10", "LIM-12")
+async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
+    """Of one address alone, with an error and a time, whatever X-Forwarded-For says, and before the provider."""
+    client, over = await exhausted(case, STREAM, STREAM_LIMIT)
+    forged = await client.send(3, headers=(("X-Forwarded-For", "203.0.113.77"),))
+    case.holds("LIM-10", len(refused(forged)) == len(forged), "a forged address was served", "429", forged[0])
+    for answer in over[:3]:
+        body = decode_object(answer.body.decode("utf-8", "replace")).body or {}
+        seen = f"429 with {answer.body[:120]!r}"
+        case.holds("LIM-06", is_text(body.get("error")), seen, "JSON with a non-empty string `error`", answer)
+        header = answer.header("retry-after")
+        case.holds("LIM-07", is_wait(header), f"Retry-After: {header}", "0 to 60 seconds, or an HTTP date", answer)
+    if case.run.provider:
+        await case.ask(source=case.run.addresses.fresh())  # what comes after is there: what came before would be
+        reached = [answer.case for answer in over if await case.provider.entries(answer)]
+        case.holds("LIM-12", not reached, f"{len(reached)} refused requests reached the provider", "none", over[0])
+    if not case.run.addresses.available:
+        case.cannot_judge("LIM-05", "there is no second source address towards this server")
+        return
+    other = await Client(case, STREAM, case.run.addresses.fresh()).send(1)
+    case.holds("LIM-05", not refused(other), "another address was refused too", "another address is served", other[0])
+
+
+def is_wait(value: str | None) -> bool:
+    """A Retry-After that a client can use: 0 to 60 seconds, or a date in that time."""
+    if value is None:
+        return False
+    if value.strip().isdigit():
+        return int(value) <= WINDOW
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return False
+    if date.tzinfo is None:
+        return False
+    return -2 <= (date - datetime.now(UTC)).total_seconds() <= WINDOW + 1
+
+
+@requirement("LIM-08")
+async def test_the_two_limits_are_separate(case: Case) -> None:
+    """Whoever is past the one is served by the other."""
+    client, _ = await exhausted(case, STREAM, STREAM_LIMIT)
+    answers = await Client(case, CHAT, client.source).send(3)
+    seen = "/api/chat refused a client that is past the stream's limit"
+    case.holds("LIM-08", not refused(answers), seen, "separate limits", answers[0])
+
+
+@requirement("LIM-09")
+async def test_preflights_are_not_counted(case: Case) -> None:
+    """As many as the limit, and requests pass still."""
+    client = await client_of(case, STREAM)
+    headers = (
+        ("Origin", "https://chat.example"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "content-type"),
+    )
+    for _ in range(STREAM_LIMIT + 2):
+        await case.request_once(Request("OPTIONS", STREAM, headers=headers), client.source)
+    answers = await client.send(1)
+    seen = f"refused behind {STREAM_LIMIT + 2} preflights"
+    case.holds("LIM-09", not refused(answers), seen, "a request is served", answers[0])
+
+
+@requirement("LIM-11", when=When.FROM_THE_START)
+async def test_a_minute_later_requests_are_accepted_again(case: Case) -> None:
+    """61 s of silence after a refusal."""
+    client, _ = await exhausted(case, STREAM, STREAM_LIMIT)
+    last = time.monotonic()
+    await asyncio.sleep(WINDOW)
+    answers = await client.send(1)
+    seen = f"refused {time.monotonic() - last:.0f} s after the last request"
+    case.holds("LIM-11", not refused(answers), seen, "a request is served", answers[0])

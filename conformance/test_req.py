@@ -1,0 +1,170 @@
+"""REQ: the request, `POST /api/chat/stream`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from conformance.suite.case import STREAM, Case
+from conformance.suite.marks import requirement
+from conformance.suite.provider import upstream_texts
+from harness.http import Deadlines, Request
+from harness.protocol.checks.err import is_http_error
+from harness.protocol.messages import decode_object, is_text
+from harness.protocol.transcript import End, Transcript
+
+JSON = (("Content-Type", "application/json"),)
+MEGABYTES = 10
+LARGE_BODY_TIME = 10.0
+
+NO_MESSAGE: tuple[dict[str, Any], ...] = (
+    {},
+    {"message": None},
+    {"message": 5},
+    {"message": True},
+    {"message": ["hello"]},
+    {"message": {"text": "hello"}},
+)
+NO_OBJECT = (
+    b"",
+    b"hello",
+    b'{"message": "hello"',
+    b"{'message': 'hello'}",
+    b'{"message": "caf\xe9"}',
+    b"\xff\xfe\x00",
+    b"[]",
+    b'["hello"]',
+    b'"hello"',
+    b"5",
+    b"null",
+)
+BLANK = ("", "   ", "\n\t ")
+TEXTS = (
+    "\"double\" 'single' `back` (round) [square] {curly} <angle>",
+    "$HOME; ls & cat | grep $x \\ %s %d {} {{name}} #tag @user ~ ^ * ? !",
+    "first line\nsecond line\n\nfourth line\tafter a tab",
+    "café naïve Ærø Straße ¿qué? Ελληνικά русский 你好世界 こんにちは 안녕하세요 مرحبا שלום",
+    "emoji 🙂 👍🏽 👩‍👩‍👧‍👦 🏳️‍🌈 🇩🇪 and e\u0301 decomposed",
+    ("word and more " * 143)[:1950],
+)
+
+
+def refused(answer: Transcript) -> bool:
+    """The answer is a 4xx."""
+    return answer.status is not None and 400 <= answer.status <= 499
+
+
+def answered(answer: Transcript) -> bool:
+    """The answer is a stream that ended."""
+    return answer.status == 200 and (answer.end is End.COMPLETE or answer.terminal is not None)
+
+
+def judge_refusal(case: Case, requirement_id: str, what: str, answer: Transcript) -> None:
+    """A 4xx, and in it JSON with an error."""
+    case.holds(requirement_id, refused(answer), f"{what}: {answer.outcome()}", "a 4xx status", answer)
+    if refused(answer):
+        body = decode_object(answer.body.decode("utf-8", "replace")).body or {}
+        seen = f"{what}: status {answer.status} with {answer.body[:120]!r}"
+        case.holds("REQ-05", is_text(body.get("error")), seen, "JSON with a non-empty string `error`", answer)
+
+
+@requirement("REQ-01")
+async def test_a_message_is_answered_with_a_stream(case: Case) -> None:
+    """Status 200, and something in the body."""
+    reply = await case.ask()
+    kept = reply.status == 200 and bool(reply.reads)
+    case.holds("REQ-01", kept, reply.outcome(), "status 200 and a stream", reply)
+
+
+@requirement("REQ-02")
+async def test_the_session_id_may_be_left_out(case: Case) -> None:
+    """The same without `session_id`."""
+    reply = await case.ask(session=None)
+    kept = reply.status == 200 and bool(reply.reads)
+    case.holds("REQ-02", kept, reply.outcome(), "status 200 and a stream", reply)
+
+
+@requirement("REQ-03", "REQ-05")
+async def test_a_request_without_a_text_is_refused(case: Case) -> None:
+    """`message` missing, or of another type."""
+    for body in NO_MESSAGE:
+        judge_refusal(case, "REQ-03", json.dumps(body), await case.post(body))
+    judge_nothing_refused(case)
+
+
+@requirement("REQ-04", "REQ-05")
+async def test_a_body_that_is_no_object_is_refused(case: Case) -> None:
+    """Empty, not JSON, not UTF-8, not an object."""
+    for body in NO_OBJECT:
+        judge_refusal(case, "REQ-04", repr(body), await case.request(Request("POST", STREAM, body, JSON)))
+    judge_nothing_refused(case)
+
+
+@requirement("REQ-06", "REQ-05")
+async def test_a_blank_message_is_refused(case: Case) -> None:
+    """Nothing, or nothing but space."""
+    for text in BLANK:
+        judge_refusal(case, "REQ-06", json.dumps(text), await case.post({"message": text}))
+    judge_nothing_refused(case)
+
+
+def judge_nothing_refused(case: Case) -> None:
+    """Where nothing was refused there is no refusal to look at."""
+    if not any(record.id == "REQ-05" for record in case.records):
+        case.cannot_judge("REQ-05", "nothing was refused")
+
+
+@requirement("REQ-07")
+async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
+    """Whatever people type stands in the provider's request, letter for letter."""
+    for text in TEXTS:
+        reply = await case.ask(text)
+        sent = case.message(text, "hello", reply.case).strip()
+        entry = await case.provider.asked(reply)
+        got = upstream_texts(entry.body) if entry else []
+        nearest = next((one for one in got if reply.case in one), "no request with this text")
+        case.holds("REQ-07", any(sent in one for one in got), f"the provider got {nearest!r}", repr(sent), reply)
+
+
+@requirement("REQ-08")
+async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
+    """Refused or answered within 10 s, and the server goes on serving."""
+    body = json.dumps({"message": case.message("a" * (MEGABYTES << 20), "hello", case.run.new_case())}).encode()
+    request = Request("POST", STREAM, body, JSON)
+    deadlines = Deadlines(silence=LARGE_BODY_TIME, whole=LARGE_BODY_TIME)
+    answer = await case.request(request, deadlines=deadlines)
+    for _ in range(2):  # a close behind the refusal can destroy it on its way: look again
+        if answer.status is None:
+            answer = await case.request(request, deadlines=deadlines)
+    kept = refused(answer) or answered(answer)
+    case.holds("REQ-08", kept, answer.outcome(), f"a 4xx or a reply within {LARGE_BODY_TIME:g} s", answer)
+    after = await case.ask()
+    case.holds("REQ-08", after.is_success, f"afterwards: {after.outcome()}", "a reply", after)
+
+
+@requirement("REQ-10")
+async def test_odd_values_are_refused_or_answered(case: Case) -> None:
+    """A `session_id` of another type; lone surrogates."""
+    text = case.message("Please say hello.", "hello", case.run.new_case())
+    bodies: list[dict[str, Any]] = [
+        {"message": text, "session_id": value} for value in (5, 1.5, True, [], ["a"], {}, {"a": 1}, None)
+    ]
+    bodies += [{"message": f"\ud800 {text}"}, {"message": text, "session_id": "odd-\udfff"}]
+    for body in bodies:
+        escaped = json.dumps(body)  # the surrogate goes as \ud800: its raw bytes would not be UTF-8
+        answer = await case.request(Request("POST", STREAM, escaped.encode(), JSON))
+        kept = refused(answer) or answered(answer)
+        case.holds("REQ-10", kept, f"{escaped}: {answer.outcome()}", "a 4xx or a reply", answer)
+
+
+@requirement("REQ-09")
+async def test_get_starts_nothing(case: Case) -> None:
+    """404 or 405, and nothing asked of the provider."""
+    name = case.run.new_case()
+    query = f"?message=Please+say+hello.+scenario+hello+case+{name}"
+    answer = await case.request(Request("GET", STREAM + query), deadlines=Deadlines(silence=3, whole=5))
+    case.holds("REQ-09", answer.status in (404, 405), answer.outcome(), "status 404 or 405", answer)
+    if case.run.provider and not is_http_error(answer):
+        await case.ask()  # once this is answered, a generation for the GET would have begun as well
+        begun = await case.provider.fakes.entries(name)
+        case.holds("REQ-09", not begun, "the provider was asked", "no generation", answer)

@@ -1,0 +1,282 @@
+"""SES: sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+from conformance.suite.case import SESSIONS, Case
+from conformance.suite.marks import over_both, requirement
+from conformance.suite.provider import upstream_text
+from conformance.suite.run import NotTestable
+from harness.http import Request, json_of
+from harness.protocol.checks.end import is_timestamp
+from harness.protocol.findings import shown
+from harness.protocol.messages import is_integer, is_text
+from harness.protocol.transcript import Transcript, Transport
+
+# In each, `{}` becomes a fresh name, so that an earlier run's sessions are not met again.
+ODD_IDS = (
+    "with some spaces {}",
+    "dots.in.{}",
+    "tréma-日本語-🙂-{}",
+    "percent%20literal-{}",
+    "plus+and&ampersand=1;2-{}",
+    "quote\"'<b>{}",
+    "{:x<256}",
+)
+UNROUTABLE_IDS = (
+    "a/{}",
+    "../{}",
+    "..\\{}",
+    "a//{}",
+    "%2e%2e%2f{}",
+    "null\x00byte {}",
+    "line\nbreak {}",
+    "/{}",
+    "{}/",
+)
+NO_NAMES = (".", "..")
+
+
+async def look_up(case: Case, session: str, method: str = "GET") -> Transcript:
+    """GET or DELETE a session."""
+    return await case.request(Request(method, SESSIONS + quote(session, safe="")))
+
+
+async def count_of(case: Case, session: str) -> int | None:
+    """A session's `messages`, or None where there is no such number."""
+    count = (object_of(await look_up(case, session))).get("messages")
+    return int(count) if is_integer(count) else None
+
+
+def object_of(answer: Transcript) -> dict[str, Any]:
+    """The answer's JSON object, empty where it is none."""
+    value = json_of(answer)
+    return value if isinstance(value, dict) else {}
+
+
+async def exchange(case: Case, text: str, session: str | None, **how: Any) -> Transcript:
+    """An exchange that must succeed, since what follows speaks of it."""
+    reply = await case.ask(text, session=session, **how)
+    if not reply.is_success:
+        raise NotTestable(f"an ordinary exchange failed: {reply.outcome()}")
+    return reply
+
+
+async def sent_upstream(case: Case, reply: Transcript) -> str:
+    """All text of the provider request behind a reply."""
+    entry = await case.provider.asked(reply)
+    if entry is None:
+        raise NotTestable(f"the provider was never asked: {reply.outcome()}")
+    return upstream_text(entry)
+
+
+@requirement("SES-01")
+async def test_a_session_can_be_looked_up(case: Case) -> None:
+    """Its id, a count, a time."""
+    session = case.run.new_session()
+    await exchange(case, "Please say hello.", session)
+    answer = await look_up(case, session)
+    body = object_of(answer)
+    seen = f"status {answer.status}: {shown(body or answer.body[:120])}"
+    case.holds("SES-01", answer.status == 200, seen, "status 200", answer)
+    case.holds("SES-01", body.get("session_id") == session, seen, f"session_id {session}", answer)
+    case.holds("SES-01", is_integer(body.get("messages")), seen, "messages: an integer", answer)
+    case.holds("SES-01", is_timestamp(body.get("timestamp")), seen, "timestamp: an ISO 8601 date and time", answer)
+
+
+@requirement("SES-02", "SES-03")
+async def test_every_exchange_is_counted(case: Case) -> None:
+    """From after the first to after the second."""
+    session = case.run.new_session()
+    counts = []
+    for text in ("Please say hello.", "And once more."):
+        await exchange(case, text, session)
+        counts.append(await count_of(case, session))
+    first, second = counts
+    if first is None or second is None:
+        raise NotTestable(f"`messages` is no integer: {counts}")
+    case.holds("SES-02", second > first, f"{first}, then {second}", "a larger number")
+    case.holds("SES-03", second == first + 2, f"{first}, then {second}", "two more")
+
+
+@requirement("SES-04", "SES-05")
+async def test_a_deleted_session_is_gone(case: Case) -> None:
+    """The answer to DELETE, then to GET, and what goes upstream afterwards."""
+    session = case.run.new_session()
+    first = await exchange(case, "Remember the word marzipan.", session)
+    after_one = await count_of(case, session)
+    await exchange(case, "And the word paprika.", session)
+    answer = await look_up(case, session, "DELETE")
+    body = object_of(answer)
+    kept = answer.status == 200 and body.get("success") is True and isinstance(body.get("message"), str)
+    seen = f"status {answer.status}: {shown(body or answer.body[:120])}"
+    case.holds("SES-04", kept, seen, "status 200, success: true, a string `message`", answer)
+    gone = await look_up(case, session)
+    left = object_of(gone).get("messages")
+    empty = max(0, (after_one or 0) - 2)  # what a session has before its first exchange
+    kept = gone.status == 404 or (gone.status == 200 and is_integer(left) and left <= empty)
+    seen = f"GET afterwards: status {gone.status}, messages {shown(left)}"
+    case.holds("SES-05", kept, seen, "404, or no messages", gone)
+    if case.run.provider:
+        upstream = await sent_upstream(case, await exchange(case, "What was the word?", session))
+        old = "marzipan" in upstream or first.case in upstream
+        case.holds("SES-05", not old, f"sent to the provider: {shown(upstream)}", "nothing from before the deletion")
+
+
+@requirement("SES-06")
+async def test_an_unknown_session_is_not_found(case: Case) -> None:
+    """GET and DELETE."""
+    for method in ("GET", "DELETE"):
+        answer = await look_up(case, case.run.new_session(), method)
+        kept = answer.status == 404 and is_text(object_of(answer).get("error"))
+        seen = f"{method}: status {answer.status} with {answer.body[:120]!r}"
+        case.holds("SES-06", kept, seen, "404 and JSON with a string `error`", answer)
+
+
+@over_both
+@requirement("SES-07")
+async def test_a_session_remembers(case: Case, transport: Transport) -> None:
+    """The provider gets the first message, its reply and the second message, in this order."""
+    session = case.run.new_session()
+    first = await exchange(case, "My name is Ferdinand.", session, over=transport)
+    second = await exchange(case, "What is my name?", session, over=transport, script="three-tokens")
+    upstream = await sent_upstream(case, second)
+    wanted = ("My name is Ferdinand.", case.provider.text("hello").strip(), "What is my name?")
+    places = [upstream.find(text) for text in wanted]
+    kept = -1 not in places and places == sorted(places)
+    seen = f"sent to the provider: {shown(upstream, 400)}"
+    case.holds("SES-07", kept, seen, f"in this order: {', '.join(map(shown, wanted))}", first)
+
+
+@over_both
+@requirement("SES-08")
+async def test_sessions_are_apart(case: Case, transport: Transport) -> None:
+    """Two sessions whose ids differ in case only, in turn and at the same time."""
+    name = case.run.new_session()
+    scripts = {name: "unicode", name.upper(): "three-tokens"}
+    said = {session: [f"Secret of {index}: {case.run.new_case()}."] for index, session in enumerate(scripts)}
+    for session, texts in said.items():
+        await exchange(case, texts[0], session, over=transport, script=scripts[session])
+    replies = await asyncio.gather(
+        *(exchange(case, "And again.", one, over=transport, script=script) for one, script in scripts.items())
+    )
+    for (session, script), reply in zip(scripts.items(), replies, strict=True):
+        other = next(one for one in scripts if one != session)
+        upstream = await sent_upstream(case, reply)
+        strange = [text for text in (*said[other], case.provider.text(scripts[other])) if text.strip() in upstream]
+        seen = f"sent to the provider for {session}: {shown(strange or upstream)}"
+        case.holds("SES-08", not strange, seen, f"nothing of {other}", reply)
+        own = reply.text == case.provider.text(script)
+        case.holds("SES-08", own, f"tokens {shown(reply.text)}", shown(case.provider.text(script)), reply)
+
+
+@over_both
+@requirement("SES-09")
+async def test_without_an_id_nothing_is_shared(case: Case, transport: Transport) -> None:
+    """One after the other and in the same instant; sockets are different ones."""
+    first = await exchange(case, "Nobody else may read this.", None, over=transport)
+    replies = [await exchange(case, "What did I say?", None, over=transport)]
+    replies += await asyncio.gather(
+        *(exchange(case, f"Question {number}.", None, over=transport, script="paced") for number in range(6))
+    )
+    cases = [reply.case for reply in (first, *replies)]
+    for reply in replies:
+        words = (await sent_upstream(case, reply)).split()
+        strange = [one for one in cases if one != reply.case and one in words]
+        seen = f"the request of {reply.case} took along {', '.join(strange) or 'nothing'}"
+        case.holds("SES-09", not strange, seen, "nothing of another request", reply)
+
+
+@requirement("SES-10")
+async def test_odd_ids_do_no_harm(case: Case) -> None:
+    """No 5xx, and nothing of another session."""
+    victim = case.run.new_session()
+    await exchange(case, "I am the victim.", victim)
+    odd = [pattern.format(case.run.new_case()) for pattern in (*ODD_IDS, *UNROUTABLE_IDS)]
+    near = [pattern.format(victim) for pattern in ("../sessions/{}", "{}/", "{}%00", " {}", "{}*", "./{}")]
+    for session in (*odd, *near, *NO_NAMES):
+        for method in ("GET", "DELETE"):
+            answer = await look_up(case, session, method)
+            kept = answer.status is not None and answer.status < 500
+            case.holds("SES-10", kept, f"{method} {session!r}: {answer.outcome()}", "no 5xx, and an answer", answer)
+            if session not in NO_NAMES:
+                body = object_of(answer)
+                count = body.get("messages")
+                shows = body.get("session_id") == victim or (is_integer(count) and count > 1)
+                seen = f"{method} {session!r}: {shown(body)}"
+                case.holds("SES-10", not shows, seen, f"nothing of {victim!r}", answer)
+        reply = await case.ask(session=session)
+        kept = reply.status is not None and reply.status < 500
+        case.holds("SES-10", kept, f"session_id {session!r}: {reply.outcome()}", "no 5xx, and an answer", reply)
+    there = await count_of(case, victim)
+    case.holds("SES-10", there is not None and there > 0, f"messages {there}", "the other session as it was")
+
+
+@requirement("SES-11")
+async def test_both_transports_share_sessions(case: Case) -> None:
+    """An exchange over SSE, then one over Socket.IO."""
+    session = case.run.new_session()
+    first = await exchange(case, "My name is Ferdinand.", session)
+    before = await count_of(case, session)
+    second = await exchange(case, "What is my name?", session, over=Transport.WEBSOCKET)
+    after = await count_of(case, session)
+    kept = before is not None and after is not None and after > before
+    case.holds("SES-11", kept, f"messages {before}, then {after}", "a larger number", second)
+    if case.run.provider:
+        upstream = await sent_upstream(case, second)
+        kept = first.case in upstream
+        case.holds("SES-11", kept, f"sent to the provider: {shown(upstream)}", "what was said over SSE", second)
+
+
+@requirement("SES-12")
+async def test_exchanges_at_the_same_time_are_all_kept(case: Case) -> None:
+    """Three at once in one session; the next one takes all of them along."""
+    session = case.run.new_session()
+    await exchange(case, "The first of all.", session)
+    texts = [f"Fact {number} of {case.run.new_case()}." for number in range(3)]
+    replies = await asyncio.gather(*(case.ask(text, session=session, script="paced") for text in texts))
+    completed = [text for text, reply in zip(texts, replies, strict=True) if reply.is_success]
+    upstream = await sent_upstream(case, await exchange(case, "What do you know?", session))
+    lost = [text for text in completed if text not in upstream]
+    case.holds("SES-12", not lost, f"lost: {lost}", f"all of {completed} sent to the provider", replies[0])
+    answers = upstream.count(case.provider.text("paced").strip())
+    seen = f"{answers} of {len(completed)} replies were sent to the provider"
+    case.holds("SES-12", answers >= len(completed), seen, "all of them", replies[0])
+
+
+@requirement("SES-13")
+async def test_deletion_outlives_a_running_reply(case: Case) -> None:
+    """What was said before the deletion does not come back when the reply ends."""
+    session = case.run.new_session()
+    before = await exchange(case, "Forget the word marzipan.", session)
+    stream = await case.start("Talk for a while.", session=session, script="paced")
+    await case.provider.has_said(stream.transcript, 3)
+    deleted = await look_up(case, session, "DELETE")
+    await stream.finish()
+    if deleted.status is None or deleted.status >= 400:
+        raise NotTestable(f"the session could not be deleted: {deleted.outcome()}")
+    upstream = await sent_upstream(case, await exchange(case, "What was the word?", session))
+    back = "marzipan" in upstream or before.case in upstream
+    seen = f"sent to the provider: {shown(upstream, 300)}"
+    case.holds("SES-13", not back, seen, "nothing from before the deletion", stream.transcript)
+
+
+@requirement("SES-14")
+async def test_both_routes_agree_on_odd_ids(case: Case) -> None:
+    """What one route keeps under an id, the other finds under it."""
+    for pattern in ODD_IDS:
+        session = pattern.format(case.run.new_case())
+        reply = await case.ask(session=session)
+        if not reply.is_success:
+            refused = reply.status is not None and 400 <= reply.status < 500
+            case.holds("SES-14", refused, f"{session!r}: {reply.outcome()}", "a reply or a 4xx", reply)
+            continue
+        answer = await look_up(case, session)
+        body = object_of(answer)
+        refused = answer.status in (400, 414, 422)
+        found = answer.status == 200 and body.get("session_id") == session and is_integer(body.get("messages"))
+        seen = f"GET {session!r}: status {answer.status} {shown(body)}"
+        case.holds("SES-14", refused or (found and body["messages"] > 0), seen, "the session just used", answer)

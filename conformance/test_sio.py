@@ -1,0 +1,206 @@
+"""SIO: Socket.IO, over WebSocket and over long polling."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from conformance.suite.case import Case
+from conformance.suite.marks import When, over_sockets, requirement
+from conformance.suite.pace import judge_pace
+from conformance.suite.run import NotApplicable
+from harness.http import Deadlines
+from harness.protocol.checks.end import (
+    completion_is_typed,
+    duration_is_true,
+    speed_is_tokens_over_duration,
+    tokens_equal_last_count,
+)
+from harness.protocol.checks.err import fails_as_error, no_tokens
+from harness.protocol.checks.sio import (
+    CHAT_KINDS,
+    one_terminal_event,
+    refused_with_an_error,
+    replies_do_not_mix,
+)
+from harness.protocol.checks.tok import TOKEN_CHECKS, text_is
+from harness.protocol.findings import on_behalf_of
+from harness.protocol.messages import Kind
+from harness.protocol.transcript import Transport
+from harness.socketio import NotConnected, SocketClient
+
+LINGER = 0.3  # seconds to look for events that must not come
+ANSWER = 5.0  # seconds in which a refusal must come
+LONGEST_UNASKED = 30.0  # seconds of reply; above it SIO-09 is for --slow
+
+BAD_PAYLOADS: tuple[tuple[Any, ...], ...] = (
+    (),
+    (None,),
+    ("hello",),
+    (["hello"],),
+    (5,),
+    ({},),
+    ({"message": None},),
+    ({"message": 5},),
+    ({"message": ""},),
+    ({"message": "  "},),
+)
+
+
+@over_sockets
+@requirement("SIO-01")
+async def test_a_client_connects(case: Case, transport: Transport) -> None:
+    """Engine.IO's handshake and the namespace `/`."""
+    client = SocketClient(case.run.target, transport, case.source)
+    try:
+        await client.connect()
+    except NotConnected as error:
+        case.holds("SIO-01", False, str(error), f"a connection over {transport}")
+        return
+    case.holds("SIO-01", not client.decoder.bad, f"{client.decoder.bad}", "packets of Engine.IO 4 and Socket.IO 5")
+    await client.disconnect()
+
+
+@over_sockets
+@requirement("SIO-02")
+async def test_an_ask_is_answered_with_tokens(case: Case, transport: Transport) -> None:
+    """The same tokens as over SSE."""
+    reply = await case.ask(over=transport)
+    case.conforms(reply, on_behalf_of("SIO-02", *TOKEN_CHECKS))
+    if case.run.provider:
+        case.conforms(reply, text_is(case.provider.text("hello"), "SIO-02"))
+
+
+@over_sockets
+@requirement("SIO-03", "SIO-10")
+async def test_a_reply_ends_once_and_the_socket_goes_on(case: Case, transport: Transport) -> None:
+    """One terminal event, nothing behind it, and the same socket asks again."""
+    client = await case.connect(transport)
+    for attempt in range(2):
+        stream = await case.start(socket=client)
+        reply = await client.terminal(stream.transcript, case.run.deadlines.silence, LINGER)
+        case.conforms(reply, one_terminal_event)
+        if attempt:
+            case.holds("SIO-10", reply.is_success, f"the second ask: {reply.outcome()}", "a completion", reply)
+
+
+@requirement("SIO-04")
+async def test_the_completion_says_what_the_reply_was(case: Case) -> None:
+    """Three numbers, typed and consistent; with a reply long enough they are true as well."""
+    reply = await case.ask(script="paced" if case.run.provider else "hello", over=Transport.WEBSOCKET)
+    case.conforms(reply, on_behalf_of("SIO-04", completion_is_typed, tokens_equal_last_count))
+    if case.run.provider:
+        case.conforms(reply, on_behalf_of("SIO-04", speed_is_tokens_over_duration, duration_is_true))
+
+
+@requirement("SIO-05")
+async def test_a_bad_payload_is_refused(case: Case) -> None:
+    """Each on one and the same socket, which then still answers."""
+    client = await case.connect(Transport.WEBSOCKET)
+    for payload in BAD_PAYLOADS:
+        if not client.is_open:
+            client = await case.connect(Transport.WEBSOCKET)
+        answer = await client.emit("chat_stream", *payload)
+        await client.until(lambda answer=answer: bool(answer.of(*CHAT_KINDS)), ANSWER)  # type: ignore[misc]
+        case.conforms(answer, refused_with_an_error)
+    if not case.holds("SIO-05", client.is_open, "the server closed the socket", "a socket that stays usable"):
+        return
+    reply = await (await case.start(socket=client)).finish()
+    case.holds("SIO-05", reply.is_success, f"afterwards: {reply.outcome()}", "a socket that stays usable", reply)
+
+
+@requirement("SIO-06")
+async def test_a_bystander_receives_nothing(case: Case) -> None:
+    """Neither a stranger nor another tab of the same session, over either transport."""
+    session = case.run.new_session()
+    strangers = [await case.connect(Transport.WEBSOCKET), await case.connect(Transport.POLLING)]
+    tab = await case.connect(Transport.WEBSOCKET)
+    earlier = await (await case.start(socket=tab, session=session)).finish()
+    before = len(earlier.of(*CHAT_KINDS))
+    reply = await case.ask(over=Transport.WEBSOCKET, session=session)
+    await asyncio.sleep(LINGER)
+    heard = [message for one in strangers for message in one.strays.of(*CHAT_KINDS)]
+    heard += earlier.of(*CHAT_KINDS)[before:]
+    seen = f"a bystander received {heard[0].name} {dict(heard[0].body)}" if heard else "nothing"
+    case.holds("SIO-06", not heard, seen, "events at the asking client only", reply)
+
+
+@requirement("SIO-07")
+async def test_clients_at_the_same_time_get_their_own(case: Case) -> None:
+    """Five clients, five replies, each whole and in order."""
+    scripts = ("hello", "hundred-tokens", "paced", "unicode", "three-tokens")
+    replies = await asyncio.gather(*(case.ask(script=script, over=Transport.WEBSOCKET) for script in scripts))
+    for script, reply in zip(scripts, replies, strict=True):
+        case.conforms(reply, on_behalf_of("SIO-07", *TOKEN_CHECKS[1:]))
+        if case.run.provider:
+            case.conforms(reply, text_is(case.provider.text(script), "SIO-07"))
+
+
+@pytest.mark.parametrize("script", ["server-error", "drop-start", "garbage"])
+@requirement("SIO-08")
+async def test_a_failure_before_the_first_token_is_an_error(case: Case, script: str) -> None:
+    """`chat_stream_error`, no token, no completion."""
+    reply = await case.ask(script=script, over=Transport.WEBSOCKET, deadlines=Deadlines(silence=30))
+    case.conforms(reply, fails_as_error("SIO-08"), no_tokens("SIO-08"))
+
+
+@pytest.mark.parametrize("script", ["drop-mid", "cut-mid", "malformed-mid", "error-mid"])
+@requirement("SIO-08")
+async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> None:
+    """`chat_stream_error` behind the tokens that came, no completion."""
+    reply = await case.ask(script=script, over=Transport.WEBSOCKET, deadlines=Deadlines(silence=30))
+    case.conforms(reply, fails_as_error("SIO-08"), text_is(case.provider.text(script), "SIO-08"))
+
+
+@requirement("SIO-09", when=When.AT_THE_END)
+async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
+    """A ping in each interval that the handshake advertised."""
+    client = await case.connect(Transport.WEBSOCKET)
+    assert client.opened is not None
+    interval = client.opened.ping_interval
+    length = interval * 1.1 + 1
+    if length > LONGEST_UNASKED and not case.run.settings.slow:
+        raise NotApplicable(f"takes a reply of {length:.0f} s, since the server pings every {interval:g} s (--slow)")
+    script = await case.provider.register("beyond-a-ping", long_reply(length))
+    stream = await case.start(socket=client, script=script)
+    reply = await stream.finish()
+    times = [client.opened_at, *client.pings, reply.ended_at or client.opened_at]
+    pause = max(later - earlier for earlier, later in pairwise(times))
+    grace = 1 + interval * 0.2
+    seen = f"{len(client.pings)} pings, {pause:.1f} s without one; {reply.outcome()}"
+    expected = f"a ping every {interval:g} s ({grace:.1f} s of grace)"
+    case.holds("SIO-09", pause <= interval + grace, seen, expected, reply)
+
+
+def long_reply(seconds: float) -> str:
+    """A script that goes on talking for so long, four tokens a second."""
+    words = ", ".join(f'"word{number} "' for number in range(int(seconds * 4) + 1))
+    return f'about = "{seconds:.0f} s of talk."\n[timing]\ninter_token_ms = 250\n[[steps]]\ntokens = [{words}]\n'
+
+
+@requirement("SIO-11", "SIO-03")
+async def test_two_asks_on_one_socket_do_not_mix(case: Case) -> None:
+    """The second is queued or refused."""
+    client = await case.connect(Transport.WEBSOCKET)
+    stream = await case.start(socket=client, script="paced")
+    both = stream.transcript
+    await stream.until(lambda transcript: len(transcript.tokens) >= 3, ANSWER)
+    message = case.message("And another.", "hello", case.run.new_case())
+    await client.emit_more("chat_stream", {"message": message, "session_id": case.run.new_session()})
+    ends = (Kind.COMPLETION, Kind.ERROR)
+    await client.until(lambda: len(both.of(*ends)) >= 2, case.run.deadlines.silence)
+    await asyncio.sleep(LINGER)
+    first, second = case.provider.text("paced"), case.provider.text("hello")
+    case.conforms(both, replies_do_not_mix(first, second))
+    ended = len(both.of(*ends))
+    case.holds("SIO-03", ended == 2, f"{ended} terminal events for two asks", "one for each", both)
+
+
+@over_sockets
+@requirement("SIO-12")
+async def test_tokens_are_passed_on_as_they_come(case: Case, transport: Transport) -> None:
+    """Each token is there before the provider writes the next, alone and in pairs."""
+    await judge_pace(case, "SIO-12", transport)

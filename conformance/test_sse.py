@@ -1,0 +1,67 @@
+"""SSE: the stream on the wire."""
+
+from __future__ import annotations
+
+from conformance.suite.case import Case, Judged
+from conformance.suite.marks import requirement
+from conformance.suite.pace import judge_pace
+from harness.protocol.checks import sse
+from harness.protocol.transcript import Transport
+
+ENCODINGS = (("Accept-Encoding", "gzip, deflate, br"),)
+
+# Events of 3 to 15 KB: more than one TCP segment, and more than many a buffer.
+LARGE_EVENTS = f"""
+about = "Four large tokens."
+[timing]
+inter_token_ms = 40
+[[steps]]
+tokens = [{", ".join(f'"{letter * 3000}"' for letter in "wxyz")}]
+"""
+
+
+@requirement("SSE-01", "SSE-02", "SSE-03", "SSE-04", "SSE-05", "SSE-08", "SSE-09", "SSE-10")
+async def test_the_stream_is_sound(case: Case) -> None:
+    """Content type, events, framing and end of an ordinary reply."""
+    reply = await case.ask()
+    case.conforms(reply, sse.STREAM_CHECKS, sse.not_cacheable)
+
+
+@requirement("SSE-02", "SSE-03", "SSE-04", "SSE-08", "SSE-09")
+async def test_the_stream_is_sound_with_odd_text(case: Case) -> None:
+    """The same where the text holds all that could be taken for framing."""
+    for script in ("nasty", "unicode") if case.run.provider else ("hello",):
+        reply = await case.ask(script=script)
+        case.conforms(
+            reply,
+            sse.one_object_a_line,
+            sse.strict_text,
+            sse.nothing_between_events,
+            sse.ends_after_terminal,
+            sse.framing_is_sound,
+        )
+
+
+@requirement("SSE-06")
+async def test_tokens_are_passed_on_as_they_come(case: Case) -> None:
+    """Each token is there before the provider writes the next, alone and in pairs."""
+    await judge_pace(case, "SSE-06", Transport.SSE)
+
+
+@requirement("SSE-11")
+async def test_compression_holds_nothing_back(case: Case) -> None:
+    """The same for a client that takes compressed answers."""
+    await judge_pace(case, "SSE-11", Transport.SSE, headers=ENCODINGS)
+
+
+@requirement("SSE-07")
+async def test_large_events_come_whole(case: Case) -> None:
+    """No pause inside an event."""
+    script = "hello"
+    if case.run.provider:
+        script = await case.provider.register("large-events", LARGE_EVENTS)
+
+    async def attempt() -> Judged:
+        return await case.ask(script=script), (sse.events_come_whole,)
+
+    await case.steadily(attempt)

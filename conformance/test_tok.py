@@ -1,0 +1,40 @@
+"""TOK: token events, over SSE and over Socket.IO."""
+
+from __future__ import annotations
+
+from conformance.suite.case import Case
+from conformance.suite.marks import over_both, requirement
+from harness.protocol.checks.tok import TOKEN_CHECKS, text_is
+from harness.protocol.transcript import Transport
+
+
+@over_both
+@requirement("TOK-01", "TOK-02", "TOK-03")
+async def test_tokens_are_typed_counted_and_add_up(case: Case, transport: Transport) -> None:
+    """Every token event of an ordinary reply."""
+    case.conforms(await case.ask(over=transport), TOKEN_CHECKS)
+
+
+@over_both
+@requirement("TOK-01", "TOK-02", "TOK-03", "TOK-04")
+async def test_nothing_is_lost_or_added(case: Case, transport: Transport) -> None:
+    """Tokens that come all at once, and tokens that come with pauses."""
+    for script in ("hundred-tokens", "paced"):
+        reply = await case.ask(script=script, over=transport)
+        case.conforms(reply, TOKEN_CHECKS, text_is(case.provider.text(script)))
+
+
+@requirement("TOK-02", "TOK-03", "TOK-04")
+async def test_a_long_reply_is_whole(case: Case) -> None:
+    """Two thousand tokens, as fast as the provider writes."""
+    reply = await case.ask(script="long")
+    case.conforms(reply, TOKEN_CHECKS[1:], text_is(case.provider.text("long")))
+
+
+@over_both
+@requirement("TOK-02", "TOK-03", "TOK-05")
+async def test_odd_text_survives(case: Case, transport: Transport) -> None:
+    """All that a careless server splits at, trims, escapes or normalises, and bytes cut inside characters."""
+    for script in ("nasty", "unicode", "split-bytes"):
+        reply = await case.ask(script=script, over=transport)
+        case.conforms(reply, TOKEN_CHECKS[1:], text_is(case.provider.text(script), "TOK-05"))
