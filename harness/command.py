@@ -1,0 +1,54 @@
+"""The `chatproof` command: the suite behind one word, from any directory."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from harness import __version__
+
+CHECK_HELP = """\
+Run the conformance suite. All options of the suite are taken as they are, pytest's own too:
+  chatproof check --base-url http://127.0.0.1:5000
+  chatproof check --start "python server.py {port}" --report-json report.json
+  chatproof check --base-url URL --only TOK --only END-03 -v
+
+exit codes: 0 every MUST row is kept; 1 one is violated or not testable; 2 the suite could not judge
+(no server, a broken setting, its own fault); 4 unknown options."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, and give its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="chatproof", description="Proof that a streaming chat backend works.", add_help=True
+    )
+    parser.add_argument("--version", action="version", version=f"chatproof {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser(
+        "check",
+        help="judge a server: chatproof check --base-url URL",
+        description=CHECK_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="all options: pytest --help, under 'chatproof'",
+        add_help=words[1:] in (["-h"], ["--help"]),
+    )
+    _, rest = parser.parse_known_args(words)
+    return int(pytest.main([suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *rest]))
+
+
+def suite() -> str:
+    """The folder of the installed suite."""
+    spec = find_spec("conformance")
+    assert spec is not None
+    assert spec.origin is not None
+    return str(Path(spec.origin).parent)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

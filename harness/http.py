@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 import zlib
 from collections.abc import Callable
@@ -135,7 +136,7 @@ class Exchange:
             self._end(End.REFUSED, f"no connection within {self.deadlines.connect:g} s")
             return
         except OSError as error:
-            self._end(End.REFUSED, f"no connection: {error.strerror or error}")
+            self._end(End.REFUSED, f"no connection ({_reason(error)})")
             return
         transcript.asked_at = time.monotonic()
         sender = asyncio.create_task(self._send(self._connection))
@@ -199,7 +200,7 @@ class _Reader:
         except h11.RemoteProtocolError as error:
             self._ended(at, End.TRUNCATED, str(error))
         except OSError as error:
-            self._ended(time.monotonic(), End.RESET, error.strerror or str(error))
+            self._ended(time.monotonic(), End.RESET, _reason(error))
 
     def _patience(self, silent_since: float) -> float:
         terminal = self.transcript.terminal
@@ -283,6 +284,11 @@ def _zlib_decoder(window: int) -> Decoder:
         return plain + unpack.flush() if last else plain
 
     return decode
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words: asyncio puts the address in their place."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
 def json_of(transcript: Transcript) -> Any:

@@ -82,7 +82,7 @@ class SourceAddresses:
     """
 
     available: bool
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(random.randrange(1 << 23)))
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(random.randrange(1 << 22)))
 
     @classmethod
     def towards(cls, target: Target) -> SourceAddresses:
@@ -102,8 +102,9 @@ class SourceAddresses:
         """An address not used in this run, or None where there is only one."""
         if not self.available:
             return None
-        number = next(self._numbers) % (1 << 23)
-        return f"127.{64 + (number >> 17)}.{(number >> 9) & 255}.{(number & 511) % 254 + 1}"
+        block, host = divmod(next(self._numbers), 254)  # no .0 and no .255
+        network, block = divmod(block, 256)
+        return f"127.{64 + network % 63}.{block}.{host + 1}"
 
 
 class Connection:

@@ -1,0 +1,51 @@
+"""Writes `docs/contract.md` from the requirements: `python -m harness.contract_page`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from harness.protocol.requirements import Contract, Requirement, contract
+
+PAGE = Path(__file__).parent.parent / "docs" / "contract.md"
+
+INTRODUCTION = """\
+# The contract
+
+What a conforming server does, row by row. This page is made from
+[`harness/protocol/requirements.toml`](../harness/protocol/requirements.toml) by
+`python -m harness.contract_page`; change the rows there.
+
+**MUST** rows decide the verdict. **SHOULD** rows are reported, and count with `--strict`. Rows marked **P**
+need the fake providers behind the server (`--start`, or `--provider-url`); without them they are "not applicable".
+A row applies when the server declares its profile (`--profile`).
+"""
+
+
+def page(rows: Contract) -> str:
+    """The page's whole text."""
+    parts = [INTRODUCTION]
+    for group in dict.fromkeys(row.group for row in rows):
+        parts.append(f"## {group}: {rows.titles[group]}\n")
+        parts.append("| id | level | profile | requirement |\n|---|---|---|---|")
+        parts[-1] += "".join(_line(row) for row in rows.group(group)) + "\n"
+    return "\n".join(parts)
+
+
+def _line(row: Requirement) -> str:
+    level = f"{row.level} **P**" if row.needs_provider else row.level.value
+    why = f"<br>*Why: {row.why}*" if row.why else ""
+    profiles = " + ".join(row.profiles)
+    return f"\n| {row.id} | {level} | {profiles} | {row.text.replace('|', chr(92) + '|')}{why} |"
+
+
+def main() -> int:
+    """Write the page."""
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(contract()), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.name} written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The recording Socket.IO client, against the official Python server as a second opinion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import socketio  # type: ignore[import-untyped]  # ships no types
+from aiohttp import web
+
+from harness.net import Target
+from harness.protocol.engineio import Bad, Closed, Decoder, Emitted, Opened, emit
+from harness.protocol.transcript import End, Transport
+from harness.socketio import NotConnected, SocketClient
+
+SOCKETS = [Transport.WEBSOCKET, Transport.POLLING]
+
+
+class Official:
+    """An official server that answers each ask with two tokens, and keeps account of who left."""
+
+    def __init__(self) -> None:
+        self.server = socketio.AsyncServer(async_mode="aiohttp", ping_interval=1, ping_timeout=1)
+        self.left: asyncio.Queue[str] = asyncio.Queue()
+        self.target = Target("http", "127.0.0.1", 0)
+        self.server.on("chat_stream", self.answer)
+        self.server.on("disconnect", self.gone)
+
+    async def answer(self, sid: str, data: Any) -> None:
+        for count in (1, 2):
+            await self.server.emit("chat_token", {"token": "é🙂", "count": count, "partial": "é🙂" * count}, to=sid)
+            await asyncio.sleep(data.get("pause", 0))
+        await self.server.emit("chat_complete", {"tokens": 2}, to=sid)
+
+    async def gone(self, sid: str, *_: Any) -> None:
+        await self.left.put(sid)
+
+
+@pytest_asyncio.fixture
+async def official() -> AsyncIterator[Official]:
+    one = Official()
+    app = web.Application()
+    one.server.attach(app)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    one.target = Target("http", "127.0.0.1", runner.addresses[0][1])
+    yield one
+    await one.server.shutdown()
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("transport", SOCKETS)
+async def test_events_are_recorded_in_order(official: Official, transport: Transport) -> None:
+    client = await SocketClient(official.target, transport, "127.83.9.1").connect()
+    reply = await client.terminal(await client.emit("chat_stream", {"pause": 0.05}), silence=3)
+    assert reply.end is End.COMPLETE
+    assert reply.text == "é🙂" * 2
+    assert [message.name for message in reply.messages] == ["chat_token", "chat_token", "chat_complete"]
+    assert reply.messages[1].at - reply.messages[0].at > 0.03
+    assert client.opened is not None
+    assert client.opened.ping_interval == 1.0
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("transport", SOCKETS)
+async def test_pings_are_answered(official: Official, transport: Transport) -> None:
+    """A client that did not answer would be dropped after two seconds."""
+    client = await SocketClient(official.target, transport).connect()
+    assert await client.until(lambda: len(client.pings) >= 3, 6)
+    assert client.is_open
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("transport", SOCKETS)
+async def test_a_goodbye_is_understood(official: Official, transport: Transport) -> None:
+    client = await SocketClient(official.target, transport).connect()
+    await client.disconnect()
+    async with asyncio.timeout(2):
+        await official.left.get()
+
+
+async def test_a_client_can_vanish(official: Official) -> None:
+    client = await SocketClient(official.target, Transport.WEBSOCKET).connect()
+    await client.vanish()
+    async with asyncio.timeout(2):
+        await official.left.get()
+
+
+async def test_a_polling_client_that_vanishes_polls_no_more(official: Official) -> None:
+    client = await SocketClient(official.target, Transport.POLLING).connect()
+    await client.vanish()
+    async with asyncio.timeout(6):
+        await official.left.get()
+
+
+async def test_an_unanswered_ask_is_a_timeout(official: Official) -> None:
+    client = await SocketClient(official.target, Transport.WEBSOCKET).connect()
+    reply = await client.terminal(await client.emit("nobody_listens"), silence=0.2)
+    assert reply.end is End.TIMEOUT
+    await client.disconnect()
+
+
+@pytest.mark.parametrize("transport", SOCKETS)
+async def test_a_server_without_socketio_is_no_connection(transport: Transport) -> None:
+    app = web.Application()
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    target = Target("http", "127.0.0.1", runner.addresses[0][1])
+    with pytest.raises(NotConnected):
+        await SocketClient(target, transport).connect()
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("packet", ["0{}", "9", "", "42{", '42{"a":1}', "42[]", "42[5]", "48"])
+def test_what_is_no_packet_is_told(packet: str) -> None:
+    decoder = Decoder()
+    assert isinstance(decoder.feed(packet), Bad)
+    assert decoder.bad
+
+
+def test_packets() -> None:
+    decoder = Decoder()
+    handshake = '0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000}'
+    assert decoder.feed(handshake) == Opened("x", 25.0, 20.0)
+    assert decoder.feed('42["chat_token",{"token":"a"}]') == Emitted("chat_token", ({"token": "a"},))
+    assert decoder.feed('42/,7["with_ack"]') == Emitted("with_ack", ())
+    assert decoder.feed('42/other,["elsewhere"]') is None
+    assert isinstance(decoder.feed('44{"message":"no"}'), Closed)
+    assert decoder.feed(emit("chat_stream", {"message": "é"})) == Emitted("chat_stream", ({"message": "é"},))

@@ -1,0 +1,265 @@
+"""Checks of tokens, completions, errors, pace and Socket.IO, on transcripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.protocol.checks import end, err, sio, tok
+from harness.protocol.checks.pace import Said, passed_on
+from harness.protocol.findings import Check, on_behalf_of
+from harness.protocol.transcript import End
+from tests.protocol.kit import WORDS, completion, is_kept, is_unjudged, socket, sound, sse, tokens, violated
+
+TEXT = "".join(WORDS)
+REPLY_CHECKS = (
+    *tok.TOKEN_CHECKS,
+    *end.COMPLETION_CHECKS,
+    end.speed_is_tokens_over_duration,
+    end.duration_is_true,
+    tok.text_is(TEXT),
+)
+
+
+def caught(events: list[Any], checks: tuple[Check, ...] = REPLY_CHECKS) -> set[str]:
+    """The ids that are violated."""
+    transcript = sse(events)
+    return {check.id for check in checks if violated(check, transcript)}
+
+
+def test_a_sound_reply_keeps_all() -> None:
+    transcript = sse()
+    for check in REPLY_CHECKS:
+        assert is_kept(check, transcript), check.id
+
+
+def test_unknown_fields_and_events_are_legal() -> None:
+    events = [{"status": "thinking"}, *({**one, "model": "x"} for one in sound())]
+    assert caught(events) == set()
+
+
+def test_absent_errors_and_dones_are_legal() -> None:
+    events = [{**one, "error": None, "done": False} for one in tokens(*WORDS)] + [completion(error="")]
+    assert caught(events) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "requirement"),
+    [
+        ({"token": ""}, {"TOK-01"}),
+        ({"token": 5}, {"TOK-01"}),
+        ({"count": "1"}, {"TOK-01"}),
+        ({"count": True}, {"TOK-01"}),
+        ({"count": 1.5}, {"TOK-01"}),
+        ({"partial": None}, {"TOK-01"}),
+        ({"count": 0}, {"TOK-02"}),
+        ({"count": 7}, {"TOK-02"}),
+        ({"partial": "One "}, {"TOK-03"}),
+    ],
+)
+def test_a_broken_token_is_caught(change: dict[str, Any], requirement: set[str]) -> None:
+    events = sound()
+    events[0] = {**events[0], **change}
+    assert caught(events, tok.TOKEN_CHECKS) >= requirement
+
+
+def test_a_whole_number_may_be_written_as_a_float() -> None:
+    assert caught([{**one, "count": float(one["count"])} for one in tokens(*WORDS)] + [completion()]) == set()
+
+
+def test_a_lost_token_is_caught_by_the_text_alone() -> None:
+    assert caught([*tokens("One", " three"), completion("One three", 2)]) == {"TOK-04"}
+
+
+def test_without_tokens_nothing_is_said_of_them() -> None:
+    for check in tok.TOKEN_CHECKS:
+        assert is_unjudged(check, sse([completion("", 0)]))
+
+
+@pytest.mark.parametrize(
+    ("change", "requirements"),
+    [
+        ({"tokens": 4, "tokens_per_second": 2.0}, {"END-03"}),
+        ({"tokens": "3"}, {"END-02"}),
+        ({"duration": None}, {"END-02"}),
+        ({"user": None}, {"END-02", "END-07"}),
+        ({"user": "guest"}, {"END-07"}),
+        ({"full_response": "One two"}, {"END-04"}),
+        ({"full_response": "One  two three"}, {"END-04"}),
+        ({"full_response": " One two three \n"}, set()),
+        ({"tokens_per_second": 0.67}, {"END-05"}),
+        ({"tokens_per_second": 2}, set()),
+        ({"tokens_per_second": 1}, set()),
+        ({"duration": 2000, "tokens_per_second": 0.0015}, {"END-06"}),
+        ({"duration": 0.002, "tokens_per_second": 1500.0}, {"END-06"}),
+        ({"duration": 4.1, "tokens_per_second": 0.73}, set()),
+        ({"duration": 4.6, "tokens_per_second": 0.65}, {"END-06"}),
+        ({"timestamp": 1700000000}, {"END-02", "END-08"}),
+        ({"timestamp": "Thu, 20 Nov 2025 18:15:30 GMT"}, {"END-08"}),
+        ({"timestamp": "2025-11-20"}, {"END-08"}),
+        ({"timestamp": "2025-11-20T18:15:30Z"}, set()),
+        ({"timestamp": "2025-11-20T18:15:30.123456789+01:00"}, set()),
+    ],
+)
+def test_the_completion(change: dict[str, Any], requirements: set[str]) -> None:
+    assert caught([*tokens(*WORDS), completion(**change)]) == requirements
+
+
+def test_rounding_of_duration_and_speed_is_allowed_for() -> None:
+    events = [*tokens(*WORDS), completion(duration=2.1, tokens_per_second=1.43)]
+    assert caught(events) == set()
+    assert caught([*tokens(*WORDS), completion(duration=2.0123456, tokens_per_second=1.49)]) == set()
+
+
+@pytest.mark.parametrize(
+    "events",
+    [tokens(*WORDS), [*sound(), completion()], [*sound(), *tokens("late")], [*sound(), {"status": "bye"}]],
+    ids=["none", "two", "a token behind", "anything behind"],
+)
+def test_one_completion_and_last(events: list[Any]) -> None:
+    assert violated(end.one_completion_and_last, sse(events))
+
+
+def test_a_reply_that_failed_is_no_successful_stream() -> None:
+    assert is_unjudged(end.one_completion_and_last, sse([*tokens("One"), {"error": "no"}]))
+
+
+def test_errors_end_the_reply() -> None:
+    check = err.error_ends_the_reply
+    assert is_kept(check, sse([*tokens("One"), {"error": "no"}]))
+    assert violated(check, sse([{"error": "no"}, completion("", 0)]))
+    assert violated(check, sse([{"error": "no"}, *tokens("One")]))
+    assert violated(check, sse([{"error": {"message": "no"}}]))
+    assert is_unjudged(check, sse())
+
+
+def test_a_failure_must_surface() -> None:
+    check = err.fails_as_error("ERR-03")
+    assert is_kept(check, sse([*tokens("One"), {"error": "no"}]))
+    assert is_kept(check, sse(body=b'{"error": "no"}', status=502))
+    assert violated(check, sse(body=b"<html>", status=502))
+    assert violated(check, sse(tokens("One")))
+    assert violated(check, sse())
+    assert is_unjudged(check, sse(body=b"", status=0, end=End.REFUSED))
+
+
+def test_an_error_told_as_a_token_is_caught() -> None:
+    assert violated(err.no_tokens("ERR-02"), sse(tokens("Error: 500")))
+
+
+INTERNALS = (
+    'Traceback (most recent call last):\n  File "x"',
+    'File "/srv/app/main.py", line 3, in chat',
+    "TypeError: x is undefined\n    at chat (/srv/app/index.js:10:5)",
+    "panic: oops\ngoroutine 1 [running]:",
+    "failed at /usr/src/app/handler.go:42",
+    "Error in ./src/routes/chat.ts",
+    "java.lang.NullPointerException\n\tat com.x.Chat.ask(Chat.java:12)",
+    r"C:\Users\me\server.py broke",
+    "bad key sk-secret-123",
+)
+
+
+@pytest.mark.parametrize("text", INTERNALS)
+def test_internals_are_caught(text: str) -> None:
+    assert violated(err.no_internals("sk-secret-123"), sse([{"error": text}]))
+    assert violated(err.no_internals("sk-secret-123"), sse(body=text.encode(), status=500))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The provider answered with status 500.",
+        "Connection to http://127.0.0.1:8089/v1/chat/completions failed",
+        "Not found: /api/chat/stream",
+        "Incorrect API key provided: sk-s***123",
+        "`message` must be a string, e.g. at most 2,000 characters",
+        "Unsupported media type: application/x-www-form-urlencoded",
+        "Look at https://example.com/docs/errors.html",
+    ],
+)
+def test_ordinary_errors_show_no_internals(text: str) -> None:
+    assert is_kept(err.no_internals("sk-secret-123"), sse([{"error": text}]))
+
+
+SAID = [Said(100.9, "One"), Said(101.8, " two"), Said(102.8, " three")]
+
+
+def test_tokens_in_time_are_passed_on() -> None:
+    assert is_kept(passed_on(SAID), sse())
+
+
+def test_tokens_held_back_are_caught() -> None:
+    late = [Said(said.at - 1.0, said.text) for said in SAID]
+    assert violated(passed_on(late), sse())
+
+
+def test_without_pauses_nothing_can_be_seen() -> None:
+    assert is_unjudged(passed_on([Said(100.9, "One"), Said(101.0, " two three")]), sse())
+
+
+def test_other_cuts_of_the_same_text_are_legal() -> None:
+    halves = [Said(100.0, "On"), Said(100.9, "e"), Said(101.9, " two")]
+    assert is_kept(passed_on(halves[1:], pause=0.9), sse())
+
+
+def chat(*events: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [("chat_token", event) for event in events]
+
+
+COMPLETE = ("chat_complete", {"tokens": 3, "duration": 2.0, "tokens_per_second": 1.5})
+ERROR = ("chat_stream_error", {"error": "no"})
+
+
+def test_a_socket_reply_needs_three_fields_only() -> None:
+    reply = socket([*chat(*tokens(*WORDS)), COMPLETE])
+    for check in on_behalf_of("SIO-04", end.completion_is_typed, end.tokens_equal_last_count):
+        assert is_kept(check, reply)
+    assert is_kept(sio.one_terminal_event, reply)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [chat(*tokens(*WORDS)), [COMPLETE, COMPLETE], [COMPLETE, *chat(*tokens("x"))], [ERROR, COMPLETE]],
+)
+def test_one_terminal_event(events: list[tuple[str, Any]]) -> None:
+    assert violated(sio.one_terminal_event, socket(events))
+
+
+def test_other_events_are_nobodys_business() -> None:
+    assert is_kept(sio.one_terminal_event, socket([*chat(*tokens("x")), COMPLETE, ("presence", {"users": 2})]))
+
+
+@pytest.mark.parametrize(
+    ("events", "kept"),
+    [
+        ([ERROR], True),
+        ([], False),
+        ([("chat_stream_error", {"error": ""})], False),
+        ([("chat_stream_error", "no")], False),
+        (chat(*tokens("x")), False),
+    ],
+)
+def test_a_refusal_over_the_socket(events: list[tuple[str, Any]], kept: bool) -> None:
+    assert is_kept(sio.refused_with_an_error, socket(events)) is kept
+
+
+A, B = tokens(*WORDS), tokens("Un", " deux")
+MIXED = [A[0], B[0], A[1], B[1], A[2]]
+
+
+@pytest.mark.parametrize(
+    ("events", "kept"),
+    [
+        ([*chat(*A), COMPLETE, *chat(*B), COMPLETE], True),
+        ([*chat(A[0]), ERROR, *chat(*A[1:]), COMPLETE], True),
+        ([*chat(*A), COMPLETE, ERROR], True),
+        ([*chat(*MIXED), COMPLETE, COMPLETE], False),
+        ([*chat(A[0]), ERROR, *chat(*B), COMPLETE], False),
+        ([*chat(*A), COMPLETE], False),
+    ],
+    ids=["queued", "refused at once", "refused later", "mixed", "first dropped", "second ignored"],
+)
+def test_two_asks_on_one_socket(events: list[tuple[str, Any]], kept: bool) -> None:
+    assert is_kept(sio.replies_do_not_mix(TEXT, "Un deux"), socket(events)) is kept

@@ -1,0 +1,51 @@
+"""The contract's rows, the page made from them, and the tests that name them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from harness.contract_page import PAGE, page
+from harness.protocol.requirements import Level, Profile, contract
+from harness.settings import DECLARABLE
+
+SUITE = Path(__file__).parent.parent.parent / "conformance"
+
+
+def named_ids() -> set[str]:
+    """The ids in the suite's `@requirement(...)` decorators."""
+    calls = [
+        node
+        for path in SUITE.glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "requirement"
+    ]
+    return {str(one.value) for call in calls for one in call.args if isinstance(one, ast.Constant)}
+
+
+def test_the_contract_has_all_its_rows() -> None:
+    counts = {group: len(contract().group(group)) for group in contract().titles}
+    expected = {"REQ": 10, "SSE": 11, "TOK": 5, "END": 8, "ERR": 6, "SIO": 12, "SES": 14, "LIM": 12}
+    assert counts == {**expected, "CHAT": 3, "AUTH": 4, "CORS": 4, "INT": 9, "PERF": 4}
+
+
+def test_a_row_says_what_it_needs() -> None:
+    row = contract()["LIM-12"]
+    assert (row.level, row.profile, row.needs_provider, row.group) == (Level.SHOULD, Profile.LIMITS, True, "LIM")
+    assert contract()["LIM-04"].profiles == (Profile.LIMITS, Profile.CHAT)
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(contract()), "run python -m harness.contract_page"
+
+
+def test_every_row_of_a_declarable_profile_is_tested() -> None:
+    declarable = {row.id for row in contract() if set(row.profiles) <= set(DECLARABLE)}
+    assert named_ids() == declarable
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_both_levels_are_in_use(level: Level) -> None:
+    assert any(row.level is level for row in contract())
