@@ -1,11 +1,6 @@
-"""The suite's fixtures, and its hooks.
-
-The fixtures are the methods of one `Case`; see `conformance/suite/case.py` for what each takes and gives.
-"""
+"""The suite's hooks, and its one fixture."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 
@@ -27,21 +22,3 @@ def case(request: pytest.FixtureRequest) -> Case:
     plugin = request.config.pluginmanager.get_plugin(NAME)
     assert isinstance(plugin, SuitePlugin)
     return plugin.case(request.node)
-
-
-@pytest.fixture
-def ask(case: Case) -> Any:
-    """Ask, and give the whole exchange."""
-    return case.ask
-
-
-@pytest.fixture
-def conforms(case: Case) -> Any:
-    """Run checks on a transcript."""
-    return case.conforms
-
-
-@pytest.fixture
-def holds(case: Case) -> Any:
-    """Keep a plain finding."""
-    return case.holds

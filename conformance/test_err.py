@@ -44,6 +44,7 @@ def judge_error(case: Case, requirement_id: str, reply: Transcript) -> None:
 
 async def failing_reply(case: Case, script: str, session: str | None = "") -> Transcript:
     """Ask for a script that fails."""
+    case.needs_provider()
     if script == "reset-start":
         await case.provider.register(script, RESET_AT_ONCE)
     return await case.ask_once("Please fail.", script=script, session=session, deadlines=RETRIES)

@@ -11,6 +11,7 @@ import pytest
 from conformance.suite.case import Case
 from conformance.suite.marks import When, over_sockets, requirement
 from conformance.suite.pace import judge_pace
+from conformance.suite.provider import talk
 from conformance.suite.run import NotApplicable
 from harness.http import Deadlines
 from harness.protocol.checks.end import (
@@ -164,7 +165,7 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     length = interval * 1.1 + 1
     if length > LONGEST_UNASKED and not case.run.settings.slow:
         raise NotApplicable(f"takes a reply of {length:.0f} s, since the server pings every {interval:g} s (--slow)")
-    script = await case.provider.register("beyond-a-ping", long_reply(length))
+    script = await case.provider.register("beyond-a-ping", talk(length))
     stream = await case.start(socket=client, script=script)
     reply = await stream.finish()
     times = [client.opened_at, *client.pings, reply.ended_at or client.opened_at]
@@ -173,12 +174,6 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     seen = f"{len(client.pings)} pings, {pause:.1f} s without one; {reply.outcome()}"
     expected = f"a ping every {interval:g} s ({grace:.1f} s of grace)"
     case.holds("SIO-09", pause <= interval + grace, seen, expected, reply)
-
-
-def long_reply(seconds: float) -> str:
-    """A script that goes on talking for so long, four tokens a second."""
-    words = ", ".join(f'"word{number} "' for number in range(int(seconds * 4) + 1))
-    return f'about = "{seconds:.0f} s of talk."\n[timing]\ninter_token_ms = 250\n[[steps]]\ntokens = [{words}]\n'
 
 
 @requirement("SIO-11", "SIO-03")

@@ -9,7 +9,7 @@ import httpx
 
 from fake_providers.journal import Entry
 
-__all__ = ["Entry", "Fakes", "FakesError"]
+__all__ = ["Entry", "Fakes", "FakesError", "NotInTime"]
 
 _GRACE: Final = 5.0
 """Seconds that an answer may take on top of the wait that was asked for."""
@@ -17,6 +17,14 @@ _GRACE: Final = 5.0
 
 class FakesError(Exception):
     """The fakes did not answer, or answered that the request was wrong. One line."""
+
+
+class NotInTime(FakesError):
+    """What was waited for did not happen; `entries` are those that there were."""
+
+    def __init__(self, text: str, entries: list[Entry]) -> None:
+        super().__init__(text)
+        self.entries = entries
 
 
 class Fakes:
@@ -50,15 +58,15 @@ class Fakes:
         return _entries(answer)
 
     async def wait_ended(self, case: str | None, timeout: float) -> list[Entry]:
-        """The case's entries once there is one and all have ended. FakesError after `timeout` seconds."""
+        """The case's entries once there is one and all have ended. NotInTime after `timeout` seconds."""
         return await self._wait(case, timeout, {"ended": 1}, "has ended")
 
     async def wait_tokens(self, case: str | None, tokens: int, timeout: float) -> list[Entry]:
-        """The case's entries once one has written that many tokens. FakesError after `timeout` seconds."""
+        """The case's entries once one has written that many tokens. NotInTime after `timeout` seconds."""
         return await self._wait(case, timeout, {"tokens": tokens}, f"has written {tokens} tokens")
 
     async def wait_entries(self, case: str | None, count: int, timeout: float) -> list[Entry]:
-        """The case's entries once there are that many. FakesError after `timeout` seconds."""
+        """The case's entries once there are that many. NotInTime after `timeout` seconds."""
         return await self._wait(case, timeout, {"entries": count}, f"has {count} requests")
 
     async def register(self, name: str, toml: str) -> None:
@@ -87,7 +95,7 @@ class Fakes:
         if answer["timed_out"]:
             seen = ", ".join(f"#{e.id} {e.ended or 'running'}, {e.tokens} tokens" for e in entries) or "no request"
             subject = f"case {case}" if case is not None else "any request"
-            raise FakesError(f"no sign within {timeout:g} s that {subject} {what}; seen: {seen}")
+            raise NotInTime(f"no sign within {timeout:g} s that {subject} {what}; seen: {seen}", entries)
         return entries
 
     async def _ask(

@@ -29,7 +29,7 @@ Judged = tuple[Transcript, Sequence[Check]]
 
 @dataclass(slots=True)
 class Case:
-    """What the tests get as `case`; its methods are fixtures too."""
+    """What the tests get as `case`."""
 
     run: Run
     name: str
@@ -141,9 +141,14 @@ class Case:
     @property
     def provider(self) -> Provider:
         """The fakes behind the server. Raises NotApplicable where there are none."""
+        self.needs_provider()
+        assert self.run.provider is not None
+        return self.run.provider
+
+    def needs_provider(self) -> None:
+        """Say at a test's start that it is about what the provider does. Raises NotApplicable."""
         if self.run.provider is None:
             raise NotApplicable(self.run.no_provider)
-        return self.run.provider
 
     async def _refused_for_now(self, answer: Transcript) -> bool:
         if answer.status != 429:
@@ -167,11 +172,17 @@ class Case:
                 self._record(one.id, Verdict.PASSED)
 
     def holds(
-        self, requirement_id: str, kept: bool, seen: str, expected: str, transcript: Transcript | None = None
+        self,
+        requirement_id: str,
+        kept: bool,
+        seen: str,
+        expected: str,
+        transcript: Transcript | None = None,
+        measured: bool = False,
     ) -> bool:
-        """Keep a plain finding. Gives `kept` back."""
+        """Keep a plain finding. Gives `kept` back. `measured`: what was seen is worth reporting where kept, too."""
         if kept:
-            self._record(requirement_id, Verdict.PASSED, seen)
+            self._record(requirement_id, Verdict.PASSED, seen if measured else "")
         else:
             self._keep(Violation(requirement_id, seen, expected), transcript)
         return kept
@@ -222,10 +233,6 @@ class Case:
         """Say that the suite itself failed."""
         shown = f"harness error in {self.name}: {why}\n{details}"
         self.records.append(Record(self.ids[0], Verdict.HARNESS_ERROR, why, screen=shown, test=self.name))
-
-    def argument(self, name: str) -> Any:
-        """What a test gets under a name."""
-        return {"case": self, "ask": self.ask, "conforms": self.conforms, "holds": self.holds}[name]
 
     def close_records(self, verdict: Verdict, why: str) -> None:
         """Give the rows that the test did not come to a verdict."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -259,13 +258,6 @@ def _params(item: pytest.Item) -> dict[str, Any]:
 
 
 def _arguments(item: pytest.Item, case: Case) -> dict[str, Any]:
-    """A test's arguments: its parameters, and what `case` has under their names. No fixtures are needed, so
-    that a test may begin before pytest comes to it."""
-    parameters = _params(item)
-    return {name: parameters[name] if name in parameters else case.argument(name) for name in _names(item)}
-
-
-def _names(item: pytest.Item) -> Iterator[str]:
-    code = getattr(_body(item), "__code__", None)
-    assert code is not None
-    yield from code.co_varnames[: code.co_argcount]
+    """A test's arguments: its case and its parameters. No other fixtures, so that a test may begin before
+    pytest comes to it."""
+    return {"case": case, **_params(item)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fake_providers.client import Fakes
+from fake_providers.client import Fakes, NotInTime
 from fake_providers.journal import Entry
 from harness.protocol.checks.pace import Said
 from harness.protocol.transcript import Transcript
@@ -46,19 +47,25 @@ class Provider:
         return await self.fakes.entries(reply.case)
 
     async def asked(self, reply: Transcript, timeout: float = DUE) -> Entry | None:
-        """The request that carries the reply: the one that said most."""
-        await self.fakes.wait_entries(reply.case, 1, timeout)
-        entries = await self.entries(reply)
+        """The request that carries the reply, the one that said most; None if the provider was not asked."""
+        entries = await self._in_time(self.fakes.wait_entries(reply.case, 1, timeout))
         return max(entries, key=lambda entry: (entry.tokens, entry.stream, entry.id), default=None)
 
     async def has_said(self, reply: Transcript, tokens: int, timeout: float = DUE) -> bool:
         """Wait until the provider has written that many tokens of the reply."""
-        entries = await self.fakes.wait_tokens(reply.case, tokens, timeout)
+        entries = await self._in_time(self.fakes.wait_tokens(reply.case, tokens, timeout))
         return any(entry.tokens >= tokens for entry in entries)
 
     async def ended(self, reply: Transcript, timeout: float) -> list[Entry]:
-        """Wait until the provider has no open request for the reply; gives its requests."""
-        return await self.fakes.wait_ended(reply.case, timeout)
+        """The provider's requests for the reply, once all have ended or `timeout` seconds have passed."""
+        return await self._in_time(self.fakes.wait_ended(reply.case, timeout))
+
+    @staticmethod
+    async def _in_time(waiting: Awaitable[list[Entry]]) -> list[Entry]:
+        try:
+            return await waiting
+        except NotInTime as late:
+            return late.entries
 
     def said(self, entry: Entry) -> list[Said]:
         """What the provider wrote, in the suite's clock."""
@@ -83,3 +90,9 @@ def upstream_texts(body: Any) -> list[str]:
 def upstream_text(entry: Entry) -> str:
     """All strings of a provider request in one text."""
     return "\n".join(upstream_texts(entry.body))
+
+
+def talk(seconds: float) -> str:
+    """A script that talks for so long, four tokens a second."""
+    words = ", ".join(f'"word{number} "' for number in range(int(seconds * 4) + 1))
+    return f'about = "{seconds:.0f} s of talk."\n[timing]\ninter_token_ms = 250\n[[steps]]\ntokens = [{words}]\n'
