@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from conformance.suite.case import Case
@@ -24,17 +25,18 @@ LONGEST_UNASKED = 50.0  # seconds that INT-09 may wait without --slow
 MANY = 50
 MOMENTS = (1, 2, 3, 5, 8)  # tokens that the provider has said when the client leaves
 
-HangUp = Callable[[Stream], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """A way to leave, and its name in reports."""
+
+    name: str
+    leave: Callable[[Stream], Awaitable[None]]
 
 
-async def by_fin(stream: Stream) -> None:
-    """Leave in order."""
-    await stream.leave()
-
-
-async def by_rst(stream: Stream) -> None:
-    """Vanish."""
-    await stream.vanish()
+BY_FIN = HangUp("a client that left in order", lambda stream: stream.leave())
+BY_RST = HangUp("a client that vanished", lambda stream: stream.vanish())
+BOTH = (BY_FIN, BY_RST)
 
 
 async def until_said(case: Case, stream: Stream, tokens: int) -> None:
@@ -55,7 +57,7 @@ async def interrupt(
     stream = await case.start("Tell me a lot.", script=script, source=source, **how)
     await until_said(case, stream, tokens)
     left = time.monotonic()
-    await hang_up(stream)
+    await hang_up.leave(stream)
     entries = await case.provider.ended(stream.transcript, within + 1)
     return seconds_until_over(case, entries, left), stream
 
@@ -81,40 +83,40 @@ def judge_cancelled(
 @requirement("INT-01")
 async def test_leaving_cancels_the_provider(case: Case) -> None:
     """By FIN and by RST, at different moments, side by side."""
-    plan = [(hang_up, tokens) for hang_up in (by_fin, by_rst) for tokens in MOMENTS * 2]
+    plan = [(hang_up, tokens) for hang_up in BOTH for tokens in MOMENTS * 2]
     results = await asyncio.gather(*(interrupt(case, how, at, CANCELLED_WITHIN) for how, at in plan))
     slowest = max(results, key=lambda result: float("inf") if result[0] is None else result[0])
     for (how, at), (took, stream) in zip(plan, results, strict=True):
         if took is None or took > CANCELLED_WITHIN or stream is slowest[1]:
-            what = f"{how.__name__} after {at} tokens (the slowest of {len(plan)})"
+            what = f"{how.name} after {at} tokens (the slowest of {len(plan)})"
             judge_cancelled(case, "INT-01", took, CANCELLED_WITHIN, what, stream)
 
 
 @requirement("INT-02")
 async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
     """Before the first token, and after the provider fell silent."""
-    plan = [(how, script, at) for how in (by_fin, by_rst) for script, at in (("silent", 0), ("stall", 3))]
+    plan = [(how, script, at) for how in BOTH for script, at in (("silent", 0), ("stall", 3))]
     within = CANCELLED_IN_SILENCE_WITHIN
     results = await asyncio.gather(*(interrupt(case, how, at, within, script) for how, script, at in plan))
     for (how, script, _), (took, stream) in zip(plan, results, strict=True):
-        judge_cancelled(case, "INT-02", took, within, f"{how.__name__}, script {script}", stream)
+        judge_cancelled(case, "INT-02", took, within, f"{how.name}, script {script}", stream)
 
 
 @requirement("INT-03")
 async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
     """With a goodbye and without."""
-    plan = [(how, at) for how in (by_fin, by_rst) for at in MOMENTS]
+    plan = [(how, at) for how in BOTH for at in MOMENTS]
     results = await asyncio.gather(
         *(interrupt(case, how, at, CANCELLED_WITHIN, over=Transport.WEBSOCKET) for how, at in plan)
     )
     for (how, at), (took, stream) in zip(plan, results, strict=True):
-        judge_cancelled(case, "INT-03", took, CANCELLED_WITHIN, f"{how.__name__} after {at} tokens", stream)
+        judge_cancelled(case, "INT-03", took, CANCELLED_WITHIN, f"{how.name} after {at} tokens", stream)
 
 
 @requirement("INT-09")
 async def test_a_polling_client_that_says_goodbye_cancels_the_provider(case: Case) -> None:
     """As fast as any other."""
-    took, stream = await interrupt(case, by_fin, 3, CANCELLED_WITHIN, over=Transport.POLLING)
+    took, stream = await interrupt(case, BY_FIN, 3, CANCELLED_WITHIN, over=Transport.POLLING)
     judge_cancelled(case, "INT-09", took, CANCELLED_WITHIN, "a clean disconnect", stream)
 
 
@@ -128,14 +130,14 @@ async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -
         raise NotApplicable(f"takes {patience:.0f} s, the server's ping interval and timeout (--slow)")
     within = patience + max(2.0, patience * 0.2)
     script = await case.provider.register("beyond-patience", talk(within + 15))
-    took, stream = await interrupt(case, by_rst, 3, within, script, socket=client)
+    took, stream = await interrupt(case, BY_RST, 3, within, script, socket=client)
     judge_cancelled(case, "INT-09", took, within, "a client that vanished", stream)
 
 
 @requirement("INT-04")
 async def test_many_interruptions_do_no_harm(case: Case) -> None:
     """Fifty, and the server serves as before."""
-    await asyncio.gather(*(interrupt(case, (by_fin, by_rst)[n % 2], 1, CANCELLED_WITHIN) for n in range(MANY)))
+    await asyncio.gather(*(interrupt(case, BOTH[n % 2], 1, CANCELLED_WITHIN) for n in range(MANY)))
     replies = await asyncio.gather(*(case.ask(source=case.run.addresses.fresh()) for _ in range(5)))
     for reply in replies:
         kept = reply.is_success and reply.text == case.provider.text("hello")
@@ -147,9 +149,7 @@ async def test_many_interruptions_do_no_harm(case: Case) -> None:
 async def test_other_streams_are_untouched(case: Case, transport: Transport) -> None:
     """Ten clients leave while one listens."""
     listening = asyncio.create_task(case.ask(script="paced", over=transport))
-    await asyncio.gather(
-        *(interrupt(case, (by_fin, by_rst)[n % 2], 1, CANCELLED_WITHIN, over=transport) for n in range(10))
-    )
+    await asyncio.gather(*(interrupt(case, BOTH[n % 2], 1, CANCELLED_WITHIN, over=transport) for n in range(10)))
     reply = await listening
     kept = reply.is_success and reply.text == case.provider.text("paced")
     case.holds("INT-05", kept, f"{reply.outcome()}, {shown(reply.text)}", "the whole reply", reply)
@@ -160,7 +160,7 @@ async def test_other_streams_are_untouched(case: Case, transport: Transport) -> 
 async def test_a_client_that_comes_back_starts_anew(case: Case, transport: Transport) -> None:
     """Nothing of the reply that it left."""
     session = case.run.new_session()
-    _, left = await interrupt(case, by_fin, 3, CANCELLED_WITHIN, over=transport, session=session, source=case.source)
+    _, left = await interrupt(case, BY_FIN, 3, CANCELLED_WITHIN, over=transport, session=session, source=case.source)
     socket = None if transport is Transport.SSE else await case.connect(transport)
     if socket:
         await socket.until(lambda: bool(socket.strays.of(*CHAT_KINDS)), 1.0)
@@ -178,7 +178,7 @@ async def test_the_session_stays_usable(case: Case, transport: Transport) -> Non
     """The next exchange succeeds, on a well-formed history."""
     session = case.run.new_session()
     await case.ask("The first question.", session=session, over=transport)
-    _, left = await interrupt(case, by_fin, 3, CANCELLED_WITHIN, over=transport, session=session, source=case.source)
+    _, left = await interrupt(case, BY_FIN, 3, CANCELLED_WITHIN, over=transport, session=session, source=case.source)
     reply = await case.ask("Where were we?", session=session, over=transport)
     case.holds("INT-07", reply.is_success, f"the next exchange: {reply.outcome()}", "a whole reply", reply)
     entry = await case.provider.asked(reply)

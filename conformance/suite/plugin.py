@@ -17,7 +17,7 @@ from harness.errors import ChatproofError
 from harness.protocol.requirements import Profile, contract
 from harness.protocol.transcript import Transport
 from harness.reports import as_json, remarks, table, verdict_line, write_json
-from harness.settings import Settings
+from harness.settings import DECLARABLE, Settings
 from harness.verdicts import ExitCode, Ledger, Overall, Record, Row, Verdict, overall
 
 RECORDS = "chatproof"  # the key of a test's records among its report's properties
@@ -38,6 +38,7 @@ class SuitePlugin:
         self._cases: dict[str, Case] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._items: list[pytest.Item] = []
+        self._selected: list[str] = []  # the rows to report: those that a user's own -k or paths left in
 
     # -- what is run
 
@@ -57,6 +58,10 @@ class SuitePlugin:
         except ChatproofError as error:
             raise pytest.UsageError(f"chatproof: {error}") from error
         self.run = Run(settings, self.contract)
+        tested = {name for item in ours for name in _ids(item)}
+        self._selected = [
+            name for name in settings.selected(self.contract) if name in tested or not self._is_declarable(name)
+        ]
         kept = [item for item in ours if self._is_wanted(item, settings)]
         left_out = [item for item in ours if item not in kept]
         order = {When.IN_TURN: 0, When.AT_THE_END: 1, When.FROM_THE_START: 2}
@@ -64,6 +69,9 @@ class SuitePlugin:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in ours] + kept
         self._items = kept
+
+    def _is_declarable(self, name: str) -> bool:
+        return set(self.contract[name].profiles) <= set(DECLARABLE)
 
     def _is_wanted(self, item: pytest.Item, settings: Settings) -> bool:
         if settings.only and not settings.only & set(_ids(item)):
@@ -185,7 +193,7 @@ class SuitePlugin:
         """All selected rows with their verdicts."""
         assert self.run is not None
         run = self.run
-        return self.ledger.rows(run.settings.selected(self.contract), lambda row: run.absent(row.id))
+        return self.ledger.rows(self._selected, lambda row: run.absent(row.id))
 
     def verdict(self) -> Overall:
         """The verdict on the run."""
