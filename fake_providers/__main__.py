@@ -1,4 +1,4 @@
-"""`python -m fake_providers`: the fake providers as a process of their own."""
+"""`python -m fake_providers`: the fake providers as a process of their own, and the commands about scripts."""
 
 from __future__ import annotations
 
@@ -10,32 +10,62 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from fake_providers.script import BUILT_IN, ScriptError, load_scripts
+from fake_providers.commands import check_files, fail, list_scripts
+from fake_providers.herd import Herd, HerdError
+from fake_providers.library import Library
+from fake_providers.script import ScriptError
 from fake_providers.server import FakeServer
+from fake_providers.workers import Place
+
+_MAX_WORKERS: Final = 64
 
 _EPILOG = """Point a server at them with OPENAI_BASE_URL=http://127.0.0.1:8089/v1 and any OPENAI_API_KEY.
 A user message with the words "scenario NAME" picks the script NAME; GET /_fake/scripts lists them.
-What was asked for stands in GET /_fake/journal."""
+What was asked for stands in GET /_fake/journal.
+
+Other commands (each has --help):
+  scripts       list the scripts
+  check FILE    say whether a script file can be played
+  record        stand between a client and a real provider, and write what it says as scripts"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM. Exit code 0, or 2 with one line on stderr."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    command = {"scripts": list_scripts, "check": check_files}.get(given[0]) if given else None
+    if command is not None:
+        return _piped(lambda: command(given[1:]))
     _fill_standard_files()
+    if given[:1] == ["record"]:
+        from fake_providers.record import main as record  # alone, since serving has no use for its clients
+
+        return record(given[1:])
+    options = _parser().parse_args(given)
     try:
-        server = FakeServer(load_scripts(BUILT_IN, *options.scripts), options.host, options.port)
-        _run(_serve(server, options.until_stdin_closes))
-    except ScriptError as problem:
-        return _fail(str(problem))
+        library = Library(options.scripts, speak=options.worker is None or options.worker.index == 0)
+        _run(_herd(options) if options.workers > 1 else _serve(library, options))
+    except (ScriptError, HerdError) as problem:
+        return fail(str(problem))
     except KeyboardInterrupt:
         return 0
     except (OSError, OverflowError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
         advice = "choose another --port (0: a free one) or --host"
-        return _fail(f"cannot listen on {options.host}:{options.port}: {reason}; {advice}")
+        return fail(f"cannot listen on {options.host}:{options.port}: {reason}; {advice}")
     return 0
+
+
+def _piped(command: Callable[[], int]) -> int:
+    """Run it; that nobody reads its output any more (`| head`) is no error."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter flushes once more when it ends
+        return 0
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,6 +88,14 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of further *.toml scripts, which win over built-in ones of the same name; may be repeated",
     )
     parser.add_argument(
+        "--workers",
+        type=_workers,
+        default=1,
+        metavar="N",
+        help="processes that share the port, for loads that one core cannot serve (default: %(default)s)",
+    )
+    parser.add_argument("--worker", type=_place, help=argparse.SUPPRESS)  # how the parent starts one of them
+    parser.add_argument(
         "--until-stdin-closes",
         action="store_true",
         help="end when standard input does: how a parent process makes sure that nothing outlives it",
@@ -65,22 +103,59 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _serve(server: FakeServer, until_stdin_closes: bool) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    if sys.platform != "win32":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MAX_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MAX_WORKERS}")
+    return int(text)
+
+
+def _place(text: str) -> Place:
+    index, _, rest = text.partition("/")
+    count, _, folder = rest.partition(":")
+    return Place(Path(folder), int(index), int(count))
+
+
+async def _serve(library: Library, options: argparse.Namespace) -> None:
+    server = FakeServer(library, options.host, options.port, options.worker)
+    stop = _stop_event(options)
     await server.start()
-    if until_stdin_closes:
-        threading.Thread(target=_watch_stdin, args=(loop, stop.set), daemon=True).start()
-    line = f"chatproof fake providers on {server.url} (OPENAI_BASE_URL={server.url}/v1)\n"
-    sys.stdout.write(line)
-    sys.stdout.flush()
+    _announce(server.url)
     try:
         await stop.wait()
     finally:
         await server.stop()
+
+
+async def _herd(options: argparse.Namespace) -> None:
+    folders = [f"--scripts={folder}" for folder in options.scripts]
+    herd = Herd(options.workers, options.host, options.port, folders)
+    stop, started = _stop_event(options), asyncio.Event()
+
+    async def announce() -> None:
+        await started.wait()
+        _announce(herd.url)
+
+    telling = asyncio.ensure_future(announce())
+    try:
+        await herd.run(stop, started)
+    finally:
+        telling.cancel()
+
+
+def _stop_event(options: argparse.Namespace) -> asyncio.Event:
+    """Set by Ctrl-C, SIGTERM, and, where that is asked for, the end of standard input."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    if sys.platform != "win32":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+    if options.until_stdin_closes:
+        threading.Thread(target=_watch_stdin, args=(loop, stop.set), daemon=True).start()
+    return stop
+
+
+def _announce(url: str) -> None:
+    sys.stdout.write(f"chatproof fake providers on {url} (OPENAI_BASE_URL={url}/v1)\n")
+    sys.stdout.flush()
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
@@ -104,11 +179,6 @@ def _run(program: Coroutine[Any, Any, None]) -> None:
     import uvloop
 
     uvloop.run(program)
-
-
-def _fail(line: str) -> int:
-    sys.stderr.write(f"fake_providers: {line}\n")
-    return 2
 
 
 if __name__ == "__main__":

@@ -19,6 +19,15 @@ _CASE: Final = re.compile(r"\b(?i:case)\s+([a-z0-9-]{1,200})")
 class UnknownScenario(LookupError):
     """The request names a script that does not exist. The text is one line for the client."""
 
+    def __init__(self, line: str, name: str) -> None:
+        super().__init__(line)
+        self.name = name
+
+    @property
+    def header(self) -> tuple[str, str]:
+        """The header that every answer to such a request has, whatever the provider's error looks like."""
+        return ("x-fake-unknown-scenario", self.name)
+
 
 def scenario_of(text: str) -> str | None:
     """The name after the last `scenario` in the text."""
@@ -30,16 +39,22 @@ def case_of(text: str) -> str | None:
     return _last(_CASE, text)
 
 
-def choose(text: str, scripts: Mapping[str, Script]) -> Script:
-    """The script that the text names, or a short reply derived from the text. UnknownScenario."""
+def choose(text: str, scripts: Mapping[str, Script], *, model: str = "", provider: str = "") -> Script:
+    """The script that the text names, or the first whose [match] fits, or a short reply derived from the text.
+
+    `provider`: the dialect's NAME. UnknownScenario where the text names a script that there is not.
+    """
     name = scenario_of(text)
     if name is None:
+        for script in scripts.values():
+            if script.match is not None and script.match.fits(text, model, provider):
+                return script
         return _unscripted(text)
     if name in scripts:
         return scripts[name]
     near = get_close_matches(name, scripts, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise UnknownScenario(f"Unknown scenario '{name}'.{hint} Known: {', '.join(sorted(scripts))}.")
+    raise UnknownScenario(f"Unknown scenario '{name}'.{hint} Known: {', '.join(sorted(scripts))}.", name)
 
 
 def _last(pattern: re.Pattern[str], text: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,6 +40,19 @@ class Ask:
     stream: bool
     usage: bool = False
     prompt_tokens: int = 0
+    max_tokens: int | None = None
+    """As many tokens may be said, all calls' arguments included; None: all."""
+    choices: int = 1
+    provider: str = ""
+    flavour: str = ""
+    """Which of several APIs or products of the dialect answers."""
+    extra: Hashable = None
+    """What else the dialect needs to render."""
+
+    @property
+    def key(self) -> str:
+        """What delays are drawn from, beside the script's seed: equal requests have equal times."""
+        return f"{self.model}\n{self.text}"
 
 
 @dataclass(frozen=True, slots=True)

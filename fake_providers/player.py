@@ -38,7 +38,7 @@ class Player:
         self._entry = entry
         self._finished = finished
         self._next = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._last_write = 0.0
         self._paused = False
         self._over = False
@@ -73,6 +73,10 @@ class Player:
                 self._timer = self._loop.call_at(self._start + due, self._write_and_go_on)
                 return
             self._write()
+            if plan.each and self._next < len(plan.writes):
+                # uvloop joins all writes of one turn of the loop into one send call.
+                self._timer = self._loop.call_soon(self._go_on)
+                return
         if self._held() or plan.end == "stall":
             return
         due = self._start + plan.end_due
@@ -90,6 +94,10 @@ class Player:
         # The write is made whatever the clock says: a loop's timer may fire a little early.
         self._timer = None
         self._write()
+        self._schedule()
+
+    def _go_on(self) -> None:
+        self._timer = None
         self._schedule()
 
     def _write(self) -> None:

@@ -57,14 +57,22 @@ class FakesProcess:
 
 
 def start_fakes(
-    port: int = 0, *, host: str = "127.0.0.1", scripts: Sequence[Path] = (), deadline: float = 15.0
+    port: int = 0,
+    *,
+    host: str = "127.0.0.1",
+    scripts: Sequence[Path] = (),
+    workers: int = 1,
+    deadline: float = 15.0,
 ) -> FakesProcess:
     """Start `python -m fake_providers` and wait until it listens.
 
-    `port` 0: one that the system picks; `scripts`: folders of further scripts; `deadline` in seconds.
+    `port` 0: one that the system picks; `scripts`: folders of further scripts; `workers`: processes that
+    share the port; `deadline` in seconds.
     Raises FakesStartError with the process's own line where it does not come up in time.
     """
     command = [sys.executable, "-m", "fake_providers", "--host", host, "--port", str(port), "--until-stdin-closes"]
+    if workers > 1:
+        command += ["--workers", str(workers)]
     for folder in scripts:
         command += ["--scripts", str(folder)]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
@@ -75,7 +83,7 @@ def start_fakes(
             stderr=errors,
             text=True,
             encoding="utf-8",
-            env=_environment(),
+            env=environment(),
             start_new_session=True,
         )
         line = _first_line(process, deadline)
@@ -90,7 +98,7 @@ def start_fakes(
     raise FakesStartError(f"the fake providers did not say within {deadline:g} s where they listen")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """In a checkout the child finds this package wherever it is started; installed, it finds it anyway."""
     environment = dict(os.environ)
     root = Path(__file__).resolve().parent.parent

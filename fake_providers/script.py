@@ -2,7 +2,7 @@
 
 about = "Three tokens, then the connection ends without a word."
 [timing]
-first_token_ms = 0
+first_token_ms = { uniform = [100, 300] }
 inter_token_ms = 30
 [[steps]]
 tokens = ["One", " two", " three"]
@@ -14,67 +14,48 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, Literal, cast
 
-from fake_providers import tokens
-from fake_providers.frames import FAULTS, Fault
+from fake_providers.delays import Delay, take_delay
+from fake_providers.steps import Call, Fail, Say, Step, Wait, take_steps
 from fake_providers.table import ScriptError, Table
 
-__all__ = ["BUILT_IN", "Fail", "Say", "Script", "ScriptError", "Step", "Wait"]
-__all__ += ["load_script", "load_scripts", "parse_script"]
+__all__ = ["BUILT_IN", "Call", "Fail", "Match", "Say", "Script", "ScriptError", "Step", "Wait"]
+__all__ += ["check_sequence", "load_script", "load_scripts", "parse_script"]
 
 BUILT_IN: Final = Path(__file__).parent / "scripts"
 NAME: Final = re.compile(r"[a-z0-9-]{1,100}")
 
-_KINDS: Final = ("text", "tokens", "wait_ms", "fault")
+Writes = Literal["joined", "each"]
+
 _FINISH_REASONS: Final = ("stop", "length", "content_filter", "tool_calls")
-_BODIES: Final = ("json", "empty", "html")
+_WRITES: Final = ("joined", "each")
 _MAX_FILE_BYTES: Final = 1_000_000
-_MAX_TOKENS: Final = 100_000
-_MAX_REPEAT: Final = 100_000
-_MAX_CHARACTERS: Final = 5_000_000
-_MAX_SPLIT_TOKENS: Final = 1_000  # each becomes dozens of writes
-_MAX_MS: Final = 600_000
+_MAX_SEQUENCE: Final = 1_000
+_MAX_EVENTS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
-    """Tokens, `inter_token` seconds apart (None: as the script's timing says).
+class Match:
+    """Which requests get a script without naming it: all that is given here must fit."""
 
-    `split_bytes` (offsets into the step's encoded bytes) or `split_every` (bytes) cut what the provider
-    sends into separate writes, in the middle of characters too.
-    """
+    message: re.Pattern[str] | None = None
+    """Searched in the last user message."""
+    model: str | None = None
+    """A glob for the model's name, in its case."""
+    provider: str | None = None
 
-    tokens: tuple[str, ...]
-    inter_token: float | None = None
-    split_bytes: tuple[int, ...] = ()
-    split_every: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A pause in seconds, in place of the delay that the next token would have had."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """One fault. `status`, `retry_after_*` and `body` belong to "status"; the rest to "error" as well."""
-
-    fault: Fault
-    status: int = 500
-    retry_after_s: float | None = None
-    retry_after_ms: float | None = None
-    body: str = "json"
-    message: str | None = None
-    type: str | None = None
-    code: str | None = None
-
-
-Step = Say | Wait | Fail
+    def fits(self, text: str, model: str, provider: str) -> bool:
+        if self.provider is not None and self.provider != provider:
+            return False
+        if self.model is not None and not fnmatchcase(model, self.model):
+            return False
+        return self.message is None or self.message.search(text) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,33 +66,58 @@ class Script:
     about: str
     steps: tuple[Step, ...]
     seed: int = 0
-    first_token: float = 0.0
-    inter_token: float = 0.0
+    first_token: Delay = 0.0
+    inter_token: Delay = 0.0
     finish_reason: str = "stop"
+    """Neutral: "stop", "length", "content_filter" or "tool_calls"; each dialect has its own words."""
     ascii: bool = False
+    """All but ASCII is escaped in JSON."""
+    raw: bool = False
+    """Nothing is escaped but what JSON demands, also where the real API escapes U+2028 and its like."""
+    blocked: str | None = None
+    """The prompt itself is refused, with this reason."""
+    match: Match | None = None
+    sequence: tuple[str, ...] = ()
+    """Names of scripts, in place of steps: one for each request of a conversation, the last one stays."""
+    writes: Writes = "joined"
+    """"joined": what is due together is one write; "each": every event is a write of its own."""
+    events_per_write: int = 1
+    """More than 1: so many events are held back and written at once, as a proxy that buffers does."""
 
-    @property
+    @cached_property
     def tokens(self) -> tuple[str, ...]:
+        """The text's tokens."""
         return tuple(token for step in self.steps if isinstance(step, Say) for token in step.tokens)
 
     @property
     def text(self) -> str:
         return "".join(self.tokens)
 
+    @cached_property
+    def calls(self) -> tuple[Call, ...]:
+        """The tools that are called."""
+        return tuple(step for step in self.steps if isinstance(step, Call))
+
 
 def load_scripts(*folders: Path) -> dict[str, Script]:
     """Every `*.toml` of the folders by its name, sorted; a later folder wins. ScriptError on the first bad one."""
     scripts: dict[str, Script] = {}
+    paths: dict[str, Path] = {}
     for folder in folders:
         if not folder.is_dir():
             raise ScriptError(f"{folder}: not a folder of scripts")
         for path in sorted(folder.glob("*.toml")):
-            scripts[path.stem] = load_script(path)
+            scripts[path.stem], paths[path.stem] = load_script(path), path
+    for name, script in scripts.items():
+        check_sequence(script, scripts, str(paths[name]))
     return dict(sorted(scripts.items()))
 
 
 def load_script(path: Path) -> Script:
-    """The script in the file; its name is the file's. ScriptError names the file and the key."""
+    """The script in the file; its name is the file's. ScriptError names the file and the key.
+
+    The names in a sequence are not looked up: that needs all scripts, see `check_sequence`.
+    """
     if not NAME.fullmatch(path.stem):
         raise ScriptError(f"{path}: a script's file name is lower-case letters, digits and dashes, then .toml")
     try:
@@ -129,6 +135,15 @@ def parse_script(name: str, toml_text: str) -> Script:
     return _parse(name, toml_text, name)
 
 
+def check_sequence(script: Script, scripts: Mapping[str, Script], where: str) -> None:
+    """ScriptError if the script's sequence names what is not among the scripts, or is a sequence itself."""
+    for name in script.sequence:
+        if name == script.name or name not in scripts:
+            raise ScriptError(f"{where}: sequence names {name!r}, and there is no other script of that name")
+        if scripts[name].sequence:
+            raise ScriptError(f"{where}: sequence names {name!r}, which is a sequence itself")
+
+
 def _parse(name: str, toml_text: str, where: str) -> Script:
     if len(toml_text) > _MAX_FILE_BYTES:
         raise ScriptError(f"{where}: longer than {_MAX_FILE_BYTES:,} characters; use repeat for long replies")
@@ -140,106 +155,61 @@ def _parse(name: str, toml_text: str, where: str) -> Script:
     about = table.text("about")
     if about is None:
         raise table.error('about is missing: say in one sentence what the script is for, about = "…"')
-    timing = Table(f"{where}, [timing]", _as_table(table, "timing"))
+    timing = table.table("timing")
+    steps, sequence, blocked = take_steps(where, table), _sequence(table), table.text("blocked")
+    if steps and sequence:
+        raise table.error("sequence and steps exclude each other: a sequence names other scripts")
+    if not steps and not sequence and not blocked:
+        raise table.error("steps is missing: a script needs at least one [[steps]], a sequence, or blocked")
+    calls = any(isinstance(step, Call) for step in steps)
+    writes, events = _grouping(table)
     script = Script(
         name=name,
         about=about,
         seed=table.integer("seed", 0, 2**63 - 1) or 0,
-        first_token=(timing.number("first_token_ms", 0, _MAX_MS) or 0) / 1000,
-        inter_token=(timing.number("inter_token_ms", 0, _MAX_MS) or 0) / 1000,
-        finish_reason=table.text("finish_reason", "stop", _FINISH_REASONS) or "stop",
+        first_token=take_delay(timing, "first_token_ms") or 0.0,
+        inter_token=take_delay(timing, "inter_token_ms") or 0.0,
+        finish_reason=table.text("finish_reason", choices=_FINISH_REASONS) or ("tool_calls" if calls else "stop"),
         ascii=table.flag("ascii"),
-        steps=_steps(where, table),
+        raw=table.flag("raw"),
+        blocked=blocked,
+        match=_match(table),
+        sequence=sequence,
+        writes=writes,
+        events_per_write=events,
+        steps=steps,
     )
     timing.done()
     table.done()
     return script
 
 
-def _as_table(table: Table, key: str) -> dict[str, Any]:
-    value = table.take(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise table.error(f"{key} must be a table: [{key}]")
-    return value
+def _sequence(table: Table) -> tuple[str, ...]:
+    names = table.texts("sequence") or ()
+    if len(names) > _MAX_SEQUENCE:
+        raise table.error(f"sequence names at most {_MAX_SEQUENCE:,} scripts")
+    return names
 
 
-def _steps(where: str, table: Table) -> tuple[Step, ...]:
-    value = table.take("steps")
-    if not isinstance(value, list) or not value or not all(isinstance(step, dict) for step in value):
-        raise table.error("steps is missing: a script needs at least one [[steps]]")
-    steps: list[Step] = []
-    said = characters = 0
-    for number, values in enumerate(value, start=1):
-        step_table = Table(f"{where}, step {number}", values)
-        if steps and isinstance(steps[-1], Fail) and steps[-1].fault != "malformed":
-            raise step_table.error(f"nothing can follow the fault {steps[-1].fault!r}: make it the last step")
-        step = _step(step_table)
-        if isinstance(step, Fail) and step.fault in ("status", "garbage") and _sends_before(steps):
-            raise step_table.error(f"fault = {step.fault!r} is instead of a response: nothing can be said before")
-        if isinstance(step, Say):
-            said += len(step.tokens)
-            characters += sum(map(len, step.tokens))
-        if said > _MAX_TOKENS or characters > _MAX_CHARACTERS:
-            bounds = f"{_MAX_TOKENS:,} tokens or {_MAX_CHARACTERS:,} characters"
-            raise step_table.error(f"a script says at most {bounds}")
-        steps.append(step)
-    return tuple(steps)
+def _grouping(table: Table) -> tuple[Writes, int]:
+    writes = cast(Writes, table.text("writes", "joined", _WRITES))
+    events = table.integer("events_per_write", 1, _MAX_EVENTS) or 1
+    if writes == "each" and events > 1:
+        raise table.error('writes = "each" and events_per_write exclude each other')
+    return writes, events
 
 
-def _sends_before(steps: list[Step]) -> bool:
-    return any(not isinstance(step, Wait) for step in steps)
-
-
-def _step(table: Table) -> Step:
-    kinds = [kind for kind in _KINDS if kind in table.keys()]  # noqa: SIM118 (a Table is not a mapping)
-    if len(kinds) != 1:
-        problem = f"has {' and '.join(kinds)}" if kinds else f"has none (it has: {', '.join(sorted(table.keys()))})"
-        raise table.error(f"a step is exactly one of {', '.join(_KINDS)}; this one {problem}")
-    step: Step
-    if kinds[0] == "wait_ms":
-        step = Wait((table.number("wait_ms", 0, _MAX_MS) or 0) / 1000)
-    elif kinds[0] == "fault":
-        step = _fail(table)
-    else:
-        step = _say(table)
-    table.done()
-    return step
-
-
-def _say(table: Table) -> Say:
-    text = table.text("text")
-    said = tokens.split(text) if text else table.texts("tokens") or ()
-    repeat = table.integer("repeat", 1, _MAX_REPEAT) or 1
-    if len(said) * repeat > _MAX_TOKENS:
-        raise table.error(f"more than {_MAX_TOKENS:,} tokens: repeat is too large")
-    spacing = table.number("inter_token_ms", 0, _MAX_MS)
-    split_bytes, split_every = table.offsets("split_bytes"), table.integer("split_every", 1, 1_000_000)
-    if split_bytes and split_every:
-        raise table.error("split_bytes and split_every exclude each other")
-    if (split_bytes or split_every) and len(said) * repeat > _MAX_SPLIT_TOKENS:
-        raise table.error(f"a step that is split has at most {_MAX_SPLIT_TOKENS:,} tokens")
-    return Say(said * repeat, None if spacing is None else spacing / 1000, split_bytes, split_every)
-
-
-def _fail(table: Table) -> Fail:
-    fault = cast(Fault, table.text("fault", choices=FAULTS))
-    if fault not in ("status", "error"):
-        return Fail(fault)
-    message, kind, code = table.text("message"), table.text("type"), table.text("code")
-    if fault == "error":
-        return Fail(fault, message=message, type=kind, code=code)
-    status = table.integer("status", 400, 599)
-    if status is None:
-        raise table.error('fault = "status" needs status = a number from 400 to 599')
-    return Fail(
-        fault,
-        status=status,
-        retry_after_s=table.number("retry_after_s", 0, 3600),
-        retry_after_ms=table.number("retry_after_ms", 0, 3_600_000),
-        body=table.text("body", "json", _BODIES) or "json",
-        message=message,
-        type=kind,
-        code=code,
-    )
+def _match(table: Table) -> Match | None:
+    if table.peek("match") is None:
+        table.take("match")  # only to be known
+        return None
+    inner = table.table("match")
+    message, model, provider = inner.text("message"), inner.text("model"), inner.text("provider")
+    inner.done()
+    if message is None and model is None and provider is None:
+        raise inner.error("say which requests: message = a regular expression, model = a glob, provider = a name")
+    try:
+        pattern = None if message is None else re.compile(message)
+    except (re.error, RecursionError, OverflowError) as problem:
+        raise inner.error(f"message is not a regular expression: {problem}") from problem
+    return Match(pattern, model, provider)

@@ -1,9 +1,8 @@
-"""The fake providers over HTTP: listening, choosing the dialect, caching what was rendered."""
+"""The fake providers over HTTP: listening, journaling, caching what was rendered."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import time
 from collections import OrderedDict
@@ -12,13 +11,15 @@ from typing import Final
 
 from fake_providers import journal as journals
 from fake_providers.admin import PREFIX, Admin
+from fake_providers.answering import Answering
 from fake_providers.connection import Connection
-from fake_providers.dialects import all_dialects
 from fake_providers.exchange import Ask, Dialect, Reply, Request
-from fake_providers.frames import Frame
 from fake_providers.journal import Entry, Journal
+from fake_providers.library import Library
 from fake_providers.script import Script
-from fake_providers.wire import Plan, plan
+from fake_providers.sequences import Turns
+from fake_providers.wire import Grouping, Plan, plan
+from fake_providers.workers import Place, Together
 
 _CACHE_BYTES: Final = 32_000_000
 _BACKLOG: Final = 2_048
@@ -29,26 +30,41 @@ _CacheKey = tuple[str, Ask, bool, bool]
 class FakeServer:
     """Fake providers on one port of one host.
 
-    `scripts` by name; `start` binds (port 0: one that the system picks) and raises OSError where it
-    cannot. For one event loop; uvloop is the fastest, any will do.
+    `scripts`: the built-in ones (None), these by name, or a library; `start` binds (port 0: one that the
+    system picks) and raises OSError where it cannot. `place`: one of several workers that share the port.
+    For one event loop; uvloop is the fastest, any will do.
     """
 
-    def __init__(self, scripts: Mapping[str, Script], host: str = "127.0.0.1", port: int = 0) -> None:
-        self.scripts = dict(scripts)
+    def __init__(
+        self,
+        scripts: Library | Mapping[str, Script] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        place: Place | None = None,
+    ) -> None:
+        library = scripts if isinstance(scripts, Library) else Library(base=scripts)
+        self.answering = Answering(library, Turns(place.turns) if place is not None else None)
         self.journal = Journal()
         self.connections: set[Connection] = set()
         self.refusing = False
         self.host = host
         self.port = port
-        self._admin = Admin(self)
-        self._dialects = all_dialects()
-        self._nowhere: Dialect = _Nowhere()
+        self.admin = Admin(self)
+        self._place = place
+        self._together = Together(place, self.admin.answer) if place is not None else None
+        self._private = _Private(self)
+        self._private_listener: asyncio.Server | None = None
         self._plans: OrderedDict[_CacheKey, Plan] = OrderedDict()
         self._plans_size = 0
         self._port_holder: socket.socket | None = None
         self._listener: asyncio.Server | None = None
         self._reopening: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def scripts(self) -> Mapping[str, Script]:
+        """All scripts by name, as they are now."""
+        return self.answering.library.current()
 
     @property
     def url(self) -> str:
@@ -60,6 +76,10 @@ class FakeServer:
         # A socket that never listens keeps the port ours while connections are being refused.
         self._port_holder = self._bound_socket(self.port)
         self.port = self._port_holder.getsockname()[1]
+        if self._place is not None:
+            path = self._place.socket(self._place.index)
+            loop = asyncio.get_running_loop()
+            self._private_listener = await loop.create_unix_server(lambda: Connection(self._private), str(path))
         await self._listen()
 
     async def stop(self) -> None:
@@ -69,7 +89,11 @@ class FakeServer:
         for task in list(self._tasks):
             await task
         await self._stop_listening()
-        for connection in list(self.connections):
+        if self._private_listener is not None:
+            self._private_listener.close()
+        if self._together is not None:
+            await self._together.aclose()
+        for connection in [*self.connections, *self._private.connections]:
             connection.abort()
         if self._port_holder is not None:
             self._port_holder.close()
@@ -95,30 +119,29 @@ class FakeServer:
         return path.startswith(PREFIX)
 
     async def control(self, request: Request) -> Reply:
-        return await self._admin.answer(request)
+        return await (self._together or self.admin).answer(request)
 
     def provide(self, request: Request, chunks_allowed: bool, keep_alive: bool) -> tuple[Plan, Entry]:
         """The answer to a provider's request, and its new journal entry."""
         received = time.monotonic()
-        dialect = next((d for d in self._dialects if d.answers(request.method, request.path)), self._nowhere)
-        answer = dialect.read(request, self.scripts)
-        ask = answer if isinstance(answer, Ask) else None
-        if isinstance(answer, Ask):
-            made = self._planned(dialect, answer, chunks_allowed, keep_alive)
+        answer = self.answering.answer(request)
+        ask = answer.ask
+        if ask is not None:
+            made = self._planned(answer.dialect, ask, chunks_allowed, keep_alive)
         else:
-            made = plan(answer, chunks_allowed, keep_alive, head_only=request.method == "HEAD")
+            made = plan(answer.render(), chunks_allowed, keep_alive, head_only=request.method == "HEAD")
 
         def entry(number: int) -> Entry:
             return Entry(
                 id=number,
-                provider=dialect.NAME,
+                provider=answer.dialect.NAME,
                 method=request.method,
                 path=journals.redacted_path(request.path, request.query),
                 headers=journals.redacted_headers(request.headers),
                 body=request.json,
                 received=received,
                 stream=ask.stream if ask is not None else False,
-                script=ask.scenario if ask is not None else None,
+                script=(ask.scenario or ask.script.name or None) if ask is not None else None,
                 case=answer.case,
             )
 
@@ -130,7 +153,9 @@ class FakeServer:
         if found is not None:
             self._plans.move_to_end(key)
             return found
-        made = plan(dialect.render(ask), chunks_allowed, keep_alive)
+        script = ask.script
+        grouping = Grouping(script.writes == "each", script.events_per_write)
+        made = plan(dialect.render(ask), chunks_allowed, keep_alive, grouping=grouping)
         self._plans[key] = made
         self._plans_size += made.size
         while self._plans_size > _CACHE_BYTES:
@@ -144,6 +169,8 @@ class FakeServer:
         bound = socket.socket(family, socket.SOCK_STREAM)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if self._place is not None:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             bound.setblocking(False)
             bound.bind((self.host, port))
         except OSError:
@@ -174,21 +201,20 @@ class FakeServer:
         task.add_done_callback(self._tasks.discard)
 
 
-class _Nowhere:
-    """Answers what no provider answers: most often a base URL that lacks its /v1."""
+class _Private:
+    """What answers on a worker's own socket: the control of this worker alone."""
 
-    NAME = "none"
+    def __init__(self, server: FakeServer) -> None:
+        self.journal = server.journal
+        self.refusing = False
+        self.connections: set[Connection] = set()
+        self._admin = server.admin
 
-    def answers(self, method: str, path: str) -> bool:
+    def is_control(self, path: str) -> bool:
         return True
 
-    def read(self, request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
-        message = (
-            f"Invalid URL ({request.method} {request.path[:200]}): no fake provider answers there."
-            " Is the base URL right? OPENAI_BASE_URL ends in /v1."
-        )
-        error = {"message": message, "type": "invalid_request_error", "param": None, "code": "unknown_url"}
-        return Reply(404, (("content-type", "application/json"),), (Frame(json.dumps({"error": error}).encode(), 0.0),))
+    async def control(self, request: Request) -> Reply:
+        return await self._admin.answer(request)
 
-    def render(self, ask: Ask) -> Reply:
-        raise AssertionError("there is nothing to ask here")
+    def provide(self, request: Request, chunks_allowed: bool, keep_alive: bool) -> tuple[Plan, Entry]:
+        raise AssertionError("providers do not answer here")

@@ -25,6 +25,10 @@ class Table:
     def keys(self) -> set[str]:
         return set(self._values)
 
+    def peek(self, key: str) -> Any:
+        """The value, left in its place."""
+        return self._values.get(key)
+
     def take(self, key: str) -> Any:
         """The value, or None: TOML has no null, so None is always absence."""
         self._known.append(key)
@@ -59,9 +63,14 @@ class Table:
         return value
 
     def flag(self, key: str) -> bool:
+        """True or false; false where it is missing."""
+        return self.choice(key) is True
+
+    def choice(self, key: str) -> bool | None:
+        """True, false, or None where it is missing."""
         value = self.take(key)
         if value is None:
-            return False
+            return None
         if not isinstance(value, bool):
             raise self.error(f"{key} must be true or false, not {_shown(value)}")
         return value
@@ -82,6 +91,13 @@ class Table:
         if not whole or list(value) != sorted(set(value)):
             raise self.error(f"{key} must be a list of rising whole numbers above 0, not {_shown(value)}")
         return tuple(value)
+
+    def table(self, key: str) -> Table:
+        """The table under `key` with its place in its errors; an empty one where there is none."""
+        value = self.take(key)
+        if value is not None and not isinstance(value, dict):
+            raise self.error(f"{key} must be a table: [{key}]")
+        return Table(f"{self._where}, [{key}]", value or {})
 
     def done(self) -> None:
         for key in self._values:

@@ -1,16 +1,18 @@
-"""A reply as HTTP/1 bytes: what is due together is one write."""
+"""A reply as HTTP/1 bytes, and which of them are one write."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
 from fake_providers.exchange import Reply
-from fake_providers.frames import End
+from fake_providers.frames import End, Frame
 
 _MAX_WRITE: Final = 65_536  # larger writes would make a slow client's backpressure coarse
 _MISSING: Final = 64  # bytes that a torn chunk announces and does not bring
+_EVENT: Final = re.compile(rb".+?(?:\r?\n\r?\n|\Z)", re.DOTALL)
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -25,8 +27,26 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Grouping:
+    """Which events are one write: those due together, `each` by itself, or every so many, when the last is due."""
+
+    each: bool = False
+    events_per_write: int = 1
+
+    @property
+    def joined(self) -> bool:
+        return not self.each and self.events_per_write == 1
+
+
+_JOINED: Final = Grouping()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """All that the player needs. `keep_alive`: the connection can serve another request afterwards."""
+    """All that the player needs. `keep_alive`: the connection can serve another request afterwards.
+
+    `each`: no two writes may become one send call.
+    """
 
     status: int | None
     writes: tuple[Write, ...]
@@ -35,9 +55,12 @@ class Plan:
     keep_alive: bool
     faulted: bool
     size: int
+    each: bool = False
 
 
-def plan(reply: Reply, chunks_allowed: bool, keep_alive: bool, *, head_only: bool = False) -> Plan:
+def plan(
+    reply: Reply, chunks_allowed: bool, keep_alive: bool, *, head_only: bool = False, grouping: Grouping = _JOINED
+) -> Plan:
     """Lay the reply out as writes. HTTP/1.0 knows no chunks: the body then ends with the connection."""
     chunked = reply.chunked and chunks_allowed
     keep_alive = keep_alive and reply.end == "complete" and (chunked or not reply.chunked)
@@ -45,7 +68,8 @@ def plan(reply: Reply, chunks_allowed: bool, keep_alive: bool, *, head_only: boo
     if reply.status is not None:
         writes.append(Write(reply.head_due, _head(reply, chunked, keep_alive)))
     if not head_only:
-        for frame in reply.frames:
+        frames = reply.frames if grouping.joined or not chunked else _grouped(reply.frames, grouping.events_per_write)
+        for frame in frames:
             data = b"%x\r\n%b\r\n" % (len(frame.payload), frame.payload) if chunked else frame.payload
             if data:
                 writes.append(Write(frame.due, data, frame.tokens, frame.text))
@@ -54,9 +78,32 @@ def plan(reply: Reply, chunks_allowed: bool, keep_alive: bool, *, head_only: boo
             writes.append(Write(reply.end_due, announced + reply.torn))
         elif chunked and reply.end in ("complete", "close"):
             writes.append(Write(reply.end_due, b"0\r\n\r\n"))
-    joined = _join(writes)
-    size = sum(len(write.data) for write in joined)
-    return Plan(reply.status, joined, reply.end, reply.end_due, keep_alive, reply.faulted, size)
+    made = _join(writes) if grouping.joined else tuple(writes)
+    size = sum(len(write.data) for write in made)
+    return Plan(reply.status, made, reply.end, reply.end_due, keep_alive, reply.faulted, size, not grouping.joined)
+
+
+def _grouped(frames: tuple[Frame, ...], count: int) -> list[Frame]:
+    """The frames with `count` events each; a group is written when its last event is due."""
+    events = [event for frame in frames for event in _events(frame)]
+    groups = [events[start : start + count] for start in range(0, len(events), count)]
+    return [
+        Frame(
+            b"".join(event.payload for event in group),
+            group[-1].due,
+            sum(event.tokens for event in group),
+            "".join(event.text for event in group),
+        )
+        for group in groups
+    ]
+
+
+def _events(frame: Frame) -> list[Frame]:
+    """A frame may hold several server-sent events, each ended by a blank line; its text is known with the last."""
+    payloads = _EVENT.findall(frame.payload)
+    if len(payloads) < 2:
+        return [frame]
+    return [*(Frame(payload, frame.due) for payload in payloads[:-1]), replace(frame, payload=payloads[-1])]
 
 
 def _head(reply: Reply, chunked: bool, keep_alive: bool) -> bytes:
