@@ -2,158 +2,206 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+import re
+from typing import Any, Final
 
 from fake_providers import tokens
+from fake_providers.dialects._openai_check import (
+    ARRAY,
+    FLAG,
+    OBJECT,
+    TEXT,
+    Problem,
+    Rules,
+    missing,
+    stream,
+    wrong_type,
+    wrong_value,
+)
+from fake_providers.dialects._openai_messages import messages, texts_of
 
-_ROLES: Final = ("system", "assistant", "user", "function", "tool", "developer")
+KNOWN: Final = frozenset({
+    "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens",
+    "max_tokens", "messages", "metadata", "modalities", "model", "moderation", "n", "parallel_tool_calls",
+    "prediction", "presence_penalty", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
+    "reasoning_effort", "response_format", "safety_identifier", "seed", "service_tier", "stop", "store", "stream",
+    "stream_options", "temperature", "tool_choice", "tools", "top_logprobs", "top_p", "user", "verbosity",
+    "web_search_options",
+})  # fmt: skip
+"""The parameters of the endpoint, as the official client has them."""
+
 _TOKENS_PER_MESSAGE: Final = 3  # OpenAI's cookbook: each message, and the reply's beginning, cost three
-_RANGES: Final = {
-    "temperature": (0, 2),
-    "top_p": (0, 1),
-    "presence_penalty": (-2, 2),
-    "frequency_penalty": (-2, 2),
+WORDS: Final = {
+    "reasoning_effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "service_tier": ("auto", "default", "flex", "scale", "priority", "fast"),
+    "verbosity": ("low", "medium", "high"),
+    "prompt_cache_retention": ("in_memory", "24h"),
 }
-_COUNTS: Final = ("max_tokens", "max_completion_tokens")
+_RULES: Final = Rules(
+    decimals={
+        "temperature": (0, 2),
+        "top_p": (0, 1),
+        "presence_penalty": (-2, 2),
+        "frequency_penalty": (-2, 2),
+    },
+    integers={
+        "max_tokens": (1, None),
+        "max_completion_tokens": (1, None),
+        "n": (1, 128),
+        "top_logprobs": (0, 20),
+        "seed": (-(2**63), 2**63 - 1),
+    },
+    words=WORDS,
+    kinds={
+        **dict.fromkeys(("logprobs", "store", "parallel_tool_calls"), FLAG),
+        **dict.fromkeys(("user", "safety_identifier", "prompt_cache_key"), TEXT),
+        **dict.fromkeys(("logit_bias", "metadata", "audio", "prediction", "web_search_options"), OBJECT),
+        **dict.fromkeys(("modalities", "functions"), ARRAY),
+    },
+)
+_STREAM_FLAGS: Final = ("include_usage", "include_obfuscation")
+_FORMATS: Final = ("json_object", "json_schema", "text")
+_TOOL_KINDS: Final = ("function", "custom")
+_TOOL_CHOICES: Final = ("none", "auto", "required")
+_MOST_STOPS: Final = 4
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
-class Problem(NamedTuple):
-    """A refusal: what OpenAI's error object says."""
+def problem(body: dict[str, Any], *, strict: bool = True) -> Problem | None:
+    """The first thing wrong with the request's body, None if it is fine.
 
-    message: str
-    param: str
-    code: str | None
-
-
-def problem(body: dict[str, Any]) -> Problem | None:
-    """The first thing wrong with the request's body, None if it is fine."""
+    `strict`: parameters that OpenAI does not know are wrong; servers that only speak its language ignore them.
+    """
     model = body.get("model")
     if model is None or model == "":
         return Problem("you must provide a model parameter", "model", None)
     if not isinstance(model, str):
-        return _wrong_type("model", "a string", model)
-    return _messages(body) or _stream(body) or _parameters(body)
+        return wrong_type("model", "a string", model)
+    return (
+        (_unknown(body) if strict else None)
+        or messages(body)
+        or stream(body, _STREAM_FLAGS if strict else (*_STREAM_FLAGS, "continuous_usage_stats"), strict=strict)
+        or _RULES.broken(body)
+        or _combined(body)
+        or _stop(body.get("stop"))
+        or _tools(body)
+        or _format(body)
+    )
 
 
-def last_user_text(messages: list[dict[str, Any]]) -> str:
-    """The text of the last user message, its text parts joined by newlines; empty where there is none."""
-    for message in reversed(messages):
-        if message.get("role") == "user":
-            return _text(message.get("content"))
-    return ""
-
-
-def prompt_tokens(messages: list[dict[str, Any]]) -> int:
+def prompt_tokens(said: list[dict[str, Any]]) -> int:
     """What the messages cost, by the vocabulary at hand: plausible and repeatable, not OpenAI's bill."""
-    said = sum(tokens.count(_text(message.get("content"))) for message in messages)
-    return said + _TOKENS_PER_MESSAGE * (len(messages) + 1)
+    counted = sum(tokens.count(texts_of(message.get("content"))) for message in said)
+    return counted + _TOKENS_PER_MESSAGE * (len(said) + 1)
 
 
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    return "\n".join(part["text"] for part in content if part["type"] in ("text", "input_text"))
+def _unknown(body: dict[str, Any]) -> Problem | None:
+    if body.keys() <= KNOWN:
+        return None
+    unknown = [name[:64] for name in body if name not in KNOWN]
+    some = "arguments" if len(unknown) > 1 else "argument"
+    return Problem(f"Unrecognized request {some} supplied: {', '.join(sorted(unknown)[:20])}", None, None)
 
 
-def _messages(body: dict[str, Any]) -> Problem | None:
-    messages = body.get("messages")
-    if messages is None:
-        return Problem("Missing required parameter: 'messages'.", "messages", "missing_required_parameter")
-    if not isinstance(messages, list):
-        return _wrong_type("messages", "an array of objects", messages)
-    if not messages:
+def _combined(body: dict[str, Any]) -> Problem | None:
+    """What is wrong with parameters together that are fine alone."""
+    if body.get("max_tokens") is not None and body.get("max_completion_tokens") is not None:
+        text = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
+        return Problem(text, "max_tokens", "invalid_parameter_combination")
+    if body.get("top_logprobs") is not None and body.get("logprobs") is not True:
+        text = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled."
+        return Problem(text, "top_logprobs", None)
+    return None
+
+
+def _stop(stop: Any) -> Problem | None:
+    if stop is None or isinstance(stop, str):
+        return None
+    if not isinstance(stop, list):
+        return wrong_type("stop", "one of a string or array of strings", stop)
+    if len(stop) > _MOST_STOPS:
+        most = f"Expected an array with maximum length {_MOST_STOPS}, but got an array with length {len(stop)} instead."
+        return Problem(f"Invalid 'stop': array too long. {most}", "stop", "array_above_max_length")
+    for index, one in enumerate(stop):
+        if not isinstance(one, str):
+            return wrong_type(f"stop[{index}]", "a string", one)
+    return None
+
+
+def _tools(body: dict[str, Any]) -> Problem | None:
+    tools, choice = body.get("tools"), body.get("tool_choice")
+    if tools is not None and not isinstance(tools, list):
+        return wrong_type("tools", "an array of objects", tools)
+    if tools is not None and not tools:
         empty = "Expected an array with minimum length 1, but got an empty array instead."
-        return Problem(f"Invalid 'messages': empty array. {empty}", "messages", "empty_array")
-    for index, message in enumerate(messages):
-        found = _message(f"messages[{index}]", message)
+        return Problem(f"Invalid 'tools': empty array. {empty}", "tools", "empty_array")
+    for index, tool in enumerate(tools or ()):
+        found = _tool(f"tools[{index}]", tool)
         if found is not None:
             return found
+    for name in ("tool_choice", "parallel_tool_calls"):
+        if body.get(name) is not None and not tools:
+            return Problem(f"'{name}' is only allowed when 'tools' are specified.", name, None)
+    if isinstance(choice, str) and choice not in _TOOL_CHOICES:
+        return wrong_value("tool_choice", choice, _TOOL_CHOICES)
+    if choice is not None and not isinstance(choice, str | dict):
+        return wrong_type("tool_choice", "one of a string or object", choice)
     return None
 
 
-def _message(where: str, message: Any) -> Problem | None:
-    if not isinstance(message, dict):
-        return _wrong_type(where, "an object", message)
-    role = message.get("role")
-    if role is None:
-        param = f"{where}.role"
-        return Problem(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
-    if role not in _ROLES:
-        known = ", ".join(f"'{name}'" for name in _ROLES[:-1]) + f", and '{_ROLES[-1]}'"
-        return Problem(f"Invalid value: '{role}'. Supported values are: {known}.", f"{where}.role", "invalid_value")
-    return _content(f"{where}.content", role, message)
+def _tool(where: str, tool: Any) -> Problem | None:
+    if not isinstance(tool, dict):
+        return wrong_type(where, "an object", tool)
+    kind = tool.get("type")
+    if kind is None:
+        return missing(f"{where}.type")
+    if kind not in _TOOL_KINDS:
+        return wrong_value(f"{where}.type", kind, _TOOL_KINDS)
+    inner = tool.get(kind)
+    if inner is None:
+        return missing(f"{where}.{kind}")
+    if not isinstance(inner, dict):
+        return wrong_type(f"{where}.{kind}", "an object", inner)
+    return tool_function(f"{where}.{kind}", inner)
 
 
-def _content(where: str, role: str, message: dict[str, Any]) -> Problem | None:
-    content = message.get("content")
-    if isinstance(content, str):
+def tool_function(where: str, function: dict[str, Any]) -> Problem | None:
+    """What is wrong with a function's name and parameters."""
+    name, parameters = function.get("name"), function.get("parameters")
+    if name is None:
+        return missing(f"{where}.name")
+    if not isinstance(name, str):
+        return wrong_type(f"{where}.name", "a string", name)
+    if not _TOOL_NAME.fullmatch(name):
+        expected = "Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$' of at most 64 characters."
+        return Problem(f"Invalid '{where}.name': {expected}", f"{where}.name", "invalid_value")
+    if parameters is not None and not isinstance(parameters, dict):
+        return wrong_type(f"{where}.parameters", "an object", parameters)
+    return None
+
+
+def _format(body: dict[str, Any]) -> Problem | None:
+    wanted = body.get("response_format")
+    if wanted is None:
         return None
-    if content is None:
-        if role == "assistant" and any(message.get(key) for key in ("tool_calls", "function_call", "refusal")):
-            return None
-        return Problem("Invalid value for 'content': expected a string, got null.", where, None)
-    if not isinstance(content, list):
-        return _wrong_type(where, "one of a string or array of objects", content)
-    for index, part in enumerate(content):
-        if not isinstance(part, dict):
-            return _wrong_type(f"{where}[{index}]", "an object", part)
-        kind = part.get("type")
-        if not isinstance(kind, str):
-            return _wrong_type(f"{where}[{index}].type", "a string", kind)
-        if kind in ("text", "input_text") and not isinstance(part.get("text"), str):
-            return _wrong_type(f"{where}[{index}].text", "a string", part.get("text"))
+    if not isinstance(wanted, dict):
+        return wrong_type("response_format", "an object", wanted)
+    kind = wanted.get("type")
+    if kind is None:
+        return missing("response_format.type")
+    if kind not in _FORMATS:
+        return wrong_value("response_format.type", kind, _FORMATS)
+    if kind == "json_schema":
+        schema = wanted.get("json_schema")
+        if not isinstance(schema, dict):
+            return (
+                missing("response_format.json_schema")
+                if schema is None
+                else wrong_type("response_format.json_schema", "an object", schema)
+            )
+        return None if isinstance(schema.get("name"), str) else missing("response_format.json_schema.name")
+    said = " ".join(texts_of(message.get("content")) for message in body["messages"])
+    if kind == "json_object" and "json" not in said.lower():
+        text = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+        return Problem(text, "messages", None)
     return None
-
-
-def _stream(body: dict[str, Any]) -> Problem | None:
-    stream, options = body.get("stream"), body.get("stream_options")
-    if stream is not None and not isinstance(stream, bool):
-        return _wrong_type("stream", "a boolean", stream)
-    if options is None:
-        return None
-    if not isinstance(options, dict):
-        return _wrong_type("stream_options", "an object", options)
-    if not stream:
-        text = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-        return Problem(text, "stream_options", None)
-    wanted = options.get("include_usage")
-    if wanted is not None and not isinstance(wanted, bool):
-        return _wrong_type("stream_options.include_usage", "a boolean", wanted)
-    return None
-
-
-def _parameters(body: dict[str, Any]) -> Problem | None:
-    for name, (low, high) in _RANGES.items():
-        value = body.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return _wrong_type(name, "a decimal", value)
-        if not low <= value <= high:
-            side, code = ("below minimum", "decimal_below_min_value")
-            bound = f">= {low}"
-            if value > high:
-                side, code, bound = "above maximum", "decimal_above_max_value", f"<= {high}"
-            text = f"Invalid '{name}': decimal {side} value. Expected a value {bound}, but got {value} instead."
-            return Problem(text, name, code)
-    for name in _COUNTS:
-        value = body.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int):
-            return _wrong_type(name, "an integer", value)
-        if value < 1:
-            text = f"Invalid '{name}': integer below minimum value. Expected a value >= 1, but got {value} instead."
-            return Problem(text, name, "integer_below_min_value")
-    if body.get("n") not in (None, 1):
-        return Problem("The fake provider gives one choice only: leave 'n' out or at 1.", "n", "invalid_value")
-    return None
-
-
-def _wrong_type(param: str, expected: str, value: Any) -> Problem:
-    names = {str: "a string", bool: "a boolean", int: "an integer", float: "a decimal", list: "an array"}
-    got = "null" if value is None else names.get(type(value), "an object")
-    text = f"Invalid type for '{param}': expected {expected}, but got {got} instead."
-    return Problem(text, param, "invalid_type")

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from fake_providers.dialects import all_dialects, openai
-from fake_providers.exchange import Ask, Reply, Request
-from fake_providers.requests import as_request
-from fake_providers.script import Script, parse_script
+from fake_providers.script import Script
 from fake_providers.wire import plan
+from tests.fake_providers.openai_kit import asked, chat, payload, refused, script
 
 HEAD = (
     'data: {"id":"chatcmpl-%s","object":"chat.completion.chunk","created":1700000000,"model":"gpt-4o",'
@@ -20,32 +19,8 @@ HEAD = (
 ID = "be686f31c6a6fb4f124d365722e54"
 
 
-def request(body: Any, **headers: str) -> Request:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    sent = {"authorization": "Bearer sk-1", **headers}
-    return as_request("POST", "/v1/chat/completions", {k: v for k, v in sent.items() if v}, data)
-
-
-def body(text: Any = "Hi, scenario tiny case a-1", **more: Any) -> dict[str, Any]:
-    return {"model": "gpt-4o", "messages": [{"role": "user", "content": text}], **more}
-
-
-def script(steps: str = '[[steps]]\ntokens = ["Où", " là\\u2028"]', top: str = "") -> dict[str, Script]:
-    return {"tiny": parse_script("tiny", f'about = "x"\n{top}\n{steps}')}
-
-
-def asked(sent: Any, scripts: dict[str, Script] | None = None) -> Ask:
-    ask = openai.read(request(sent), scripts or script())
-    assert isinstance(ask, Ask)
-    return ask
-
-
-def payload(reply: Reply) -> bytes:
-    return b"".join(frame.payload for frame in reply.frames)
-
-
 def test_a_stream_has_golden_bytes() -> None:
-    reply = openai.render(asked(body(stream=True)))
+    reply = openai.render(asked(chat(stream=True)))
     head = HEAD % ID
     assert payload(reply).decode() == (
         f'{head}{{"index":0,"delta":{{"role":"assistant","content":"","refusal":null}},"logprobs":null,"finish_reason":null}}]}}\n\n'
@@ -61,7 +36,7 @@ def test_a_stream_has_golden_bytes() -> None:
 
 
 def test_a_stream_with_usage_has_golden_bytes() -> None:
-    reply = openai.render(asked(body(stream=True, stream_options={"include_usage": True})))
+    reply = openai.render(asked(chat(stream=True, stream_options={"include_usage": True})))
     lines = payload(reply).decode().split("\n\n")
     assert lines[-2:] == ["data: [DONE]", ""]
     assert all(line.endswith(',"usage":null}') for line in lines[:-3])
@@ -74,7 +49,7 @@ def test_a_stream_with_usage_has_golden_bytes() -> None:
 
 
 def test_a_whole_reply_has_golden_bytes() -> None:
-    reply = openai.render(asked(body()))
+    reply = openai.render(asked(chat()))
     assert payload(reply).decode() == (
         f'{{"id":"chatcmpl-{ID}","object":"chat.completion","created":1700000000,"model":"gpt-4o","choices":['
         '{"index":0,"message":{"role":"assistant","content":"Où là\u2028","refusal":null,"annotations":[]},'
@@ -90,7 +65,7 @@ def test_a_whole_reply_has_golden_bytes() -> None:
 
 def test_equal_requests_have_equal_bytes_and_others_other_ids() -> None:
     def stream(text: str, seed: int) -> bytes:
-        return payload(openai.render(asked(body(text, stream=True), script(top=f"seed = {seed}"))))
+        return payload(openai.render(asked(chat(text, stream=True), script(top=f"seed = {seed}"))))
 
     same = stream("scenario tiny", 1)
     assert same == stream("scenario tiny", 1)
@@ -98,14 +73,14 @@ def test_equal_requests_have_equal_bytes_and_others_other_ids() -> None:
 
 
 def test_ascii_scripts_escape() -> None:
-    data = payload(openai.render(asked(body(stream=True), script(top="ascii = true"))))
+    data = payload(openai.render(asked(chat(stream=True), script(top="ascii = true"))))
     assert data.isascii()
     assert rb'{"content":" l\u00e0\u2028"}' in data
 
 
 @pytest.mark.parametrize("model", ["m", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "abcde", "abcdefgh", "abcdefghi"])
 def test_split_bytes_cuts_inside_characters_whatever_the_models_name(model: str, scripts: dict[str, Script]) -> None:
-    reply = openai.render(asked({**body("scenario split-bytes", stream=True), "model": model}, scripts))
+    reply = openai.render(asked({**chat("scenario split-bytes", stream=True), "model": model}, scripts))
     pieces = [write.data.split(b"\r\n")[1] for write in plan(reply, True, True).writes[1:-2]]
     broken = 0
     for piece in pieces:
@@ -126,7 +101,11 @@ def test_split_bytes_cuts_inside_characters_whatever_the_models_name(model: str,
         ("myscenario other, lowercase z, scenario Other", None, None),
         ("no script at all", None, None),
         (
-            [{"type": "text", "text": "scenario tiny"}, {"type": "image_url"}, {"type": "text", "text": "case x"}],
+            [
+                {"type": "text", "text": "scenario tiny"},
+                {"type": "image_url", "image_url": {"url": "data:,"}},
+                {"type": "text", "text": "case x"},
+            ],
             "tiny",
             "x",
         ),
@@ -145,19 +124,9 @@ def test_the_last_words_of_the_last_user_message_choose(text: Any, scenario: str
 
 
 def test_without_a_scenario_the_reply_tells_what_arrived_without_echoing_it() -> None:
-    ask = asked(body("a peculiar word"))
+    ask = asked(chat("a peculiar word"))
     assert ask.script.text == "The fake provider read 15 characters with the digest 3fbfa507."
-    assert asked(body("a peculiar word")).script is ask.script
-
-
-def error(sent: Any, status: int = 400, **headers: str) -> dict[str, Any]:
-    reply = openai.read(request(sent, **headers), script())
-    assert isinstance(reply, Reply)
-    assert reply.status == status
-    answer = json.loads(payload(reply))
-    assert answer.keys() == {"error"}
-    assert answer["error"].keys() == {"message", "type", "param", "code"}
-    return dict(answer["error"])
+    assert asked(chat("a peculiar word")).script is ask.script
 
 
 def message(**values: Any) -> dict[str, Any]:
@@ -181,22 +150,54 @@ def message(**values: Any) -> dict[str, Any]:
         (message(role="user", content=5), "messages[0].content", "string or array of objects"),
         (message(role="user", content=[5]), "messages[0].content[0]", "expected an object"),
         (message(role="user", content=[{"text": "x"}]), "messages[0].content[0].type", "got null"),
-        (message(role="user", content=[{"type": "text"}]), "messages[0].content[0].text", "expected a string"),
-        (body(stream="yes"), "stream", "expected a boolean"),
-        (body(stream_options={}), "stream_options", "only allowed when 'stream' is enabled"),
-        (body(stream=True, stream_options=5), "stream_options", "expected an object"),
-        (body(stream=True, stream_options={"include_usage": 1}), "stream_options.include_usage", "a boolean"),
-        (body(temperature=3), "temperature", "Expected a value <= 2, but got 3"),
-        (body(top_p=-1), "top_p", "Expected a value >= 0"),
-        (body(temperature="hot"), "temperature", "expected a decimal"),
-        (body(max_tokens=0), "max_tokens", "Expected a value >= 1"),
-        (body(max_completion_tokens=1.5), "max_completion_tokens", "expected an integer"),
-        (body(n=2), "n", "one choice only"),
-        (body("scenario tini"), "messages", "Unknown scenario 'tini'. Did you mean 'tiny'? Known: tiny."),
+        (message(role="user", content=[{"type": "text"}]), "messages[0].content[0].text", "Missing required"),
+        (message(role="user", content=[{"type": "text", "text": 1}]), "messages[0].content[0].text", "a string"),
+        (message(role="user", content=[{"type": "video"}]), "messages[0].content[0].type", "'text', 'image_url'"),
+        (message(role="user", content=[{"type": "image_url"}]), "messages[0].content[0].image_url", "Missing"),
+        (chat(stream="yes"), "stream", "expected a boolean"),
+        (chat(stream_options={}), "stream_options", "only allowed when 'stream' is enabled"),
+        (chat(stream=True, stream_options=5), "stream_options", "expected an object"),
+        (chat(stream=True, stream_options={"include_usage": 1}), "stream_options.include_usage", "a boolean"),
+        (chat(temperature=3), "temperature", "Expected a value <= 2, but got 3"),
+        (chat(top_p=-1), "top_p", "Expected a value >= 0"),
+        (chat(temperature="hot"), "temperature", "expected a decimal"),
+        (chat(max_tokens=0), "max_tokens", "Expected a value >= 1"),
+        (chat(max_completion_tokens=1.5), "max_completion_tokens", "expected an integer"),
+        (chat(max_tokens=1, max_completion_tokens=1), "max_tokens", "at the same time"),
+        (chat(n=0), "n", "Expected a value >= 1, but got 0"),
+        (chat(n=129), "n", "Expected a value <= 128"),
+        (chat(n=True), "n", "expected an integer, but got a boolean"),
+        (chat(seed="x"), "seed", "expected an integer"),
+        (chat(logprobs="yes"), "logprobs", "expected a boolean"),
+        (chat(top_logprobs=3), "top_logprobs", "only allowed when 'logprobs'"),
+        (chat(logprobs=True, top_logprobs=21), "top_logprobs", "Expected a value <= 20"),
+        (chat(stop=5), "stop", "one of a string or array of strings"),
+        (chat(stop=["a", 5]), "stop[1]", "expected a string"),
+        (chat(stop=list("abcde")), "stop", "maximum length 4"),
+        (chat(user=5), "user", "expected a string"),
+        (chat(metadata=[]), "metadata", "expected an object, but got an array"),
+        (chat(modalities="text"), "modalities", "expected an array"),
+        (chat(service_tier="best"), "service_tier", "'auto', 'default'"),
+        (chat(reasoning_effort=3), "reasoning_effort", "expected one of"),
+        (chat(stream=True, stream_options={"usage": True}), "stream_options.usage", "Unknown parameter"),
+        (
+            chat(stream=True, stream_options={"continuous_usage_stats": True}),
+            "stream_options.continuous_usage_stats",
+            "Un",
+        ),
+        (chat(temprature=1), None, "Unrecognized request argument supplied: temprature"),
+        (chat(b=1, a=None), None, "Unrecognized request arguments supplied: a, b"),
+        (chat(response_format="json"), "response_format", "expected an object"),
+        (chat(response_format={}), "response_format.type", "Missing"),
+        (chat(response_format={"type": "xml"}), "response_format.type", "'json_object', 'json_schema', and 'text'"),
+        (chat(response_format={"type": "json_object"}), "messages", "must contain the word 'json'"),
+        (chat(response_format={"type": "json_schema"}), "response_format.json_schema", "Missing"),
+        (chat(response_format={"type": "json_schema", "json_schema": {}}), "response_format.json_schema.name", "Miss"),
+        (chat("scenario tini"), "messages", "Unknown scenario 'tini'. Did you mean 'tiny'? Known: tiny."),
     ],
 )
-def test_bad_requests_are_refused_in_the_apis_words(sent: Any, param: str, words: str) -> None:
-    refusal = error(sent)
+def test_bad_requests_are_refused_in_the_apis_words(sent: Any, param: str | None, words: str) -> None:
+    refusal = refused(sent)
     assert (refusal["type"], refusal["param"]) == ("invalid_request_error", param)
     assert words in refusal["message"]
 
@@ -214,7 +215,7 @@ def test_bad_requests_are_refused_in_the_apis_words(sent: Any, param: str, words
     ],
 )
 def test_bodies_that_are_no_json_object_are_refused(sent: bytes, words: str) -> None:
-    refusal = error(sent)
+    refusal = refused(sent)
     assert "could not parse the JSON body" in refusal["message"]
     assert words in refusal["message"]
 
@@ -225,18 +226,17 @@ def test_an_escaped_pair_of_surrogates_is_fine() -> None:
 
 @pytest.mark.parametrize("authorization", ["", "Basic abc", "Bearer", "Bearer  "])
 def test_a_request_without_a_key_is_refused(authorization: str) -> None:
-    assert "API key" in error(body(), 401, authorization=authorization)["message"]
+    assert "API key" in refused(chat(), status=401, authorization=authorization)["message"]
 
 
 def test_other_methods_are_refused() -> None:
-    reply = openai.read(as_request("GET", "/v1/chat/completions", {}, b""), {})
-    assert isinstance(reply, Reply)
-    assert reply.status == 405
+    assert "Not allowed to GET" in refused(b"", method="GET", status=405)["message"]
+    assert "Not allowed to DELETE" in refused(b"", "/v1/models/gpt-4o", method="DELETE", status=405)["message"]
 
 
-def test_assistant_messages_may_have_tool_calls_instead_of_content() -> None:
-    sent = body()
-    sent["messages"].insert(0, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]})
+def test_assistant_messages_may_have_a_call_instead_of_content() -> None:
+    sent = chat()
+    sent["messages"].insert(0, {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": ""}})
     assert asked(sent).scenario == "tiny"
 
 
@@ -256,7 +256,7 @@ def test_status_faults_have_the_apis_error_shape(
     keys: str, kind: str, code: str | None, headers: dict[str, str], stream: bool
 ) -> None:
     scripts = script(f'[[steps]]\nwait_ms = 40\n[[steps]]\nfault = "status"\n{keys}')
-    reply = openai.render(asked(body(stream=stream), scripts))
+    reply = openai.render(asked(chat(stream=stream), scripts))
     assert (reply.head_due, reply.end, reply.faulted) == (0.04, "complete", True)
     answer = json.loads(payload(reply))["error"]
     assert (answer["type"], answer["code"], answer["param"]) == (kind, code, None)
@@ -270,7 +270,7 @@ def test_status_faults_have_the_apis_error_shape(
 @pytest.mark.parametrize(("kind", "expected"), [("empty", b""), ("html", b"<html>")])
 def test_status_faults_may_have_other_bodies(kind: str, expected: bytes) -> None:
     scripts = script(f'[[steps]]\nfault = "status"\nstatus = 502\nbody = "{kind}"')
-    assert payload(openai.render(asked(body(), scripts))).startswith(expected)
+    assert payload(openai.render(asked(chat(), scripts))).startswith(expected)
 
 
 def test_every_module_of_the_folder_is_a_dialect() -> None:

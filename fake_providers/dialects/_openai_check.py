@@ -1,0 +1,131 @@
+"""How OpenAI's API words what is wrong with a request's values; its endpoints share this vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+_NAMES: Final = {str: "a string", bool: "a boolean", int: "an integer", float: "a decimal", list: "an array"}
+
+
+class Problem(NamedTuple):
+    """A refusal: what OpenAI's error object says."""
+
+    message: str
+    param: str | None
+    code: str | None
+
+
+def wrong_type(param: str, expected: str, value: Any) -> Problem:
+    got = "null" if value is None else _NAMES.get(type(value), "an object")
+    text = f"Invalid type for '{param}': expected {expected}, but got {got} instead."
+    return Problem(text, param, "invalid_type")
+
+
+def missing(param: str) -> Problem:
+    return Problem(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+
+
+def wrong_value(param: str, value: Any, known: Sequence[str]) -> Problem:
+    """The value is none of the words that the API knows there."""
+    words = [f"'{word}'" for word in known]
+    listed = ", ".join(words[:-1]) + (f", and {words[-1]}" if len(words) > 2 else f" and {words[-1]}")
+    listed = listed if len(words) > 1 else words[0]
+    return Problem(f"Invalid value: '{str(value)[:64]}'. Supported values are: {listed}.", param, "invalid_value")
+
+
+def one_of(param: str, value: Any, known: Sequence[str]) -> Problem | None:
+    if not isinstance(value, str):
+        return wrong_type(param, f"one of {' or '.join(repr(word) for word in known)}", value)
+    return None if value in known else wrong_value(param, value, known)
+
+
+def _decimal(param: str, value: Any, low: float, high: float) -> Problem | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return wrong_type(param, "a decimal", value)
+    return _bounds(param, value, low, high, "decimal")
+
+
+def integer(param: str, value: Any, low: int, high: int | None = None) -> Problem | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return wrong_type(param, "an integer", value)
+    return _bounds(param, value, low, high, "integer")
+
+
+def _bounds(param: str, value: float, low: float, high: float | None, kind: str) -> Problem | None:
+    if value < low:
+        side, code, bound = "below minimum", "below_min", f">= {low}"
+    elif high is not None and value > high:
+        side, code, bound = "above maximum", "above_max", f"<= {high}"
+    else:
+        return None
+    text = f"Invalid '{param}': {kind} {side} value. Expected a value {bound}, but got {str(value)[:40]} instead."
+    return Problem(text, param, f"{kind}_{code}_value")
+
+
+FLAG: Final = (bool, "a boolean")
+TEXT: Final = (str, "a string")
+OBJECT: Final = (dict, "an object")
+ARRAY: Final = (list, "an array")
+
+
+class Rules:
+    """Which values an endpoint's parameters may have. Each is told once: null is as good as absent everywhere.
+
+    decimals, integers: (least, most); words: the known ones; kinds: FLAG, TEXT, OBJECT or ARRAY.
+    """
+
+    def __init__(
+        self,
+        decimals: Mapping[str, tuple[float, float]],
+        integers: Mapping[str, tuple[int, int | None]],
+        words: Mapping[str, Sequence[str]],
+        kinds: Mapping[str, tuple[type, str]],
+    ) -> None:
+        self._rules: dict[str, Callable[[str, Any], Problem | None]] = {}
+        for name, (low, high) in decimals.items():
+            self._rules[name] = partial(_decimal, low=low, high=high)
+        for name, (least, most) in integers.items():
+            self._rules[name] = partial(integer, low=least, high=most)
+        for name, known in words.items():
+            self._rules[name] = partial(one_of, known=known)
+        for name, (kind, called) in kinds.items():
+            self._rules[name] = partial(_kind, kind=kind, called=called)
+
+    def broken(self, body: Mapping[str, Any]) -> Problem | None:
+        """The first rule that the body breaks, in the body's order: most requests have few of the parameters."""
+        for name, value in body.items():
+            rule = self._rules.get(name)
+            if rule is not None and value is not None:
+                found = rule(name, value)
+                if found is not None:
+                    return found
+        return None
+
+
+def _kind(param: str, value: Any, kind: type, called: str) -> Problem | None:
+    return None if isinstance(value, kind) else wrong_type(param, called, value)
+
+
+def stream(body: Mapping[str, Any], flags: Collection[str], *, strict: bool = True) -> Problem | None:
+    """`stream`, and `stream_options` with the `flags` that the endpoint knows; `strict`: it takes no others."""
+    wanted, options = body.get("stream"), body.get("stream_options")
+    if wanted is not None and not isinstance(wanted, bool):
+        return wrong_type("stream", "a boolean", wanted)
+    if options is None:
+        return None
+    if not isinstance(options, dict):
+        return wrong_type("stream_options", "an object", options)
+    if not wanted:
+        text = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        return Problem(text, "stream_options", None)
+    for name, value in options.items():
+        if name not in flags and not strict:
+            continue
+        if name not in flags:
+            param = f"stream_options.{name}"
+            return Problem(f"Unknown parameter: '{param}'.", param, "unknown_parameter")
+        if value is not None and not isinstance(value, bool):
+            return wrong_type(f"stream_options.{name}", "a boolean", value)
+    return None
