@@ -1,0 +1,273 @@
+"""What real providers' answers say, piece by piece, while they arrive: for the recorder."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+Form = Literal["events", "lines", "array", "whole"]
+"""Server-sent events, one JSON value a line, a JSON array that grows, or one JSON value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Text of the reply."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A part of the call number `index`: its name, some of its arguments' JSON text, or both."""
+
+    index: int
+    name: str
+    fragment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The reply's end with its reason in neutral words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The prompt was refused."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An error object; `retry_after_s` is Gemini's RetryInfo."""
+
+    message: str | None
+    type: str | None
+    code: str | None
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """What should have been JSON is not."""
+
+
+Heard = Said | Called | Finished | Blocked | Failed | Malformed
+
+_REASONS: Final = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "max_output_tokens": "length",
+    "max_tokens": "length",
+    "safety": "content_filter",
+    "prohibited_content": "content_filter",
+    "blocklist": "content_filter",
+    "recitation": "content_filter",
+    "spii": "content_filter",
+}
+
+
+class Decoder:
+    """Bytes in, in any pieces; JSON values out, `ValueError` objects in place of those that are not JSON."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self._text = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+        self._data: list[str] = []
+
+    def feed(self, data: bytes, final: bool = False) -> list[Any]:
+        """The values that are complete now; `final`: nothing follows."""
+        self._held += self._text.decode(data, final)
+        if self._form == "whole":
+            return [_parsed(self._held)] if final and self._held.strip() else []
+        if self._form == "array":
+            return list(self._elements())
+        return list(self._lines(final))
+
+    def _lines(self, final: bool) -> Iterator[Any]:
+        *lines, self._held = self._held.split("\n")
+        if final and self._held:
+            lines, self._held = [*lines, self._held], ""
+        for line in lines:
+            text = line.removesuffix("\r")
+            if self._form == "lines":
+                if text.strip():
+                    yield _parsed(text)
+            elif text.startswith("data:"):
+                self._data.append(text.removeprefix("data:").removeprefix(" "))
+            elif not text and self._data:
+                joined, self._data = "\n".join(self._data), []
+                if joined != "[DONE]":
+                    yield _parsed(joined)
+
+    def _elements(self) -> Iterator[Any]:
+        decoder = json.JSONDecoder()
+        while True:
+            rest = self._held.lstrip(" \r\n\t,[")
+            try:
+                value, end = decoder.raw_decode(rest)
+            except ValueError:
+                return  # not whole yet, or the array's end
+            self._held = rest[end:]
+            yield value
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        return ValueError(str(problem))
+
+
+class Listener:
+    """Knows one provider's answers. `hear` tells what a value of the stream says; a whole answer is one value."""
+
+    def __init__(self, understand: Callable[[Any], Iterator[Heard]]) -> None:
+        self._understand = understand
+
+    def hear(self, value: Any) -> list[Heard]:
+        if not isinstance(value, dict):
+            return [Malformed()]
+        if value.get("error"):
+            return [_failed(value["error"])]
+        try:
+            return list(self._understand(value))
+        except (AttributeError, KeyError, TypeError, IndexError):
+            return [Malformed()]
+
+
+def listener_for(path: str) -> Listener | None:
+    """The listener for answers on a request path; None where no model speaks."""
+    if path.endswith("/chat/completions"):
+        return Listener(_chat)
+    if path.endswith("/responses"):
+        return Listener(_responses)
+    if path.endswith((":generateContent", ":streamGenerateContent")):
+        return Listener(_gemini)
+    if path.endswith(("/api/chat", "/api/generate")):
+        return Listener(_ollama)
+    return None
+
+
+def form_of(content_type: str, path: str, query: str) -> Form:
+    """How an answer's body is to be read."""
+    if content_type.startswith("text/event-stream"):
+        return "events"
+    if content_type.startswith("application/x-ndjson"):
+        return "lines"
+    return "array" if path.endswith(":streamGenerateContent") and "alt=sse" not in query else "whole"
+
+
+def failure(body: Any) -> Failed:
+    """The error that an answer's body describes, as far as it does."""
+    error = body.get("error") if isinstance(body, dict) else None
+    return _failed(error)
+
+
+def _failed(error: Any) -> Failed:
+    if not isinstance(error, dict):
+        return Failed(error if isinstance(error, str) and error else None, None, None)
+    kind = error.get("type") or error.get("status")
+    code = error.get("code")
+    # Numbers repeat the HTTP status.
+    return Failed(_text(error.get("message")), _text(kind), _text(code), _retry_after(error.get("details")))
+
+
+def _retry_after(details: Any) -> float | None:
+    for detail in details if isinstance(details, list) else ():
+        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+        if isinstance(delay, str) and re.fullmatch(r"\d{1,4}(\.\d{1,9})?s", delay):
+            return min(float(delay[:-1]), 3_600.0)
+    return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _reason(value: str) -> str:
+    return _REASONS.get(value.lower(), "stop")
+
+
+def _chat(value: dict[str, Any]) -> Iterator[Heard]:
+    for choice in value.get("choices") or ():
+        if choice.get("index", 0) != 0:
+            continue
+        part = choice.get("delta") or choice.get("message") or {}
+        if part.get("content"):
+            yield Said(part["content"])
+        for number, call in enumerate(part.get("tool_calls") or ()):
+            function = call.get("function") or {}
+            yield Called(call.get("index", number), function.get("name") or "", function.get("arguments") or "")
+        if choice.get("finish_reason"):
+            yield Finished(_reason(choice["finish_reason"]))
+
+
+def _responses(value: dict[str, Any]) -> Iterator[Heard]:
+    kind, item = value.get("type", ""), value.get("item") or {}
+    if kind == "response.output_text.delta":
+        yield Said(value["delta"])
+    elif kind == "response.output_item.added" and item.get("type") == "function_call":
+        yield Called(value["output_index"], item["name"], "")
+    elif kind == "response.function_call_arguments.delta":
+        yield Called(value["output_index"], "", value["delta"])
+    elif kind in ("response.failed", "error"):
+        yield _failed((value.get("response") or {}).get("error") or value)
+    elif kind in ("response.completed", "response.incomplete"):
+        yield _response_end(value["response"])
+    elif value.get("object") == "response":
+        for index, part in enumerate(value.get("output") or ()):
+            if part.get("type") == "function_call":
+                yield Called(index, part["name"], part["arguments"])
+            for content in part.get("content") or ():
+                if content.get("text"):
+                    yield Said(content["text"])
+        yield _response_end(value)
+
+
+def _response_end(response: dict[str, Any]) -> Finished:
+    details = response.get("incomplete_details")
+    if details:
+        return Finished(_reason(details.get("reason", "")))
+    called = any(item.get("type") == "function_call" for item in response.get("output") or ())
+    return Finished("tool_calls" if called else "stop")
+
+
+def _gemini(value: dict[str, Any]) -> Iterator[Heard]:
+    blocked = (value.get("promptFeedback") or {}).get("blockReason")
+    if blocked:
+        yield Blocked(blocked)
+    for candidate in (value.get("candidates") or ())[:1]:
+        for part in (candidate.get("content") or {}).get("parts") or ():
+            if part.get("text") and not part.get("thought"):
+                yield Said(part["text"])
+            if part.get("functionCall"):
+                call = part["functionCall"]
+                yield Called(-1, call["name"], _compact(call.get("args") or {}))
+        if candidate.get("finishReason"):
+            yield Finished(_reason(candidate["finishReason"]))
+
+
+def _ollama(value: dict[str, Any]) -> Iterator[Heard]:
+    message = value.get("message") or {}
+    text = message.get("content") or value.get("response")
+    if text:
+        yield Said(text)
+    for call in message.get("tool_calls") or ():
+        yield Called(-1, call["function"]["name"], _compact(call["function"].get("arguments") or {}))
+    if value.get("done"):
+        yield Finished(_reason(value.get("done_reason") or "stop"))
+
+
+def _compact(arguments: Any) -> str:
+    return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
