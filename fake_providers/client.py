@@ -1,4 +1,4 @@
-"""The fakes' journal and controls for a test: an async client of `/_fake/`."""
+"""The journal and the controls of served fakes, for a test: clients of `/_fake/`, async and sync."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, Final, Self
 
 import httpx
 
-from fake_providers.journal import Entry
+from fake_providers.assertions import Assertions, AsyncAssertions, Wanted, too_late
+from fake_providers.entry import Entry
 
-__all__ = ["Entry", "Fakes", "FakesError", "NotInTime"]
+__all__ = ["Entry", "Fakes", "FakesError", "FakesSync", "NotInTime"]
 
 _GRACE: Final = 5.0
 """Seconds that an answer may take on top of the wait that was asked for."""
@@ -27,14 +28,17 @@ class NotInTime(FakesError):
         self.entries = entries
 
 
-class Fakes:
-    """Talks to running fakes at `url`. Use it within one event loop; close it with `aclose` or `async with`."""
+class Fakes(AsyncAssertions):
+    """Talks to running fakes at `url`. Use it within one event loop; close it with `aclose` or `async with`.
+
+    Waits in vain raise NotInTime, claims that do not hold AssertionError, everything else FakesError.
+    """
 
     def __init__(self, url: str) -> None:
         self.url: Final = url.rstrip("/")
-        self._client = _client(self.url, connections=100)
+        self._client = httpx.AsyncClient(**_options(self.url, connections=100))
         # The fakes listen again upon a request on the connection that made them refuse others: keep that one.
-        self._listener = _client(self.url, connections=1)
+        self._listener = httpx.AsyncClient(**_options(self.url, connections=1))
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,18 +61,6 @@ class Fakes:
         answer = await self._ask("GET", "/_fake/journal", params={**_case(case), "limit": limit})
         return _entries(answer)
 
-    async def wait_ended(self, case: str | None, timeout: float) -> list[Entry]:
-        """The case's entries once there is one and all have ended. NotInTime after `timeout` seconds."""
-        return await self._wait(case, timeout, {"ended": 1}, "has ended")
-
-    async def wait_tokens(self, case: str | None, tokens: int, timeout: float) -> list[Entry]:
-        """The case's entries once one has written that many tokens. NotInTime after `timeout` seconds."""
-        return await self._wait(case, timeout, {"tokens": tokens}, f"has written {tokens} tokens")
-
-    async def wait_entries(self, case: str | None, count: int, timeout: float) -> list[Entry]:
-        """The case's entries once there are that many. NotInTime after `timeout` seconds."""
-        return await self._wait(case, timeout, {"entries": count}, f"has {count} requests")
-
     async def register(self, name: str, toml: str) -> None:
         """Add or replace a script. FakesError says what is wrong with it."""
         await self._ask("PUT", f"/_fake/scripts/{name}", content=toml.encode())
@@ -88,15 +80,13 @@ class Fakes:
         """Empty the journal."""
         await self._ask("DELETE", "/_fake/journal")
 
-    async def _wait(self, case: str | None, timeout: float, wanted: dict[str, Any], what: str) -> list[Entry]:
-        params = {**_case(case), **wanted, "timeout": timeout}
-        answer = await self._ask("GET", "/_fake/journal/wait", params=params, timeout=timeout + _GRACE)
-        entries = _entries(answer)
-        if answer["timed_out"]:
-            seen = ", ".join(f"#{e.id} {e.ended or 'running'}, {e.tokens} tokens" for e in entries) or "no request"
-            subject = f"case {case}" if case is not None else "any request"
-            raise NotInTime(f"no sign within {timeout:g} s that {subject} {what}; seen: {seen}", entries)
-        return entries
+    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        params, patience = _wait(case, wanted, timeout)
+        answer = await self._ask("GET", "/_fake/journal/wait", params=params, timeout=patience)
+        return _entries(answer), not answer["timed_out"]
+
+    def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
+        return NotInTime(too_late(case, wanted, timeout, entries), entries)
 
     async def _ask(
         self, method: str, path: str, *, client: httpx.AsyncClient | None = None, **options: Any
@@ -107,19 +97,99 @@ class Fakes:
             except httpx.ConnectError:
                 # While the fakes refuse connections, the kept one is the only way in.
                 response = await self._listener.request(method, path, **options)
-            answer = response.json()
-        except (httpx.HTTPError, ValueError) as problem:
-            reason = str(problem) or type(problem).__name__
-            raise FakesError(f"the fake providers at {self.url} did not answer {method} {path}: {reason}") from problem
-        if response.status_code != 200 or not isinstance(answer, dict):
-            reason = answer.get("error", "no reason given") if isinstance(answer, dict) else "not an object"
-            raise FakesError(f"the fake providers answered {method} {path} with {response.status_code}: {reason}")
-        return answer
+        except httpx.HTTPError as problem:
+            raise _silent(self.url, method, path, problem) from problem
+        return _answer(self.url, method, path, response)
 
 
-def _client(url: str, connections: int) -> httpx.AsyncClient:
+class FakesSync(Assertions):
+    """`Fakes` for tests without an event loop. For any number of threads; close it with `close` or `with`."""
+
+    def __init__(self, url: str) -> None:
+        self.url: Final = url.rstrip("/")
+        self._client = httpx.Client(**_options(self.url, connections=100))
+        self._listener = httpx.Client(**_options(self.url, connections=1))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+        self._listener.close()
+
+    def health(self) -> dict[str, Any]:
+        return self._ask("GET", "/_fake/health")
+
+    def entries(self, case: str | None = None, limit: int = 200) -> list[Entry]:
+        return _entries(self._ask("GET", "/_fake/journal", params={**_case(case), "limit": limit}))
+
+    def register(self, name: str, toml: str) -> None:
+        self._ask("PUT", f"/_fake/scripts/{name}", content=toml.encode())
+
+    def scripts(self) -> dict[str, dict[str, Any]]:
+        return self._ask("GET", "/_fake/scripts")
+
+    def refuse_connections(self, seconds: float) -> None:
+        self._ask("POST", "/_fake/listener", client=self._listener, json={"refuse_s": seconds})
+
+    def accept_connections(self) -> None:
+        self._ask("POST", "/_fake/listener", client=self._listener, json={"refuse_s": 0})
+
+    def clear(self) -> None:
+        self._ask("DELETE", "/_fake/journal")
+
+    def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        params, patience = _wait(case, wanted, timeout)
+        answer = self._ask("GET", "/_fake/journal/wait", params=params, timeout=patience)
+        return _entries(answer), not answer["timed_out"]
+
+    def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
+        return NotInTime(too_late(case, wanted, timeout, entries), entries)
+
+    def _ask(self, method: str, path: str, *, client: httpx.Client | None = None, **options: Any) -> dict[str, Any]:
+        try:
+            try:
+                response = (client or self._client).request(method, path, **options)
+            except httpx.ConnectError:
+                response = self._listener.request(method, path, **options)
+        except httpx.HTTPError as problem:
+            raise _silent(self.url, method, path, problem) from problem
+        return _answer(self.url, method, path, response)
+
+
+def _options(url: str, connections: int) -> dict[str, Any]:
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=None)
-    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=10.0, limits=limits)
+    return {"base_url": url, "trust_env": False, "timeout": 10.0, "limits": limits}
+
+
+def _silent(url: str, method: str, path: str, problem: Exception) -> FakesError:
+    reason = str(problem) or type(problem).__name__
+    return FakesError(f"the fake providers at {url} did not answer {method} {path}: {reason}")
+
+
+def _answer(url: str, method: str, path: str, response: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError as problem:
+        raise _silent(url, method, path, problem) from problem
+    if response.status_code != 200 or not isinstance(answer, dict):
+        reason = answer.get("error", "no reason given") if isinstance(answer, dict) else "not an object"
+        raise FakesError(f"the fake providers answered {method} {path} with {response.status_code}: {reason}")
+    return answer
+
+
+def _wait(case: str | None, wanted: Wanted, timeout: float) -> tuple[dict[str, Any], float]:
+    """The parameters of a wait, and how long its answer may take in all."""
+    params: dict[str, Any] = {**_case(case), "timeout": timeout}
+    params |= {"ended": 1} if wanted.ended else {}
+    params |= {"tokens": wanted.tokens} if wanted.tokens is not None else {}
+    params |= {"entries": wanted.entries} if wanted.entries is not None else {}
+    return params, timeout + _GRACE
 
 
 def _case(case: str | None) -> dict[str, str]:

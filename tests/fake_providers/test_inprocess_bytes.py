@@ -1,0 +1,217 @@
+"""In process and served: the same bytes for each script in each dialect, and the same errors for each fault."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+
+from fake_providers.dialects import all_dialects
+from fake_providers.inprocess import InProcess
+from fake_providers.playback import Playback, Reset
+from fake_providers.script import BUILT_IN
+from fake_providers.threaded import ThreadedServer
+
+SCRIPTS = sorted(path.stem for path in BUILT_IN.glob("*.toml"))
+QUIET_S = 3.0
+"""Seconds without a byte after which a served reply counts as stalled."""
+READ_TIMEOUT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One request of a dialect; "{text}" in it stands for the user's message."""
+
+    path: str
+    body: dict[str, Any] | None
+    key: tuple[str, str] = ("authorization", "Bearer sk-test")
+
+    def body_bytes(self, text: str) -> bytes:
+        return b"" if self.body is None else json.dumps(self.body).replace("{text}", text).encode()
+
+
+_CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "{text}"}]}
+_RESPONSE = {"model": "gpt-4o", "input": "{text}"}
+_GEMINI = {"contents": [{"role": "user", "parts": [{"text": "{text}"}]}]}
+_OLLAMA: dict[str, Any] = {"model": "llama3.2", "messages": [{"role": "user", "content": "{text}"}]}
+_GOOGLE = ("x-goog-api-key", "key")
+
+KINDS: dict[str, list[Kind]] = {
+    "openai": [
+        Kind("/v1/chat/completions", {**_CHAT, "stream": True}),
+        Kind("/v1/chat/completions", {**_CHAT, "stream": True, "stream_options": {"include_usage": True}}),
+        Kind("/v1/chat/completions", {**_CHAT, "max_tokens": 5}),
+        Kind("/v1/chat/completions", {**_CHAT, "temperature": 9}),
+        Kind("/v1/responses", {**_RESPONSE, "stream": True}),
+        Kind("/v1/responses", _RESPONSE),
+        Kind("/v1/embeddings", {"model": "text-embedding-3-small", "input": "{text}"}),
+        Kind("/v1/models", None),
+    ],
+    "gemini": [
+        Kind("/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse", _GEMINI, _GOOGLE),
+        Kind("/v1beta/models/gemini-2.5-flash:streamGenerateContent", _GEMINI, _GOOGLE),
+        Kind("/v1/models/gemini-2.5-flash:generateContent", _GEMINI, _GOOGLE),
+        Kind("/v1beta/models/gemini-2.5-flash:countTokens", _GEMINI, _GOOGLE),
+        Kind("/v1beta/models?key=k", None, _GOOGLE),
+    ],
+    "local": [
+        Kind("/api/chat", _OLLAMA),
+        Kind("/api/chat", {**_OLLAMA, "stream": False}),
+        Kind("/api/generate", {"model": "llama3.2", "prompt": "{text}"}),
+        Kind("/api/embed", {"model": "nomic-embed-text", "input": "{text}"}),
+        Kind("/api/tags", None),
+        Kind("/vllm/v1/chat/completions", {**_CHAT, "model": "llama3.2", "stream": True}),
+        Kind("/llamacpp/v1/chat/completions", {**_CHAT, "model": "llama3.2"}),
+    ],
+}
+
+
+def quick(name: str) -> str:
+    """The script with delays that no test has to wait for: they decide when, not what."""
+    toml = (BUILT_IN / f"{name}.toml").read_text(encoding="utf-8")
+    return re.sub(r"((?:token|wait)_ms = )\d+", r"\g<1>0.3", toml)
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[tuple[ThreadedServer, InProcess]]:
+    with ThreadedServer() as server, InProcess(pace=0) as fakes:
+        for name in SCRIPTS:
+            if "sequence" not in quick(name):
+                for where in (server, fakes):
+                    where.script(name, quick(name))
+        yield server, fakes
+
+
+def kinds() -> list[tuple[str, Kind]]:
+    return [(dialect.NAME, kind) for dialect in all_dialects() for kind in KINDS[dialect.NAME]]
+
+
+async def served_bytes(server: ThreadedServer, kind: Kind, text: str) -> tuple[bytes, str]:
+    """All that comes over a socket, and the end: "fin", "rst" or "open"."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+    body = kind.body_bytes(text)
+    head = [f"{'POST' if body else 'GET'} {kind.path} HTTP/1.1", "host: fake", ": ".join(kind.key)]
+    head += ["content-type: application/json", "connection: close", f"content-length: {len(body)}", "", ""]
+    writer.write("\r\n".join(head).encode() + body)
+    received = b""
+    try:
+        while data := await asyncio.wait_for(reader.read(65_536), QUIET_S):
+            received += data
+        end = "fin"
+    except ConnectionResetError:
+        end = "rst"
+    except TimeoutError:
+        end = "open"
+    writer.close()
+    return received, end
+
+
+def in_process_bytes(fakes: InProcess, kind: Kind, text: str) -> tuple[bytes, str]:
+    body = kind.body_bytes(text)
+    headers = dict([kind.key, ("content-type", "application/json"), ("connection", "close"), ("host", "fake")])
+    request = httpx.Request("POST" if body else "GET", fakes.url + kind.path, headers=headers, content=body)
+    return drained(fakes.play(request))
+
+
+def drained(playback: Playback) -> tuple[bytes, str]:
+    received = b""
+    while (wait := playback.wait()) < float("inf"):
+        playback.jump(wait)
+        try:
+            data = playback.take(65_536)
+        except Reset:
+            return received, "rst"
+        if not data:
+            return received, "fin"
+        received += data
+    return received, "open"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+async def test_the_bytes_on_the_wire_are_the_same(both: tuple[ThreadedServer, InProcess], name: str) -> None:
+    server, fakes = both
+    expected = await asyncio.gather(*(served_bytes(server, kind, f"scenario {name}") for _, kind in kinds()))
+    for (dialect, kind), (data, end) in zip(kinds(), expected, strict=True):
+        given, given_end = in_process_bytes(fakes, kind, f"scenario {name}")
+        assert (given, given_end) == (data, end), f"{dialect} {kind.path}"
+
+
+def test_each_dialect_is_compared() -> None:
+    assert {dialect.NAME for dialect in all_dialects()} == set(KINDS)
+
+
+def test_each_request_is_one_of_its_dialect(both: tuple[ThreadedServer, InProcess]) -> None:
+    """Otherwise the comparison above would compare one 404 with another."""
+    fakes = both[1]
+    for dialect, kind in kinds():
+        in_process_bytes(fakes, kind, "scenario three-tokens case kinds")
+        entry = fakes.journal.entries()[-1]
+        assert entry.provider == dialect, kind.path
+        assert entry.status == (400 if kind.body and "temperature" in kind.body else 200), kind.path
+
+
+async def heard(library: Any, url: str, name: str, *, sync: bool) -> tuple[str, str, bytes]:
+    """What a client gets: "end" or the error's class, the status, and the body as far as it came."""
+    body = KINDS["openai"][0].body_bytes(f"scenario {name}")
+    call = {"content": body, "headers": {"authorization": "Bearer k", "content-type": "application/json"}}
+    options = {"timeout": READ_TIMEOUT_S, "trust_env": False}
+    status, received = "", b""
+    try:
+        if sync:
+            with library.Client(**options) as client, client.stream("POST", f"{url}/chat/completions", **call) as reply:
+                status = seen(reply)
+                for data in reply.iter_raw():
+                    received += data
+            return "end", status, received
+        async with (
+            library.AsyncClient(**options) as client,
+            client.stream("POST", f"{url}/chat/completions", **call) as reply,
+        ):
+            status = seen(reply)
+            async for data in reply.aiter_raw():
+                received += data
+    except library.HTTPError as problem:
+        return type(problem).__name__, status, received
+    return "end", status, received
+
+
+def seen(response: Any) -> str:
+    return f"{response.http_version} {response.status_code} {response.headers.multi_items()}"
+
+
+FAULTS = {
+    "stall": "ReadTimeout",
+    "silent": "ReadTimeout",
+    "garbage": "RemoteProtocolError",
+    "drop-start": "RemoteProtocolError",
+    "drop-mid": "end",
+    "cut-mid": "RemoteProtocolError",
+    "reset-mid": "ReadError",
+    "malformed-mid": "end",
+    "error-mid": "end",
+    "rate-limited": "end",
+    "bad-key": "end",
+    "nasty": "end",
+    "split-bytes": "end",
+}
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+@pytest.mark.parametrize("name", FAULTS)
+async def test_clients_get_the_same_errors_and_bodies(
+    both: tuple[ThreadedServer, InProcess], name: str, library: ModuleType, sync: bool
+) -> None:
+    server, fakes = both
+    given = await heard(library, fakes.base_url, name, sync=sync)
+    expected = await heard(library, server.base_url, name, sync=sync)
+    assert given == expected
+    assert given[0] == FAULTS[name]

@@ -1,0 +1,105 @@
+"""Which events are one write: seen in the plan, in the journal, and in the turns of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from fake_providers.client import Fakes
+from fake_providers.exchange import Reply
+from fake_providers.frames import Frame
+from fake_providers.journal import Journal
+from fake_providers.player import Player
+from fake_providers.wire import Grouping, plan
+
+STREAM = Reply(
+    200,
+    (("content-type", "text/event-stream"),),
+    (
+        Frame(b"data: open\n\n", 0.0),
+        Frame(b"data: a\n\n", 0.0, 1, "a"),
+        Frame(b"data: b\r\n\r\n", 0.5, 1, "b"),
+        Frame(b"data: usage\n\ndata: [DONE]\n\n", 0.6),
+    ),
+    chunked=True,
+    end_due=0.6,
+)
+
+
+def shown(grouping: Grouping) -> list[tuple[float, bytes, int]]:
+    made = plan(STREAM, True, True, grouping=grouping)
+    return [(write.due, write.data, write.tokens) for write in made.writes]
+
+
+def test_each_event_is_a_write_also_where_a_frame_has_two() -> None:
+    writes = shown(Grouping(each=True))
+    assert [(due, said) for due, _, said in writes] == [(0, 0), (0, 0), (0, 1), (0.5, 1), (0.6, 0), (0.6, 0), (0.6, 0)]
+    assert [data for _, data, _ in writes[1:]] == [
+        b"c\r\ndata: open\n\n\r\n",
+        b"9\r\ndata: a\n\n\r\n",
+        b"b\r\ndata: b\r\n\r\n\r\n",
+        b"d\r\ndata: usage\n\n\r\n",
+        b"e\r\ndata: [DONE]\n\n\r\n",
+        b"0\r\n\r\n",
+    ]
+
+
+def test_several_events_are_written_when_the_last_of_them_is_due() -> None:
+    writes = shown(Grouping(events_per_write=3))
+    assert [(due, said) for due, _, said in writes] == [(0, 0), (0.5, 2), (0.6, 0), (0.6, 0)]
+    assert writes[1][1] == b"20\r\ndata: open\n\ndata: a\n\ndata: b\r\n\r\n\r\n"
+
+
+@pytest.mark.parametrize("grouping", [Grouping(), Grouping(True), Grouping(events_per_write=2)])
+def test_the_body_is_the_same_however_it_is_written(grouping: Grouping) -> None:
+    raw = b"".join(data for _, data, _ in shown(grouping)).partition(b"\r\n\r\n")[2]
+    body = b""
+    while raw:
+        size, _, raw = raw.partition(b"\r\n")
+        body, raw = body + raw[: int(size, 16)], raw[int(size, 16) + 2 :]
+    assert body == b"".join(frame.payload for frame in STREAM.frames)
+
+
+SCRIPT = 'about = "x"\n{}\n[[steps]]\ntokens = [" word"]\nrepeat = 100\n'
+
+
+async def test_the_journal_tells_each_write(fakes: Fakes, http: httpx.AsyncClient) -> None:
+    await fakes.register("each", SCRIPT.format('writes = "each"'))
+    await fakes.register("tens", SCRIPT.format("events_per_write = 10"))
+    for name in ("each", "tens"):
+        body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": f"scenario {name} case {name}"}]}
+        assert (await http.post("/v1/chat/completions", json=body)).text.count(" word") == 100
+    (each,), (tens,) = await fakes.entries("each"), await fakes.entries("tens")
+    assert [write.tokens for write in each.writes].count(1) == 100
+    assert [write.tokens for write in tens.writes] == [0, 9, *[10] * 9, 1, 0]
+
+
+class Turns(asyncio.Transport):
+    """Notes in which turn of the event loop each write is made: all writes of one turn are one send call in uvloop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = 0
+        self.writes: list[int] = []
+        self._loop = asyncio.get_running_loop()
+        self._count()
+
+    def write(self, data: object) -> None:
+        self.writes.append(self.turn)
+
+    def _count(self) -> None:
+        self.turn += 1
+        self._loop.call_soon(self._count)
+
+
+@pytest.mark.parametrize(("grouping", "turns"), [(Grouping(each=True), 7), (Grouping(), 1)])
+async def test_each_write_has_a_turn_of_the_loop_for_itself(grouping: Grouping, turns: int) -> None:
+    at_once = replace(STREAM, frames=tuple(replace(frame, due=0.0) for frame in STREAM.frames), end_due=0.0)
+    transport, finished = Turns(), asyncio.Event()
+    made = plan(at_once, True, True, grouping=grouping)
+    Player(transport, made, Journal(), None, lambda _: finished.set()).start(False)
+    await asyncio.wait_for(finished.wait(), 5)
+    assert len(set(transport.writes)) == len(transport.writes) == turns
