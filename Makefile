@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+JS     := tests/clients/js
 
 .PHONY: help setup test lint conformance serve clean lock
 
@@ -12,12 +13,17 @@ help:  ## what can be made
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("chatproof needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,clients]'
 	@touch $@
+
+# The official JavaScript clients, for tests only. Without npm those tests are left out, and say so.
+$(JS)/node_modules/.package-lock.json: $(JS)/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $(JS) --ignore-scripts --silent && touch $@; \
+	else echo "npm is not installed: the tests of the JavaScript clients are left out"; fi
 
 setup: $(READY)  ## make .venv and install everything into it
 
-test: $(READY) lint  ## the project's own tests, with ruff and mypy
+test: $(READY) $(JS)/node_modules/.package-lock.json lint  ## the project's own tests, with ruff and mypy
 	$(BIN)/python -m pytest tests
 
 lint: $(READY)  ## ruff and mypy alone

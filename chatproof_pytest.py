@@ -1,4 +1,4 @@
-"""The pytest plugin: the options and markers of the conformance suite.
+"""The pytest plugin: the options and markers of the conformance suite, and the fixtures of the fake providers.
 
 Options must come from an installed plugin, not from the suite's conftest, so that
 `pytest --pyargs conformance` knows them. All else is in `conformance`.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 import pytest
+
+pytest_plugins = ["fake_providers.pytest_plugin"]  # imports nothing but pytest until a fixture is used
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
