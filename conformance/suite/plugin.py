@@ -57,7 +57,7 @@ class SuitePlugin:
             settings = Settings.read(vars(config.option), self.contract)
         except ChatproofError as error:
             raise pytest.UsageError(f"chatproof: {error}") from error
-        self.run = Run(settings, self.contract)
+        self.run = Run(settings, self.contract, self._say)
         tested = {name for item in ours for name in _ids(item)}
         self._selected = [
             name for name in settings.selected(self.contract) if name in tested or not self._is_declarable(name)

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
@@ -49,6 +49,7 @@ class Run:
 
     settings: Settings
     contract: Contract
+    say: Callable[[str], None]
     target: Target = field(default_factory=lambda: Target("http", "127.0.0.1", 0))
     addresses: SourceAddresses = field(default_factory=lambda: SourceAddresses(available=False))
     provider: Provider | None = None
@@ -249,7 +250,7 @@ class Run:
             return
         sent = self._sent.setdefault(path, deque(maxlen=limit))
         if wait and len(sent) == limit and (rest := sent[0] + WINDOW - time.monotonic()) > 0:
-            await asyncio.sleep(rest)
+            await self._sleep(rest, f"to keep within {limit} requests a minute to {path}")
         sent.append(time.monotonic())
 
     async def fresh_client(self, path: str) -> str | None:
@@ -257,7 +258,7 @@ class Run:
         if self.addresses.available:
             return self.addresses.fresh()
         if sent := self._sent.get(path):
-            await asyncio.sleep(max(0.0, sent[-1] + WINDOW - time.monotonic()))
+            await self._sleep(sent[-1] + WINDOW - time.monotonic(), "since there is one source address only")
             sent.clear()
         return None
 
@@ -266,7 +267,12 @@ class Run:
         if self._waited_out + seconds > WAITED_OUT_AT_MOST:
             raise NotTestable(f"the server refused with 429 for {self._waited_out:.0f} s of waiting: {request}")
         self._waited_out += seconds
-        await asyncio.sleep(seconds)
+        await self._sleep(seconds, f"for a 429 to end: {request[:80]}")
+
+    async def _sleep(self, seconds: float, why: str) -> None:
+        if seconds >= 1:
+            self.say(f"waiting {seconds:.0f} s {why}")
+        await asyncio.sleep(max(0.0, seconds))
 
 
 async def _cancel_all() -> None:
