@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.suite.case import CHAT, Case
+from conformance.suite.case import Case
 from conformance.suite.marks import requirement
+from conformance.suite.pacer import CHAT
 from harness.http import Deadlines, Request, json_of
+from harness.protocol.checks.err import is_http_error, no_internals
 from harness.protocol.findings import shown
 from harness.protocol.messages import is_text
 from harness.protocol.transcript import Transcript
@@ -39,7 +41,7 @@ async def test_a_message_is_answered_with_an_object(case: Case) -> None:
     case.holds("CHAT-02", kept, f"response {shown(response)}", "the reply as a string", answer)
 
 
-@requirement("CHAT-03")
+@requirement("CHAT-03", "ERR-04")
 async def test_a_provider_failure_is_no_answer(case: Case) -> None:
     """A 4xx or 5xx and JSON with an error."""
     case.needs_provider()
@@ -49,3 +51,7 @@ async def test_a_provider_failure_is_no_answer(case: Case) -> None:
         kept = kept and is_text((object_of(answer) or {}).get("error"))
         seen = f"{script}: status {answer.status} with {answer.body[:120]!r}"
         case.holds("CHAT-03", kept, seen, "4xx or 5xx and JSON with a string `error`", answer)
+        if is_http_error(answer):
+            case.conforms(answer, no_internals(case.run.scene.key))
+    if not any(record.id == "ERR-04" for record in case.records):
+        case.cannot_judge("ERR-04", "no failure was answered with an error")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from conformance.suite.case import Case
-from conformance.suite.marks import When, requirement
-from conformance.suite.run import NotApplicable, NotTestable
-from harness.http import Deadlines
+from conformance.suite.marks import When, over_both, requirement
+from conformance.suite.reasons import NotApplicable, NotTestable
+from harness.http import Deadlines, Request
 from harness.protocol.checks.err import error_ends_the_reply, fails_as_error, is_http_error, no_internals, no_tokens
 from harness.protocol.checks.tok import text_begins, text_is
 from harness.protocol.messages import Kind
-from harness.protocol.transcript import Transcript
+from harness.protocol.transcript import Transcript, Transport
 
 RETRIES = Deadlines(silence=30, whole=60)  # official provider clients try three times before they give up
 REFUSED_FOR = 25.0  # seconds, more than such a client's tries
@@ -39,7 +39,7 @@ def judge_error(case: Case, requirement_id: str, reply: Transcript) -> None:
     elif not is_http_error(reply):
         case.cannot_judge("ERR-01", f"no error event came: {reply.outcome()}")
     if reply.of(Kind.ERROR) or is_http_error(reply):
-        case.conforms(reply, no_internals(*case.run.secrets))
+        case.conforms(reply, no_internals(case.run.scene.key))
 
 
 async def failing_reply(case: Case, script: str, session: str | None = "") -> Transcript:
@@ -89,7 +89,11 @@ async def test_refusals_show_no_internals(case: Case) -> None:
     for body in ({}, {"message": 5}, {"message": {"$gt": ""}, "session_id": []}):
         answer = await case.post(body)
         if is_http_error(answer) or answer.of(Kind.ERROR):
-            case.conforms(answer, no_internals(*case.run.secrets))
+            case.conforms(answer, no_internals(case.run.scene.key))
+    for method in ("GET", "DELETE"):
+        answer = await case.request(Request(method, f"/api/chat/sessions/{case.run.new_session()}"))
+        if is_http_error(answer):
+            case.conforms(answer, no_internals(case.run.scene.key))
     if not case.records:
         case.cannot_judge("ERR-04", "no request was refused")
 
@@ -99,23 +103,24 @@ async def test_refusals_show_no_internals(case: Case) -> None:
 async def test_provider_errors_show_no_internals(case: Case, script: str) -> None:
     """Nor in what it gets for the provider's failures."""
     reply = await failing_reply(case, script)
-    case.conforms(reply, no_internals(*case.run.secrets))
+    case.conforms(reply, no_internals(case.run.scene.key))
 
 
+@over_both
 @pytest.mark.parametrize("script", ["server-error", "cut-mid", "malformed-mid"])
 @requirement("ERR-05")
-async def test_the_next_request_succeeds(case: Case, script: str) -> None:
+async def test_the_next_request_succeeds(case: Case, script: str, transport: Transport) -> None:
     """In the same session and in another."""
     session = case.run.new_session()
-    await failing_reply(case, script, session)
+    await case.ask_once("Please fail.", script=script, session=session, over=transport, deadlines=RETRIES)
     for where in (session, case.run.new_session()):
-        reply = await case.ask(session=where)
+        reply = await case.ask(session=where, over=transport)
         kept = reply.is_success and reply.text == case.provider.text("hello")
         case.holds("ERR-05", kept, f"after {script}: {reply.outcome()}", "the whole reply", reply)
 
 
 @pytest.mark.parametrize("script", ["stall", "silent"])
-@requirement("ERR-06", when=When.AT_THE_END)
+@requirement("ERR-06", when=When.AFTER_SOCKETS)
 async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> None:
     """Within the provider timeout of its last byte."""
     timeout = case.run.provider_timeout

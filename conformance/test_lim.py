@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from conformance.suite.case import CHAT, STREAM, Case
+from conformance.suite.case import Case, together
 from conformance.suite.marks import When, requirement
-from conformance.suite.run import CHAT_LIMIT, STREAM_LIMIT, WINDOW, NotTestable
+from conformance.suite.pacer import CHAT, LIMITS, STREAM, WINDOW
+from conformance.suite.reasons import NotTestable
 from harness.http import Request
 from harness.protocol.messages import decode_object, is_text
 from harness.protocol.transcript import Transcript
@@ -44,12 +45,12 @@ class Client:
                 answer.case = name
                 return answer
 
-        return list(await asyncio.gather(*(one() for _ in range(count))))
+        return await together(*(one() for _ in range(count)))
 
 
 async def client_of(case: Case, path: str) -> Client:
     """A fresh client."""
-    return Client(case, path, await case.run.fresh_client(path))
+    return Client(case, path, await case.run.pacer.fresh_client(path))
 
 
 def refused(answers: list[Transcript]) -> list[Transcript]:
@@ -92,19 +93,19 @@ async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses:
 @requirement("LIM-01", "LIM-02")
 async def test_the_stream_is_limited(case: Case) -> None:
     """30 a minute."""
-    await judge_limit(case, STREAM, STREAM_LIMIT, "LIM-01", "LIM-02")
+    await judge_limit(case, STREAM, LIMITS[STREAM], "LIM-01", "LIM-02")
 
 
 @requirement("LIM-03", "LIM-04")
 async def test_chat_is_limited(case: Case) -> None:
     """60 a minute."""
-    await judge_limit(case, CHAT, CHAT_LIMIT, "LIM-03", "LIM-04")
+    await judge_limit(case, CHAT, LIMITS[CHAT], "LIM-03", "LIM-04")
 
 
 @requirement("LIM-05", "LIM-06", "LIM-07", "LIM-10", "LIM-12")
 async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
     """Of one address alone, with an error and a time, whatever X-Forwarded-For says, and before the provider."""
-    client, over = await exhausted(case, STREAM, STREAM_LIMIT)
+    client, over = await exhausted(case, STREAM, LIMITS[STREAM])
     forged = await client.send(3, headers=(("X-Forwarded-For", "203.0.113.77"),))
     case.holds("LIM-10", len(refused(forged)) == len(forged), "a forged address was served", "429", forged[0])
     for answer in over[:3]:
@@ -114,13 +115,13 @@ async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
         header = answer.header("retry-after")
         case.holds("LIM-07", is_wait(header), f"Retry-After: {header}", "0 to 60 seconds, or an HTTP date", answer)
     if case.run.provider:
-        await case.ask(source=case.run.addresses.fresh())  # what comes after is there: what came before would be
+        await case.ask(source=case.run.pacer.addresses.fresh())  # what comes after is there: what came before would be
         reached = [answer.case for answer in over if await case.provider.entries(answer)]
         case.holds("LIM-12", not reached, f"{len(reached)} refused requests reached the provider", "none", over[0])
-    if not case.run.addresses.available:
+    if not case.run.pacer.addresses.available:
         case.cannot_judge("LIM-05", "there is no second source address towards this server")
         return
-    other = await Client(case, STREAM, case.run.addresses.fresh()).send(1)
+    other = await Client(case, STREAM, case.run.pacer.addresses.fresh()).send(1)
     case.holds("LIM-05", not refused(other), "another address was refused too", "another address is served", other[0])
 
 
@@ -142,9 +143,15 @@ def is_wait(value: str | None) -> bool:
 @requirement("LIM-08")
 async def test_the_two_limits_are_separate(case: Case) -> None:
     """Whoever is past the one is served by the other."""
-    client, _ = await exhausted(case, STREAM, STREAM_LIMIT)
+    client, _ = await exhausted(case, STREAM, LIMITS[STREAM])
     answers = await Client(case, CHAT, client.source).send(3)
     seen = "/api/chat refused a client that is past the stream's limit"
+    case.holds("LIM-08", not refused(answers), seen, "separate limits", answers[0])
+    chatty = await client_of(case, CHAT)
+    count = min(LIMITS[STREAM] + 5, LIMITS[CHAT])
+    await chatty.send(count)
+    answers = await Client(case, STREAM, chatty.source).send(1)
+    seen = f"the stream refused a client that had sent {count} requests to /api/chat"
     case.holds("LIM-08", not refused(answers), seen, "separate limits", answers[0])
 
 
@@ -157,17 +164,17 @@ async def test_preflights_are_not_counted(case: Case) -> None:
         ("Access-Control-Request-Method", "POST"),
         ("Access-Control-Request-Headers", "content-type"),
     )
-    for _ in range(STREAM_LIMIT + 2):
+    for _ in range(LIMITS[STREAM] + 2):
         await case.request_once(Request("OPTIONS", STREAM, headers=headers), client.source)
     answers = await client.send(1)
-    seen = f"refused behind {STREAM_LIMIT + 2} preflights"
+    seen = f"refused behind {LIMITS[STREAM] + 2} preflights"
     case.holds("LIM-09", not refused(answers), seen, "a request is served", answers[0])
 
 
 @requirement("LIM-11", when=When.FROM_THE_START)
 async def test_a_minute_later_requests_are_accepted_again(case: Case) -> None:
     """61 s of silence after a refusal."""
-    client, _ = await exhausted(case, STREAM, STREAM_LIMIT)
+    client, _ = await exhausted(case, STREAM, LIMITS[STREAM])
     last = time.monotonic()
     await asyncio.sleep(WINDOW)
     answers = await client.send(1)

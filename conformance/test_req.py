@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from conformance.suite.case import STREAM, Case
+from conformance.suite.case import Case
 from conformance.suite.marks import requirement
+from conformance.suite.pacer import STREAM
 from conformance.suite.provider import upstream_texts
 from harness.http import Deadlines, Request
 from harness.protocol.checks.err import is_http_error

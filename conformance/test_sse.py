@@ -5,8 +5,11 @@ from __future__ import annotations
 from conformance.suite.case import Case, Judged
 from conformance.suite.marks import requirement
 from conformance.suite.pace import judge_pace
+from conformance.suite.pacer import STREAM
+from harness.http import Request
+from harness.net import Connection
 from harness.protocol.checks import sse
-from harness.protocol.transcript import Transport
+from harness.protocol.transcript import End, Transport
 
 ENCODINGS = (("Accept-Encoding", "gzip, deflate, br"),)
 
@@ -40,6 +43,26 @@ async def test_the_stream_is_sound_with_odd_text(case: Case) -> None:
             sse.ends_after_terminal,
             sse.framing_is_sound,
         )
+
+
+@requirement("SSE-09")
+async def test_a_connection_that_is_kept_serves_again(case: Case) -> None:
+    """An ask, a refused one, an unknown session and an ask on one connection, as browsers send them."""
+    connection: Connection | None = None
+    for what, expected in (("ask", 200), ("blank", 400), ("session", 404), ("ask", 200)):
+        answer, connection = await case.on_kept(connection, kept_request(case, what))
+        is_alien = answer.status == 400 and expected != 400  # what was left of the request before was read as one
+        kept = answer.end is End.COMPLETE and not is_alien
+        seen = f"the answer to a request on a kept connection: {answer.outcome()} {answer.body[:80]!r}"
+        case.holds("SSE-09", kept, seen, "a whole answer, or a connection that was closed before", answer)
+
+
+def kept_request(case: Case, what: str) -> Request:
+    """A request of one of the kinds that are sent in turn."""
+    if what == "session":
+        return Request("GET", f"/api/chat/sessions/{case.run.new_session()}")
+    text = case.message("Please say hello.", "hello", case.run.new_case()) if what == "ask" else ""
+    return Request.json("POST", STREAM, {"message": text, "session_id": case.run.new_session()})
 
 
 @requirement("SSE-06")

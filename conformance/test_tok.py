@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.suite.case import Case
-from conformance.suite.marks import over_both, requirement
+from conformance.suite.marks import over_all, over_both, requirement
 from harness.protocol.checks.tok import TOKEN_CHECKS, text_is
 from harness.protocol.transcript import Transport
 
@@ -24,10 +24,11 @@ async def test_nothing_is_lost_or_added(case: Case, transport: Transport) -> Non
         case.conforms(reply, TOKEN_CHECKS, text_is(case.provider.text(script)))
 
 
+@over_all
 @requirement("TOK-02", "TOK-03", "TOK-04")
-async def test_a_long_reply_is_whole(case: Case) -> None:
+async def test_a_long_reply_is_whole(case: Case, transport: Transport) -> None:
     """Two thousand tokens, as fast as the provider writes."""
-    reply = await case.ask(script="long")
+    reply = await case.ask(script="long", over=transport)
     case.conforms(reply, TOKEN_CHECKS[1:], text_is(case.provider.text("long")))
 
 

@@ -21,6 +21,7 @@ from harness.net import Connection, Target
 from harness.protocol.transcript import End, Transcript, Transport
 
 BODY_LIMIT = 48 * 1024 * 1024  # bytes; three times the largest reply that the suite asks for
+NO_ANSWER = "the connection was closed without an answer"
 AFTER_TERMINAL = 2.5  # seconds that a response may stay open behind its terminal event (SSE-08 allows 2)
 
 
@@ -63,8 +64,10 @@ class Exchange:
     source: str | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
     receive_buffer: int | None = None
+    kept: Connection | None = None  # one that an earlier exchange left open
     transcript: Transcript = field(default_factory=lambda: Transcript(Transport.SSE))
     _connection: Connection | None = None
+    _can_serve_again: bool = False
     _task: asyncio.Task[None] | None = None
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -107,6 +110,13 @@ class Exchange:
         """Stay connected and take no more bytes."""
         await self._stop()
 
+    def keep(self) -> Connection | None:
+        """Take the connection out of a finished exchange, where HTTP says that it serves again."""
+        if not self._can_serve_again:
+            return None
+        connection, self._connection = self._connection, None
+        return connection
+
     async def close(self) -> None:
         """Hang up by FIN."""
         await self._leave(Connection.close)
@@ -131,7 +141,7 @@ class Exchange:
         transcript = self.transcript
         try:
             async with asyncio.timeout(self.deadlines.connect):
-                self._connection = await Connection.open(self.target, self.source, self.receive_buffer)
+                self._connection = self.kept or await Connection.open(self.target, self.source, self.receive_buffer)
         except TimeoutError:
             self._end(End.REFUSED, f"no connection within {self.deadlines.connect:g} s")
             return
@@ -141,7 +151,8 @@ class Exchange:
         transcript.asked_at = time.monotonic()
         sender = asyncio.create_task(self._send(self._connection))
         try:
-            await _Reader(self._connection, transcript, self.deadlines, self._grown).run(self.request.method)
+            reader = _Reader(self._connection, transcript, self.deadlines, self._grown)
+            self._can_serve_again = await reader.run(self.request.method)
         finally:
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
@@ -176,7 +187,8 @@ class _Reader:
     _decode: Decoder | None = None
     _length: int = 0
 
-    async def run(self, method: str) -> None:
+    async def run(self, method: str) -> bool:
+        """Read the whole answer. Says whether the connection can carry another request."""
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
         # h11 wants to know of the request whose answer it reads; the bytes are sent elsewhere.
         http.send(h11.Request(method=method, target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
@@ -201,6 +213,7 @@ class _Reader:
             self._ended(at, End.TRUNCATED, str(error))
         except OSError as error:
             self._ended(time.monotonic(), End.RESET, _reason(error))
+        return self.transcript.end is End.COMPLETE and http.their_state is h11.DONE
 
     def _patience(self, silent_since: float) -> float:
         terminal = self.transcript.terminal
@@ -226,7 +239,7 @@ class _Reader:
             else:
                 self._ended(at, End.COMPLETE)
         elif isinstance(event, h11.ConnectionClosed):
-            self._ended(at, End.TRUNCATED, "the connection was closed without an answer")
+            self._ended(at, End.TRUNCATED, NO_ANSWER)
 
     def _append(self, at: float, data: bytes, last: bool = False) -> None:
         try:

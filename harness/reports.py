@@ -70,18 +70,18 @@ def table(contract: Contract, rows: Sequence[Row]) -> list[str]:
 
 
 def remarks(rows: Iterable[Row]) -> list[str]:
-    """A line for each row that did not pass, those that do not apply put together by their reason."""
+    """A line for each violation, and one for each reason why rows were not judged."""
     lines: list[str] = []
-    absent: dict[str, list[str]] = {}
+    unjudged: dict[tuple[Verdict, str], list[str]] = {}
     for row in rows:
-        if row.verdict is Verdict.NOT_APPLICABLE:
-            absent.setdefault(row.seen, []).append(row.requirement.id)
+        if row.verdict in (Verdict.NOT_APPLICABLE, Verdict.NOT_TESTABLE):
+            unjudged.setdefault((row.verdict, row.seen), []).append(row.requirement.id)
         elif row.verdict is not Verdict.PASSED:
             level = "" if row.requirement.level is Level.MUST else " (SHOULD)"
             expected = f"; expected {row.expected}" if row.expected else ""
-            lines.append(redacted(f"{row.requirement.id}{level} {row.verdict}: {row.seen}{expected}"))
-    lines += [f"not applicable, {why}: {', '.join(ids)}" for why, ids in absent.items()]
-    return lines
+            lines.append(f"{row.requirement.id}{level} {row.verdict}: {row.seen}{expected}")
+    lines += [f"{verdict}, {why}: {', '.join(ids)}" for (verdict, why), ids in unjudged.items()]
+    return [redacted(line) for line in lines]
 
 
 def verdict_line(target: str, rows: Sequence[Row], verdict: Overall, strict: bool, seconds: float) -> str:

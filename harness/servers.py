@@ -106,9 +106,9 @@ class StartedServer:
         """The end of its output, for an error line."""
         size = self.output.seek(0, os.SEEK_END)
         self.output.seek(max(0, size - LAST_WORDS))
-        text = " / ".join(
-            line.strip() for line in self.output.read().decode("utf-8", "replace").splitlines() if line.strip()
-        )
+        lines = self.output.read().decode("utf-8", "replace").splitlines()
+        whole = lines[1:] if size > LAST_WORDS and len(lines) > 1 else lines
+        text = " / ".join(line.strip() for line in whole if line.strip())
         return f"; its last words: {text}" if text else ""
 
     @property

@@ -89,8 +89,11 @@ class SocketClient:
         """Connected, as far as the server has said."""
         return self._joined and not self._closed
 
-    async def emit(self, name: str, *args: Any) -> Transcript:
+    async def emit(self, name: str, *args: Any, escape: bool = False) -> Transcript:
         """Emit an event and begin a transcript with what comes from now on.
+
+        Args:
+            escape: write all but ASCII as JSON escapes; a lone surrogate cannot be sent otherwise.
 
         Raises:
             NotConnected: the connection is gone.
@@ -98,7 +101,7 @@ class SocketClient:
         transcript = Transcript(self.transport, request=f"emit {name} {args!r:.200}")
         transcript.asked_at = time.monotonic()
         self._current = transcript
-        await self.send(emit(name, *args))
+        await self.send(emit(name, *args, escape=escape))
         return transcript
 
     async def emit_more(self, name: str, *args: Any) -> None:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+from conformance.suite.pacer import STREAM, WINDOW
 from conformance.suite.provider import Provider
-from conformance.suite.run import NotApplicable, NotTestable, Run
+from conformance.suite.reasons import NotApplicable, NotTestable
+from conformance.suite.run import Run
 from conformance.suite.streams import SocketStream, SseStream, Stream
-from harness.http import Deadlines, Exchange, Request
+from harness.http import NO_ANSWER, Deadlines, Exchange, Request
+from harness.net import Connection
 from harness.protocol.findings import Check, Finding, Unjudged, Violation
-from harness.protocol.transcript import Transcript, Transport
+from harness.protocol.transcript import End, Transcript, Transport
 from harness.socketio import NotConnected, SocketClient
 from harness.trace import screen
 from harness.verdicts import Record, Verdict
 
-STREAM = "/api/chat/stream"
-CHAT = "/api/chat"
 SESSIONS = "/api/chat/sessions/"
-RETRY_AFTER = 61.0  # seconds to wait after a 429 that does not say how long
 FRESH = ""
 TRIES = 3  # of a check that a busy machine can spoil: a server that is at fault fails each time
 
+T = TypeVar("T")
 Judged = tuple[Transcript, Sequence[Check]]
 
 
@@ -72,12 +74,12 @@ class Case:
         if session is not None:
             body["session_id"] = session or self.run.new_session()
         if over is Transport.SSE and socket is None:
-            await self.run.pace(STREAM)
+            await self.run.pacer.pace(STREAM)
             exchange = Exchange(
                 self.run.target,
                 Request.json("POST", STREAM, body, headers),
                 source or self.source,
-                deadlines or self.run.deadlines,
+                deadlines or self.run.pacer.deadlines,
                 receive_buffer,
             )
             exchange.transcript.case = case
@@ -89,27 +91,27 @@ class Case:
         except NotConnected as error:
             raise NotTestable(f"the socket was lost: {error}") from error
         transcript.case = case
-        return SocketStream(client, transcript, (deadlines or self.run.deadlines).silence, owned=socket is None)
+        return SocketStream(client, transcript, (deadlines or self.run.pacer.deadlines).silence, owned=socket is None)
 
     async def ask(self, text: str = "Please say hello.", **how: Any) -> Transcript:
         """Ask, and give the whole exchange. A 429 is waited out: it is the business of the LIM rows."""
         while True:
             reply = await (await self.start(text, **how)).finish()
-            if not await self._refused_for_now(reply):
-                self.run.note(reply)
+            if not await self.refused_for_now(reply):
+                self.run.pacer.note(reply)
                 return reply
 
     async def ask_once(self, text: str, **how: Any) -> Transcript:
         """As `ask`, where a 429 is an answer like others."""
         reply = await (await self.start(text, **how)).finish()
-        self.run.note(reply)
+        self.run.pacer.note(reply)
         return reply
 
     async def request(self, request: Request, source: str | None = None, **how: Any) -> Transcript:
         """Any other HTTP request, with its answer. A 429 is waited out."""
         while True:
             answer = await self.request_once(request, source, **how)
-            if not await self._refused_for_now(answer):
+            if not await self.refused_for_now(answer):
                 return answer
 
     async def request_once(
@@ -117,12 +119,30 @@ class Case:
     ) -> Transcript:
         """As `request`, where a 429 is an answer like others. `paced`: keep within the server's limits."""
         if request.method == "POST":
-            await self.run.pace(request.path, wait=paced)
-        exchange = Exchange(self.run.target, request, source or self.source, deadlines or self.run.deadlines)
+            await self.run.pacer.pace(request.path, wait=paced)
+        exchange = Exchange(self.run.target, request, source or self.source, deadlines or self.run.pacer.deadlines)
         self._open.append(exchange.close)
         answer = await exchange.start().finish()
-        self.run.note(answer)
+        self.run.pacer.note(answer)
         return answer
+
+    async def on_kept(self, connection: Connection | None, request: Request) -> tuple[Transcript, Connection | None]:
+        """Ask on a connection that an earlier answer left open, or on a new one; gives what is left of it.
+
+        A server may close an idle connection at any time: then the request is sent again on a new one.
+        """
+        if request.method == "POST":
+            await self.run.pacer.pace(request.path)
+        exchange = Exchange(self.run.target, request, self.source, self.run.pacer.deadlines, kept=connection)
+        self._open.append(exchange.close)
+        answer = await exchange.start().wait()
+        if connection and answer.status is None and (answer.end is End.RESET or answer.fault == NO_ANSWER):
+            await exchange.close()
+            return await self.on_kept(None, request)
+        left = exchange.keep()
+        if left:
+            self._open.append(partial(_hang_up, left))
+        return answer, left
 
     async def post(self, value: object, path: str = STREAM) -> Transcript:
         """POST a JSON value."""
@@ -150,14 +170,15 @@ class Case:
         if self.run.provider is None:
             raise NotApplicable(self.run.no_provider)
 
-    async def _refused_for_now(self, answer: Transcript) -> bool:
+    async def refused_for_now(self, answer: Transcript) -> bool:
+        """Whether an answer is a 429, which then has been waited out."""
         if answer.status != 429:
             return False
         try:
-            wait = float(answer.header("retry-after") or RETRY_AFTER)
+            wait = float(answer.header("retry-after") or WINDOW)
         except ValueError:
-            wait = RETRY_AFTER  # a date
-        await self.run.wait_out(min(max(wait, 1.0), RETRY_AFTER), answer.request)
+            wait = WINDOW  # a date
+        await self.run.pacer.wait_out(min(max(wait, 1.0), WINDOW), answer.request)
         return True
 
     # -- saying what was found
@@ -245,6 +266,21 @@ class Case:
         """Hang up everything that the test left open."""
         await asyncio.gather(*(close() for close in self._open), return_exceptions=True)
         self._open.clear()
+
+
+async def _hang_up(connection: Connection) -> None:
+    connection.close()
+
+
+async def together(*work: Awaitable[T]) -> list[T]:
+    """Results of what runs side by side. Where one fails, the others are cancelled: nothing goes on unseen."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _flat(checks: Iterable[Check | Iterable[Check]]) -> Iterable[Check]:

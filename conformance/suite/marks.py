@@ -19,7 +19,7 @@ class When(Enum):
 
     IN_TURN = "in turn"
     FROM_THE_START = "from the start, beside all others"
-    AT_THE_END = "together, after all others"
+    AFTER_SOCKETS = "beside the tests that use no Socket.IO, which all others come before"
 
 
 def requirement(*ids: str, when: When = When.IN_TURN) -> Callable[[TestBody], Callable[..., None]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
-from conformance.suite.case import Case, Judged
-from conformance.suite.run import NotTestable
+from conformance.suite.case import Case, Judged, together
+from conformance.suite.reasons import NotTestable
 from harness.protocol.checks.pace import passed_on
 from harness.protocol.transcript import Transport
 
@@ -25,4 +24,4 @@ async def judge_pace(
             raise NotTestable(f"the provider was never asked: {reply.outcome()}")
         return reply, (passed_on(case.provider.said(entry), requirement_id),)
 
-    await asyncio.gather(*(case.steadily(partial(attempt, script)) for script in (SINGLES, PAIRS)))
+    await together(*(case.steadily(partial(attempt, script)) for script in (SINGLES, PAIRS)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 import traceback
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from conformance.suite.case import Case
+from conformance.suite.items import arguments_of, body_of, ids_of, parameters_of, when_of
 from conformance.suite.marks import TestBody, When
-from conformance.suite.run import NotApplicable, NotTestable, Run
+from conformance.suite.reasons import NotApplicable, NotTestable
+from conformance.suite.run import Run
 from fake_providers.client import FakesError
 from harness.errors import ChatproofError
 from harness.protocol.requirements import Profile, contract
@@ -38,6 +41,7 @@ class SuitePlugin:
         self._cases: dict[str, Case] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._items: list[pytest.Item] = []
+        self._old_handler: Any = None
         self._selected: list[str] = []  # the rows to report: those that a user's own -k or paths left in
 
     # -- what is run
@@ -45,11 +49,11 @@ class SuitePlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Check every id, leave out what does not apply, and put waiting tests where they wait best."""
-        ours = [item for item in items if _body(item)]
+        ours = [item for item in items if body_of(item)]
         for item in ours:
-            if unknown := [name for name in _ids(item) if name not in self.contract]:
+            if unknown := [name for name in ids_of(item) if name not in self.contract]:
                 raise pytest.UsageError(f"{item.nodeid}: no requirement has the id {', '.join(unknown)}")
-            if not _ids(item):
+            if not ids_of(item):
                 raise pytest.UsageError(f"{item.nodeid}: names no requirement")
         if not ours or config.option.collectonly:
             return
@@ -57,29 +61,42 @@ class SuitePlugin:
             settings = Settings.read(vars(config.option), self.contract)
         except ChatproofError as error:
             raise pytest.UsageError(f"chatproof: {error}") from error
-        self.run = Run(settings, self.contract)
-        tested = {name for item in ours for name in _ids(item)}
+        self.run = Run(settings, self.contract, self._say)
+        tested = {name for item in ours for name in ids_of(item)}
         self._selected = [
             name for name in settings.selected(self.contract) if name in tested or not self._is_declarable(name)
         ]
         kept = [item for item in ours if self._is_wanted(item, settings)]
         left_out = [item for item in ours if item not in kept]
-        order = {When.IN_TURN: 0, When.AT_THE_END: 1, When.FROM_THE_START: 2}
-        kept.sort(key=lambda item: order[_when(item)])
+        kept.sort(key=self._turn)
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in ours] + kept
         self._items = kept
+
+    def _turn(self, item: pytest.Item) -> int:
+        """In which part of the run a test is waited for. Replies that go on in the background must not be heard
+        by tests of Socket.IO: a server that sends them to everybody is to be caught by SIO-06 alone."""
+        if when_of(item) is When.FROM_THE_START:
+            return 3
+        if when_of(item) is When.AFTER_SOCKETS:
+            return 2
+        return 0 if self._uses_sockets(item) else 1
+
+    def _uses_sockets(self, item: pytest.Item) -> bool:
+        if parameters_of(item).get("transport", Transport.SSE) is not Transport.SSE:
+            return True
+        return any(Profile.SOCKETIO in self.contract[name].profiles for name in ids_of(item))
 
     def _is_declarable(self, name: str) -> bool:
         return set(self.contract[name].profiles) <= set(DECLARABLE)
 
     def _is_wanted(self, item: pytest.Item, settings: Settings) -> bool:
-        if settings.only and not settings.only & set(_ids(item)):
+        if settings.only and not settings.only & set(ids_of(item)):
             return False
-        transport = _params(item).get("transport", Transport.SSE)
+        transport = parameters_of(item).get("transport", Transport.SSE)
         if transport is not Transport.SSE and Profile.SOCKETIO not in settings.profiles:
             return False
-        rows = [self.contract[name] for name in _ids(item)]
+        rows = [self.contract[name] for name in ids_of(item)]
         declared = [row for row in rows if set(row.profiles) <= settings.profiles]
         return any(settings.has_provider or not row.needs_provider for row in declared)
 
@@ -88,6 +105,7 @@ class SuitePlugin:
         """Open the run before the first test. Where there is nothing to judge, no test is run."""
         if self.run is None or not self._items or session.testsfailed:
             return None
+        self._old_handler = signal.signal(signal.SIGTERM, _interrupt)
         try:
             self.run.open()
         except (ChatproofError, FakesError) as error:
@@ -99,21 +117,23 @@ class SuitePlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
         """Run a test of the suite."""
-        body = _body(pyfuncitem)
+        body = body_of(pyfuncitem)
         if body is None or self.run is None:
             return None
         if not self._tasks:
             self._begin(When.FROM_THE_START)
-        if _when(pyfuncitem) is When.AT_THE_END:
-            self._begin(When.AT_THE_END)
+        if self._turn(pyfuncitem) > 0:
+            self._begin(When.AFTER_SOCKETS)
         case = self.case(pyfuncitem)
         try:
             if pyfuncitem.nodeid in self._tasks:
                 self.run.do(self._await(pyfuncitem.nodeid))
             else:
-                self.run.do(_perform(case, body, _arguments(pyfuncitem, case)))
+                self.run.do(_perform(case, body, arguments_of(pyfuncitem, case)))
         finally:
             pyfuncitem.user_properties.append((RECORDS, [record.to_json() for record in case.records]))
+        if self.run.stopped:
+            pyfuncitem.session.shouldstop = self.run.stopped
         self._tell(case)
         return True
 
@@ -121,17 +141,17 @@ class SuitePlugin:
         """The case of a test, the same for its fixtures, its body and its report."""
         assert self.run is not None
         if item.nodeid not in self._cases:
-            source = self.run.addresses.fresh()
-            self._cases[item.nodeid] = Case(self.run, item.nodeid, tuple(_ids(item)), source)
+            source = self.run.pacer.addresses.fresh()
+            self._cases[item.nodeid] = Case(self.run, item.nodeid, tuple(ids_of(item)), source)
         return self._cases[item.nodeid]
 
     def _begin(self, when: When) -> None:
         assert self.run is not None
         for item in self._items:
-            body = _body(item)
-            if body and _when(item) is when and item.nodeid not in self._tasks:
+            body = body_of(item)
+            if body and when_of(item) is when and item.nodeid not in self._tasks:
                 case = self.case(item)
-                self._tasks[item.nodeid] = self.run.begin(_perform(case, body, _arguments(item, case)))
+                self._tasks[item.nodeid] = self.run.begin(_perform(case, body, arguments_of(item, case)))
 
     async def _await(self, name: str) -> None:
         task = self._tasks[name]
@@ -176,6 +196,10 @@ class SuitePlugin:
         if self.run is None:
             return
         self.run.close()
+        if self._old_handler is not None:
+            signal.signal(signal.SIGTERM, self._old_handler)
+        if exitstatus == pytest.ExitCode.INTERRUPTED and not self.run.stopped:
+            self.error = "the run was interrupted"
         if not self._items and self.run.settings.only:
             self.error = f"none of {', '.join(sorted(self.run.settings.only))} applies to this run"
         rows, verdict = self.rows(), self.verdict()
@@ -185,7 +209,7 @@ class SuitePlugin:
             except ChatproofError as error:
                 self.error = self.error or str(error)
                 verdict = Overall.ERROR
-        if exitstatus in (0, 1, 5):  # not where pytest itself was interrupted, misused or broken
+        if exitstatus in (0, 1, 2, 5):  # not where pytest itself was misused or is broken
             codes = {Overall.PASS: ExitCode.PASS, Overall.FAIL: ExitCode.FAIL, Overall.ERROR: ExitCode.ERROR}
             session.exitstatus = codes[verdict]
 
@@ -207,7 +231,7 @@ class SuitePlugin:
             return
         write = terminalreporter.write_line
         terminalreporter.ensure_newline()
-        if self.error:
+        if self.error and not self.ledger.records:
             write(f"chatproof: ERROR {self.error}", red=True)
             return
         if run.unfit:
@@ -220,13 +244,24 @@ class SuitePlugin:
         write("")
         for line in remarks(rows):
             write(line)
+        if self.error:
+            write(f"chatproof: ERROR {self.error}", red=True, bold=True)
+            return
         seconds = time.monotonic() - self.started
         color = {Overall.PASS: "green", Overall.FAIL: "red", Overall.ERROR: "red"}[verdict]
         write(verdict_line(run.url, rows, verdict, run.settings.strict, seconds), **{color: True, "bold": True})
 
 
+def _interrupt(number: int, frame: object) -> None:
+    """SIGTERM ends a run as Ctrl-C does, so that nothing that it started outlives it."""
+    raise KeyboardInterrupt
+
+
 async def _perform(case: Case, body: TestBody, arguments: dict[str, Any]) -> None:
     """Run a test's body, and give every row that it names a verdict."""
+    if case.run.stopped:  # there is nobody left to ask
+        case.close_records(Verdict.NOT_TESTABLE, case.run.stopped)
+        return
     try:
         async with asyncio.timeout(TEST_TIMEOUT):
             await body(**arguments)
@@ -244,28 +279,4 @@ async def _perform(case: Case, body: TestBody, arguments: dict[str, Any]) -> Non
         case.blame(why, traceback.format_exc())
     finally:
         await case.close()
-
-
-def _body(item: pytest.Item) -> TestBody | None:
-    return getattr(getattr(item, "obj", None), "chatproof_body", None)
-
-
-def _when(item: pytest.Item) -> When:
-    when = getattr(getattr(item, "obj", None), "chatproof_when", When.IN_TURN)
-    assert isinstance(when, When)
-    return when
-
-
-def _ids(item: pytest.Item) -> list[str]:
-    return [name for marker in item.iter_markers("requirement") for name in marker.args]
-
-
-def _params(item: pytest.Item) -> dict[str, Any]:
-    callspec = getattr(item, "callspec", None)
-    return dict(callspec.params) if callspec else {}
-
-
-def _arguments(item: pytest.Item, case: Case) -> dict[str, Any]:
-    """A test's arguments: its case and its parameters. No other fixtures, so that a test may begin before
-    pytest comes to it."""
-    return {"case": case, **_params(item)}
+        case.run.look_after_server(case.name.rpartition("::")[2])

@@ -64,9 +64,9 @@ class Bad:
 Signal = Opened | Pinged | Joined | Emitted | Closed | Bad
 
 
-def emit(name: str, *args: Any) -> str:
-    """The packet of an event that a client emits."""
-    return "42" + json.dumps([name, *args], ensure_ascii=False, separators=(",", ":"))
+def emit(name: str, *args: Any, escape: bool = False) -> str:
+    """The packet of an event that a client emits, in ASCII with `escape`."""
+    return "42" + json.dumps([name, *args], ensure_ascii=escape, separators=(",", ":"))
 
 
 @dataclass(slots=True)

@@ -99,6 +99,7 @@ def test_without_tokens_nothing_is_said_of_them() -> None:
         ({"timestamp": "Thu, 20 Nov 2025 18:15:30 GMT"}, {"END-08"}),
         ({"timestamp": "2025-11-20"}, {"END-08"}),
         ({"timestamp": "2025-11-20T18:15:30Z"}, set()),
+        ({"timestamp": "2025-11-20t18:15:30z"}, set()),
         ({"timestamp": "2025-11-20T18:15:30.123456789+01:00"}, set()),
     ],
 )
@@ -158,6 +159,9 @@ INTERNALS = (
     "java.lang.NullPointerException\n\tat com.x.Chat.ask(Chat.java:12)",
     r"C:\Users\me\server.py broke",
     "bad key sk-secret-123",
+    "   at Chat.Server.Ask() in /src/Server.cs:line 12",
+    "Error: no\n    at async file:///app/index.mjs:10:5",
+    "main.go:42: no provider",
 )
 
 
@@ -177,6 +181,11 @@ def test_internals_are_caught(text: str) -> None:
         "`message` must be a string, e.g. at most 2,000 characters",
         "Unsupported media type: application/x-www-form-urlencoded",
         "Look at https://example.com/docs/errors.html",
+        "The model is overloaded\nat capacity until 12:30",
+        "message: expected string\n   at body.message:1:3",
+        "no route for /favicon.js",
+        "model ./models/llama.cpp missing",
+        "use node.js 20 or later",
     ],
 )
 def test_ordinary_errors_show_no_internals(text: str) -> None:

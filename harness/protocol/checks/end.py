@@ -152,17 +152,17 @@ def is_timestamp(value: object) -> bool:
     if not isinstance(value, str) or not _DATE_AND_TIME.match(value):
         return False
     try:
-        datetime.fromisoformat(value)
+        datetime.fromisoformat(value.upper())  # RFC 3339 allows `t` and `z`
     except ValueError:
         return False
     return True
 
 
 def _unit(value: float) -> float:
-    """One unit of the last decimal place that a number shows: 0.01 for 3.25, 1 for 12."""
+    """One unit of the last decimal place that a number shows: 0.01 for 3.25, 0.1 for 3.0, 1 for 12."""
     text = json.dumps(value)
     mantissa, _, exponent = text.partition("e")
-    places = len(mantissa.partition(".")[2].rstrip("0"))
+    places = len(mantissa.partition(".")[2])
     return float(10.0 ** (int(exponent or 0) - places))
 
 

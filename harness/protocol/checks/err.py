@@ -9,21 +9,26 @@ from harness.protocol.findings import Check, Finding, Unjudged, Violation, check
 from harness.protocol.messages import Kind, decode_object, is_text
 from harness.protocol.transcript import End, Transcript, Transport
 
-# What a stack or a file looks like in the common languages. A bare word or a URL path must not match.
+# What a stack or a file looks like in the common languages. Words, routes and model names must not match.
+_SOURCE = r"(?:py|pyc|js|mjs|cjs|ts|tsx|jsx|go|rb|rs|java|kt|php|ex|exs)"
 _INTERNALS = (
     ("a Python traceback", re.compile(r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+")),
-    ("a stack frame", re.compile(r"^\s*at [^\n]*\(?[^\s()]+:\d+(:\d+)?\)?\s*$", re.MULTILINE)),
-    ("a Go stack", re.compile(r"goroutine \d+ \[|\.go:\d+")),
-    ("a Rust panic", re.compile(r"thread '[^']*' panicked at|\.rs:\d+:\d+")),
-    ("a Java stack", re.compile(r"\([A-Za-z]\w*\.(?:java|kt|scala):\d+\)|Exception in thread ")),
+    ("a stack frame", re.compile(r"^\s*at [^\n]*\([^()\s]*\.\w{1,5}:\d+(?::\d+)?\)\s*$", re.MULTILINE)),
+    ("a stack frame", re.compile(r"^\s*at [^\s()]*[/\\][^\s()]*\.\w{1,4}:\d+:\d+\s*$", re.MULTILINE)),
+    ("a stack frame", re.compile(r"^\s*at [^\n]+ in [^\n]+:line \d+", re.MULTILINE)),
+    ("a Go stack", re.compile(r"goroutine \d+ \[")),
+    ("a Rust panic", re.compile(r"thread '[^']*' panicked at")),
+    ("a Java stack", re.compile(r"Exception in thread \"")),
+    # two folders at least, or a line number: a route such as /favicon.js is no source path
     (
         "a source path",
-        re.compile(
-            r"(?<![\w:/.-])(?:/|[A-Za-z]:\\|\.{1,2}/)[^\s'\"<>]*\."
-            r"(?:py|pyc|js|mjs|cjs|ts|tsx|jsx|go|rb|rs|java|kt|php|cs|ex|exs|c|cc|cpp)\b"
-        ),
+        re.compile(rf"(?<![\w:/.-])(?:/|\.{{1,2}}/|[A-Za-z]:[\\/])[\w.@-]+[/\\][^\s'\"<>]*\.{_SOURCE}\b"),
     ),
-    ("a source path", re.compile(r"site-packages|node_modules|/usr/lib/|/home/\w+/|\.cargo/registry")),
+    (
+        "a source path",
+        re.compile(rf"(?<![\w:.])[\w./\\-]+\.(?:{_SOURCE}|c|cc|cpp|cs|swift):\d+\b"),
+    ),
+    ("a source path", re.compile(r"\b(?:site-packages|node_modules)[/\\]|/home/\w+/|\.cargo/registry")),
 )
 
 

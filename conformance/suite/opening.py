@@ -1,0 +1,101 @@
+"""The beginning of a run: starting or finding the server and the fakes, and the first look at both."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from fake_providers.process import start_fakes
+from harness.errors import ChatproofError
+from harness.http import Exchange, Request
+from harness.net import Target
+from harness.protocol.findings import shown
+from harness.protocol.transcript import End, Transcript
+from harness.servers import StartedServer, free_port, listens
+from harness.settings import Settings
+
+PROVIDER_TIMEOUT = 10.0  # seconds; well over the 5 that INT-02 leaves, so that the two are told apart
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Who takes part: the server under test, and the fakes where there are any.
+
+    `key` is the API key that the server was given, where the suite started it.
+    """
+
+    target: Target
+    fakes_url: str | None = None
+    server: StartedServer | None = None
+    key: str = ""
+
+
+def set_up(settings: Settings, resources: ExitStack) -> Scene:
+    """Start what the settings want started; `resources` stops it.
+
+    Raises:
+        ChatproofError: something cannot be started.
+    """
+    base = Target.parse(settings.base_url) if settings.base_url else None
+    fakes_url = settings.provider_url
+    if not settings.start:
+        assert base is not None  # the settings saw to it
+        return Scene(base, fakes_url)
+    port = base.port if base else free_port()
+    if base and listens("127.0.0.1", port):
+        advice = "stop what listens there, or leave --base-url out and a free port is taken"
+        raise ChatproofError(f"--start: port {port} is in use already; {advice}")
+    if not fakes_url:
+        fakes_url = resources.enter_context(start_fakes()).url
+    key = f"sk-chatproof-{secrets.token_hex(12)}"
+    server = StartedServer.start(settings.start, environment(fakes_url, key, settings), port, settings.start_timeout)
+    resources.callback(server.stop)
+    # the base URL's host and path are the user's to choose; only the address family is known from listening
+    target = server.target if base is None else replace(base, host=server.target.host)
+    return Scene(target, fakes_url, server, key)
+
+
+def environment(fakes_url: str, key: str, settings: Settings) -> dict[str, str]:
+    """What a started server is told, by the names of the contract."""
+    return {
+        "OPENAI_API_KEY": key,
+        "OPENAI_BASE_URL": f"{fakes_url}/v1",
+        "GEMINI_API_KEY": key,
+        "GOOGLE_GEMINI_BASE_URL": fakes_url,
+        "LOCAL_LLM_URL": fakes_url,
+        "LLM_PROVIDER": "openai",
+        "PROVIDER_TIMEOUT": f"{settings.provider_timeout or PROVIDER_TIMEOUT:g}",
+        "JWT_SECRET": secrets.token_hex(32),
+        "ALLOWED_ORIGINS": "https://chat.example",
+    }
+
+
+def first_ask(target: Target, message: str, session: str) -> Request:
+    """The ask by which a chat server is known."""
+    return Request.json("POST", "/api/chat/stream", {"message": message, "session_id": session})
+
+
+def why_unfit(exchange: Exchange) -> str:
+    """Why what answered is no chat server at all, or nothing.
+
+    Raises:
+        ChatproofError: nobody answered, so there is nothing to judge.
+    """
+    url, reply = exchange.target.url, exchange.transcript
+    if reply.end is End.REFUSED:
+        raise ChatproofError(f"{url}: {reply.fault}: is the server running there?")
+    if reply.status is None:
+        return f"{url} accepts connections but gave no HTTP answer to POST /api/chat/stream: {reply.fault}"
+    kind = reply.header("content-type") or "no Content-Type"
+    if reply.status != 200:
+        return f"{url} answers POST /api/chat/stream with status {reply.status} ({kind}): this is no chat server"
+    if has_stream(reply, kind):
+        return ""
+    seen = f"{kind} that holds no event: {shown(reply.body[:80])}"
+    return f"{url} answers POST /api/chat/stream with {seen}; this is no chat server"
+
+
+def has_stream(reply: Transcript, kind: str) -> bool:
+    """Something that the rows can judge, however wrong: an event, or a body that ends and is no page."""
+    return bool(reply.messages) or (reply.end is End.COMPLETE and "html" not in kind)
