@@ -168,10 +168,10 @@ class Connection:
         Raises:
             OSError: the peer reset the connection.
         """
-        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)  # bytes that are there already are given at once: let others have their turn
         if self._tls:
             return await self._tls.receive(self._sock)
-        return await loop.sock_recv(self._sock, READ_SIZE)
+        return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
 
     def close(self) -> None:
         """Hang up in order, by FIN. Call it when no read or write is under way."""

@@ -38,7 +38,10 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one test found for one requirement. `screen` is the failure as a person reads it."""
+    """What one test found for one requirement. `screen` is the failure as a person reads it.
+
+    `weak`: the test saw nothing that would tell; it counts only where no other test saw more.
+    """
 
     id: str
     verdict: Verdict
@@ -46,6 +49,7 @@ class Record:
     expected: str = ""
     screen: str = ""
     test: str = ""
+    weak: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a report that crosses processes."""
@@ -95,6 +99,7 @@ class Ledger:
 
 
 def _row(requirement: Requirement, records: list[Record]) -> Row:
+    records = [record for record in records if not record.weak] or records
     order = list(Verdict)
     worst = min(records, key=lambda record: order.index(record.verdict))
     screens = tuple(record.screen for record in records if record.verdict is worst.verdict and record.screen)
@@ -109,4 +114,4 @@ def overall(rows: Iterable[Row], strict: bool) -> Overall:
         return Overall.ERROR
     if any(row.gates(strict) for row in rows):
         return Overall.FAIL
-    return Overall.PASS if Verdict.PASSED in verdicts else Overall.ERROR
+    return Overall.PASS if verdicts & {Verdict.PASSED, Verdict.VIOLATED} else Overall.ERROR

@@ -217,38 +217,44 @@ class Case:
 
         Each check must pass in one of `TRIES` attempts.
         """
-        failed: dict[str, list[tuple[Finding, Transcript]]] = {}
-        passed: set[str] = set()
+        failed: dict[int, tuple[list[Finding], Transcript]] = {}
+        passed: dict[int, str] = {}  # by the check's place in its attempt: several may speak for one row
         for _ in range(TRIES):
             transcript, checks = await attempt()
-            for one in checks:
-                findings = one(transcript)
-                if findings:
-                    failed[one.id] = [(finding, transcript) for finding in findings]
+            for place, one in enumerate(checks):
+                if findings := one(transcript):
+                    failed[place] = (findings, transcript)
                 else:
-                    passed.add(one.id)
-            if not failed.keys() - passed:
+                    passed[place] = one.id
+            if not failed.keys() - passed.keys():
                 break
-        for requirement_id in passed:
+        for requirement_id in passed.values():
             self._record(requirement_id, Verdict.PASSED)
-        for requirement_id in failed.keys() - passed:
-            for finding, transcript in failed[requirement_id]:
+        for place in failed.keys() - passed.keys():
+            findings, transcript = failed[place]
+            for finding in findings:
                 self._keep(finding, transcript)
 
     def _keep(self, finding: Finding, transcript: Transcript | None) -> None:
         if isinstance(finding, Unjudged):
-            self._record(finding.id, Verdict.NOT_TESTABLE, finding.why)
+            self._record(finding.id, Verdict.NOT_TESTABLE, finding.why, weak=True)
         else:
             shown = screen(self.run.contract[finding.id], finding, transcript)
             self._record(finding.id, Verdict.VIOLATED, finding.seen, finding.expected, shown)
 
     def _record(
-        self, requirement_id: str, verdict: Verdict, seen: str = "", expected: str = "", shown: str = ""
+        self,
+        requirement_id: str,
+        verdict: Verdict,
+        seen: str = "",
+        expected: str = "",
+        shown: str = "",
+        weak: bool = False,
     ) -> None:
         if requirement_id not in self.ids:
             raise LookupError(f"{self.name} judges {requirement_id}, which it does not name")
         if self.run.applies(requirement_id):
-            self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name))
+            self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name, weak))
 
     def blame(self, why: str, details: str) -> None:
         """Say that the suite itself failed."""

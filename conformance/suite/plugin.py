@@ -173,7 +173,7 @@ class SuitePlugin:
         bad = [
             record
             for record, row in zip(case.records, rows, strict=True)
-            if row.gates(strict) or record.verdict is Verdict.HARNESS_ERROR
+            if (row.gates(strict) and not record.weak) or record.verdict is Verdict.HARNESS_ERROR
         ]
         if bad:
             text = "\n".join(record.screen or f"{record.id} {record.verdict}: {record.seen}" for record in bad)

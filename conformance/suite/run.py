@@ -41,6 +41,7 @@ class Run:
     provider: Provider | None = None
     no_provider: str = NO_FAKES
     provider_missing: bool = False
+    completes: bool = True
     unfit: str = ""
     stopped: str = ""
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
@@ -93,6 +94,7 @@ class Run:
             reply = await exchange.start().finish()
             if reply.status != 429:
                 self.unfit = why_unfit(exchange)
+                self.completes = reply.completion is not None or reply.terminal is not None
                 return reply
             await self.pacer.wait_out(WINDOW, reply.request)
 
@@ -135,6 +137,13 @@ class Run:
     def provider_timeout(self) -> float | None:
         """The server's PROVIDER_TIMEOUT in seconds, or None where nobody declared it."""
         return self.settings.provider_timeout or (PROVIDER_TIMEOUT if self.settings.start else None)
+
+    def succeeded(self, reply: Transcript) -> bool:
+        """The reply came to a good end: a completion. Where the server never sends one, which is the business of
+        END-01 and SIO-03, tokens without an error are as good an end as it has."""
+        if self.completes or reply.completion:
+            return reply.is_success
+        return bool(reply.tokens) and reply.terminal is None
 
     def look_after_server(self, test: str) -> None:
         """Notice that a started server has ended, so that what follows is not asked of nobody."""

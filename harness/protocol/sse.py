@@ -17,11 +17,13 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One line `name: value`. `spaced` says whether the colon was followed by a space."""
+    """One line `name: value`. `spaced` says whether the colon was followed by a space; `end` is the offset in the
+    body behind the line."""
 
     name: str
     value: str
     spaced: bool
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,4 +146,4 @@ class SseParser:
             return
         if not self._fields:
             self._start = start
-        self._fields.append(Field(name, value.removeprefix(" "), value.startswith(" ")))
+        self._fields.append(Field(name, value.removeprefix(" "), value.startswith(" "), end))

@@ -157,11 +157,15 @@ class Transcript:
             decoded = _objects(item) if isinstance(item, Event) else ()
             self.items.append(Stamped(item, began, whole, decoded))
             if isinstance(item, Event):
-                self.messages += [
-                    Message(classify(one.body), one.body, began, whole, item.name)
-                    for one in decoded
-                    if one.body is not None
-                ]
+                self._read_event(item, decoded, began, whole)
+
+    def _read_event(self, event: Event, decoded: tuple[Decoded, ...], began: float, whole: float) -> None:
+        ends = [field.end for field in event.fields if field.name == "data"]
+        for index, one in enumerate(decoded):
+            if one.body is not None:
+                # of several objects in one event each came with its own line
+                at = whole if len(decoded) == 1 else self._arrival(ends[index] - 1)
+                self.messages.append(Message(classify(one.body), one.body, began, at, event.name))
 
     def _arrival(self, offset: int) -> float:
         index = len(self._starts) - 1

@@ -21,7 +21,7 @@ def parsed(*pieces: bytes) -> list[Item]:
 
 
 def test_an_event_is_its_fields_up_to_a_blank_line() -> None:
-    assert parsed(b'data: {"a": 1}\n\n') == [Event((Field("data", '{"a": 1}', True),), 0, 16)]
+    assert parsed(b'data: {"a": 1}\n\n') == [Event((Field("data", '{"a": 1}', True, 15),), 0, 16)]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -45,8 +45,8 @@ def test_a_comment_is_no_event() -> None:
 def test_the_space_behind_the_colon_is_told() -> None:
     events = parsed(b"data:1\n\ndata:  2\n\n")
     assert [event.fields for event in events if isinstance(event, Event)] == [
-        (Field("data", "1", False),),
-        (Field("data", " 2", True),),
+        (Field("data", "1", False, 7),),
+        (Field("data", " 2", True, 17),),
     ]
 
 

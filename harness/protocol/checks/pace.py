@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from harness.protocol.checks.tok import words
 from harness.protocol.findings import Check, Finding, Unjudged, Violation, check
 from harness.protocol.transcript import Transcript
 
@@ -23,7 +24,8 @@ class Said:
 def passed_on(said: Sequence[Said], requirement_id: str = "SSE-06", pause: float = PAUSE) -> Check:
     """Each token arrives before the next one is generated.
 
-    Compared by length of text, so that a server may cut tokens its own way; TOK-04 compares the text itself.
+    Compared by the number of characters, spaces left out, so that a server may cut tokens its own way; TOK-04
+    compares the text itself.
     """
 
     @check(requirement_id)
@@ -34,8 +36,8 @@ def passed_on(said: Sequence[Said], requirement_id: str = "SSE-06", pause: float
         if not pauses:
             yield Unjudged(requirement_id, f"the provider made no pause of {pause * 1000:.0f} ms")
         for index, next_at in pauses:
-            due = sum(len(one.text) for one in said[: index + 1])
-            there = sum(len(message.token) for message in transcript.messages if message.at < next_at)
+            due = sum(len(words(one.text)) for one in said[: index + 1])
+            there = sum(len(words(message.token)) for message in transcript.messages if message.at < next_at)
             if there < due:
                 after = f"{(next_at - said[index].at) * 1000:.0f} ms after it wrote them"
                 seen = f"{there} of {due} characters had arrived when the provider went on, {after}"
@@ -49,7 +51,7 @@ def passed_on(said: Sequence[Said], requirement_id: str = "SSE-06", pause: float
 def _arrival(transcript: Transcript, length: int, since: float) -> str:
     there = 0
     for message in transcript.tokens:
-        there += len(message.token)
+        there += len(words(message.token))
         if there >= length:
             return f"they were there {(message.at - since) * 1000:.0f} ms later"
     return "they never came"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from harness.protocol.checks.tok import words
 from harness.protocol.findings import Check, Finding, Violation, check, shown
-from harness.protocol.messages import Kind, is_text
+from harness.protocol.messages import Kind, is_integer, is_text
 from harness.protocol.transcript import Transcript
 
 CHAT_KINDS = (Kind.TOKEN, Kind.COMPLETION, Kind.ERROR)
@@ -44,14 +46,17 @@ def replies_do_not_mix(first: str, second: str) -> Check:
     def look(transcript: Transcript) -> Iterator[Finding]:
         expected = "the first reply whole, then the second whole or refused"
         runs: list[str] = []
+        last: Any = None
         for message in transcript.tokens:
-            if message.body.get("count") == 1 or not runs:
+            count = message.body.get("count")
+            if not runs or (is_integer(count) and is_integer(last) and count <= last):
                 runs.append("")
-            runs[-1] += message.token
-        errors, completions = len(transcript.of(Kind.ERROR)), len(transcript.of(Kind.COMPLETION))
-        outcome = f"{completions} completions, {errors} errors, replies {[shown(run, 60) for run in runs]}"
-        is_queued = runs == [first, second] and completions == 2
-        is_refused = runs == [first] and completions == 1 and errors == 1
+            runs[-1] += words(message.token)
+            last = count
+        errors = len(transcript.of(Kind.ERROR))
+        outcome = f"{errors} errors, replies {[shown(run, 60) for run in runs]}"
+        is_queued = runs == [words(first), words(second)]
+        is_refused = runs == [words(first)] and errors > 0
         if not is_queued and not is_refused:
             yield Violation("SIO-11", outcome, expected, transcript.ended_at)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator
 
 from harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
@@ -77,24 +78,49 @@ def text_is(text: str, requirement_id: str = "TOK-04") -> Check:
     def look(transcript: Transcript) -> Iterator[Finding]:
         got = transcript.text
         if got != text:
-            last = transcript.tokens[-1].at if transcript.tokens else None
             seen = f"{_difference(got, text)}; {transcript.outcome()}"
-            yield Violation(requirement_id, seen, f"exactly {shown(text, 80)}", last)
+            yield Violation(requirement_id, seen, f"exactly {shown(text, 80)}", _last(transcript))
 
     return look
 
 
-def text_begins(text: str, requirement_id: str) -> Check:
+def words(text: str) -> str:
+    """The text without its spaces and in one Unicode form: what is left where a server trims or normalises,
+    which is the business of TOK-04 and TOK-05 alone."""
+    return "".join(unicodedata.normalize("NFKC", text).split())
+
+
+def same_words(text: str, other: str) -> bool:
+    """Whether two texts are the same but for spaces and Unicode form."""
+    return words(text) == words(other)
+
+
+def words_are(text: str, requirement_id: str) -> Check:
+    """The tokens add up to the words of `text`."""
+
+    @check(requirement_id)
+    def look(transcript: Transcript) -> Iterator[Finding]:
+        if not same_words(transcript.text, text):
+            seen = f"{_difference(transcript.text, text)}; {transcript.outcome()}"
+            yield Violation(requirement_id, seen, f"the words of {shown(text, 80)}", _last(transcript))
+
+    return look
+
+
+def words_begin(text: str, requirement_id: str) -> Check:
     """The tokens that came are a beginning of `text`: for a reply that was cut off."""
 
     @check(requirement_id)
     def look(transcript: Transcript) -> Iterator[Finding]:
-        got = transcript.text
-        if not text.startswith(got):
-            last = transcript.tokens[-1].at if transcript.tokens else None
-            yield Violation(requirement_id, _difference(got, text), f"a beginning of {shown(text, 80)}", last)
+        if not words(text).startswith(words(transcript.text)):
+            seen = _difference(transcript.text, text)
+            yield Violation(requirement_id, seen, f"a beginning of {shown(text, 80)}", _last(transcript))
 
     return look
+
+
+def _last(transcript: Transcript) -> float | None:
+    return transcript.tokens[-1].at if transcript.tokens else None
 
 
 def _difference(got: str, wanted: str) -> str:

@@ -1,0 +1,47 @@
+"""A server with one fault, and the rows that must notice it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.servers.plain_server import ChatServer
+
+WIRE = "SSE-01 SSE-02 SSE-03 SSE-04 SSE-05 SSE-07 SSE-08 SSE-09 SSE-10 TOK END"  # what one reply shows
+FAILURES = "ERR SIO-08 CHAT"
+WHOLE = "REQ SSE TOK END ERR SIO SES LIM CHAT INT"
+
+Server = type[ChatServer]
+
+
+class Crash(Exception):
+    """An error that nobody handles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A broken server and what the suite must say of it.
+
+    `must`: these rows are violated. `may`: these may be as well, since they ask for the same. `unjudged`: rows
+    that cannot be judged on such a server. All others must pass. `only` says which rows and groups are run.
+    """
+
+    server: Server
+    must: frozenset[str]
+    may: frozenset[str]
+    unjudged: frozenset[str]
+    only: tuple[str, ...]
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(name: str, must: str, only: str, *, may: str = "", unjudged: str = "") -> Callable[[Server], Server]:
+    """Register a broken server; rows are given in words."""
+
+    def register(server: Server) -> Server:
+        must_, may_, unjudged_ = (frozenset(words.split()) for words in (must, may, unjudged))
+        FAULTS[name] = Fault(server, must_, may_, unjudged_, tuple(only.split()))
+        return server
+
+    return register

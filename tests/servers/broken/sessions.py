@@ -1,0 +1,130 @@
+"""Faults that the rows of SES notice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from aiohttp import web
+
+from tests.servers.broken.fault import WHOLE, Crash, fault
+from tests.servers.plain_server import (
+    Ask,
+    ChatServer,
+    Config,
+    Event,
+    Message,
+    Session,
+)
+
+
+@fault("delete-without-effect", "SES-05 SES-13", WHOLE)
+class DeletesNothing(ChatServer):
+    def forget(self, session_id: str) -> bool:
+        return self.key(session_id) in self.sessions
+
+
+@fault("deleted-comes-back", "SES-13", "SES")
+class DeletedComesBack(ChatServer):
+    def keep(self, session: Session, ask: Ask, answer: str) -> None:
+        super().keep(session, ask, answer)
+        self.sessions[self.key(ask.session_id, ask.over)] = session
+
+
+@fault("count-after-delete", "SES-05", "SES")
+class CountsAfterDelete(ChatServer):
+    """The history is gone, its count is not."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.old: dict[str, int] = {}
+
+    def forget(self, session_id: str) -> bool:
+        self.old[session_id] = self.messages_in(session_id) or 0
+        return super().forget(session_id)
+
+    def messages_in(self, session_id: str) -> int | None:
+        return super().messages_in(session_id) or self.old.get(session_id)
+
+
+@fault("case-insensitive", "SES-08", "SES")
+class IgnoresCase(ChatServer):
+    def key(self, session_id: str, over: str = "sse") -> str:
+        return session_id.lower()
+
+
+@fault("default-shared", "SES-09", "REQ-02 SES")
+class SharesDefault(ChatServer):
+    def new_session_id(self) -> str:
+        return "default"
+
+    def socket_session(self, sid: str) -> str | None:
+        return "default"
+
+
+@fault("clock-as-id", "SES-09", "REQ-02 SES")
+class ClockAsId(ChatServer):
+    """Ids of the same second are the same."""
+
+    def new_session_id(self) -> str:
+        return str(int(time.time()))
+
+
+@fault("no-memory", "SES-07", "SES INT-07", may="SES-11 SES-12")
+class NoMemory(ChatServer):
+    def prompt(self, session: Session, message: str) -> list[Message]:
+        return [{"role": "user", "content": message}]
+
+
+@fault("own-words-forgotten", "SES-07 SES-03", "SES INT-07", may="SES-12")
+class ForgetsReplies(ChatServer):
+    """Keeps what the user said, not what the model did."""
+
+    def keep(self, session: Session, ask: Ask, answer: str) -> None:
+        session.messages.append({"role": "user", "content": ask.message})
+
+
+@fault("sockets-apart", "SES-11", "SES SIO-02")
+class SocketsApart(ChatServer):
+    def key(self, session_id: str, over: str = "sse") -> str:
+        return f"socket {session_id}" if over == "socket" else session_id
+
+
+@fault("last-writer", "SES-12", "SES")
+class LastWriterWins(ChatServer):
+    async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
+        session = self.session_of(ask)
+        before = list(session.messages)
+        async with aclosing(super().reply(ask)) as events:
+            async for event in events:
+                if "done" in event:
+                    session.messages[:] = before + session.messages[-2:]
+                yield event
+
+
+@fault("crash-on-odd-path", "SES-10", "SES", may="SES-14")
+class CrashesOnOddPath(ChatServer):
+    def session_named(self, request: web.Request) -> str:
+        name = super().session_named(request)
+        if not name.isascii():
+            raise Crash
+        return name
+
+
+@fault("ids-differ", "SES-14", "SES", may="SES-10")
+class IdsDiffer(ChatServer):
+    """GET decodes what the path has encoded twice."""
+
+    def session_named(self, request: web.Request) -> str:
+        return super().session_named(request).replace("%20", " ")
+
+
+@fault("found-everywhere", "SES-06", "SES")
+class FindsEverything(ChatServer):
+    def messages_in(self, session_id: str) -> int | None:
+        return super().messages_in(session_id) or 0
+
+    def forget(self, session_id: str) -> bool:
+        super().forget(session_id)
+        return True

@@ -1,0 +1,87 @@
+"""Faults that the rows of SIO notice."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from engineio.packet import PING  # type: ignore[import-untyped]  # it ships no types
+
+from tests.servers.broken.fault import WHOLE, fault
+from tests.servers.plain_server import (
+    Ask,
+    ChatServer,
+    Config,
+    Event,
+    name_of,
+)
+
+
+@fault("broadcast", "SIO-06", WHOLE, may="SIO-07 SIO-09 SIO-12 INT-05 SES-08 SES-09 ERR-06")
+class Broadcasts(ChatServer):
+    async def emit(self, sid: str, event: Event, ask: Ask | None) -> None:
+        await self.sio.emit(name_of(event), event)
+
+
+@fault("session-room", "SIO-06", "SIO INT-06")
+class SessionRoom(ChatServer):
+    """To every socket that ever asked in the session."""
+
+    async def emit(self, sid: str, event: Event, ask: Ask | None) -> None:
+        if ask is None:
+            await super().emit(sid, event, ask)
+            return
+        await self.sio.enter_room(sid, ask.session_id)
+        await self.sio.emit(name_of(event), event, room=ask.session_id)
+
+
+@fault("payload-ignored", "SIO-05", "SIO")
+class IgnoresPayloads(ChatServer):
+    """Those without anything in them."""
+
+    async def on_chat_stream(self, sid: str, *args: Any) -> None:
+        if args and args[0] is not None:
+            await super().on_chat_stream(sid, *args)
+
+
+@fault("interleaved", "SIO-11", "SIO")
+class Interleaves(ChatServer):
+    def take_turn(self, sid: str) -> None:
+        """No turns."""
+
+
+@fault("asks-once", "SIO-10", "SIO-01 SIO-02 SIO-03 SIO-05 SIO-10 SIO-11", may="SIO-05 SIO-11")
+class AsksOnce(ChatServer):
+    """A socket's first turn never ends."""
+
+    async def on_chat_stream(self, sid: str, *args: Any) -> None:
+        await super().on_chat_stream(sid, *args)
+        self.running.setdefault(sid, asyncio.create_task(asyncio.sleep(0)))
+
+
+@fault(
+    "no-pings",
+    "SIO-09",
+    "SIO-01 SIO-03 SIO-09",
+    may="SIO-09",
+)
+class NoPings(ChatServer):
+    """From a socket's first reply on."""
+
+    async def on_chat_stream(self, sid: str, *args: Any) -> None:
+        socket = self.sio.eio.sockets[self.sio.manager.eio_sid_from_sid(sid, "/")]
+        send = socket.send
+
+        async def send_no_ping(packet: Any) -> None:
+            if packet.packet_type != PING:
+                await send(packet)
+
+        socket.send = send_no_ping
+        await super().on_chat_stream(sid, *args)
+
+
+@fault("polling-only", "SIO-01", "SIO-01 SSE-01", may="")
+class PollingOnly(ChatServer):
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.sio.eio.transports = ["polling"]

@@ -1,0 +1,461 @@
+"""A chat server that keeps the contract, in another stack than the reference: aiohttp and python-socketio.
+
+It shares no code with the rest of the project. Its methods are small, so that `broken.py` and `legal.py` can
+change one thing each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+import aiohttp
+import socketio  # type: ignore[import-untyped]  # it ships no types
+from aiohttp import web
+
+Event = dict[str, Any]
+Message = dict[str, Any]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+SESSIONS = "/api/chat/sessions/"
+MAX_BODY = 1 << 20
+
+
+class Refused(Exception):
+    """A request that is not served: the status and the text for its client."""
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status, self.text, self.headers = status, text, headers
+
+
+class ProviderFailed(Exception):
+    """The provider did not give a whole reply. The text may be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the environment says."""
+
+    url: str
+    key: str
+    timeout: float
+
+    @classmethod
+    def read(cls) -> Config:
+        env = os.environ
+        timeout = float(env.get("PROVIDER_TIMEOUT", "30"))
+        return cls(env["OPENAI_BASE_URL"].rstrip("/") + "/chat/completions", env["OPENAI_API_KEY"], timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A message, where it belongs, and how it came."""
+
+    message: str
+    session_id: str
+    over: str = "sse"
+    began: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True)
+class Session:
+    """What was said."""
+
+    messages: list[Message] = field(default_factory=list)
+
+
+class ChatServer:
+    """The server. One for a process."""
+
+    hears_hang_ups = True  # a request is cancelled as soon as its client has gone
+    limits: ClassVar[Mapping[str, int]] = {"stream": 30, "chat": 60}
+    window = 60.0  # seconds
+    counts_refused = False
+    first_count = 1
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.sessions: dict[str, Session] = {}
+        self.seen: dict[tuple[str, ...], deque[float]] = {}
+        self.running: dict[str, asyncio.Task[Any]] = {}
+        self.background: set[asyncio.Task[Any]] = set()
+        self.sio = socketio.AsyncServer(
+            async_mode="aiohttp", ping_interval=3, ping_timeout=3, cors_allowed_origins="*", monitor_clients=True
+        )
+        self.sio.on("chat_stream", self.on_chat_stream)
+        self.sio.on("disconnect", self.on_disconnect)
+
+    # -- serving
+
+    async def serve(self, port: int) -> None:
+        """Serve until the process is ended."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.config.timeout, sock_read=self.config.timeout)
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        self.upstream = aiohttp.ClientSession(connector=connector, timeout=timeout)
+        runner = web.AppRunner(self.app(), handler_cancellation=self.hears_hang_ups, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port, backlog=512).start()
+        await asyncio.Event().wait()
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[self.as_json], client_max_size=MAX_BODY)
+        app.router.add_post("/api/chat/stream", self.on_stream)
+        app.router.add_post("/api/chat", self.on_chat)
+        app.router.add_options("/api/{rest:.*}", self.on_preflight)
+        app.router.add_get(SESSIONS + "{name:.*}", self.on_get_session)
+        app.router.add_delete(SESSIONS + "{name:.*}", self.on_delete_session)
+        self.sio.attach(app)
+        return app
+
+    @web.middleware
+    async def as_json(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Errors are JSON."""
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return self.refusal(refused)
+        except web.HTTPException as error:
+            return self.refusal(Refused(error.status, error.reason))
+        except Exception:
+            return self.refusal(Refused(500, "Something went wrong."))
+
+    def refusal(self, refused: Refused) -> web.Response:
+        return web.json_response({"error": refused.text}, status=refused.status, headers=refused.headers)
+
+    # -- the request
+
+    async def on_stream(self, request: web.Request) -> web.StreamResponse:
+        self.keep_to_limit(request, "stream")
+        ask = self.read_ask(await self.read_object(request))
+        response = await self.send_stream(request, ask)
+        await self.after_stream(request, response)
+        return response
+
+    async def read_object(self, request: web.Request) -> Any:
+        try:
+            return json.loads((await request.read()).decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise Refused(400, "The body must be JSON.") from error
+
+    def read_ask(self, body: Any, over: str = "sse", default_session: str | None = None) -> Ask:
+        if not isinstance(body, dict):
+            raise Refused(400, "A JSON object is needed.")
+        message, session_id = body.get("message"), body.get("session_id")
+        if not isinstance(message, str) or not self.is_message(message):
+            raise Refused(400, "message: a text is needed.")
+        if session_id is None:
+            session_id = default_session or self.new_session_id()
+        if not isinstance(session_id, str) or not self.is_session_id(session_id):
+            raise Refused(400, "session_id: a text is needed.")
+        return Ask(message, session_id, over)
+
+    def is_message(self, text: str) -> bool:
+        return is_unicode(text) and text.strip() != ""
+
+    def is_session_id(self, text: str) -> bool:
+        return is_unicode(text)
+
+    def new_session_id(self) -> str:
+        return uuid.uuid4().hex
+
+    async def on_preflight(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(status=204)
+
+    # -- limits
+
+    def keep_to_limit(self, request: web.Request, route: str) -> None:
+        wait = self.count(self.bucket(route, self.client(request)), self.limits[route])
+        if wait is not None:
+            self.on_refused(request)
+            raise self.too_many(wait)
+
+    def client(self, request: web.Request) -> str:
+        return request.remote or ""
+
+    def bucket(self, route: str, client: str) -> tuple[str, ...]:
+        return route, client
+
+    def count(self, bucket: tuple[str, ...], limit: int) -> float | None:
+        """Count a request, and give the seconds to wait where it is one too many."""
+        now, seen = time.monotonic(), self.seen.setdefault(bucket, deque())
+        while seen and seen[0] <= now - self.window:
+            seen.popleft()
+        over = len(seen) >= limit
+        if not over or self.counts_refused:
+            seen.append(now)
+        return seen[0] + self.window - now if over else None
+
+    def too_many(self, wait: float) -> Refused:
+        return Refused(429, "Too many requests.", {"Retry-After": self.retry_after(wait)})
+
+    def retry_after(self, wait: float) -> str:
+        return str(math.ceil(wait))
+
+    def on_refused(self, request: web.Request) -> None:
+        """A request was refused for its number."""
+
+    # -- a reply
+
+    async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
+        """Tokens, and then a completion or an error."""
+        session = self.session_of(ask)
+        partial, count, first_at = "", self.first_count - 1, 0.0
+        self.on_begin(session, ask)
+        try:
+            async with aclosing(self.tokens(self.prompt(session, ask.message), ask)) as tokens:
+                async for token in tokens:
+                    count += 1
+                    first_at = first_at or time.monotonic()
+                    partial += token
+                    yield self.token_event(token, count, partial)
+        except ProviderFailed as failure:
+            async for event in self.on_failure(failure, count, partial, ask):
+                yield event
+            return
+        except (asyncio.CancelledError, GeneratorExit):
+            self.on_interrupted(session, ask, partial)
+            raise
+        self.keep(session, ask, partial)
+        yield self.completion(count, partial, ask, first_at)
+
+    def token_event(self, token: str, count: int, partial: str) -> Event:
+        return {"token": token, "count": count, "partial": partial}
+
+    def completion(self, count: int, partial: str, ask: Ask, first_at: float) -> Event:
+        duration = self.duration(ask, first_at)
+        return {
+            "done": True,
+            "tokens": count,
+            "duration": duration,
+            "tokens_per_second": self.speed(count, duration),
+            "full_response": self.full_response(partial),
+            "user": "anonymous",
+            "timestamp": self.timestamp(),
+        }
+
+    def duration(self, ask: Ask, first_at: float) -> float:
+        return round(time.monotonic() - ask.began, 3)
+
+    def speed(self, tokens: int, duration: float) -> float:
+        return round(tokens / duration, 2) if duration else 0.0
+
+    def full_response(self, partial: str) -> str:
+        return partial
+
+    def timestamp(self) -> Any:
+        return datetime.now().isoformat()
+
+    async def on_failure(
+        self, failure: ProviderFailed, count: int, partial: str, ask: Ask
+    ) -> AsyncGenerator[Event, None]:
+        yield {"error": self.error_text(failure)}
+
+    def error_text(self, failure: ProviderFailed) -> str:
+        return str(failure)
+
+    # -- sessions
+
+    def key(self, session_id: str, over: str = "sse") -> str:
+        return session_id
+
+    def session_of(self, ask: Ask) -> Session:
+        return self.sessions.setdefault(self.key(ask.session_id, ask.over), Session())
+
+    def prompt(self, session: Session, message: str) -> list[Message]:
+        return [*session.messages, {"role": "user", "content": message}]
+
+    def on_begin(self, session: Session, ask: Ask) -> None:
+        """A reply begins."""
+
+    def on_interrupted(self, session: Session, ask: Ask, partial: str) -> None:
+        """A client left its reply."""
+
+    def keep(self, session: Session, ask: Ask, answer: str) -> None:
+        """An exchange is whole."""
+        session.messages += [{"role": "user", "content": ask.message}, {"role": "assistant", "content": answer}]
+
+    def forget(self, session_id: str) -> bool:
+        return self.sessions.pop(self.key(session_id), None) is not None
+
+    def messages_in(self, session_id: str) -> int | None:
+        session = self.sessions.get(self.key(session_id))
+        return None if session is None else len(session.messages)
+
+    def session_named(self, request: web.Request) -> str:
+        """The id in the path; the path as it came, so that an encoded slash stays one."""
+        return unquote(request.raw_path.partition("?")[0].removeprefix(SESSIONS))
+
+    async def on_get_session(self, request: web.Request) -> web.StreamResponse:
+        name = self.session_named(request)
+        count = self.messages_in(name)
+        if count is None:
+            raise Refused(404, "No such session.")
+        return web.json_response({"session_id": name, "messages": count, "timestamp": datetime.now().isoformat()})
+
+    async def on_delete_session(self, request: web.Request) -> web.StreamResponse:
+        if not self.forget(self.session_named(request)):
+            raise Refused(404, "No such session.")
+        return web.json_response({"success": True, "message": "Session deleted"})
+
+    # -- the provider
+
+    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
+        """What the provider says. Raises ProviderFailed."""
+        body = {"model": "gpt-4o-mini", "messages": messages, "stream": True}
+        try:
+            async with self.upstream.post(self.config.url, json=body, headers=self.credentials()) as response:
+                if response.status != 200:
+                    raise ProviderFailed(f"The language model answered with status {response.status}.")
+                async with aclosing(self.provider_events(response.content.iter_any())) as events:
+                    async for data in events:
+                        text, finished = self.read_chunk(data)
+                        if text:
+                            yield text
+                        if finished:
+                            return
+                self.on_early_end()
+        except TimeoutError as error:
+            raise ProviderFailed("The language model did not answer in time.") from error
+        except aiohttp.ClientError as error:
+            raise ProviderFailed("The connection to the language model failed.") from error
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ProviderFailed("The language model's answer made no sense.") from error
+
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.config.key}"}
+
+    async def provider_events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+        """What stands behind `data:`."""
+        rest = b""
+        async for chunk in chunks:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line.startswith(b"data:"):
+                    yield line[5:].decode().strip()
+
+    def read_chunk(self, data: str) -> tuple[str, bool]:
+        """The text in a chunk, and whether it is the last."""
+        if data == "[DONE]":
+            raise ProviderFailed("The language model broke off.")
+        chunk = json.loads(data)
+        if "error" in chunk:
+            raise ProviderFailed("The language model reported an error.")
+        if not chunk["choices"]:
+            return "", False
+        choice = chunk["choices"][0]
+        return choice["delta"].get("content") or "", choice["finish_reason"] is not None
+
+    def on_early_end(self) -> None:
+        raise ProviderFailed("The language model broke off.")
+
+    # -- SSE
+
+    async def send_stream(self, request: web.Request, ask: Ask) -> web.StreamResponse:
+        response = web.StreamResponse(headers=self.stream_headers(request))
+        await self.before_stream(request, response)
+        await response.prepare(request)
+        async with aclosing(self.reply(ask)) as events:
+            async for event in events:
+                await self.send_event(response, event)
+        return response
+
+    def stream_headers(self, request: web.Request) -> dict[str, str]:
+        return {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
+
+    async def before_stream(self, request: web.Request, response: web.StreamResponse) -> None:
+        """The headers are not sent yet."""
+
+    async def after_stream(self, request: web.Request, response: web.StreamResponse) -> None:
+        """All events are sent."""
+
+    async def send_event(self, response: web.StreamResponse, event: Event) -> None:
+        await self.write(response, self.encode(event))
+
+    def encode(self, event: Event) -> bytes:
+        return f"data: {self.dumps(event)}\n\n".encode()
+
+    def dumps(self, event: Event) -> str:
+        return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+
+    async def write(self, response: web.StreamResponse, data: bytes) -> None:
+        with suppress(ConnectionResetError):
+            await response.write(data)
+            return
+        raise asyncio.CancelledError  # the client has gone
+
+    # -- /api/chat
+
+    async def on_chat(self, request: web.Request) -> web.StreamResponse:
+        self.keep_to_limit(request, "chat")
+        ask = self.read_ask(await self.read_object(request), "chat")
+        text = ""
+        async with aclosing(self.reply(ask)) as events:
+            async for event in events:
+                if "error" in event:
+                    return self.chat_failure(event["error"])
+                text += event.get("token", "")
+        return web.json_response({"response": text, "session_id": ask.session_id})
+
+    def chat_failure(self, error: str) -> web.Response:
+        return web.json_response({"error": error}, status=502)
+
+    # -- Socket.IO
+
+    async def on_chat_stream(self, sid: str, *args: Any) -> None:
+        try:
+            ask = self.read_ask(args[0] if args else None, "socket", self.socket_session(sid))
+            self.take_turn(sid)
+        except Refused as refused:
+            await self.emit(sid, {"error": refused.text}, None)
+            return
+        try:
+            async with aclosing(self.reply(ask)) as events:
+                async for event in events:
+                    await self.emit(sid, event, ask)
+        finally:
+            self.running.pop(sid, None)
+
+    def socket_session(self, sid: str) -> str | None:
+        return f"the default of socket {sid}"
+
+    def take_turn(self, sid: str) -> None:
+        if sid in self.running:
+            raise Refused(409, "One at a time, please.")
+        task = asyncio.current_task()
+        assert task is not None
+        self.running[sid] = task
+
+    async def emit(self, sid: str, event: Event, ask: Ask | None) -> None:
+        await self.sio.emit(name_of(event), event, to=sid)
+
+    async def on_disconnect(self, sid: str, _reason: str = "") -> None:
+        if task := self.running.get(sid):
+            task.cancel()
+
+
+def name_of(event: Event) -> str:
+    """The event's name over Socket.IO."""
+    if "error" in event:
+        return "chat_stream_error"
+    return "chat_complete" if "done" in event else "chat_token"
+
+
+def is_unicode(text: str) -> bool:
+    """Without lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
