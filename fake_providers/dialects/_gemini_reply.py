@@ -14,6 +14,7 @@ from typing import Any, Final
 from fake_providers import tokens
 from fake_providers.dialects._gemini_errors import meant
 from fake_providers.dialects._gemini_json import Escapes, compact, pretty, quoted
+from fake_providers.dialects._one_piece import in_one_piece
 from fake_providers.exchange import Ask, Headers, Reply
 from fake_providers.frames import Frame
 from fake_providers.script import Fail
@@ -174,34 +175,21 @@ def _ratings() -> list[dict[str, Any]]:
 
 
 def _whole(ask: Ask, line: Timeline) -> Reply:
-    """The answer in one piece, when the script is over; what breaks a stream breaks its body."""
+    """The answer in one piece."""
     fail, due = line.fail, line.end_due
     headers = _headers(ask, due)
-    if line.end == "stall":
-        return Reply(None, end="stall", end_due=due, faulted=True)
-    if fail is not None and fail.fault == "error":
+    if line.end != "stall" and fail is not None and fail.fault == "error":
         body = pretty(meant(fail, ask.model, _ERROR_CODE)).encode()
         return Reply(_ERROR_CODE, headers, (Frame(body, due),), "complete", due, due, faulted=True)
+    return in_one_piece(line, headers, lambda: _whole_body(ask, line))
+
+
+def _whole_body(ask: Ask, line: Timeline) -> bytes:
     parts: list[dict[str, Any]] = [{"text": line.text}] if line.said or not line.calls else []
     parts += [{"functionCall": {"name": call.name, "args": json.loads(call.arguments)}} for call in line.calls]
     said = line.tokens * ask.choices
     candidate = _finished(parts, line.finish_reason, bool(line.calls))
-    body = _writer(ask)(_response(ask, [candidate], said, ask.prompt_tokens + said)).encode()
-    if fail is None:
-        return Reply(200, headers, (Frame(body, due, line.tokens, line.text),), "complete", due, due)
-    half = body[: len(body) // 2]
-    torn = line.end == "cut"
-    return Reply(
-        status=200,
-        headers=headers,
-        frames=() if torn else (Frame(half, due),),
-        end=line.end,
-        head_due=due,
-        end_due=due,
-        chunked=line.end != "complete",
-        torn=half if torn else b"",
-        faulted=True,
-    )
+    return _writer(ask)(_response(ask, [candidate], said, ask.prompt_tokens + said)).encode()
 
 
 def _blocked(ask: Ask, reason: str, line: Timeline) -> Reply:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
+from fake_providers.dialects._one_piece import in_one_piece
 from fake_providers.exchange import Ask, Headers, Reply
 from fake_providers.frames import Frame
 from fake_providers.script import Fail, Script
@@ -167,22 +168,7 @@ def _status(fail: Fail, due: float, voice: Voice) -> Reply:
 
 
 def _whole(line: Timeline, voice: Voice) -> Reply:
-    """The reply in one piece, when the script is over; what breaks a stream breaks its body."""
-    due = line.end_due
-    if line.end == "stall":
-        return Reply(None, end="stall", end_due=due, faulted=True)
-    body = voice.whole(line).replace(TIMING, voice.timing(line)).replace(MOMENT, timestamp(due))
-    if line.fail is None:
-        return Reply(200, (voice.json_header,), (Frame(body, due, line.tokens, line.text),), "complete", due, due)
-    half, torn = body[: len(body) // 2], line.end == "cut"
-    return Reply(
-        status=200,
-        headers=(voice.json_header,),
-        frames=() if torn else (Frame(half, due),),
-        end=line.end,
-        head_due=due,
-        end_due=due,
-        chunked=line.end != "complete",
-        torn=half if torn else b"",
-        faulted=True,
-    )
+    def body() -> bytes:
+        return voice.whole(line).replace(TIMING, voice.timing(line)).replace(MOMENT, timestamp(line.end_due))
+
+    return in_one_piece(line, (voice.json_header,), body)

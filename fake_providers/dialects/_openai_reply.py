@@ -8,6 +8,7 @@ from collections.abc import Callable
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Final
 
+from fake_providers.dialects._one_piece import in_one_piece
 from fake_providers.dialects._openai_check import Problem
 from fake_providers.dialects._openai_errors import (
     ALWAYS,
@@ -111,28 +112,10 @@ def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[
 
 
 def _whole(line: Timeline, whole: Callable[[], bytes], headers: Headers) -> Reply:
-    """The reply in one piece, when the script is over; what breaks a stream breaks its body."""
     fail, due = line.fail, line.end_due
-    if line.end == "stall":
-        return Reply(None, end="stall", end_due=due, faulted=True)
-    if fail is not None and fail.fault == "error":
+    if line.end != "stall" and fail is not None and fail.fault == "error":
         return Reply(500, headers, (Frame(failure(500, fail), due),), "complete", due, due, faulted=True)
-    body = whole()
-    if fail is None:
-        return Reply(200, headers, (Frame(body, due, line.tokens, line.text),), "complete", due, due)
-    half = body[: len(body) // 2]
-    torn = line.end == "cut"
-    return Reply(
-        status=200,
-        headers=headers,
-        frames=() if torn else (Frame(half, due),),
-        end=line.end,
-        head_due=due,
-        end_due=due,
-        chunked=line.end != "complete",
-        torn=half if torn else b"",
-        faulted=True,
-    )
+    return in_one_piece(line, headers, whole)
 
 
 def _status(fail: Fail, due: float, headers: Headers) -> Reply:
