@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
+
+Sent = tuple[int, int, str]
+"""What a write brings: bytes with HTTP framing, tokens, text."""
 
 Ended = Literal["completed", "faulted", "client_closed", "client_reset"]
 
@@ -38,9 +42,18 @@ class Entry:
     stream: bool = False
     script: str | None = None
     case: str | None = None
-    writes: list[JournalWrite] = field(default_factory=list)
+    noted: list[JournalWrite] = field(default_factory=list)
+    """Writes that were told one by one."""
     ended: Ended | None = None
     ended_at: float | None = None
+    planned: Sequence[Sent] = ()
+    """What the server will write; `times` says when it did so, for the first of them."""
+    times: array[float] = field(default_factory=lambda: array("d"))
+
+    @property
+    def writes(self) -> list[JournalWrite]:
+        """All writes so far. Made when asked for: thousands a second are noted, and few are looked at."""
+        return [*self.noted, *(JournalWrite(at, *sent) for at, sent in zip(self.times, self.planned, strict=False))]
 
     @property
     def text(self) -> str:
@@ -57,7 +70,8 @@ class Entry:
         """Seconds between the last write (or the request) and the client's hang-up; None if it did not hang up."""
         if self.ended_at is None or self.ended not in ("client_closed", "client_reset"):
             return None
-        return self.ended_at - (self.writes[-1].at if self.writes else self.received)
+        writes = self.writes
+        return self.ended_at - (writes[-1].at if writes else self.received)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -85,4 +99,4 @@ class Entry:
         derived = ("writes", "tokens", "hangup_after")
         values = {key: value for key, value in data.items() if key not in derived}
         writes = [JournalWrite(**write) for write in data["writes"]]
-        return cls(**values, writes=writes)
+        return cls(**values, noted=writes)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final, cast
 
 from fake_providers.assertions import Assertions, AsyncAssertions, Wanted
@@ -59,7 +60,13 @@ class Journal(Assertions):
     ) -> None:
         """Bytes were handed to the client just now, or at `at` (time.monotonic() seconds)."""
         entry.status = status
-        entry.writes.append(JournalWrite(time.monotonic() if at is None else at, size, tokens, text))
+        entry.noted.append(JournalWrite(time.monotonic() if at is None else at, size, tokens, text))
+        if self._waiting:
+            self._changed(entry)
+
+    def wrote_next(self, entry: Entry) -> None:
+        """The next of the entry's planned writes was handed to the client just now."""
+        entry.times.append(time.monotonic())
         if self._waiting:
             self._changed(entry)
 
@@ -193,6 +200,7 @@ def _redacted(name: str, value: str) -> str:
     return "Bearer [redacted]" if value[:7].lower() == "bearer " else "[redacted]"
 
 
+@lru_cache(maxsize=1_000)
 def _secret(name: str) -> bool:
     name = name.lower()
     return name in _SECRETS or name.endswith(("-key", "_key", "-token", "_token"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 import sys
@@ -15,6 +16,10 @@ from fake_providers.wire import Plan
 
 _RESET_PAUSE: Final = 0.05
 """Seconds between the last write and an RST: a reset may throw away bytes that the peer has not read."""
+
+
+_BURST: Final = 32
+"""At most so many send calls of one reply in one turn of the loop: others want their turn too."""
 
 
 class Player:
@@ -37,12 +42,16 @@ class Player:
         self._journal = journal
         self._entry = entry
         self._finished = finished
+        self._writes = plan.writes
         self._next = 0
         self._timer: asyncio.Handle | None = None
-        self._last_write = 0.0
         self._paused = False
         self._over = False
         self._start = 0.0
+        self._passed = 0.0
+        self._file = _file_of(transport) if plan.each else None
+        if entry is not None:
+            entry.planned = plan.sent
 
     def start(self, paused: bool) -> None:
         """Begin; `paused`: the transport's buffer is still full from the reply before."""
@@ -64,25 +73,27 @@ class Player:
         self._cancel()
         self._end(how)
 
-    def _schedule(self) -> None:
+    def _schedule(self, wrote: bool = False) -> None:
+        """Write what is due, and see to it that we are called for the next. `wrote`: in this turn of the loop."""
         plan = self._plan
-        now = self._loop.time() - self._start
-        while self._next < len(plan.writes) and not self._held():
-            due = plan.writes[self._next].due
+        self._passed = now = self._loop.time() - self._start
+        while self._next < len(self._writes) and not self._held():
+            due = self._writes[self._next].due
             if due > now:
                 self._timer = self._loop.call_at(self._start + due, self._write_and_go_on)
                 return
-            self._write()
-            if plan.each and self._next < len(plan.writes):
+            if plan.each and wrote:
                 # uvloop joins all writes of one turn of the loop into one send call.
-                self._timer = self._loop.call_soon(self._go_on)
+                self._timer = self._loop.call_soon(self._write_each)
                 return
+            self._write()
+            wrote = True
         if self._held() or plan.end == "stall":
             return
-        due = self._start + plan.end_due
-        if plan.end == "reset" and self._last_write:
-            due = max(due, self._last_write + _RESET_PAUSE)
-        if due > self._loop.time():
+        due, now = self._start + plan.end_due, self._loop.time()
+        if plan.end == "reset" and self._next:
+            due = max(due, now + _RESET_PAUSE)
+        if due > now:
             self._timer = self._loop.call_at(due, self._finish)
         else:
             self._finish()
@@ -94,19 +105,43 @@ class Player:
         # The write is made whatever the clock says: a loop's timer may fire a little early.
         self._timer = None
         self._write()
-        self._schedule()
+        self._schedule(wrote=True)
 
-    def _go_on(self) -> None:
+    def _write_each(self) -> None:
+        """Writes that were due when the clock was last read, each in a send call of its own. A hot path."""
         self._timer = None
-        self._schedule()
+        transport, file = self._transport, self._file
+        if file is None or transport.is_closing() or transport.get_write_buffer_size():
+            self._write()  # alone in this turn
+        else:
+            stop = min(self._next + _BURST, len(self._writes))
+            while self._next < stop and self._writes[self._next].due <= self._passed and self._send(file):
+                pass
+        self._schedule(wrote=True)
+
+    def _send(self, file: int) -> bool:
+        """The next write past the transport, whose queue is empty. False: it had to take what the socket did not."""
+        data = self._noted()
+        try:
+            sent = os.write(file, data)
+        except OSError:
+            sent = 0  # full, or broken: the transport finds out which
+        if sent < len(data):
+            self._transport.write(data[sent:])
+        return sent == len(data)
 
     def _write(self) -> None:
-        write = self._plan.writes[self._next]
-        self._next += 1
-        self._last_write = self._loop.time()
+        self._transport.write(self._noted())
+
+    def _noted(self) -> bytes:
+        """The next write's bytes, which stand in the journal from now on."""
+        number = self._next
+        self._next = number + 1
         if self._entry is not None:
-            self._journal.wrote(self._entry, self._plan.status, len(write.data), write.tokens, write.text)
-        self._transport.write(write.data)
+            if number == 0:
+                self._entry.status = self._plan.status
+            self._journal.wrote_next(self._entry)
+        return self._writes[number].data
 
     def _finish(self) -> None:
         self._timer = None
@@ -122,6 +157,12 @@ class Player:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _file_of(transport: asyncio.Transport) -> int | None:
+    """The number of the transport's socket where os.write can send on it."""
+    sock = transport.get_extra_info("socket")
+    return None if sock is None or sys.platform == "win32" else int(sock.fileno())
 
 
 def reset(transport: asyncio.Transport) -> None:

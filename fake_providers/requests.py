@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 from urllib.parse import unquote
 
 from fake_providers.exchange import Request
@@ -19,7 +19,7 @@ def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -
 def _json(body: bytes) -> tuple[Any, str | None]:
     """Stricter than Python: NaN and lone surrogates are no JSON text, and real providers refuse them."""
     try:
-        value = json.loads(body.decode(), parse_constant=_no_constant)
+        value = _DECODER.decode(body.decode())
         if b"\\u" in body:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
@@ -35,3 +35,7 @@ def _json(body: bytes) -> tuple[Any, str | None]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+"""json.loads would make a new one for each request."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
+from fake_providers.entry import Sent
 from fake_providers.exchange import Reply
 from fake_providers.frames import End, Frame
 
@@ -45,11 +46,12 @@ _JOINED: Final = Grouping()
 class Plan:
     """All that the player needs. `keep_alive`: the connection can serve another request afterwards.
 
-    `each`: no two writes may become one send call.
+    `each`: no two writes may become one send call. `sent`: the writes as the journal has them.
     """
 
     status: int | None
     writes: tuple[Write, ...]
+    sent: tuple[Sent, ...]
     end: End
     end_due: float
     keep_alive: bool
@@ -79,8 +81,11 @@ def plan(
         elif chunked and reply.end in ("complete", "close"):
             writes.append(Write(reply.end_due, b"0\r\n\r\n"))
     made = _join(writes) if grouping.joined else tuple(writes)
-    size = sum(len(write.data) for write in made)
-    return Plan(reply.status, made, reply.end, reply.end_due, keep_alive, reply.faulted, size, not grouping.joined)
+    sent = tuple((len(write.data), write.tokens, write.text) for write in made)
+    size = sum(size for size, _, _ in sent)
+    return Plan(
+        reply.status, made, sent, reply.end, reply.end_due, keep_alive, reply.faulted, size, not grouping.joined
+    )
 
 
 def _grouped(frames: tuple[Frame, ...], count: int) -> list[Frame]:

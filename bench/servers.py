@@ -1,0 +1,206 @@
+"""Starting, pinning, measuring and stopping the servers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from bench.peers import Aimock, Llmock
+from bench.reply import CHARACTERS, SCRIPTS, TEXT, request
+from fake_providers.process import environment, start_fakes
+from fake_providers.requests import as_request
+from fake_providers.script import parse_script
+from fake_providers.server import FakeServer
+
+_START_S: Final = 30.0
+_STOP_S: Final = 5.0
+_TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+class CannotStart(Exception):
+    """A server did not come up. One line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server on 127.0.0.1."""
+
+    port: int
+    pid: int
+
+    def writes(self) -> int | None:
+        """Write calls so far, of all threads; None where the system does not say.
+
+        Linux counts write(2) and writev(2), which uvloop and libuv (Node) use for sockets; send(2) it would not.
+        """
+        return _number(f"/proc/{self.pid}/io", "syscw:")
+
+    def cpu(self) -> float | None:
+        """CPU seconds so far; None where the system does not say."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Where servers and client run; None: the system does not let us choose, or there is one core only."""
+
+    server: int | None
+    client: int | None
+
+    @classmethod
+    def choose(cls) -> Cores:
+        if sys.platform != "linux" or len(cores := sorted(os.sched_getaffinity(0))) < 2:
+            return cls(None, None)
+        return cls(cores[0], cores[1])
+
+    def pin_client(self) -> None:
+        """This process is the client."""
+        _pin(self.client)
+
+    @contextmanager
+    def for_server(self) -> Iterator[None]:
+        """What is started in here inherits the server's core, with all its threads."""
+        _pin(self.server)
+        try:
+            yield
+        finally:
+            _pin(self.client)
+
+
+@contextmanager
+def ours(cores: Cores) -> Iterator[Server]:
+    with cores.for_server():
+        fakes = start_fakes()
+    with fakes:
+        for name, text in SCRIPTS.items():
+            httpx.put(f"{fakes.url}/_fake/scripts/{name}", content=text, trust_env=False).raise_for_status()
+        yield Server(int(fakes.url.rpartition(":")[2]), fakes.pid)
+
+
+@contextmanager
+def bare(cores: Cores, each: bool) -> Iterator[Server]:
+    """It plays what our own server would write, head and all: as many sends, or everything in one."""
+    with tempfile.TemporaryDirectory() as folder:
+        pieces = _our_writes(each)
+        file = Path(folder) / "writes.json"
+        file.write_text(json.dumps([piece.decode("latin-1") for piece in pieces]))
+        command = [sys.executable, "-m", "bench.bare", str(file)]
+        process = _start(command, cores, {"PYTHONPATH": environment()["PYTHONPATH"]}, stdout=subprocess.PIPE)
+        with _stopping(process):
+            line = process.stdout.readline() if process.stdout is not None else b""
+            if not line.strip().isdigit():
+                raise CannotStart("the bare server did not say its port")
+            yield Server(int(line), process.pid)
+
+
+@contextmanager
+def aimock(cores: Cores, peer: Aimock) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory() as folder:
+        fixture = {"match": {"userMessage": "bench"}, "response": {"content": TEXT}}
+        (Path(folder) / "bench.json").write_text(json.dumps({"fixtures": [fixture]}))
+        port = _free_port()
+        command = [*peer.command, "--host", "127.0.0.1", "--port", str(port), "--fixtures", folder]
+        command += ["--chunk-size", str(CHARACTERS), "--log-level", "silent"]
+        process = _start(command, cores)
+        with _stopping(process):
+            _wait_for(port, process, "aimock")
+            yield Server(port, process.pid)
+
+
+@contextmanager
+def llmock(cores: Cores, peer: Llmock) -> Iterator[Server]:
+    port = _free_port()
+    command = [*peer.command, "serve", "--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
+    process = _start(command, cores)
+    with _stopping(process):
+        _wait_for(port, process, "llmock")
+        reply = {"type": "reply", "text": TEXT, "times": None}
+        answer = httpx.post(f"http://127.0.0.1:{port}/_llmock/scenario", json={"behaviors": [reply]}, trust_env=False)
+        answer.raise_for_status()
+        yield Server(port, process.pid)
+
+
+def _our_writes(each: bool) -> list[bytes]:
+    name = "bench-each" if each else "bench-joined"
+    server = FakeServer({name: parse_script(name, SCRIPTS[name])})
+    head, _, body = request(name).partition(b"\r\n\r\n")
+    method, target, _ = head.decode().split("\r\n")[0].split(" ")
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    played, _ = server.provide(as_request(method, target, headers, body), True, True)
+    return [write.data for write in played.writes]
+
+
+def _start(
+    command: list[str], cores: Cores, variables: dict[str, str] | None = None, stdout: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    with cores.for_server():
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **(variables or {})},
+        )
+
+
+@contextmanager
+def _stopping(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    with ExitStack() as stack:
+        if process.stdout is not None:
+            stack.enter_context(process.stdout)
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(_STOP_S)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], name: str) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise CannotStart(f"{name} ended at once, with code {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+            return
+        time.sleep(0.05)
+    raise CannotStart(f"{name} did not listen within {_START_S:g} s")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _pin(core: int | None) -> None:
+    if sys.platform == "linux" and core is not None:
+        os.sched_setaffinity(0, {core})
+
+
+def _number(path: str, key: str) -> int | None:
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.removeprefix(key)) for line in lines if line.startswith(key)), None)
