@@ -214,7 +214,8 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     client = await case.connect(Transport.WEBSOCKET)
     assert client.opened is not None
     interval = client.opened.ping_interval
-    length = interval * 1.3 + 2  # more than the pause that is allowed below
+    allowed = interval * 1.1 + 0.5  # seconds without a ping
+    length = interval * 1.15 + 1  # more than that, and under 30 s with the usual interval of 25 s
     if length > LONGEST_UNASKED and not case.run.settings.slow:
         raise NotApplicable(f"takes a reply of {length:.0f} s, since the server pings every {interval:g} s (--slow)")
     script = await case.provider.register("beyond-a-ping", talk(length))
@@ -222,10 +223,9 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     reply = await stream.finish()
     times = [client.opened_at, *client.pings, reply.ended_at or client.opened_at]
     pause = max(later - earlier for earlier, later in pairwise(times))
-    grace = 1 + interval * 0.2
     seen = f"{len(client.pings)} pings, {pause:.1f} s without one; {reply.outcome()}"
-    expected = f"a ping every {interval:g} s ({grace:.1f} s of grace)"
-    case.holds("SIO-09", pause <= interval + grace, seen, expected, reply)
+    expected = f"a ping every {interval:g} s, {allowed:.1f} s at most"
+    case.holds("SIO-09", pause <= allowed, seen, expected, reply)
 
 
 @requirement("SIO-11", "SIO-03")
