@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
+import time
 from dataclasses import replace
 
 import httpx
@@ -14,6 +17,7 @@ from fake_providers.frames import Frame
 from fake_providers.journal import Journal
 from fake_providers.player import Player
 from fake_providers.wire import Grouping, plan
+from tests.fake_providers.kit import Served, request_bytes
 
 STREAM = Reply(
     200,
@@ -103,3 +107,40 @@ async def test_each_write_has_a_turn_of_the_loop_for_itself(grouping: Grouping, 
     Player(transport, made, Journal(), None, lambda _: finished.set()).start(False)
     await asyncio.wait_for(finished.wait(), 5)
     assert len(set(transport.writes)) == len(transport.writes) == turns
+
+
+LONG = 'about = "More than the buffers on the way hold."\n{writes}[[steps]]\ntokens = ["{token}"]\nrepeat = 8000\n'
+
+
+def slow_reply(served: Served, name: str, client: httpx.Client) -> bytes:
+    """The body that a client gets which reads only once the server cannot write any more; its ids left out."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        sock.settimeout(10)
+        sock.connect(("127.0.0.1", served.server.port))
+        sock.sendall(request_bytes(f"scenario {name} case {name}"))
+        written, seen = -1, -2
+        while written != seen or written <= 0:
+            time.sleep(0.1)
+            entries = client.get(f"{served.url}/_fake/journal", params={"case": name}).json()["entries"]
+            written, seen = (entries[0]["tokens"] if entries else -1), written
+        assert written < 8000, "the buffers took it all: the script is too short"
+        received = bytearray()
+        while not received.endswith(b"\r\n0\r\n\r\n"):
+            data = sock.recv(1 << 16)
+            assert data
+            received += data
+    chunks = re.sub(rb"\r\n[0-9a-f]+\r\n", b"\r\n", bytes(received).split(b"\r\n\r\n", 1)[1])
+    events = [line for line in chunks.split(b"\n") if line.startswith(b"data: ")]
+    return b"\n".join(re.sub(rb'"id":"[^"]*"', b"", event) for event in events)
+
+
+def test_a_slow_reader_gets_the_same_from_single_sends(served: Served) -> None:
+    """Single sends go past the transport until the socket is full; then it takes over, in order."""
+    with httpx.Client(trust_env=False, timeout=10) as client:
+        for name, writes in (("slow-joined", ""), ("slow-each", 'writes = "each"\n')):
+            script = LONG.format(writes=writes, token="word " * 40)
+            client.put(f"{served.url}/_fake/scripts/{name}", content=script).raise_for_status()
+        joined, each = (slow_reply(served, name, client) for name in ("slow-joined", "slow-each"))
+    assert each.count(b"\n") > 8000
+    assert each == joined
