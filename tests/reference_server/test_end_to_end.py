@@ -148,6 +148,11 @@ class Asker:
         self.events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
         self.client.on("*", lambda name, data: self.events.put_nowait((name, data)))
 
+    async def leave(self) -> None:
+        """Say goodbye, and wait for the client's own reader: cut off, it would leave its connection open."""
+        await self.client.disconnect()
+        await asyncio.wait_for(self.client.eio.wait(), 10)
+
     async def ask(self, *payload: object) -> list[tuple[str, dict[str, Any]]]:
         await self.client.emit("chat_stream", *payload)
         events: list[tuple[str, dict[str, Any]]] = []
@@ -178,11 +183,11 @@ async def test_socketio_replies_refuses_and_stops(url: str, fakes: FakesProcess,
     await asyncio.to_thread(journal_entry, fakes, case, entries="1")
     ((name, _),) = await asker.ask({"message": "hi"})
     assert name == "chat_stream_error"
-    await asker.client.disconnect()
+    await asker.leave()
     entry = await asyncio.to_thread(journal_entry, fakes, case, ended="1")
     assert entry["ended"] in ("client_closed", "client_reset")
     assert bystander.events.empty()
-    await bystander.client.disconnect()
+    await bystander.leave()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
