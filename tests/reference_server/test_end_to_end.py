@@ -1,6 +1,7 @@
 """The server as a process, with the fake providers behind it, over real sockets."""
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -149,9 +150,10 @@ class Asker:
         self.client.on("*", lambda name, data: self.events.put_nowait((name, data)))
 
     async def leave(self) -> None:
-        """Say goodbye, and wait for the client's own reader: cut off, it would leave its connection open."""
+        """Say goodbye, and wait for the client's own reader and writer."""
         await self.client.disconnect()
-        await asyncio.wait_for(self.client.eio.wait(), 10)
+        tasks = (self.client.eio.read_loop_task, self.client.eio.write_loop_task)
+        await asyncio.wait_for(asyncio.gather(*filter(None, tasks), return_exceptions=True), 10)
 
     async def ask(self, *payload: object) -> list[tuple[str, dict[str, Any]]]:
         await self.client.emit("chat_stream", *payload)
@@ -161,6 +163,8 @@ class Asker:
         return events
 
 
+# The official client does not read the answers to its POSTs: their connections are left to the collector.
+@pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 async def test_socketio_replies_refuses_and_stops(url: str, fakes: FakesProcess, transport: str) -> None:
     asker, bystander, case = Asker(), Asker(), new_case()
@@ -188,6 +192,8 @@ async def test_socketio_replies_refuses_and_stops(url: str, fakes: FakesProcess,
     assert entry["ended"] in ("client_closed", "client_reset")
     assert bystander.events.empty()
     await bystander.leave()
+    del asker, bystander
+    gc.collect()  # here, where the warning is known, and not in the middle of a later test
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
