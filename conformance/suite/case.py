@@ -43,8 +43,8 @@ class Case:
     # -- asking
 
     def message(self, text: str, script: str, case: str) -> str:
-        """The text to send. With the fakes behind the server it says which script they shall play."""
-        return f"{text} scenario {script} case {case}" if self.run.provider else text
+        """The text to send; see `Run.message`."""
+        return self.run.message(text, script, case)
 
     async def start(
         self,

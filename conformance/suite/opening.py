@@ -6,6 +6,7 @@ import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from conformance.suite.pacer import STREAM
 from fake_providers.process import start_fakes
 from harness.errors import ChatproofError
 from harness.http import Exchange, Request
@@ -73,7 +74,7 @@ def environment(fakes_url: str, key: str, settings: Settings) -> dict[str, str]:
 
 def first_ask(target: Target, message: str, session: str) -> Request:
     """The ask by which a chat server is known."""
-    return Request.json("POST", "/api/chat/stream", {"message": message, "session_id": session})
+    return Request.json("POST", STREAM, {"message": message, "session_id": session})
 
 
 def why_unfit(exchange: Exchange) -> str:

@@ -84,7 +84,7 @@ class Run:
 
     async def _first_reply(self) -> Transcript:
         case = self.new_case()
-        text = f"Please say hello. scenario hello case {case}" if self.provider else "Please say hello."
+        text = self.message("Please say hello.", "hello", case)
         deadlines = Deadlines(silence=self.settings.silence, whole=self.settings.silence * 3)
         while True:
             await self.pacer.pace(STREAM)
@@ -179,6 +179,10 @@ class Run:
         return Record(requirement_id, Verdict.NOT_TESTABLE, reason)
 
     # -- names
+
+    def message(self, text: str, script: str, case: str) -> str:
+        """The text to send. With the fakes behind the server it says which script they shall play."""
+        return f"{text} scenario {script} case {case}" if self.provider else text
 
     def new_case(self) -> str:
         """A case id, fresh in all runs: plain lower-case letters, digits and dashes."""
