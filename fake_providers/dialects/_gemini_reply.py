@@ -14,7 +14,7 @@ from typing import Any, Final
 from fake_providers import tokens
 from fake_providers.dialects._gemini_errors import meant
 from fake_providers.dialects._gemini_json import Escapes, compact, pretty, quoted
-from fake_providers.dialects._one_piece import in_one_piece
+from fake_providers.dialects._one_piece import html_page, in_one_piece
 from fake_providers.exchange import Ask, Headers, Reply
 from fake_providers.frames import Frame
 from fake_providers.script import Fail
@@ -213,7 +213,7 @@ def _status(ask: Ask, fail: Fail, due: float) -> Reply:
         headers, body = (JSON_TYPE, *HEADERS), error_body(error, ask.flavour == ARRAY)
     elif fail.body == "html":
         headers = (("content-type", "text/html; charset=UTF-8"), *HEADERS)
-        body = b"<html><head><title>%d</title></head><body><h1>%d</h1></body></html>\n" % (code, code)
+        body = html_page(code)
     return Reply(code, headers, (Frame(body, due),), "complete", due, due, faulted=True)
 
 

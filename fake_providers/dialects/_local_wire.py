@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from fake_providers.dialects._one_piece import in_one_piece
+from fake_providers.dialects._one_piece import html_page, in_one_piece
 from fake_providers.exchange import Ask, Headers, Reply
 from fake_providers.frames import Frame
 from fake_providers.script import Fail, Script
@@ -163,7 +163,7 @@ def _status(fail: Fail, due: float, voice: Voice) -> Reply:
         headers, body = (voice.json_header, *headers), voice.failure(fail.status, fail)
     elif fail.body == "html":
         headers = (("content-type", "text/html"), *headers)
-        body = b"<html><head><title>%d</title></head><body><h1>%d</h1></body></html>\n" % ((fail.status,) * 2)
+        body = html_page(fail.status)
     return Reply(fail.status, headers, (Frame(body, due),), "complete", due, due, faulted=True)
 
 

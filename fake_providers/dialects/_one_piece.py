@@ -32,3 +32,8 @@ def in_one_piece(line: Timeline, headers: Headers, body: Callable[[], bytes]) ->
         torn=half if torn else b"",
         faulted=True,
     )
+
+
+def html_page(status: int) -> bytes:
+    """What stands in front of a provider says with an error status in the provider's place."""
+    return b"<html><head><title>%d</title></head><body><h1>%d</h1></body></html>\n" % (status, status)

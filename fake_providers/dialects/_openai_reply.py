@@ -8,7 +8,7 @@ from collections.abc import Callable
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Final
 
-from fake_providers.dialects._one_piece import in_one_piece
+from fake_providers.dialects._one_piece import html_page, in_one_piece
 from fake_providers.dialects._openai_check import Problem
 from fake_providers.dialects._openai_errors import (
     ALWAYS,
@@ -125,5 +125,5 @@ def _status(fail: Fail, due: float, headers: Headers) -> Reply:
         headers, body = (JSON, *headers), failure(fail.status, fail)
     elif fail.body == "html":
         headers = (("content-type", "text/html"), *headers)
-        body = b"<html><head><title>%d</title></head><body><h1>%d</h1></body></html>\n" % ((fail.status,) * 2)
+        body = html_page(fail.status)
     return Reply(fail.status, headers, (Frame(body, due),), "complete", due, due, faulted=True)
