@@ -65,7 +65,7 @@ def judge(name: str, folder: Path) -> Outcome:
     """Run the suite against one server."""
     report = folder / f"{name}.json"
     command = [sys.executable, "-m", "pytest", "conformance", "-q", "-p", "no:cacheprovider"]
-    for plugin in ("hypothesispytest", "respx", "anyio"):  # slow to import
+    for plugin in ("hypothesispytest", "respx", "anyio", "schemathesis", "xdist", "base_url"):  # slow to import
         command += ["-p", f"no:{plugin}"]
     command += ["--start", SERVER + name, "--report-json", str(report)]
     if name != PLAIN:
