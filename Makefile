@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 JS     := tests/clients/js
 
-.PHONY: help setup test lint conformance serve clean lock
+.PHONY: help setup test lint conformance load serve clean lock
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,10 @@ lint: $(READY)  ## ruff and mypy alone
 
 conformance: $(READY)  ## fakes + reference server + the whole suite
 	$(BIN)/python -m pytest conformance --start "python -m reference_server --port {port}"
+
+load: $(READY)  ## 20 s of load on the offline reference server, judged by the API document's figures
+	$(BIN)/chatproof load run --start "python -m reference_server --port {port}" --message "scenario paced" \
+		--users 10 --duration 20 --json load.report.json
 
 serve: $(READY)  ## the reference server, offline, on port 5000
 	$(BIN)/python -m reference_server

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -25,6 +27,8 @@ exit codes: 0 every MUST row is kept; 1 one is violated or not testable; 2 the s
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and give its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["load"]:
+        return load(words[1:])
     parser = argparse.ArgumentParser(
         prog="chatproof", description="Proof that a streaming chat backend works.", add_help=True
     )
@@ -38,8 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="all options: pytest --help, under 'chatproof'",
         add_help=words[1:] in (["-h"], ["--help"]),
     )
+    commands.add_parser("load", help="load a server and judge it: chatproof load run --host URL", add_help=False)
     _, rest = parser.parse_known_args(words)
     return int(pytest.main([suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *rest]))
+
+
+def load(arguments: Sequence[str]) -> int:
+    """Become `python -m loadtests`: gevent must patch the standard library before anything else has imported it, and
+    a signal must reach the run itself. Returns only where a process cannot be replaced."""
+    command = [sys.executable, "-m", "loadtests", *arguments]
+    if os.name == "posix":
+        os.execv(command[0], command)
+    return subprocess.run(command, check=False).returncode
 
 
 def suite() -> str:

@@ -1,0 +1,160 @@
+"""The client's own error: our readers against a script that is known, at the concurrency that is planned."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import gevent  # type: ignore[import-untyped]  # gevent ships no types
+from gevent.socket import wait_read  # type: ignore[import-untyped]
+
+from loadtests.accuracy import Calibration
+from loadtests.calibration.script import Script
+from loadtests.errors import LoadError
+from loadtests.histogram import Histogram
+from loadtests.options import Options
+from loadtests.readers.reading import Outcome, Reading
+from loadtests.session import Session
+from loadtests.target import Target
+
+ROUNDS: Final = 2
+_STAMPS: Final = re.compile(rb'"received": "(\d{19})", "due": "(\d{19})", "sent": "(\d{19})"')
+_START_S: Final = 10.0
+
+
+@contextmanager
+def serving(script: Script) -> Iterator[int]:
+    """The bare server in a process of its own, on the port that is given. Raises LoadError."""
+    command = [sys.executable, "-m", "loadtests.calibration.server", json.dumps(asdict(script))]
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
+        try:
+            yield int(_first_line(process))
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()  # the server's sign to end
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _first_line(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    number = process.stdout.fileno()
+    line = b""
+    with contextlib.suppress(TimeoutError):
+        wait_read(number, _START_S)
+        line = os.read(number, 100)  # a few digits, written at once
+    if not line.strip().isdigit():
+        process.kill()
+        raise LoadError("the calibration's server did not start")
+    return line
+
+
+def calibrate(transport: str, streams: int, script: Script | None = None, rounds: int = ROUNDS) -> Calibration:
+    """Play the script to so many streams at the same time. `transport`: sse or socketio. Raises LoadError."""
+    script = script or Script()
+    errors = _Errors()
+    with serving(script) as port:
+        session = Session(Target("http", "127.0.0.1", port), Options(transport=transport, rotate=False, sample=10_000))
+        session.on_reading = errors.readings.append  # compared when nothing is being stamped any more
+        began, cpu = time.monotonic(), time.process_time()
+        try:
+            users = [gevent.spawn(_user, session, index / streams * script.seconds, rounds) for index in range(streams)]
+            with session.quiet():
+                gevent.joinall(users, timeout=script.seconds * (rounds + 1) * 5 + 10)
+            used = (time.process_time() - cpu) / (time.monotonic() - began)
+            gevent.killall(users)
+            session.finish(0)
+        finally:
+            session.close()
+    return errors.of(transport, streams, used)
+
+
+def _user(session: Session, wait: float, rounds: int) -> None:
+    gevent.sleep(wait)
+    reader = session.connect() if session.options.transport == "socketio" else None
+    if session.options.transport == "socketio" and reader is None:
+        return
+    for _ in range(rounds):
+        if reader is not None:
+            session.ask_on(reader, session.compose())
+        else:
+            session.ask(session.compose())
+    if reader is not None:
+        reader.close()
+
+
+class _Errors:
+    """What a client made of stamped streams."""
+
+    def __init__(self) -> None:
+        self.first, self.between, self.late = Histogram(), Histogram(), Histogram()
+        self.readings: list[Reading] = []
+        self.replies = self.failed = 0
+        self.why = ""
+
+    def take(self, reading: Reading) -> None:
+        """Compare one stream with the stamps inside it."""
+        stamps = [[int(part) / 1e9 for part in found] for found in _STAMPS.findall(reading.recording.raw)]
+        if reading.outcome is not Outcome.COMPLETE or len(stamps) != len(reading.token_times):
+            self.failed += 1
+            self.why = reading.detail or str(reading.outcome)
+            return
+        self.replies += 1
+        assert reading.first_token is not None
+        received, _, sent = stamps[0]
+        self.first.add(abs(reading.first_token - (sent - received)))
+        measured = [later - earlier for earlier, later in pairwise(reading.token_times)]
+        written = [later[2] - earlier[2] for earlier, later in pairwise(stamps)]
+        self.between.extend(abs(ours - true) for ours, true in zip(measured, written, strict=True))
+        self.late.extend(sent - due for _, due, sent in stamps)
+
+    def of(self, transport: str, streams: int, cpu: float) -> Calibration:
+        """The errors found. Raises LoadError where too few streams were whole."""
+        for reading in self.readings:
+            self.take(reading)
+        self.readings.clear()
+        if self.replies < max(1, self.failed):
+            raise LoadError(f"calibration failed: {self.failed} of its streams did not come whole: {self.why}")
+
+        def figure(histogram: Histogram, percent: float) -> float:
+            return histogram.percentile(percent) or 0.0
+
+        return Calibration(
+            transport,
+            streams,
+            self.replies,
+            first_token_p50=figure(self.first, 50),
+            first_token_p99=figure(self.first, 99),
+            inter_token_p50=figure(self.between, 50),
+            inter_token_p99=figure(self.between, 99),
+            server_late_p99=figure(self.late, 99),
+            client_cpu=cpu,
+            failed=self.failed,
+        )
+
+
+def told(calibration: Calibration) -> str:
+    """A calibration in two lines."""
+    one = calibration
+    ms = [f"{value * 1000:.2f}" for value in (one.first_token_p50, one.first_token_p99)]
+    gap = [f"{value * 1000:.2f}" for value in (one.inter_token_p50, one.inter_token_p99)]
+    late = f"{one.server_late_p99 * 1000:.2f}"
+    return (
+        f"calibration: {one.streams} streams over {one.transport}: the client's own error is {ms[0]} ms (p50) and "
+        f"{ms[1]} ms (p99)\nfor the first token, {gap[0]} and {gap[1]} ms between tokens; "
+        f"client at {one.client_cpu * 100:.0f} % of a core, server late by {late} ms (p99)"
+    )

@@ -1,0 +1,53 @@
+"""The known script: what the bare server plays, and its stamps inside the events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+STAMP_DIGITS: Final = 19
+"""Stamps are time.monotonic_ns() in that many digits, as a string: all events have a known length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Seconds to the first token and between tokens, and how many there are."""
+
+    first_token: float = 0.2
+    inter_token: float = 0.01
+    tokens: int = 100
+
+    @property
+    def seconds(self) -> float:
+        """How long one reply takes."""
+        return self.first_token + self.inter_token * (self.tokens - 1)
+
+    def due(self, index: int) -> float:
+        """When write `index` is due, in seconds after the request; the completion goes with the last token."""
+        return self.first_token + self.inter_token * min(index, self.tokens - 1)
+
+
+def token_events(script: Script) -> list[tuple[bytes, bytes]]:
+    """Per token the object before and behind the stamps' digits: `…"sent": "` NUMBER `"}`.
+
+    The object holds `received` and `due` too: see `filled`.
+    """
+    events, partial = [], ""
+    for index in range(script.tokens):
+        token = f" word{index % 10}"
+        partial += token
+        text = f'{{"token": "{token}", "count": {index + 1}, "partial": "{partial}", "received": "'
+        events.append((text.encode(), b'"}'))
+    return events
+
+
+def completion(script: Script) -> bytes:
+    """The completion's object."""
+    full = "".join(f" word{index % 10}" for index in range(script.tokens))
+    rate = script.tokens / script.seconds
+    text = (
+        f'{{"done": true, "tokens": {script.tokens}, "duration": {script.seconds:.3f}, '
+        f'"tokens_per_second": {rate:.2f}, "full_response": "{full}", "user": "anonymous", '
+        '"timestamp": "2025-11-20T18:15:30.123456"}'
+    )
+    return text.encode()

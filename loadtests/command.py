@@ -1,0 +1,227 @@
+"""`chatproof load`: run, calibrate, search."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from loadtests.accuracy import Calibration
+from loadtests.errors import LoadError
+from loadtests.objectives import DEFAULT
+from loadtests.options import TRANSPORTS, Options
+from loadtests.plan import SHAPES, Plan
+from loadtests.readers.sse import Limits
+from loadtests.result import Result, summary
+from loadtests.target import Target
+
+MOST_CALIBRATED = 1000
+SMALLEST_CALIBRATED = 16  # a search that begins below has no use for more steps
+RUN_HELP = f"""\
+Load a server, and judge it by objectives.
+  chatproof load run --host http://127.0.0.1:5000 --users 50 --duration 60
+  chatproof load run --host URL --rate 20 --poisson --slo 'ttft_p95<800ms,inter_token_p99<200ms'
+  chatproof load run --start "python server.py {{port}}" --message "scenario paced"
+
+exit codes: 0 all objectives kept; 1 one is missed; 2 the client could not judge (no server, a broken option,
+interrupted, or its own error is more than a tenth of an objective). Without --slo: {DEFAULT}"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, and give its exit code."""
+    try:
+        given = _parser().parse_args(arguments)
+        code: int = given.do(given)
+    except LoadError as error:
+        sys.stderr.write(f"chatproof load: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 2
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="chatproof load", description="Load tests that know their own error.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    raw = argparse.RawDescriptionHelpFormatter
+    run = commands.add_parser("run", help="load a server and judge it", description=RUN_HELP, formatter_class=raw)
+    run.set_defaults(do=_run)
+    _add_target(run)
+    run.add_argument("--users", type=float, help="closed loop: so many users, each with one stream at a time (10)")
+    run.add_argument("--rate", type=float, help="open loop: so many streams a second, however slow the server is")
+    run.add_argument("--poisson", action="store_true", help="with --rate: random arrivals, as of people")
+    run.add_argument("--shape", choices=SHAPES, default="constant", help="how the load goes over time")
+    run.add_argument("--duration", type=_seconds, default=60.0, help="such as 20, 90s, 5m, 2h (60 s)")
+    run.add_argument("--json", type=Path, help="write the result document here")
+    run.add_argument("--csv", help="write PREFIX_metrics.csv and PREFIX_series.csv")
+    run.add_argument("--no-calibration", action="store_true", help="do not measure the client's own error first")
+    calibration = commands.add_parser("calibrate", help="measure the client's own error")
+    calibration.set_defaults(do=_calibrate)
+    calibration.add_argument("--users", type=int, default=50, help="streams at the same time (50)")
+    calibration.add_argument("--transport", choices=("sse", "socketio"), default="sse")
+    searching = commands.add_parser("search", help="find the highest rate that keeps the objectives")
+    searching.set_defaults(do=_search)
+    _add_target(searching)
+    searching.add_argument("--from", dest="first", type=float, default=1.0, help="streams a second to begin with (1)")
+    searching.add_argument("--to", dest="most", type=float, default=1000.0, help="streams a second at most (1000)")
+    searching.add_argument("--each", type=_seconds, default=15.0, help="how long each rate is tried (15 s)")
+    searching.add_argument("--poisson", action="store_true", help="random arrivals, as of people")
+    searching.add_argument("--json", type=Path, help="write the best rate's result document here")
+    return parser
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--host", help="the server's URL")
+    where.add_argument("--start", metavar="COMMAND", help="start it, {port} filled in, with fake providers behind it")
+    parser.add_argument("--scripts", action="append", default=[], help="with --start: a folder of further scripts")
+    parser.add_argument("--transport", choices=TRANSPORTS, default="sse", help="how users ask (sse)")
+    parser.add_argument("--messages", help="file of messages, one a line")
+    parser.add_argument("--message", help="the one message to send")
+    parser.add_argument("--jwt", help="a JWT, or @FILE with one a line")
+    parser.add_argument("--think", default="0", help="seconds between asks, such as 2 or 1..5 (0)")
+    parser.add_argument("--provider-url", help="the fake providers behind the server: adds what the server adds")
+    parser.add_argument("--slo", default=DEFAULT, help="objectives, such as ttft_p95<1s,tokens_per_second_p5>5")
+    parser.add_argument("--silence", type=_seconds, default=30.0, help="a stream that is silent so long failed (30 s)")
+    parser.add_argument(
+        "--drain", type=_seconds, default=10.0, help="streams may take so long to end at the end (10 s)"
+    )
+
+
+def _seconds(text: str) -> float:
+    factors = {"s": 1, "m": 60, "h": 3600}
+    number, factor = (text[:-1], factors[text[-1]]) if text[-1:] in factors else (text, 1)
+    try:
+        value = float(number) * factor
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1e7:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time, such as 20, 90s, 5m or 2h")
+    return value
+
+
+def _options(given: argparse.Namespace, provider_url: str | None) -> Options:
+    return Options.read(
+        transport=given.transport,
+        messages=given.messages,
+        message=given.message,
+        jwt=given.jwt,
+        think=given.think,
+        provider_url=provider_url,
+        slo=given.slo,
+        limits=Limits(silence=given.silence),
+        patience=given.drain,
+    )
+
+
+def _where(given: argparse.Namespace, stack: ExitStack) -> tuple[Target, str | None]:
+    if given.start is None:
+        return Target.parse(given.host), given.provider_url
+    from loadtests.starting import started
+
+    server = stack.enter_context(started(given.start, tuple(given.scripts)))
+    return Target.parse(server.url), given.provider_url or server.provider_url
+
+
+def _measured(transport: str, streams: float) -> Calibration:
+    from loadtests.calibration.run import calibrate, told
+
+    kind = "socketio" if transport.startswith("socket") else "sse"
+    calibration = calibrate(kind, max(1, min(MOST_CALIBRATED, math.ceil(streams))))
+    sys.stderr.write(f"{told(calibration)}\n")
+    return calibration
+
+
+def _run(given: argparse.Namespace) -> int:
+    if given.users is not None and given.rate is not None:
+        raise LoadError("--users and --rate exclude each other: a closed loop has users, an open one a rate")
+    if given.poisson and given.rate is None:
+        raise LoadError("--poisson needs --rate")
+    plan = Plan(given.rate or given.users or 10.0, given.duration, given.shape)
+    _options(given, None)  # what is wrong with the words is said before anything is started
+    _writable(given)
+    from loadtests.run import Load, execute, reachable
+
+    with ExitStack() as stack:
+        target, provider_url = _where(given, stack)
+        reachable(target)
+        options = _options(given, provider_url)
+        # of an open loop nobody knows how many streams there will be at a time: those of two seconds, say
+        calibration = None if given.no_calibration else _measured(given.transport, plan.peak * (2 if given.rate else 1))
+        result = execute(Load(target, plan, given.rate is not None, given.poisson), options, calibration)
+        _write(given, result)
+        sys.stdout.write(f"{summary(result)}\n{_conclusion(result)}\n")
+    return 2 if result.meta["interrupted"] else result.exit_code
+
+
+def _conclusion(result: Result) -> str:
+    if result.meta["interrupted"]:
+        return "chatproof load: INTERRUPTED: these are the figures so far"
+    total = result.metrics.outcomes.total()
+    if result.metrics.complete_share == 0:
+        common = next(iter(result.metrics.details.most_common(1)), ("no reason given", 0))[0]
+        return f"chatproof load: MISSED: no stream of {total} was complete; {common}"
+    if result.metrics.complete_share is None and (limited := result.metrics.outcomes["refused 429"]):
+        return (
+            f"chatproof load: NOT JUDGED: {limited} streams were refused with 429 and none was let in: ask less often"
+        )
+    return f"chatproof load: {result.verdict.upper()}: {total} streams in {result.meta['seconds']:.0f} s"
+
+
+def _writable(given: argparse.Namespace) -> None:
+    for name, path in (("--json", given.json), ("--csv", Path(given.csv) if given.csv else None)):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise LoadError(f"{name}: there is no folder {path.resolve().parent}")
+
+
+def _write(given: argparse.Namespace, result: Result) -> None:
+    try:
+        if given.json:
+            result.write_json(given.json)
+        if getattr(given, "csv", None):
+            result.write_csv(given.csv)
+    except OSError as error:
+        raise LoadError(f"cannot write {error.filename}: {error.strerror}") from error
+
+
+def _calibrate(given: argparse.Namespace) -> int:
+    if not 1 <= given.users <= MOST_CALIBRATED:
+        raise LoadError(f"--users: 1 to {MOST_CALIBRATED} streams can be calibrated")
+    import locust  # noqa: F401  # its patches are part of what is measured
+
+    _measured(given.transport, given.users)
+    return 0
+
+
+def _search(given: argparse.Namespace) -> int:
+    if not 0 < given.first <= given.most:
+        raise LoadError("--from must be above 0 and not above --to")
+    _options(given, None)
+    from loadtests.run import Load, execute, reachable
+    from loadtests.search import search
+
+    with ExitStack() as stack:
+        target, provider_url = _where(given, stack)
+        reachable(target)
+        options = _options(given, provider_url)
+        calibrations: dict[int, Any] = {}
+
+        def trial(rate: float) -> Result:
+            size = 2 ** math.ceil(math.log2(max(SMALLEST_CALIBRATED, rate * 2)))
+            if size not in calibrations:
+                calibrations[size] = _measured(given.transport, size)
+            load = Load(target, Plan(rate, given.each), open_loop=True, poisson=given.poisson)
+            return execute(load, options, calibrations[size], quiet=True)
+
+        found = search(trial, given.first, given.most, tell=lambda line: print(line, file=sys.stderr))  # noqa: T201
+        if found.best_result is not None:
+            if given.json:
+                found.best_result.write_json(given.json)
+            sys.stdout.write(f"{summary(found.best_result)}\n")
+        best = f"{found.best:.3g} streams/s" if found.best is not None else "none"
+        sys.stdout.write(f"chatproof load: highest rate that keeps the objectives: {best} ({found.why})\n")
+    return 0 if found.best is not None else found.tried[-1][1]

@@ -1,0 +1,236 @@
+"""What is measured: histograms, outcomes, a series by the second, and a sample of whole streams."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+from harness.protocol.findings import Violation
+from loadtests.histogram import Histogram
+from loadtests.readers.reading import Outcome, Reading
+
+SECONDS: Final = "s"
+RATE: Final = "tokens/s"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A metric: its unit, its title, and whether more is better."""
+
+    title: str
+    unit: str = SECONDS
+    more_is_better: bool = False
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "ttft": Kind("time to first token"),
+    "inter_token": Kind("time between tokens"),
+    "largest_gap": Kind("largest gap between tokens of a stream"),
+    "end_to_end": Kind("end to end"),
+    "tokens_per_second": Kind("tokens per second of a stream", RATE, more_is_better=True),
+    "connect": Kind("time to connect"),
+    "stop_to_last_token": Kind("from the user's stop to the last token"),
+    "upstream_cancel": Kind("from the user's stop to the provider's loss of its client"),
+    "overhead": Kind("what the server adds to the provider's first token"),
+    "plain": Kind("end to end, plain chat"),
+    "reader_lag": Kind("from the kernel's receive stamp to ours"),
+}
+SCALES: Final = {SECONDS: 1e6, RATE: 1e3}
+SAMPLED_STREAMS: Final = 200
+_EXAMPLES: Final = 20
+_SAMPLED_TOKENS: Final = 2_000
+_FAILED: Final = frozenset(Outcome) - {Outcome.COMPLETE, Outcome.INTERRUPTED, Outcome.LIMITED, Outcome.UNFINISHED}
+
+
+@dataclass(slots=True)
+class Second:
+    """What happened in one second: streams started and over, failures, tokens; first tokens' times."""
+
+    started: int = 0
+    ended: int = 0
+    failed: int = 0
+    tokens: int = 0
+    ttft: Histogram = field(default_factory=Histogram)
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Everything of a run, or of a part of one. `offset` turns readings' times into those since the epoch."""
+
+    offset: float = 0.0
+    histograms: dict[str, Histogram] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    details: Counter[str] = field(default_factory=Counter)
+    violations: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    trust: Counter[str] = field(default_factory=Counter)
+    series: dict[int, Second] = field(default_factory=dict)
+    streams: list[dict[str, Any]] = field(default_factory=list)
+
+    def of(self, name: str) -> Histogram:
+        """The histogram of a metric. KeyError for one that there is not."""
+        if name not in self.histograms:
+            self.histograms[name] = Histogram(SCALES[KINDS[name].unit])
+        return self.histograms[name]
+
+    def take(self, reading: Reading) -> None:
+        """Take one stream."""
+        recording, tokens = reading.recording, reading.token_times
+        self.outcomes[reading.outcome] += 1
+        if reading.detail:
+            self._detail(f"{reading.outcome}: {reading.detail}")
+        if recording.connected_at is not None:
+            self.of("connect").add(recording.connected_at - recording.asked_at)
+        if recording.plain:
+            if reading.whole is not None:
+                self.of("plain").add(reading.whole)
+        elif tokens:
+            self._tokens(reading)
+        self._trust(reading)
+        self._second(reading)
+        self._sample(reading)
+
+    def _tokens(self, reading: Reading) -> None:
+        tokens, stopped_at = reading.token_times, reading.recording.stopped_at
+        if reading.first_token is not None:
+            self.of("ttft").add(reading.first_token)
+        gaps = [later - earlier for earlier, later in pairwise(tokens)]
+        if gaps:
+            self.of("inter_token").extend(gaps)
+            self.of("largest_gap").add(max(gaps))
+        if reading.whole is not None:
+            self.of("end_to_end").add(reading.whole)
+            if reading.whole > 0:
+                self.of("tokens_per_second").add(len(tokens) / reading.whole)
+        if stopped_at is not None and reading.recording.listened:
+            self.of("stop_to_last_token").add(tokens[-1] - stopped_at)
+
+    def _detail(self, text: str) -> None:
+        if text in self.details or len(self.details) < _EXAMPLES:
+            self.details[text] += 1
+
+    def violated(self, found: Iterable[Violation]) -> None:
+        """Take what the strict checks said of one stream."""
+        self.trust["checked"] += 1
+        for violation in found:
+            self.violations[violation.id] += 1
+            self.examples.setdefault(violation.id, f"seen: {violation.seen}; expected: {violation.expected}")
+
+    def _trust(self, reading: Reading) -> None:
+        recording = reading.recording
+        self.trust["reads"] += len(recording.reads)
+        self.trust["tokens"] += len(reading.token_times)
+        self.trust["joined"] += reading.joined
+        self.of("reader_lag").extend(recording.lags)
+
+    def _second(self, reading: Reading) -> None:
+        recording = reading.recording
+        self._at(recording.intended_at).started += 1
+        end = self._at(recording.ended_at)
+        end.ended += 1
+        end.failed += reading.outcome in _FAILED
+        for at, count in Counter(map(int, (at + self.offset for at in reading.token_times))).items():
+            self.series.setdefault(at, Second()).tokens += count
+        if reading.first_token is not None:
+            self._at(reading.token_times[0]).ttft.add(reading.first_token)
+
+    def _at(self, time: float) -> Second:
+        return self.series.setdefault(int(time + self.offset), Second())
+
+    def _sample(self, reading: Reading) -> None:
+        """Keep each stream with the same chance (a reservoir), however many there are."""
+        seen = self.outcomes.total()
+        place = len(self.streams) if len(self.streams) < SAMPLED_STREAMS else random.randrange(seen)
+        if place >= SAMPLED_STREAMS:
+            return
+        start = reading.recording.intended_at
+        stream = {
+            "start": round(start + self.offset, 6),
+            "tokens": [round(at - start, 6) for at in reading.token_times[:_SAMPLED_TOKENS]],
+            "end": round(reading.recording.ended_at - start, 6),
+            "outcome": str(reading.outcome),
+        }
+        if place == len(self.streams):
+            self.streams.append(stream)
+        else:
+            self.streams[place] = stream
+
+    # -- what a verdict needs
+
+    @property
+    def complete_share(self) -> float | None:
+        """Per cent of the streams that were to end in a completion and did; None where there was none."""
+        complete = self.outcomes[Outcome.COMPLETE]
+        judged = complete + sum(self.outcomes[outcome] for outcome in _FAILED)
+        return 100 * complete / judged if judged else None
+
+    @property
+    def failed(self) -> int:
+        """Streams that failed; those refused by a limit are counted apart."""
+        return sum(self.outcomes[outcome] for outcome in _FAILED)
+
+    # -- merging
+
+    def merge(self, other: Metrics) -> None:
+        """Take all that another part of the run has seen."""
+        for name, histogram in other.histograms.items():
+            self.of(name).merge(histogram)
+        chance = self.outcomes.total(), other.outcomes.total()
+        for mine, theirs in (
+            (self.outcomes, other.outcomes),
+            (self.details, other.details),
+            (self.violations, other.violations),
+            (self.trust, other.trust),
+        ):
+            mine.update(theirs)
+        self.details = Counter(dict(self.details.most_common(_EXAMPLES)))
+        self.examples = other.examples | self.examples
+        for at, second in other.series.items():
+            mine_then = self.series.setdefault(at, Second())
+            for name in ("started", "ended", "failed", "tokens"):
+                setattr(mine_then, name, getattr(mine_then, name) + getattr(second, name))
+            mine_then.ttft.merge(second.ttft)
+        self.streams = _sampled(self.streams, other.streams, chance)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as plain data that a worker can send."""
+        return {
+            "histograms": {name: histogram.to_json() for name, histogram in self.histograms.items()},
+            "outcomes": dict(self.outcomes),
+            "details": dict(self.details),
+            "violations": dict(self.violations),
+            "examples": self.examples,
+            "trust": dict(self.trust),
+            "series": [
+                [at, one.started, one.ended, one.failed, one.tokens, one.ttft.to_json()]
+                for at, one in sorted(self.series.items())
+            ],
+            "streams": self.streams,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Metrics:
+        """What `to_json` gave. Raises KeyError, TypeError, ValueError for anything else."""
+        metrics = cls()
+        for name, histogram in data["histograms"].items():
+            metrics.of(name).merge(Histogram.from_json(histogram))
+        for name in ("outcomes", "details", "violations", "trust"):
+            getattr(metrics, name).update(data[name])
+        metrics.examples.update(data["examples"])
+        for at, started, ended, failed, tokens, ttft in data["series"]:
+            metrics.series[at] = Second(started, ended, failed, tokens, Histogram.from_json(ttft))
+        metrics.streams = list(data["streams"])
+        return metrics
+
+
+def _sampled(mine: list[dict[str, Any]], theirs: list[dict[str, Any]], seen: tuple[int, int]) -> list[dict[str, Any]]:
+    """A sample of both, each side with the share of streams that it saw."""
+    if len(mine) + len(theirs) <= SAMPLED_STREAMS:
+        return mine + theirs
+    from_mine = round(SAMPLED_STREAMS * seen[0] / max(1, sum(seen)))
+    from_mine = min(len(mine), max(from_mine, SAMPLED_STREAMS - len(theirs)))
+    return random.sample(mine, from_mine) + random.sample(theirs, min(len(theirs), SAMPLED_STREAMS - from_mine))

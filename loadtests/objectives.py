@@ -1,0 +1,169 @@
+"""Objectives, such as `ttft_p95<1s,tokens_per_second_p5>5`, and what a run says of each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, Final
+
+from loadtests.accuracy import Accuracy
+from loadtests.errors import LoadError
+from loadtests.metrics import KINDS, RATE, SECONDS, Metrics
+
+SHARE: Final = "complete_share"
+"""Per cent of the streams that ended in a completion, those refused by a limit left out."""
+DEFAULT: Final = f"ttft_p95<1s,tokens_per_second_p5>5,overhead_p95<100ms,{SHARE}>=99%"
+"""The API document's table: first token under 1 s, 5 to 10 tokens/s, under 100 ms added latency. And that
+replies arrive at all: without that, a server that fails fast would look good."""
+_NEEDS_PROVIDER: Final = frozenset({"overhead", "upstream_cancel"})
+TRUSTED_PART: Final = 0.1
+"""The client's own error may be that part of an objective's limit."""
+
+_FORM: Final = re.compile(r"([A-Za-z_]+?)(?:_(p\d+(?:\.\d+)?|mean|min|max))?\s*(<=|>=|<|>)\s*([0-9.]+)\s*(\S*)")
+_UNITS: Final = {
+    SECONDS: {"s": 1.0, "ms": 1e-3, "us": 1e-6, "": 1.0},
+    RATE: {"": 1.0, "/s": 1.0, "tokens/s": 1.0},
+    "%": {"%": 1.0, "": 1.0},
+}
+
+
+class Verdict(StrEnum):
+    """What a run says of an objective."""
+
+    KEPT = "kept"
+    MISSED = "missed"
+    UNJUDGED = "not judged"  # no data, or the client's own error is too large
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """One objective. `limit` in seconds, tokens/s or per cent; `percentile` None for `statistic` mean, min, max."""
+
+    text: str
+    metric: str
+    statistic: str
+    relation: str
+    limit: float
+
+    @property
+    def percentile(self) -> float | None:
+        """The percentile it is about, if it is about one."""
+        return float(self.statistic[1:]) if self.statistic.startswith("p") else None
+
+    def value(self, metrics: Metrics) -> float | None:
+        """The run's figure; None where there is none."""
+        if self.metric == SHARE:
+            return metrics.complete_share
+        histogram = metrics.histograms.get(self.metric)
+        if histogram is None or not histogram.count:
+            return None
+        if self.percentile is not None:
+            return histogram.percentile(self.percentile)
+        return {"mean": histogram.mean, "min": histogram.least, "max": histogram.most}[self.statistic]
+
+    def holds(self, value: float) -> bool:
+        """Whether a figure keeps it."""
+        match self.relation:
+            case "<":
+                return value < self.limit
+            case "<=":
+                return value <= self.limit
+            case ">":
+                return value > self.limit
+        return value >= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An objective, the run's figure with the client's own error, and the verdict with its reason."""
+
+    objective: Objective
+    value: float | None
+    error: float | None
+    verdict: Verdict
+    why: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As the result document has it."""
+        one = self.objective
+        return {
+            "text": one.text,
+            "metric": one.metric,
+            "statistic": one.statistic,
+            "relation": one.relation,
+            "limit": one.limit,
+            "value": self.value,
+            "error": self.error,
+            "verdict": str(self.verdict),
+            "why": self.why,
+        }
+
+
+def parse_objectives(text: str) -> list[Objective]:
+    """Read objectives. Raises LoadError with one line that names what is wrong."""
+    objectives = [_parse(part.strip()) for part in text.split(",") if part.strip()]
+    if not objectives:
+        raise LoadError("--slo names no objective, such as ttft_p95<1s")
+    return objectives
+
+
+def _parse(text: str) -> Objective:
+    form = _FORM.fullmatch(text)
+    if form is None:
+        raise LoadError(f"--slo: {text!r} is no objective; one looks like ttft_p95<1s or tokens_per_second_p5>5")
+    name, statistic, relation, number, unit = form.groups(default="")
+    if name != SHARE and name not in KINDS:
+        near = get_close_matches(name, [*KINDS, SHARE], n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join([*KINDS, SHARE])}"
+        raise LoadError(f"--slo: no metric {name!r} in {text!r}{hint}")
+    if (name == SHARE) == bool(statistic):
+        wanted = "takes no statistic" if statistic else "needs one of p50, p95, p99, mean, min, max behind the metric"
+        raise LoadError(f"--slo: {text!r} {wanted}")
+    if statistic.startswith("p") and not 0 < float(statistic[1:]) <= 100:
+        raise LoadError(f"--slo: {text!r}: a percentile lies above 0 and at most at 100")
+    units = _UNITS["%" if name == SHARE else KINDS[name].unit]
+    if unit not in units:
+        raise LoadError(f"--slo: no unit {unit!r} for {name}; use {', '.join(filter(None, units))}")
+    try:
+        limit = float(number) * units[unit]
+    except ValueError as error:
+        raise LoadError(f"--slo: {number!r} in {text!r} is no number") from error
+    if limit <= 0:
+        raise LoadError(f"--slo: {text!r}: the limit must be above 0")
+    return Objective(text, name, statistic, relation, limit)
+
+
+def judge(objectives: list[Objective], metrics: Metrics, accuracy: Accuracy, provider: bool) -> list[Judged]:
+    """Judge each objective. `provider`: the fake providers are known to be behind the server."""
+    return [_judge(one, metrics, accuracy, provider) for one in objectives]
+
+
+def _judge(one: Objective, metrics: Metrics, accuracy: Accuracy, provider: bool) -> Judged:
+    value = one.value(metrics)
+    error, at_limit = accuracy.error(one.metric, value), accuracy.error(one.metric, one.limit)
+    if value is None:
+        if one.metric in _NEEDS_PROVIDER and not provider:
+            return Judged(one, None, error, Verdict.NOT_APPLICABLE, "needs the fake providers: --provider-url")
+        return Judged(one, None, error, Verdict.UNJUDGED, "the run has no such figure")
+    if at_limit is not None and at_limit > TRUSTED_PART * one.limit:
+        share = at_limit / one.limit * 100
+        why = f"the client's own error is {share:.0f} % of the limit: use fewer users, more workers or an idle machine"
+        return Judged(one, value, error, Verdict.UNJUDGED, why)
+    return Judged(one, value, error, Verdict.KEPT if one.holds(value) else Verdict.MISSED)
+
+
+def exit_code(judged: list[Judged], metrics: Metrics) -> int:
+    """0: all kept; 1: one missed; 2: none missed, but not all could be judged.
+
+    Where nothing but failures came there are no figures to judge by: that is the server's doing, and missed.
+    """
+    verdicts = {one.verdict for one in judged}
+    if Verdict.MISSED in verdicts:
+        return 1
+    nothing_arrived = metrics.complete_share == 0
+    if Verdict.UNJUDGED in verdicts:
+        return 1 if nothing_arrived else 2
+    return 0

@@ -1,0 +1,97 @@
+"""How a load goes over time: a level of users, or of streams a second, at each moment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from loadtests.errors import LoadError
+
+# points (part of the duration, part of the peak); straight lines lie between them
+_SHAPES: Final[dict[str, tuple[tuple[float, float], ...]]] = {
+    "constant": ((0, 1), (1, 1)),
+    "ramp": ((0, 0), (1, 1)),
+    "steps": (
+        (0, 0.2),
+        (0.2, 0.2),
+        (0.2, 0.4),
+        (0.4, 0.4),
+        (0.4, 0.6),
+        (0.6, 0.6),
+        (0.6, 0.8),
+        (0.8, 0.8),
+        (0.8, 1),
+        (1, 1),
+    ),
+    "spike": ((0, 0.1), (0.4, 0.1), (0.4, 1), (0.6, 1), (0.6, 0.1), (1, 0.1)),
+    "soak": ((0, 0), (0.05, 1), (0.95, 1), (1, 0)),
+}
+SHAPES: Final = tuple(_SHAPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A shape with its peak (users, or streams a second) and its duration in seconds."""
+
+    peak: float
+    duration: float
+    shape: str = "constant"
+
+    def __post_init__(self) -> None:
+        if self.shape not in _SHAPES:
+            raise LoadError(f"no shape {self.shape!r}; there are {', '.join(SHAPES)}")
+        if not 0 < self.duration < 1e7:
+            raise LoadError("the duration must be above 0 s")
+        if not 0 < self.peak <= 1e6:
+            raise LoadError("the number of users, or of streams a second, must be above 0")
+
+    def level(self, at: float) -> float:
+        """The level at so many seconds; 0 outside the plan."""
+        part = at / self.duration
+        if not 0 <= part < 1:
+            return 0.0
+        for (x0, y0), (x1, y1) in pairwise(_SHAPES[self.shape]):
+            if x0 <= part < x1:
+                return self.peak * (y0 + (y1 - y0) * (part - x0) / (x1 - x0))
+        return self.peak * _SHAPES[self.shape][-1][1]
+
+    def total(self, at: float) -> float:
+        """How many have been due by then: the level's integral, exactly."""
+        part = min(max(at / self.duration, 0.0), 1.0)
+        area = 0.0
+        for (x0, y0), (x1, y1) in pairwise(_SHAPES[self.shape]):
+            if part <= x0 or x0 == x1:
+                continue
+            end = min(part, x1)
+            y = y0 + (y1 - y0) * (end - x0) / (x1 - x0)
+            area += (end - x0) * (y0 + y) / 2
+        return area * self.peak * self.duration
+
+    def starts(self, *, poisson: bool = False, seed: int | None = None, share: float = 1.0) -> Iterator[float]:
+        """When each stream is due, in seconds from the start. `share`: of the rate, where several make the load.
+
+        Constant: evenly over the level's integral. Poisson: gaps of that integral are exponential with mean 1.
+        """
+        randoms = random.Random(seed)
+        due = 0.0
+        whole = self.total(self.duration) * share
+        while True:
+            due += randoms.expovariate(1) if poisson else 1.0
+            mark = due if poisson else due - 0.5
+            if mark >= whole:
+                return
+            yield self._when(mark / share)
+
+    def _when(self, amount: float) -> float:
+        """The inverse of `total`, by halving."""
+        low, high = 0.0, self.duration
+        for _ in range(60):
+            middle = (low + high) / 2
+            if self.total(middle) < amount:
+                low = middle
+            else:
+                high = middle
+        return high

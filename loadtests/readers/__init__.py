@@ -1,0 +1,1 @@
+"""Readers that stamp and append on arrival, and parsers that look at it all afterwards."""

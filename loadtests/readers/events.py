@@ -1,0 +1,128 @@
+"""The fast parser: which events stand in a stream and where each ends, without decoding the tokens.
+
+It must agree with `harness.protocol`, which judges a sample of the same streams: what it does not know at a
+glance it gives to that parser's own `decode_object` and `classify`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from harness.protocol.messages import Decoded, JsonFault, Kind, classify, decode_object
+
+_TOKEN_STARTS = (b'{"token": "', b'{"token":"')
+_EVENT_KINDS = {"chat_token": Kind.TOKEN, "chat_complete": Kind.COMPLETION, "chat_stream_error": Kind.ERROR}
+
+
+class Found(NamedTuple):
+    """One event: `end` is the offset behind its last byte. `body` is None for a token that was not decoded."""
+
+    kind: Kind
+    end: int
+    body: dict[str, Any] | None = None
+
+
+def kind_at_a_glance(data: bytes) -> Kind | None:
+    """`TOKEN` where the object is plainly one; None where it has to be decoded."""
+    plain = data.startswith(_TOKEN_STARTS) and data.endswith(b"}")
+    # those keys as whole strings: inside one, its quotes are escaped
+    return Kind.TOKEN if plain and b'"error"' not in data and b'"done"' not in data else None
+
+
+def sse_events(body: bytes, *, whole: bool = True) -> tuple[list[Found], list[str]]:
+    """The events of a `text/event-stream` body, and what else stands there, a line for each.
+
+    Of a body that is not `whole`, the line and the event that the cut went through are no faults of their own.
+    """
+    simple = _simple_events(body) if whole else None
+    if simple is not None:
+        return simple, []
+    found: list[Found] = []
+    faults: list[str] = []
+    lines: list[tuple[bytes, int]] = []  # data lines of the open event and where each ends
+    start = 3 if body.startswith(b"\xef\xbb\xbf") else 0
+    length = len(body)
+    while start < length:
+        end = body.find(b"\n", start)
+        stop = length if end < 0 else end
+        line = body[start:stop]
+        start = stop + 1
+        if line.endswith(b"\r"):
+            line = line[:-1]
+        if line.startswith(b"data:"):
+            lines.append((line[6:] if line.startswith(b"data: ") else line[5:], min(start, length)))
+        elif not line:
+            if lines:
+                _take(lines, min(start, length), found, faults)
+                lines = []
+        elif line == b"data":
+            lines.append((b"", min(start, length)))
+        elif not line.startswith((b":", b"event", b"id", b"retry")) and (whole or end >= 0):
+            faults.append(f"a line that is no SSE: {line[:80]!r}")
+    if lines:
+        _take(lines, length, found, faults if whole else [])
+        if whole and not faults:
+            faults.append("the last event is not ended by a blank line")
+    return found, faults
+
+
+def _simple_events(body: bytes) -> list[Found] | None:
+    """The events of a body in which every event is one `data: ` line with one object; None for any other."""
+    if b"\r" in body or not body.endswith(b"\n\n"):
+        return None
+    found: list[Found] = []
+    end = 0
+    for line in body[:-2].split(b"\n\n"):
+        if b"\n" in line or not line.startswith(b"data: "):
+            return None
+        end += len(line) + 2
+        data = line[6:]
+        if kind_at_a_glance(data) is not None:
+            found.append(Found(Kind.TOKEN, end))
+            continue
+        decoded = _decoded(data)
+        if decoded.body is None:
+            return None
+        found.append(Found(classify(decoded.body), end, decoded.body))
+    return found
+
+
+def _take(lines: list[tuple[bytes, int]], end: int, found: list[Found], faults: list[str]) -> None:
+    if len(lines) == 1:
+        kind = kind_at_a_glance(lines[0][0])
+        if kind is not None:
+            found.append(Found(kind, end))
+            return
+    whole = _decoded(b"\n".join(data for data, _ in lines))
+    if len(lines) == 1 or JsonFault.NOT_JSON not in whole.faults:
+        _add(whole, lines[0][0], end, found, faults)
+        return
+    for data, its_end in lines:
+        _add(_decoded(data), data, its_end, found, faults)
+
+
+def _decoded(data: bytes) -> Decoded:
+    return decode_object(data.decode("utf-8", "replace"))
+
+
+def _add(decoded: Decoded, data: bytes, end: int, found: list[Found], faults: list[str]) -> None:
+    if decoded.body is None:
+        faults.append(f"data that is no JSON object: {data[:80]!r}")
+    else:
+        found.append(Found(classify(decoded.body), end, decoded.body))
+
+
+def socket_event(packet: bytes) -> Found | None:
+    """The chat event of a Socket.IO packet in the default namespace; None for anything else. `end` is 0."""
+    if packet.startswith(b'42["chat_token",'):
+        return Found(Kind.TOKEN, 0) if packet.endswith(b"}]") else None
+    if packet.startswith((b'42["chat_complete",', b'42["chat_stream_error",')) and packet.endswith(b"]"):
+        name, _, rest = packet[4:].partition(b'",')
+        decoded = decode_object(rest[:-1].decode("utf-8", "replace"))
+        return Found(_EVENT_KINDS[name.decode()], 0, decoded.body or {})
+    return None
+
+
+def may_end(packet: bytes) -> bool:
+    """Whether a packet is an event after which no other of its reply comes."""
+    return packet.startswith((b'42["chat_complete"', b'42["chat_stream_error"'))

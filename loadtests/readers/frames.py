@@ -1,0 +1,83 @@
+"""WebSocket frames out of a server's raw bytes, without a WebSocket library's cost for each. Sans-IO.
+
+Extensions are never offered, so a frame is a header and its payload (RFC 6455, 5.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+
+class BadFrame(ValueError):
+    """A frame that no server may send; the text says why."""
+
+
+@dataclass(slots=True)
+class Frames:
+    """Feed it reads; it gives whole messages and control frames as (opcode, payload). Raises BadFrame."""
+
+    limit: int = 16 << 20  # bytes of one message
+    _rest: bytes = b""
+    _parts: list[bytes] = field(default_factory=list)
+    _opcode: int = 0
+
+    @property
+    def begun(self) -> bytes:
+        """The bytes of a frame that has begun and is not whole."""
+        return self._rest
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Take the next bytes and give what they complete."""
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
+        at, length = 0, len(data)
+        while length - at >= 2:
+            first, size = data[at], data[at + 1]
+            start = at + 2
+            if size == 126:
+                if length - at < 4:
+                    break
+                size, start = int.from_bytes(data[at + 2 : at + 4]), at + 4
+            elif size == 127:
+                if length - at < 10:
+                    break
+                size, start = int.from_bytes(data[at + 2 : at + 10]), at + 10
+            elif size > 127:
+                raise BadFrame("a masked frame from the server")
+            if size > self.limit:
+                raise BadFrame(f"a frame of {size} bytes")
+            if length - start < size:
+                break
+            at = start + size
+            payload = data[start:at]
+            if first == 0x81 and not self._parts:  # by far the most: a whole text message
+                yield TEXT, payload
+            else:
+                yield from self._other(first, payload)
+        self._rest = data[at:]
+
+    def _other(self, first: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
+        opcode, final = first & 0x0F, first & 0x80
+        if first & 0x70:
+            raise BadFrame(f"reserved bits in a frame's first byte {first:#x}")
+        if opcode in (CLOSE, PING, PONG):
+            if not final or len(payload) > 125:
+                raise BadFrame("a control frame that is fragmented or too long")
+            yield opcode, payload
+            return
+        if opcode not in (CONTINUATION, TEXT, BINARY) or (opcode == CONTINUATION) != bool(self._parts):
+            raise BadFrame(f"opcode {opcode} where none such may stand")
+        if opcode:
+            self._opcode = opcode
+        self._parts.append(payload)
+        if sum(map(len, self._parts)) > self.limit:
+            raise BadFrame(f"a message over {self.limit} bytes")
+        if final:
+            whole, self._parts = b"".join(self._parts), []
+            yield self._opcode, whole
+        elif not payload and len(self._parts) > 1000:
+            raise BadFrame("a message in ever more empty frames")

@@ -1,0 +1,140 @@
+"""HTTP/1.1 responses out of raw bytes: head, chunks, and whether the body is whole. Sans-IO.
+
+It judges framing as strictly as a client must to see a cut reply for what it is; a stream that is served over
+HTTP/1.0 or without a length ends with its connection, and cannot show a cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+HEAD_END = b"\r\n\r\n"
+MAX_HEAD = 64 * 1024
+LAST_CHUNK = b"0\r\n\r\n"
+
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?")
+_SIZE = re.compile(rb"[0-9a-fA-F]{1,12}")
+
+
+class NotHttp(ValueError):
+    """The answer does not begin as HTTP does; the text says how it begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and headers, names in lower case; `size` in bytes with the blank line. `length` None: not told."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    size: int
+
+    def get(self, name: str) -> str:
+        """A header's value, all its lines joined; "" where there is none."""
+        return ", ".join(value for key, value in self.headers if key == name)
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the body is in chunks."""
+        return self.get("transfer-encoding").lower().rpartition(",")[2].strip() == "chunked"
+
+    @property
+    def length(self) -> int | None:
+        """The body's length as the head tells it."""
+        value = self.get("content-length").strip()
+        return int(value) if value.isdigit() else None
+
+
+def read_head(raw: bytes) -> Head | None:
+    """The final response's head, interim ones passed over; None while it is not whole. Raises NotHttp."""
+    start = 0
+    while True:
+        end = raw.find(HEAD_END, start)
+        if end < 0:
+            if raw[start:] and not raw[start:].startswith(b"HTTP/"[: len(raw) - start]):
+                raise NotHttp(f"not HTTP: {raw[start : start + 60]!r}")
+            if len(raw) - start > MAX_HEAD:
+                raise NotHttp("headers without an end")
+            return None
+        first, *lines = raw[start:end].split(b"\r\n")
+        status = _STATUS.fullmatch(first)
+        if status is None:
+            raise NotHttp(f"not HTTP: {first[:60]!r}")
+        start = end + len(HEAD_END)
+        if int(status[1]) < 200 and int(status[1]) != 101:
+            continue
+        headers = []
+        for line in lines:
+            name, _, value = line.partition(b":")
+            headers.append((name.decode("latin-1").strip().lower(), value.decode("latin-1").strip()))
+        return Head(int(status[1]), headers, start)
+
+
+@dataclass(slots=True)
+class Body:
+    """A body without its framing. `ends`: per read, how much of the body had come with it."""
+
+    data: bytes
+    ends: list[int]
+    whole: bool
+    fault: str = ""
+
+
+def read_body(head: Head, raw: bytes, reads: Sequence[bytes], *, closed: bool) -> Body:
+    """Take the framing off. `closed`: the peer has hung up in order, which ends a body that has no other end."""
+    reached = list(accumulate(map(len, reads)))
+    if head.chunked:
+        return _chunks(head, raw, reached)
+    length = head.length
+    data = raw[head.size :] if length is None else raw[head.size : head.size + length]
+    ends = [min(max(at - head.size, 0), len(data)) for at in reached]
+    if length is None:
+        return Body(data, ends, closed, "" if closed else "the connection did not end in order")
+    whole = len(data) == length
+    return Body(data, ends, whole, "" if whole else f"{len(data)} of {length} bytes of the body came")
+
+
+def _chunks(head: Head, raw: bytes, reached: list[int]) -> Body:
+    spans: list[tuple[int, int]] = []
+    at, whole, fault = head.size, False, "the chunked body has no last chunk"
+    while True:
+        line_end = raw.find(b"\r\n", at)
+        if line_end < 0:
+            break
+        size_text = raw[at:line_end]
+        if not _SIZE.fullmatch(size_text):
+            size_text = size_text.partition(b";")[0].strip()  # an extension, which is rare
+        if not _SIZE.fullmatch(size_text):
+            fault = f"not a chunk's size: {raw[at : at + 40]!r}"
+            break
+        size = int(size_text, 16)
+        start = line_end + 2
+        if size == 0:
+            # trailers, if any, end with a blank line as the head does
+            whole = raw.startswith(b"\r\n", start) or raw.find(HEAD_END, start) >= 0
+            break
+        end = start + size
+        spans.append((start, min(end, len(raw))))
+        if end + 2 > len(raw):
+            break
+        if raw[end : end + 2] != b"\r\n":
+            fault = f"a chunk that is longer than it says: {raw[end : end + 20]!r}"
+            break
+        at = end + 2
+    data = b"".join(raw[start:end] for start, end in spans)
+    return Body(data, _body_ends(spans, reached), whole, "" if whole else fault)
+
+
+def _body_ends(spans: list[tuple[int, int]], reached: list[int]) -> list[int]:
+    """How much of the body each read had brought, both lists in order."""
+    ends = []
+    done, index = 0, 0  # bytes of whole spans so far
+    for at in reached:
+        while index < len(spans) and spans[index][1] <= at:
+            done += spans[index][1] - spans[index][0]
+            index += 1
+        part = max(0, at - spans[index][0]) if index < len(spans) else 0
+        ends.append(done + part)
+    return ends

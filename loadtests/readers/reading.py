@@ -1,0 +1,192 @@
+"""From a recording to what it says: the outcome, and when each token came."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from harness.protocol.messages import Kind
+from harness.protocol.transcript import End, Transport
+from loadtests.readers import frames
+from loadtests.readers.events import Found, socket_event, sse_events
+from loadtests.readers.http import Body, Head, NotHttp, read_body, read_head
+from loadtests.readers.recording import Recording
+
+
+class Outcome(StrEnum):
+    """How a stream ended, for the user who waits for it."""
+
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"  # the user left on purpose
+    ERROR_EVENT = "error event"
+    LIMITED = "refused 429"
+    REFUSED = "refused otherwise"  # any other status, or no connection
+    CUT = "cut"
+    RESET = "reset"
+    TIMEOUT = "timeout"
+    NO_TERMINAL = "no terminal event"
+    VIOLATION = "contract violation"
+    UNFINISHED = "unfinished"  # still on its way when the run ended
+
+
+_BROKEN = {
+    End.REFUSED: Outcome.REFUSED,
+    End.RESET: Outcome.RESET,
+    End.TIMEOUT: Outcome.TIMEOUT,
+    End.TRUNCATED: Outcome.CUT,
+    End.LEFT: Outcome.INTERRUPTED,
+    End.TOO_LARGE: Outcome.VIOLATION,
+}
+
+
+@dataclass(slots=True)
+class Reading:
+    """One stream, understood. Times are seconds of the recording's clock.
+
+    `joined`: token events that came in one read with the token before, so that their own arrival is not known.
+    `detail` says in a few words why it is not complete.
+    """
+
+    outcome: Outcome
+    recording: Recording
+    detail: str = ""
+    status: int | None = None
+    token_times: list[float] = field(default_factory=list)
+    terminal_at: float | None = None
+    joined: int = 0
+
+    @property
+    def first_token(self) -> float | None:
+        """Seconds from the intended start to the first token."""
+        return self.token_times[0] - self.recording.intended_at if self.token_times else None
+
+    @property
+    def whole(self) -> float | None:
+        """Seconds from the intended start to the terminal event of a complete reply."""
+        if self.outcome is not Outcome.COMPLETE or self.terminal_at is None:
+            return None
+        return self.terminal_at - self.recording.intended_at
+
+
+def understand(recording: Recording) -> Reading:
+    """Say what a recording holds. Never raises for what a server did."""
+    try:
+        if recording.transport is Transport.SSE:
+            return _http(recording)
+        return _socket(recording)
+    except (NotHttp, frames.BadFrame) as error:
+        return Reading(Outcome.VIOLATION, recording, str(error))
+
+
+def _http(recording: Recording) -> Reading:
+    raw = recording.raw
+    head = read_head(raw)
+    if head is None:
+        if recording.unfinished:
+            return Reading(Outcome.UNFINISHED, recording)
+        outcome = _BROKEN.get(recording.end or End.TRUNCATED, Outcome.CUT)
+        return Reading(outcome, recording, recording.fault or "the connection ended before an answer came")
+    if head.status != 200:
+        return _refused(recording, head.status)
+    body = read_body(head, raw, recording.reads, closed=recording.end is End.COMPLETE)
+    return _plain(recording, body) if recording.plain else _stream(recording, head, body)
+
+
+def _refused(recording: Recording, status: int) -> Reading:
+    return Reading(Outcome.LIMITED if status == 429 else Outcome.REFUSED, recording, f"status {status}", status)
+
+
+def _plain(recording: Recording, body: Body) -> Reading:
+    if not body.whole:
+        outcome = _BROKEN.get(recording.end or End.TRUNCATED, Outcome.CUT)
+        return Reading(outcome, recording, recording.fault or body.fault, 200)
+    try:
+        is_object = isinstance(json.loads(body.data), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    if not is_object:
+        return Reading(Outcome.VIOLATION, recording, f"no JSON object: {body.data[:60]!r}", 200)
+    return Reading(Outcome.COMPLETE, recording, "", 200, terminal_at=recording.times[-1])
+
+
+def _stream(recording: Recording, head: Head, body: Body) -> Reading:
+    reading = Reading(Outcome.COMPLETE, recording, status=200)
+    kind, coding = head.get("content-type"), head.get("content-encoding").lower()
+    if kind.partition(";")[0].strip().lower() != "text/event-stream":
+        reading.outcome = Outcome.VIOLATION
+        reading.detail = f"Content-Type {kind or '(none)'}, not text/event-stream: {body.data[:60]!r}"
+        return reading
+    if coding not in ("", "identity"):
+        reading.outcome, reading.detail = Outcome.VIOLATION, f"Content-Encoding {coding}, not asked for"
+        return reading
+    found, faults = sse_events(body.data, whole=body.whole)
+    _stamp(reading, found, body.ends)
+    return _concluded(reading, found, faults, body.whole, body.fault)
+
+
+def _stamp(reading: Reading, found: Sequence[Found], ends: Sequence[int]) -> None:
+    """Give each event the time of the read that brought its last byte; both lists are in order."""
+    index, last = 0, -1
+    times = reading.recording.times
+    for event in found:
+        while ends[index] < event.end:
+            index += 1
+        if event.kind is Kind.TOKEN:
+            reading.token_times.append(times[index])
+            reading.joined += index == last
+            last = index
+        elif event.kind is not Kind.OTHER and reading.terminal_at is None:
+            reading.terminal_at = times[index]
+
+
+def _socket(recording: Recording) -> Reading:
+    if recording.status is not None:
+        return _refused(recording, recording.status)
+    reading = Reading(Outcome.COMPLETE, recording)
+    found: list[Found] = []
+    ends: list[int] = []
+    parser = frames.Frames()
+    for index, data in enumerate(recording.reads):
+        ends.append(index + 1)  # events are placed by their read: frames are not contiguous text
+        for opcode, payload in parser.feed(data):
+            event = socket_event(payload) if opcode == frames.TEXT else None
+            if event is not None:
+                found.append(event._replace(end=index + 1))
+    _stamp(reading, found, ends)
+    return _concluded(reading, found, [], recording.end is End.COMPLETE, recording.fault)
+
+
+def _concluded(reading: Reading, found: Sequence[Found], faults: list[str], is_whole: bool, why: str) -> Reading:
+    recording = reading.recording
+    terminal = next((i for i, event in enumerate(found) if event.kind in (Kind.COMPLETION, Kind.ERROR)), None)
+    if faults:
+        reading.outcome, reading.detail = Outcome.VIOLATION, faults[0]
+    elif terminal is None:
+        _without_terminal(reading, is_whole, why)
+    elif found[terminal].kind is Kind.ERROR:
+        reading.outcome = Outcome.ERROR_EVENT
+        reading.detail = str((found[terminal].body or {}).get("error"))[:120]
+    elif any(event.kind is not Kind.OTHER for event in found[terminal + 1 :]):
+        reading.outcome, reading.detail = Outcome.VIOLATION, "events behind the completion"
+    elif recording.end is End.TIMEOUT:
+        reading.outcome, reading.detail = Outcome.VIOLATION, "the response stayed open behind the completion"
+    elif not is_whole and recording.end in (End.COMPLETE, End.TRUNCATED):
+        reading.outcome, reading.detail = Outcome.VIOLATION, f"{why}, behind the completion"
+    return reading
+
+
+def _without_terminal(reading: Reading, is_whole: bool, why: str) -> None:
+    recording = reading.recording
+    if recording.unfinished:
+        reading.outcome, reading.detail = Outcome.UNFINISHED, ""
+        return
+    if recording.end in (End.COMPLETE, None):
+        reading.outcome = Outcome.NO_TERMINAL if is_whole else Outcome.CUT
+        reading.detail = "the stream ended without a completion" if is_whole else why
+    else:
+        assert recording.end is not None
+        reading.outcome, reading.detail = _BROKEN[recording.end], recording.fault or why
+    if recording.stopped_at is not None and reading.outcome in (Outcome.CUT, Outcome.RESET, Outcome.NO_TERMINAL):
+        reading.outcome, reading.detail = Outcome.INTERRUPTED, ""

@@ -1,0 +1,56 @@
+"""What came back, byte for byte, with the time of each read. Nothing here is understood yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.protocol.transcript import End, Transport
+
+
+@dataclass(slots=True)
+class Recording:
+    """One ask and its answer as raw reads: a whole HTTP response, or WebSocket frames.
+
+        Times are time.monotonic() in seconds. `intended_at` is when the ask was due, which is what latency counts from;
+        `asked_at` when work on it began. `lags` are seconds between the kernel's receive stamp of a read's last
+    bytes and ours, where the system stamps. `plain`: the answer is one JSON body, not a stream. `status`: of an
+    upgrade that was refused. `stopped_at`: when the
+        user hung up; `listened`: what came behind that is in it. `unfinished`: the run ended before it.
+    """
+
+    transport: Transport
+    asked_at: float
+    intended_at: float = 0.0
+    plain: bool = False
+    case: str = ""
+    connected_at: float | None = None
+    times: list[float] = field(default_factory=list)
+    reads: list[bytes] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
+    size: int = 0
+    status: int | None = None
+    end: End | None = None
+    ended_at: float = 0.0
+    fault: str = ""
+    stopped_at: float | None = None
+    listened: bool = False
+    unfinished: bool = False
+
+    def __post_init__(self) -> None:
+        self.intended_at = self.intended_at or self.asked_at
+
+    def append(self, at: float, data: bytes) -> None:
+        """Note one read."""
+        self.times.append(at)
+        self.reads.append(data)
+        self.size += len(data)
+
+    def ended(self, at: float, end: End, fault: str = "") -> None:
+        """Say how it ended. Only the first call counts."""
+        if self.end is None:
+            self.end, self.ended_at, self.fault = end, at, fault
+
+    @property
+    def raw(self) -> bytes:
+        """All bytes that came."""
+        return b"".join(self.reads)

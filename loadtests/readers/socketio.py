@@ -1,0 +1,199 @@
+"""Asks over Socket.IO on a WebSocket: one connection for a user, one reply at a time.
+
+wsproto makes the handshake and the frames that we send; what comes is framed by `frames`, which costs a tenth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Final
+
+from gevent.event import Event  # type: ignore[import-untyped]  # gevent ships no types
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Pong, Request, TextMessage
+from wsproto.utilities import RemoteProtocolError
+
+from harness.protocol.engineio import CONNECT, DISCONNECT, PONG, Closed, Decoder, Joined, Opened, emit
+from harness.protocol.transcript import End, Transport
+from loadtests.readers import frames
+from loadtests.readers.events import may_end
+from loadtests.readers.http import HEAD_END, MAX_HEAD, NotHttp, read_head
+from loadtests.readers.recording import Recording
+from loadtests.readers.sse import Ask, Began, Limits
+from loadtests.readers.wire import NotConnected, Wire
+from loadtests.target import Target
+
+PATH: Final = "/socket.io/?EIO=4&transport=websocket"
+
+
+class SocketRefused(NotConnected):
+    """The server answered the upgrade with a status. `status` is that."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the server refused the WebSocket with status {status}")
+        self.status = status
+
+
+class SocketReader:
+    """One Socket.IO connection. Connecting raises NotConnected; asking never raises."""
+
+    def __init__(self, target: Target, *, source: str | None = None, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._ws = WSConnection(ConnectionType.CLIENT)
+        self._frames = frames.Frames()
+        self._decoder = Decoder()
+        self._recording: Recording | None = None
+        self._changed = Event()
+        self._joined = False
+        self._begun = b""
+        self.closed = ""  # why it is over
+        self._end = End.COMPLETE
+        self._wire = Wire(target, source, deadline=self._limits.connect)
+        try:
+            self._handshake(target)
+        except NotConnected:
+            self.close()
+            raise
+        except (OSError, RemoteProtocolError, NotHttp, frames.BadFrame) as error:
+            self.close()
+            raise NotConnected(f"no WebSocket: {error}", End.TRUNCATED) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _handshake(self, target: Target) -> None:
+        give_up = time.monotonic() + self._limits.connect
+        path = f"{target.root}{PATH}"
+        self._wire.send(self._ws.send(Request(host=target.authority, target=path)))
+        raw = b""
+        while (end := raw.find(HEAD_END)) < 0:
+            data = self._wire.receive(give_up)
+            raw += data
+            if not data or len(raw) > MAX_HEAD:
+                raise NotHttp(f"no answer to the upgrade: {raw[:60]!r}")
+        head = read_head(raw[: end + 4])
+        if head is not None and head.status != 101:
+            raise SocketRefused(head.status)
+        self._ws.receive_data(raw[: end + 4])
+        if not isinstance(next(iter(self._ws.events()), None), AcceptConnection):
+            raise NotHttp("the upgrade was not accepted")
+        self._wire.start(self._arrived, self._over)
+        self._arrived(time.monotonic(), raw[end + 4 :])
+        while not self._joined:
+            self._changed.clear()
+            if self.closed:
+                raise NotConnected(f"no Socket.IO: {self.closed}", End.TRUNCATED)
+            if not self._changed.wait(max(0.0, give_up - time.monotonic())):
+                raise NotConnected("no Socket.IO connection in time", End.TIMEOUT)
+
+    def ask(self, ask: Ask, *, intended_at: float = 0.0, began: Began | None = None) -> Recording:
+        """Ask, and wait for the terminal event. A user who stops says goodbye and listens on: see `stopped_at`."""
+        recording = Recording(Transport.WEBSOCKET, time.monotonic(), intended_at, case=ask.case)
+        if began is not None:
+            began(recording)
+        self._changed.clear()
+        self._begun = self._frames.begun  # of a frame that came in part before anything was asked
+        self._wire.lags = recording.lags
+        self._recording = recording
+        try:
+            if self.closed:
+                recording.ended(recording.asked_at, self._end, self.closed)
+                return recording
+            self._send(emit("chat_stream", ask.body()))
+            if ask.stop_after is not None:
+                self._listen_then_stop(recording, ask.stop_after)
+            else:
+                self._wait_for_end(recording)
+        except (OSError, NotConnected) as error:
+            recording.ended(time.monotonic(), End.RESET, f"while sending: {error}")
+        finally:
+            self._recording = None
+        return recording
+
+    def _listen_then_stop(self, recording: Recording, after: float) -> None:
+        give_up = time.monotonic() + self._limits.silence
+        while not recording.times and recording.end is None and time.monotonic() < give_up:
+            self._changed.wait(0.05)
+        if recording.end is None and not self._changed.wait(after):
+            recording.stopped_at, recording.listened = time.monotonic(), True
+            self._send(DISCONNECT)
+            # what still comes tells how fast the server stops; one that closes says so at once
+            self._changed.wait(min(2.0, self._limits.linger))
+            recording.ended(time.monotonic(), End.LEFT)
+            self.close()
+
+    def _wait_for_end(self, recording: Recording) -> None:
+        limits = self._limits
+        give_up = recording.asked_at + limits.whole
+        while recording.end is None:
+            now = time.monotonic()
+            last = recording.times[-1] if recording.times else recording.asked_at
+            until = min(give_up, last + limits.silence)
+            if until <= now:
+                why = (
+                    f"not over after {limits.whole:g} s" if now >= give_up else f"nothing came for {limits.silence:g} s"
+                )
+                recording.ended(now, End.TIMEOUT, why)
+                self.close()  # what still comes belongs to no later ask
+                return
+            self._changed.wait(until - now)
+
+    def _send(self, packet: str) -> None:
+        self._wire.send(self._ws.send(TextMessage(data=packet)))
+
+    def _arrived(self, at: float, data: bytes) -> None:
+        recording = self._recording
+        if recording is not None and recording.end is None:
+            recording.append(at, self._begun + data)
+            self._begun = b""
+            if recording.size > self._limits.size:
+                self._over(at, End.TOO_LARGE, f"over {self._limits.size} bytes without an end")
+                return
+        try:
+            for opcode, payload in self._frames.feed(data):
+                if opcode == frames.TEXT:
+                    self._packet(at, payload)
+                elif opcode == frames.PING:
+                    self._pong(Pong(payload=payload))
+                elif opcode == frames.CLOSE:
+                    self._over(at, End.COMPLETE, "the server closed the WebSocket")
+        except frames.BadFrame as error:
+            self._over(at, End.TRUNCATED, str(error))
+
+    def _packet(self, at: float, payload: bytes) -> None:
+        if payload[:1] == b"2":
+            self._pong(TextMessage(data=PONG))
+        elif self._recording is not None and may_end(payload):
+            self._recording.ended(at, End.COMPLETE)
+            self._changed.set()
+        elif not payload.startswith(b"42"):
+            self._signal(at, payload)
+
+    def _signal(self, at: float, payload: bytes) -> None:
+        signal = self._decoder.feed(payload.decode("utf-8", "replace"))
+        if isinstance(signal, Opened):
+            self._pong(TextMessage(data=CONNECT))
+        elif isinstance(signal, Joined):
+            self._joined = True
+            self._changed.set()
+        elif isinstance(signal, Closed):
+            self._over(at, End.COMPLETE, signal.why)
+
+    def _pong(self, event: Pong | TextMessage) -> None:
+        # from the loop's callback nothing may wait: a few bytes always fit, else the connection is lost anyway
+        with contextlib.suppress(OSError, NotConnected):
+            self._wire.send_now(self._ws.send(event))
+
+    def _over(self, at: float, end: End, why: str) -> None:
+        self._wire.pause()
+        self.closed, self._end = why or "the connection ended", end
+        if self._recording is not None:
+            # without its terminal event a reply is cut, however politely the connection was closed
+            self._recording.ended(at, End.TRUNCATED if end is End.COMPLETE else end, self.closed)
+        self._changed.set()
+
+    def close(self, *, reset: bool = False) -> None:
+        """Hang up."""
+        self.closed = self.closed or "closed by us"
+        self._wire.close(reset=reset)

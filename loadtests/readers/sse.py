@@ -1,0 +1,193 @@
+"""Asks over HTTP: the streaming route, and the plain one. A connection for each, as each has its own address."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gevent.event import Event  # type: ignore[import-untyped]  # gevent ships no types
+
+from harness.protocol.transcript import End, Transport
+from loadtests.readers.http import HEAD_END, LAST_CHUNK, Head, NotHttp, read_body, read_head
+from loadtests.readers.recording import Recording
+from loadtests.readers.wire import NotConnected, Wire
+from loadtests.target import Target
+
+STREAM_PATH: Final = "/api/chat/stream"
+PLAIN_PATH: Final = "/api/chat"
+_TERMINALS: Final = (b'"done"', b'"error"')
+_LAST: Final = b"\r\n" + LAST_CHUNK
+_TAIL: Final = len(_LAST)
+
+
+Began = Callable[[Recording], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long, in seconds, and how much, in bytes, a client puts up with."""
+
+    connect: float = 10.0
+    silence: float = 30.0
+    whole: float = 300.0
+    size: int = 16 << 20
+    linger: float = 3.0
+    """How long a response may stay open when nothing comes behind its terminal event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked. `stop_after`: the user hangs up that many seconds after the first bytes of a reply."""
+
+    message: str
+    session_id: str | None = None
+    jwt: str | None = None
+    case: str = ""
+    stop_after: float | None = None
+
+    def body(self) -> dict[str, str]:
+        """The request's object."""
+        return {"message": self.message} | ({"session_id": self.session_id} if self.session_id else {})
+
+
+def request_bytes(target: Target, path: str, ask: Ask) -> bytes:
+    """The POST. `Connection: close`: an address is used up before a connection could be used again."""
+    body = json.dumps(ask.body()).encode()
+    lines = [
+        f"POST {target.root}{path} HTTP/1.1",
+        f"Host: {target.authority}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        f"Accept: {'application/json' if path == PLAIN_PATH else 'text/event-stream'}",
+        "Connection: close",
+        *([f"Authorization: Bearer {ask.jwt}"] if ask.jwt else []),
+    ]
+    return "\r\n".join(lines).encode("latin-1", "replace") + HEAD_END + body
+
+
+def ask_over_http(
+    target: Target,
+    ask: Ask,
+    *,
+    source: str | None = None,
+    limits: Limits | None = None,
+    intended_at: float = 0.0,
+    path: str = STREAM_PATH,
+    began: Began | None = None,
+) -> Recording:
+    """Ask, and wait for the end. Never raises for what a server does: the recording tells.
+
+    `began` is given the recording at once: whoever may not see the end can look at what there is.
+    """
+    limits = limits or Limits()
+    recording = Recording(Transport.SSE, time.monotonic(), intended_at, plain=path == PLAIN_PATH, case=ask.case)
+    if began is not None:
+        began(recording)
+    try:
+        wire = Wire(target, source, deadline=limits.connect)
+    except NotConnected as error:
+        recording.ended(time.monotonic(), error.end, str(error))
+        return recording
+    try:
+        recording.connected_at = time.monotonic()
+        recording.lags = wire.lags
+        _Exchange(wire, recording, limits).run(request_bytes(target, path, ask), ask.stop_after)
+    finally:
+        wire.close()
+    return recording
+
+
+class _Exchange:
+    """One request and its response, while it lasts."""
+
+    def __init__(self, wire: Wire, recording: Recording, limits: Limits) -> None:
+        self._wire = wire
+        self._recording = recording
+        self._limits = limits
+        self._over = Event()
+        self._first = Event()
+        self._head: Head | None = None
+        self._tail = b""
+
+    def run(self, request: bytes, stop_after: float | None) -> None:
+        recording = self._recording
+        try:
+            self._wire.send(request, self._limits.connect)
+        except (OSError, NotConnected) as error:
+            recording.ended(time.monotonic(), End.RESET, f"while sending: {error}")
+            return
+        self._wire.start(self._arrived, self._ended)
+        give_up = recording.asked_at + self._limits.whole
+        if stop_after is not None:
+            self._first.wait(self._limits.silence)
+            if recording.end is None and self._first.is_set() and not self._over.wait(stop_after):
+                recording.stopped_at = time.monotonic()
+                recording.ended(recording.stopped_at, End.LEFT)
+                return
+        self._wait_for_end(give_up)
+
+    def _wait_for_end(self, give_up: float) -> None:
+        recording, limits = self._recording, self._limits
+        while recording.end is None:
+            now = time.monotonic()
+            last = recording.times[-1] if recording.times else recording.asked_at
+            patience = limits.linger if self._has_terminal() else limits.silence
+            until = min(give_up, last + patience)
+            if until <= now:
+                self._wire.pause()
+                why = f"not over after {limits.whole:g} s" if now >= give_up else f"nothing came for {patience:g} s"
+                recording.ended(now, End.TIMEOUT, why)
+                return
+            # a server that has just ended is told at once; one that holds on is looked at now and then
+            self._over.wait(min(until - now, limits.linger))
+
+    def _has_terminal(self) -> bool:
+        """Whether the last read looks like a terminal event: only then is the wait for the end a short one."""
+        return bool(self._recording.reads) and any(mark in self._recording.reads[-1] for mark in _TERMINALS)
+
+    def _arrived(self, at: float, data: bytes) -> None:
+        recording = self._recording
+        recording.append(at, data)
+        if self._head is None:
+            self._read_head()
+        self._tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
+        if self._is_at_end() and self._is_whole():
+            self._finish(at, End.COMPLETE)
+        elif recording.size > self._limits.size:
+            self._finish(at, End.TOO_LARGE, f"over {self._limits.size} bytes without an end")
+
+    def _read_head(self) -> None:
+        self._first.set()
+        try:
+            self._head = read_head(self._recording.raw)
+        except NotHttp:
+            self._finish(time.monotonic(), End.COMPLETE)
+
+    def _is_at_end(self) -> bool:
+        """A look at the last bytes: exact for a stream, where a line that is `0` is no legal one."""
+        if self._head is None:
+            return False
+        if self._head.chunked:
+            return self._tail == _LAST
+        return self._head.length is not None and self._recording.size >= self._head.size + self._head.length
+
+    def _is_whole(self) -> bool:
+        """JSON, unlike a stream, may hold anything: there the chunks are counted."""
+        assert self._head is not None
+        if not self._recording.plain or not self._head.chunked:
+            return True
+        return read_body(self._head, self._recording.raw, (), closed=False).whole
+
+    def _ended(self, at: float, end: End, fault: str) -> None:
+        if end is End.COMPLETE and self._head is None:
+            end, fault = End.TRUNCATED, "the server hung up before it answered"
+        self._finish(at, end, fault)
+
+    def _finish(self, at: float, end: End, fault: str = "") -> None:
+        self._wire.pause()
+        self._recording.ended(at, end, fault)
+        self._first.set()
+        self._over.set()

@@ -1,0 +1,74 @@
+"""The harness's own parser and checks on a recording: exact, and too slow for every stream."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from harness.protocol.checks.end import COMPLETION_CHECKS
+from harness.protocol.checks.sio import one_terminal_event
+from harness.protocol.checks.sse import STREAM_CHECKS
+from harness.protocol.checks.tok import TOKEN_CHECKS
+from harness.protocol.engineio import Decoder, Emitted
+from harness.protocol.findings import Check, Violation
+from harness.protocol.requirements import Level, contract
+from harness.protocol.transcript import End, Transcript, Transport
+from loadtests.readers.frames import TEXT, Frames
+from loadtests.readers.http import read_body, read_head
+from loadtests.readers.recording import Recording
+
+_FOR_ANONYMOUS = "END-07"
+
+
+def transcript_of(recording: Recording) -> Transcript:
+    """The recording as the harness reads it. Raises NotHttp, BadFrame as the parsers below do."""
+    transcript = Transcript(recording.transport, case=recording.case, asked_at=recording.asked_at)
+    if recording.transport is Transport.SSE:
+        _http(recording, transcript)
+    else:
+        frames, decoder = Frames(), Decoder()
+        for at, data in zip(recording.times, recording.reads, strict=True):
+            for opcode, payload in frames.feed(data):
+                signal = decoder.feed(payload.decode("utf-8", "replace")) if opcode == TEXT else None
+                if isinstance(signal, Emitted):
+                    transcript.event(at, signal.name, signal.args[0] if signal.args else None)
+    end = recording.end or End.TRUNCATED
+    transcript.ended(recording.ended_at, end, recording.fault)
+    return transcript
+
+
+def _http(recording: Recording, transcript: Transcript) -> None:
+    raw = recording.raw
+    head = read_head(raw)
+    if head is None:
+        return
+    transcript.status, transcript.headers = head.status, head.headers
+    body = read_body(head, raw, recording.reads, closed=recording.end is End.COMPLETE)
+    before = 0
+    for at, end in zip(recording.times, body.ends, strict=True):
+        if end > before:
+            transcript.read(at, body.data[before:end])
+        before = end
+    if recording.end is End.COMPLETE and not body.whole:
+        transcript.ended(recording.ended_at, End.TRUNCATED, body.fault)
+
+
+def violations(recording: Recording, *, anonymous: bool = True) -> list[Violation]:
+    """The MUST rows that a reply broke. `anonymous`: it was asked without a JWT."""
+    transcript = transcript_of(recording)
+    found: list[Violation] = []
+    for check in _checks(recording.transport):
+        if check.id == _FOR_ANONYMOUS and not anonymous:
+            continue
+        found += [finding for finding in check(transcript) if isinstance(finding, Violation)]
+    return [finding for finding in found if finding.id in _must()]
+
+
+def _checks(transport: Transport) -> tuple[Check, ...]:
+    if transport is Transport.SSE:
+        return (*STREAM_CHECKS, *TOKEN_CHECKS, *COMPLETION_CHECKS)
+    return (one_terminal_event, *TOKEN_CHECKS, *(one for one in COMPLETION_CHECKS if one.id == "END-02"))
+
+
+@cache
+def _must() -> frozenset[str]:
+    return frozenset(row.id for row in contract() if row.level is Level.MUST)

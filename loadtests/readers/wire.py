@@ -1,0 +1,248 @@
+"""A connection whose reads are stamped in the event loop's own callback, before any greenlet gets its turn.
+
+A greenlet that waits in `recv` is switched to once for every read; with thousands of reads a second that is
+most of the client's time, and time is what is being measured.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import socket
+import ssl
+import struct
+import sys
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+
+import gevent  # type: ignore[import-untyped]  # gevent ships no types
+from gevent import socket as waiting
+
+from harness.protocol.transcript import End
+from loadtests.target import Target
+
+READ_SIZE: Final = 256 * 1024
+_STAMPS: Final = getattr(socket, "SO_TIMESTAMPNS", 35) if sys.platform == "linux" else None
+_ANCILLARY: Final = 64
+_TIMESPEC: Final = struct.Struct("@ll")
+
+Arrived = Callable[[float, bytes], None]
+Over = Callable[[float, End, str], None]
+
+
+class NotConnected(Exception):
+    """No connection; the text says why. `end` tells a refusal from a timeout."""
+
+    def __init__(self, text: str, end: End = End.REFUSED) -> None:
+        super().__init__(text)
+        self.end = end
+
+
+class Wire:
+    """One connection. `start` begins reading; then `arrived` gets each read and `over` the end, in the loop's callback.
+
+    `lags`: seconds between the kernel's stamp of a read and ours; none over TLS or where there are no stamps.
+    """
+
+    def __init__(self, target: Target, source: str | None = None, *, deadline: float = 10.0) -> None:
+        """Connect, from the address `source` if given. Raises NotConnected."""
+        self.lags: list[float] = []
+        self._io: Any = None
+        self._tls: _Tls | None = None
+        failure = NotConnected("no address")
+        give_up = time.monotonic() + deadline
+        for family, kind, protocol, _, address in _addresses(target.host, target.port):
+            try:
+                self._open(family, kind, protocol, address, source, give_up)
+                if target.secure:
+                    self._tls = _Tls(self, target.host)
+                    self._tls.handshake(give_up)
+            except (OSError, NotConnected) as error:
+                failure = error if isinstance(error, NotConnected) else _refused(target, error)
+                self.close()
+            except BaseException:
+                self.close()
+                raise
+            else:
+                return
+        raise failure
+
+    def _open(
+        self, family: int, kind: int, protocol: int, address: tuple[str, int], source: str | None, give_up: float
+    ) -> None:
+        # the C socket: gevent's wrapper, and the standard one once it is patched, would wait by themselves
+        self._sock = sock = _socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        if source and family == socket.AF_INET:
+            if hasattr(socket, "IP_BIND_ADDRESS_NO_PORT"):
+                sock.setsockopt(socket.IPPROTO_IP, socket.IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((source, 0))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._stamped = False
+        if _STAMPS is not None:
+            sock.setsockopt(socket.SOL_SOCKET, _STAMPS, 1)
+            self._stamped = True
+        code = sock.connect_ex(address)
+        if code == errno.EINPROGRESS:
+            self._wait(waiting.wait_write, give_up)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, errno.errorcode.get(code, "error"))
+
+    def _wait(self, wait: Callable[..., None], give_up: float) -> None:
+        left = give_up - time.monotonic()
+        try:
+            if left <= 0:
+                raise TimeoutError
+            wait(self._sock.fileno(), left)
+        except TimeoutError as error:
+            raise NotConnected("no connection in time", End.TIMEOUT) from error
+
+    def receive(self, give_up: float) -> bytes:
+        """Wait for bytes before reading was started; b"" at the peer's end. Raises OSError, NotConnected."""
+        while True:
+            try:
+                data = self._sock.recv(READ_SIZE)
+            except BlockingIOError:
+                self._wait(waiting.wait_read, give_up)
+                continue
+            if self._tls is None or not self._tls.ready:
+                return data
+            plain = self._tls.opened(data)
+            if plain or not data:
+                return plain
+
+    def send(self, data: bytes, deadline: float = 10.0) -> None:
+        """Send all of it. Raises OSError where the peer has gone or takes nothing."""
+        if self._tls is not None and self._tls.ready:
+            data = self._tls.sealed(data)
+        self.send_raw(data, time.monotonic() + deadline)
+
+    def send_now(self, data: bytes) -> None:
+        """Send a few bytes without waiting. Raises OSError where there is no room for them."""
+        sealed = self._tls.sealed(data) if self._tls is not None else data
+        if self._sock.send(sealed) < len(sealed):
+            raise BrokenPipeError("no room to send")
+
+    def send_raw(self, data: bytes, give_up: float) -> None:
+        """Send bytes as they are."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._sock.send(view) :]
+            except BlockingIOError:
+                self._wait(waiting.wait_write, give_up)
+
+    def start(self, arrived: Arrived, over: Over) -> None:
+        """Begin to read. Both are called in the loop: they must not wait."""
+        self._arrived, self._over = arrived, over
+        self._io = gevent.get_hub().loop.io(self._sock.fileno(), 1)
+        self._io.start(self._readable)
+
+    def _readable(self) -> None:
+        try:
+            if self._stamped:
+                data, ancillary, _, _ = self._sock.recvmsg(READ_SIZE, _ANCILLARY)
+                at = time.monotonic()
+                if ancillary:
+                    seconds, nanoseconds = _TIMESPEC.unpack_from(ancillary[0][2])
+                    self.lags.append((time.time_ns() - seconds * 1_000_000_000 - nanoseconds) / 1e9)
+            else:
+                data = self._sock.recv(READ_SIZE)
+                at = time.monotonic()
+            if self._tls is not None and data:
+                data = self._tls.opened(data)
+                if not data:
+                    return
+        except BlockingIOError:
+            return
+        except (OSError, ssl.SSLError) as error:
+            self.pause()
+            self._over(time.monotonic(), End.RESET, str(error.strerror or error))
+            return
+        if data:
+            self._arrived(at, data)
+        else:
+            self.pause()
+            self._over(at, End.COMPLETE, "")
+
+    def pause(self) -> None:
+        """Stop reading."""
+        if self._io is not None:
+            io, self._io = self._io, None
+            io.stop()
+            io.close()
+
+    def close(self, *, reset: bool = False) -> None:
+        """Hang up, by RST with `reset`. Harmless when done already."""
+        self.pause()
+        sock = getattr(self, "_sock", None)
+        if sock is not None:
+            if reset and sock.fileno() >= 0:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+
+
+@lru_cache(maxsize=16)
+def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+    """Looked up once for a run: gevent asks in a thread, and threads take the interpreter for milliseconds."""
+    try:
+        found = waiting.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise NotConnected(f"no address for {host}: {error.strerror or error}") from error
+    return list(found)
+
+
+def _refused(target: Target, error: OSError) -> NotConnected:
+    reason = f"TLS: {error.reason}" if isinstance(error, ssl.SSLError) else _words(error)
+    return NotConnected(f"no connection to {target.authority}: {reason}")
+
+
+def _words(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+class _Tls:
+    """TLS through two buffers, so that reading stays a matter of the raw socket."""
+
+    def __init__(self, wire: Wire, host: str) -> None:
+        self._wire = wire
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
+        self._session = context.wrap_bio(self._in, self._out, server_hostname=host)
+        self.ready = False
+
+    def handshake(self, give_up: float) -> None:
+        while not self.ready:
+            try:
+                self._session.do_handshake()
+                self.ready = True
+            except ssl.SSLWantReadError:
+                self._wire.send_raw(self._out.read(), give_up)
+                self.ready = False
+                data = self._wire.receive(give_up)
+                if not data:
+                    raise NotConnected("the server hung up during the TLS handshake") from None
+                self._in.write(data)
+        self._wire.send_raw(self._out.read(), give_up)
+
+    def sealed(self, data: bytes) -> bytes:
+        self._session.write(data)
+        return self._out.read()
+
+    def opened(self, data: bytes) -> bytes:
+        """What became readable; b"" where it is not a whole record yet. Raises ConnectionResetError at a bad end."""
+        self._in.write(data)
+        parts = []
+        try:
+            while part := self._session.read(READ_SIZE):
+                parts.append(part)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            pass  # the FIN that follows ends it
+        return b"".join(parts)

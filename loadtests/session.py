@@ -1,0 +1,221 @@
+"""One run's shared state: it hands out messages and addresses, keeps what is under way, and understands it later.
+
+A recording is parsed when the event loop has nothing better to do, so that the end of one stream does not delay
+the stamps of the others.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import random
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import gevent  # type: ignore[import-untyped]  # gevent ships no types
+from gevent.event import Event  # type: ignore[import-untyped]
+
+from harness.protocol.transcript import End, Transport
+from loadtests.metrics import Metrics
+from loadtests.options import Options
+from loadtests.readers.frames import BadFrame
+from loadtests.readers.http import NotHttp
+from loadtests.readers.reading import Outcome, Reading, understand
+from loadtests.readers.recording import Recording
+from loadtests.readers.socketio import SocketReader, SocketRefused
+from loadtests.readers.sse import PLAIN_PATH, STREAM_PATH, Ask, ask_over_http
+from loadtests.readers.strict import violations
+from loadtests.readers.wire import NotConnected
+from loadtests.target import Sources, Target
+from loadtests.upstream import Upstream
+
+MOST_CHECKED: Final = 50
+MOST_CHECKED_BYTES: Final = 1 << 20
+BACKLOG: Final = 500
+"""Recordings that may wait to be parsed; beyond, parsing no longer waits for an idle loop."""
+
+
+class Session:
+    """See the module. `on_reading` is called with each stream that was understood."""
+
+    def __init__(self, target: Target, options: Options) -> None:
+        """Raises LoadError where the provider's journal is not to be had."""
+        self.target = target
+        self.options = options
+        self.metrics = self._fresh()
+        self.closing = Event()
+        self.on_reading: Callable[[Reading], None] = lambda reading: None
+        self.sources = Sources.towards(target) if options.rotate else Sources(available=False)
+        self.live: dict[int, Recording] = {}
+        self.upstream = Upstream(options.provider_url) if options.provider_url else None
+        self._waiting: deque[Recording] = deque()
+        self._wake = Event()
+        self._numbers = itertools.count()
+        self._taken = itertools.count()
+        self._sampled: list[Recording] = []
+        self._greenlets = [gevent.spawn(self._understand_all)]
+        if self.upstream is not None:
+            self._greenlets.append(gevent.spawn(self._look_up))
+
+    @staticmethod
+    def _fresh() -> Metrics:
+        return Metrics(offset=time.time() - time.monotonic())
+
+    def _look_up(self) -> None:
+        assert self.upstream is not None
+        while True:
+            gevent.sleep(0.25)  # each look-up costs the client, and the journal is bounded
+            self._note(self.upstream.step())
+
+    def _note(self, found: Iterable[tuple[str, float]]) -> None:
+        for name, value in found:
+            self.metrics.of(name).add(value)
+
+    # -- what users call
+
+    def compose(self, session_id: str | None = None, *, interrupts: bool = False) -> Ask:
+        """The next ask."""
+        number, options = next(self._numbers), self.options
+        message, case = options.messages[number % len(options.messages)], ""
+        if self.upstream is not None:
+            case = uuid.uuid4().hex[:16]
+            message = f"{message} case {case}"
+        jwt = options.jwts[number % len(options.jwts)] if options.jwts else None
+        return Ask(message, session_id, jwt, case, random.uniform(*options.stop_after) if interrupts else None)
+
+    def ask(self, ask: Ask, *, intended_at: float = 0.0, plain: bool = False) -> Recording:
+        """Ask over HTTP and wait for the end."""
+        recording = ask_over_http(
+            self.target,
+            ask,
+            source=self.sources.next(),
+            limits=self.options.limits,
+            intended_at=intended_at,
+            path=PLAIN_PATH if plain else STREAM_PATH,
+            began=self._began,
+        )
+        self._over(recording)
+        return recording
+
+    def connect(self, intended_at: float = 0.0) -> SocketReader | None:
+        """A Socket.IO connection; None where there is none, which is counted as a stream that was refused."""
+        began = time.monotonic()
+        try:
+            return SocketReader(self.target, source=self.sources.next(), limits=self.options.limits)
+        except NotConnected as error:
+            recording = Recording(Transport.WEBSOCKET, began, intended_at)
+            recording.status = error.status if isinstance(error, SocketRefused) else None
+            recording.ended(time.monotonic(), error.end, str(error))
+            self._began(recording)
+            self._over(recording)
+            return None
+
+    def ask_on(self, reader: SocketReader, ask: Ask, *, intended_at: float = 0.0) -> Recording:
+        """Ask on a Socket.IO connection and wait for the end."""
+        recording = reader.ask(ask, intended_at=intended_at, began=self._began)
+        self._over(recording)
+        return recording
+
+    def _began(self, recording: Recording) -> None:
+        self.live[id(recording)] = recording
+
+    def _over(self, recording: Recording) -> None:
+        if self.live.pop(id(recording), None) is not None:  # else it was taken when the run ended
+            self._waiting.append(recording)
+            self._wake.set()
+
+    # -- understanding
+
+    def _understand_all(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                if len(self._waiting) < BACKLOG:
+                    gevent.idle()
+                else:
+                    gevent.sleep(0)
+                if self._waiting:
+                    self.take(self._waiting.popleft())
+
+    def take(self, recording: Recording) -> None:
+        """Understand one recording and count it."""
+        reading = understand(recording)
+        self.metrics.take(reading)
+        if reading.outcome is Outcome.COMPLETE and not recording.plain:
+            self._keep(recording)
+        if self.upstream is not None:
+            self.upstream.take(reading)
+        self.on_reading(reading)
+
+    def _keep(self, recording: Recording) -> None:
+        """Keep some for the strict checks: too slow for while other streams are being stamped."""
+        number = next(self._taken)
+        if number % self.options.sample or recording.size > MOST_CHECKED_BYTES:
+            return
+        if len(self._sampled) < MOST_CHECKED:
+            self._sampled.append(recording)
+        else:
+            self._sampled[random.randrange(MOST_CHECKED)] = recording
+
+    def _check(self, recording: Recording) -> None:
+        try:
+            found = violations(recording, anonymous=not self.options.jwts)
+        except (NotHttp, BadFrame):
+            return  # counted by `understand` already
+        self.metrics.violated(found)
+        if found:  # it looked complete, and is not what the contract says
+            self.metrics.outcomes[Outcome.COMPLETE] -= 1
+            self.metrics.outcomes[Outcome.VIOLATION] += 1
+
+    def swap(self) -> Metrics:
+        """What was measured since the last time; counting goes on afresh."""
+        taken, self.metrics = self.metrics, self._fresh()
+        return taken
+
+    def finish(self, patience: float) -> None:
+        """Understand all that is left. A stream that has been silent for `patience` seconds timed out; one that was
+        still being told is unfinished, and no failure."""
+        self.closing.set()
+        now = time.monotonic()
+        for recording in list(self.live.values()):
+            last = recording.times[-1] if recording.times else recording.asked_at
+            if now - last >= patience:
+                recording.ended(now, End.TIMEOUT, f"nothing came for {now - last:.0f} s when the run ended")
+            else:
+                recording.unfinished = recording.end is None
+                recording.ended(now, End.LEFT)
+            self._waiting.append(recording)
+        self.live.clear()
+        while self._waiting:
+            self.take(self._waiting.popleft())
+        for recording in self._sampled:
+            self._check(recording)
+        self._sampled.clear()
+        if self.upstream is not None:
+            self._note(self.upstream.rest())
+
+    @staticmethod
+    @contextmanager
+    def quiet() -> Iterator[None]:
+        """While it lasts, what is there already is no business of the garbage collector's, and it looks seldom: a
+        full collection would stop the stamps for tens of milliseconds."""
+        before = gc.get_threshold()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 50, 1_000)
+        try:
+            yield
+        finally:
+            gc.set_threshold(*before)
+            gc.unfreeze()
+
+    def close(self) -> None:
+        """Stop what runs in the background."""
+        gevent.killall(self._greenlets)
+        if self.upstream is not None:
+            self.upstream.close()

@@ -1,0 +1,85 @@
+"""A server under test that the run starts and stops by itself, with the fake providers behind it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fake_providers.process import FakesStartError, start_fakes
+from loadtests.errors import LoadError
+
+START_S = 20.0
+STOP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Where the server and its fakes listen."""
+
+    url: str
+    provider_url: str
+
+
+@contextmanager
+def started(command: str, scripts: tuple[str, ...] = ()) -> Iterator[Started]:
+    """Start fakes and the server, whose command may hold `{port}`; both end with the block. Raises LoadError."""
+    try:
+        fakes = start_fakes(scripts=[Path(folder) for folder in scripts])
+    except FakesStartError as error:
+        raise LoadError(str(error)) from error
+    with fakes:
+        port = _free_port()
+        words = [word.replace("{port}", str(port)) for word in shlex.split(command)]
+        if not words:
+            raise LoadError("--start: an empty command")
+        if words[0] in ("python", "python3"):
+            words[0] = sys.executable
+        given = {"OPENAI_API_KEY": "sk-fake", "OPENAI_BASE_URL": fakes.openai_base_url, "LLM_PROVIDER": "openai"}
+        environment = {**os.environ, **given, "PORT": str(port)}
+        try:
+            process = subprocess.Popen(
+                words, env=environment, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError as error:
+            raise LoadError(f"--start: cannot run {words[0]}: {error.strerror}") from error
+        try:
+            _wait(process, port)
+            yield Started(f"http://127.0.0.1:{port}", fakes.url)
+        finally:
+            _stop(process)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    give_up = time.monotonic() + START_S
+    while time.monotonic() < give_up:
+        if process.poll() is not None:
+            raise LoadError(f"--start: the server ended at once with exit code {process.returncode}")
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)
+    raise LoadError(f"--start: nothing listens on port {port} after {START_S:.0f} s")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(STOP_S)

@@ -1,0 +1,81 @@
+"""What the fake providers behind the server say of a stream: the server's own part, and when it hung up."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Final
+
+from fake_providers.client import FakesError, FakesSync
+from fake_providers.entry import Entry
+from harness.protocol.transcript import Transport
+from loadtests.errors import LoadError
+from loadtests.readers.reading import Reading
+
+_WAITING: Final = 40
+_SAME_CLOCK: Final = 0.05
+_CANCEL_S: Final = 5.0
+
+
+class Upstream:
+    """Looks streams up in the journal, as many as it may. Raises LoadError where there are no fakes at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self._fakes = FakesSync(url)
+        try:
+            before = time.monotonic()
+            health = self._fakes.health()
+            # on another machine their clock is another one: then only their own intervals count
+            self._same_clock = before - _SAME_CLOCK <= float(health["monotonic"]) <= time.monotonic() + _SAME_CLOCK
+        except (FakesError, KeyError, TypeError, ValueError) as error:
+            self._fakes.close()
+            raise LoadError(f"--provider-url: {error}") from error
+        self._waiting: deque[Reading] = deque(maxlen=_WAITING)
+
+    def take(self, reading: Reading) -> None:
+        """Put a stream in line. The oldest is passed over where there are too many."""
+        if reading.recording.case and (reading.token_times or reading.recording.stopped_at is not None):
+            self._waiting.append(reading)
+
+    def step(self) -> list[tuple[str, float]]:
+        """Look one stream up, if one waits: metrics and their values, in seconds."""
+        return self.look_up(self._waiting.popleft()) if self._waiting else []
+
+    def rest(self, seconds: float = 5.0) -> list[tuple[str, float]]:
+        """Look up what is left, for so long at most."""
+        give_up = time.monotonic() + seconds
+        found = []
+        while self._waiting and time.monotonic() < give_up:
+            found += self.step()
+        return found
+
+    def look_up(self, reading: Reading) -> list[tuple[str, float]]:
+        """Measure one stream. A journal that has lost it, or fakes that are busy, are no failure of the server's."""
+        recording = reading.recording
+        try:
+            if recording.stopped_at is None:
+                entries = self._fakes.entries(recording.case)
+            else:
+                entries = self._fakes.wait_ended(recording.case, timeout=_CANCEL_S)
+        except FakesError:
+            return []
+        return self._measured(reading, entries[-1]) if entries else []
+
+    def _measured(self, reading: Reading, entry: Entry) -> list[tuple[str, float]]:
+        stopped_at = reading.recording.stopped_at
+        written = [write.at for write in entry.writes if write.tokens]
+        found = []
+        if written and reading.first_token is not None:
+            found.append(("overhead", reading.first_token - (written[0] - entry.received)))
+        if stopped_at is None or not self._same_clock:
+            return found
+        if entry.ended in ("client_closed", "client_reset") and entry.ended_at is not None:
+            found.append(("upstream_cancel", entry.ended_at - stopped_at))
+        if written and reading.recording.transport is Transport.SSE:
+            # nobody hears a token behind the hang-up: the provider says when it made its last
+            found.append(("stop_to_last_token", written[-1] - stopped_at))
+        return found
+
+    def close(self) -> None:
+        """Hang up."""
+        self._fakes.close()

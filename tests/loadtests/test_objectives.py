@@ -1,0 +1,91 @@
+"""Objectives: read, refused in one line, judged, and not judged by a client that is too slow."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadtests.accuracy import Accuracy
+from loadtests.errors import LoadError
+from loadtests.metrics import Metrics
+from loadtests.objectives import DEFAULT, Verdict, exit_code, judge, parse_objectives
+from loadtests.readers.reading import Outcome
+
+
+def metrics(ttft: float = 0.2, complete: int = 100, cut: int = 0) -> Metrics:
+    made = Metrics()
+    made.of("ttft").extend([ttft] * complete)
+    made.of("tokens_per_second").extend([20.0] * complete)
+    made.outcomes[Outcome.COMPLETE] = complete
+    made.outcomes[Outcome.CUT] = cut
+    return made
+
+
+def verdicts(text: str, of: Metrics, accuracy: Accuracy | None = None, provider: bool = False) -> tuple[list[str], int]:
+    judged = judge(parse_objectives(text), of, accuracy or Accuracy(0.001, 0.001, 0.001), provider)
+    return [str(one.verdict) for one in judged], exit_code(judged, of)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "code"),
+    [
+        ("ttft_p95<1s", [Verdict.KEPT], 0),
+        ("ttft_p95<200ms", [Verdict.MISSED], 1),
+        ("ttft_p95<=200 ms,ttft_max<1", [Verdict.KEPT, Verdict.KEPT], 0),
+        ("ttft_mean<0.1s,ttft_p50<1s", [Verdict.MISSED, Verdict.KEPT], 1),
+        ("tokens_per_second_p5>5", [Verdict.KEPT], 0),
+        ("tokens_per_second_p5>=25/s", [Verdict.MISSED], 1),
+        ("complete_share>=99%", [Verdict.KEPT], 0),
+        ("inter_token_p99<1s", [Verdict.UNJUDGED], 2),
+        ("overhead_p95<100ms", [Verdict.NOT_APPLICABLE], 0),
+        (DEFAULT, [Verdict.KEPT, Verdict.KEPT, Verdict.NOT_APPLICABLE, Verdict.KEPT], 0),
+    ],
+)
+def test_figures_are_held_against_limits(text: str, expected: list[str], code: int) -> None:
+    assert verdicts(text, metrics()) == (expected, code)
+
+
+def test_with_the_provider_known_its_figures_are_owed() -> None:
+    assert verdicts("overhead_p95<100ms", metrics(), provider=True) == ([Verdict.UNJUDGED], 2)
+
+
+def test_a_client_with_too_large_an_error_does_not_judge() -> None:
+    bad = Accuracy(0.11, 0.11, 0.11)
+    assert verdicts("ttft_p95<1s", metrics(), bad) == ([Verdict.UNJUDGED], 2)
+    assert verdicts("ttft_p95<100ms", metrics(), bad) == ([Verdict.UNJUDGED], 2), "neither does it accuse"
+    assert verdicts("tokens_per_second_p5>5", metrics(), bad) == ([Verdict.UNJUDGED], 2)
+    assert verdicts("ttft_p95<2s", metrics(), bad) == ([Verdict.KEPT], 0)
+
+
+def test_failing_fast_is_not_passing() -> None:
+    assert verdicts(DEFAULT, metrics(complete=98, cut=2))[1] == 1
+    nothing = Metrics()
+    nothing.outcomes[Outcome.VIOLATION] = 10
+    assert verdicts(DEFAULT, nothing)[1] == 1
+    assert verdicts("ttft_p95<1s", nothing)[1] == 1
+    limited = Metrics()
+    limited.outcomes[Outcome.LIMITED] = 10
+    assert verdicts(DEFAULT, limited)[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("tfft_p95<1s", "did you mean ttft?"),
+        ("tokens_per_secnd_p5>5", "did you mean tokens_per_second?"),
+        ("ttft<1s", "needs one of p50"),
+        ("complete_share_p50>9%", "takes no statistic"),
+        ("ttft_p95<1parsec", "no unit 'parsec'"),
+        ("ttft_p0<1s", "a percentile lies above 0"),
+        ("ttft_p101<1s", "a percentile lies above 0"),
+        ("ttft_p95=1s", "no objective"),
+        ("ttft_p95<1.2.3s", "is no number"),
+        ("ttft_p95<0s", "must be above 0"),
+        (" , ", "names no objective"),
+        ("fast please", "no objective"),
+    ],
+)
+def test_what_does_not_parse_is_said_in_one_line(text: str, word: str) -> None:
+    with pytest.raises(LoadError, match="--slo") as failure:
+        parse_objectives(text)
+    assert word in str(failure.value)
+    assert "\n" not in str(failure.value)
