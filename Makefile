@@ -36,7 +36,7 @@ conformance: $(READY)  ## fakes + reference server + the whole suite
 
 load: $(READY)  ## 20 s of load on the offline reference server, judged by the API document's figures
 	$(BIN)/chatproof load run --start "python -m reference_server --port {port}" --message "scenario paced" \
-		--users 10 --duration 20 --json load.report.json
+		--users 10 --duration 20 --json load.report.json --report-html load.report.html
 
 serve: $(READY)  ## the reference server, offline, on port 5000
 	$(BIN)/python -m reference_server

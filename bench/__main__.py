@@ -31,8 +31,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="where the peers are installed, once (default: %(default)s)",
     )
+    load = commands.add_parser(
+        "load",
+        help="how true load-test clients tell the time",
+        description="Plays a known script over SSE and Socket.IO to our load-test clients and to Locust's own, server"
+        " and client on one core each, and prints how wrong each client's times are. Takes about five minutes.",
+    )
+    load.add_argument("--quick", action="store_true", help="few streams, one round, to see that it works")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "load":
+            from bench.load import run as run_load
+
+            return run_load(options.quick)
         return run(QUICK if options.quick else FULL, options.peers.absolute())
     except KeyboardInterrupt:
         return 130

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent.pool import Group  # type: ignore[import-untyped]
 from locust import LoadTestShape, User, task
 from locust.exception import StopUser
 
-from loadtests.plan import Plan
-from loadtests.plugin import session_of
+from loadtests.plan import Arrivals, Plan
+from loadtests.plugin import Run, run_of
 from loadtests.session import Session
 
 MOST_IN_FLIGHT = 20_000
 TICK = 0.5
+LATE = 10.0  # seconds at most: workers begin later than their master, and still play all of their part
 SPAWN_RATE = 100.0  # users a second; Locust advises against more
 
 
@@ -37,6 +38,26 @@ class PlannedUsers(LoadTestShape):
         return max(1, round(self._plan.level(at))), SPAWN_RATE
 
 
+class Crowd(LoadTestShape):
+    """One user on each worker, that plays the worker's part of an open loop's plan."""
+
+    abstract = True
+    use_common_options = False
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Locust leaves it out
+        self._run = run
+
+    def tick(self) -> tuple[int, float] | None:
+        """As many users as there are workers, until the plan is over."""
+        at: float = self.get_run_time()  # type: ignore[no-untyped-call]
+        assert self._run.arrivals is not None
+        over = at - self._run.arrivals.plan.duration
+        if over >= LATE or (over >= 0 and self._run.is_played):
+            return None
+        return max(1, getattr(self._run.environment.runner, "worker_count", 1)), SPAWN_RATE
+
+
 class OpenLoop(User):
     """One greenlet that starts streams when they are due, however many are still under way.
 
@@ -45,31 +66,35 @@ class OpenLoop(User):
     """
 
     abstract = True
-    plan: ClassVar[Plan]
-    poisson: ClassVar[bool] = False
-    patience: ClassVar[float] = 10.0
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        self.session: Session = session_of(environment)
+        self.run_ = run_of(environment)
+        self.session: Session = self.run_.open()
         self.streams = Group()
 
     @task
     def play(self) -> None:
-        """Play the whole plan, wait for what is under way, and stop."""
+        """Play this process's part of the plan, wait for what is under way, and stop."""
+        arrivals = self.run_.claim()
+        if arrivals is not None:
+            self._play(arrivals)
+            self.run_.played()
+            self.streams.join(timeout=self.session.options.patience)
+        raise StopUser
+
+    def _play(self, arrivals: Arrivals) -> None:
         began = time.monotonic()
-        for start in self.plan.starts(poisson=self.poisson):
+        for start in arrivals.starts():
             due = began + start
             while (left := due - time.monotonic()) > 0 and not self.session.closing.is_set():
                 gevent.sleep(min(left, TICK))
             if self.session.closing.is_set():
-                break
+                return
             if len(self.streams) >= MOST_IN_FLIGHT:
                 self.session.metrics.trust["not started"] += 1
                 continue
             self.streams.start(gevent.Greenlet(self._stream, due))
-        self.streams.join(timeout=self.patience)
-        raise StopUser
 
     def on_stop(self) -> None:
         """End what is still under way; the session counts it."""

@@ -1,4 +1,4 @@
-"""`chatproof load`: run, calibrate, search."""
+"""`chatproof load`: run, calibrate, search, compare."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.accuracy import Calibration
+from loadtests.compare import FEWEST, THRESHOLD, Side, compare
 from loadtests.errors import LoadError
 from loadtests.objectives import DEFAULT
 from loadtests.options import TRANSPORTS, Options
@@ -20,6 +21,7 @@ from loadtests.result import Result, summary
 from loadtests.target import Target
 
 MOST_CALIBRATED = 1000
+MOST_PROCESSES = 64
 SMALLEST_CALIBRATED = 16  # a search that begins below has no use for more steps
 RUN_HELP = f"""\
 Load a server, and judge it by objectives.
@@ -29,6 +31,15 @@ Load a server, and judge it by objectives.
 
 exit codes: 0 all objectives kept; 1 one is missed; 2 the client could not judge (no server, a broken option,
 interrupted, or its own error is more than a tenth of an objective). Without --slo: {DEFAULT}"""
+
+
+COMPARE_HELP = f"""\
+Say whether run B is worse than run A: its percentiles, with the bootstrap's 95 % interval on the difference, widened
+by both clients' own errors. Figures below the threshold, or within the interval, are the same. The share of
+complete streams may fall by one point.
+
+exit codes: 0 nothing is worse; 1 a figure is; 2 the runs cannot be compared (another load, fewer than {FEWEST}
+streams, not whole)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--duration", type=_seconds, default=60.0, help="such as 20, 90s, 5m, 2h (60 s)")
     run.add_argument("--json", type=Path, help="write the result document here")
     run.add_argument("--csv", help="write PREFIX_metrics.csv and PREFIX_series.csv")
-    run.add_argument("--no-calibration", action="store_true", help="do not measure the client's own error first")
+    run.add_argument("--report-html", type=Path, help="write the report here, one file")
+    run.add_argument("--report-prometheus", type=Path, help="write the metrics here as Prometheus text")
+    run.add_argument("--processes", type=int, default=0, help="so many worker processes share the load (none)")
     calibration = commands.add_parser("calibrate", help="measure the client's own error")
     calibration.set_defaults(do=_calibrate)
     calibration.add_argument("--users", type=int, default=50, help="streams at the same time (50)")
@@ -71,10 +84,20 @@ def _parser() -> argparse.ArgumentParser:
     searching.add_argument("--each", type=_seconds, default=15.0, help="how long each rate is tried (15 s)")
     searching.add_argument("--poisson", action="store_true", help="random arrivals, as of people")
     searching.add_argument("--json", type=Path, help="write the best rate's result document here")
+    comparing = commands.add_parser(
+        "compare", help="say whether B is worse than A", description=COMPARE_HELP, formatter_class=raw
+    )
+    comparing.set_defaults(do=_compare)
+    comparing.add_argument("before", type=Path, metavar="A.json", help="result document of the run before")
+    comparing.add_argument("after", type=Path, metavar="B.json", help="result document of the run after")
+    comparing.add_argument(
+        "--threshold", type=float, default=THRESHOLD, help=f"per cent that are no regression yet ({THRESHOLD:g})"
+    )
     return parser
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-calibration", action="store_true", help="do not measure the client's own error first")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--host", help="the server's URL")
     where.add_argument("--start", metavar="COMMAND", help="start it, {port} filled in, with fake providers behind it")
@@ -141,6 +164,8 @@ def _run(given: argparse.Namespace) -> int:
         raise LoadError("--users and --rate exclude each other: a closed loop has users, an open one a rate")
     if given.poisson and given.rate is None:
         raise LoadError("--poisson needs --rate")
+    if not 0 <= given.processes <= MOST_PROCESSES:
+        raise LoadError(f"--processes: 0 to {MOST_PROCESSES}")
     plan = Plan(given.rate or given.users or 10.0, given.duration, given.shape)
     _options(given, None)  # what is wrong with the words is said before anything is started
     _writable(given)
@@ -151,8 +176,10 @@ def _run(given: argparse.Namespace) -> int:
         reachable(target)
         options = _options(given, provider_url)
         # of an open loop nobody knows how many streams there will be at a time: those of two seconds, say
-        calibration = None if given.no_calibration else _measured(given.transport, plan.peak * (2 if given.rate else 1))
-        result = execute(Load(target, plan, given.rate is not None, given.poisson), options, calibration)
+        streams = plan.peak * (2 if given.rate else 1) / max(1, given.processes)
+        calibration = None if given.no_calibration else _measured(given.transport, streams)
+        load = Load(target, plan, given.rate is not None, given.poisson, given.processes)
+        result = execute(load, options, calibration)
         _write(given, result)
         sys.stdout.write(f"{summary(result)}\n{_conclusion(result)}\n")
     return 2 if result.meta["interrupted"] else result.exit_code
@@ -162,6 +189,9 @@ def _conclusion(result: Result) -> str:
     if result.meta["interrupted"]:
         return "chatproof load: INTERRUPTED: these are the figures so far"
     total = result.metrics.outcomes.total()
+    if not result.is_whole and result.exit_code == 2:
+        gone = len({**result.meta["crew"]["lost"], **result.meta["crew"]["refused"]})
+        return f"chatproof load: NOT JUDGED: {gone} of {result.meta['workers']} workers' figures are missing"
     if result.metrics.complete_share == 0:
         common = next(iter(result.metrics.details.most_common(1)), ("no reason given", 0))[0]
         return f"chatproof load: MISSED: no stream of {total} was complete; {common}"
@@ -173,19 +203,44 @@ def _conclusion(result: Result) -> str:
 
 
 def _writable(given: argparse.Namespace) -> None:
-    for name, path in (("--json", given.json), ("--csv", Path(given.csv) if given.csv else None)):
+    paths = {
+        "--json": given.json,
+        "--csv": Path(given.csv) if given.csv else None,
+        "--report-html": given.report_html,
+        "--report-prometheus": given.report_prometheus,
+    }
+    for name, path in paths.items():
         if path is not None and not path.resolve().parent.is_dir():
             raise LoadError(f"{name}: there is no folder {path.resolve().parent}")
+        if path is not None and path.is_dir():
+            raise LoadError(f"{name}: {path} is a folder")
 
 
 def _write(given: argparse.Namespace, result: Result) -> None:
+    from loadtests.prometheus import write_prometheus
+    from loadtests.reporting.page import write_html
+
     try:
         if given.json:
             result.write_json(given.json)
-        if getattr(given, "csv", None):
+        if given.csv:
             result.write_csv(given.csv)
+        if given.report_html:
+            write_html(result, given.report_html)
+        if given.report_prometheus:
+            write_prometheus(result, given.report_prometheus)
     except OSError as error:
         raise LoadError(f"cannot write {error.filename}: {error.strerror}") from error
+
+
+def _compare(given: argparse.Namespace) -> int:
+    if not 0 <= given.threshold < 1000:
+        raise LoadError("--threshold: per cent, 0 or more")
+    compared = compare(Side.read(given.before), Side.read(given.after), given.threshold)
+    worse = [one.name for one in compared.differences if one.verdict == "worse"]
+    said = f"WORSE: {', '.join(worse)}" if worse else "nothing is worse"
+    sys.stdout.write(f"{compared.text()}\nchatproof load compare: {said}\n")
+    return compared.exit_code
 
 
 def _calibrate(given: argparse.Namespace) -> int:
@@ -213,7 +268,7 @@ def _search(given: argparse.Namespace) -> int:
         def trial(rate: float) -> Result:
             size = 2 ** math.ceil(math.log2(max(SMALLEST_CALIBRATED, rate * 2)))
             if size not in calibrations:
-                calibrations[size] = _measured(given.transport, size)
+                calibrations[size] = None if given.no_calibration else _measured(given.transport, size)
             load = Load(target, Plan(rate, given.each), open_loop=True, poisson=given.poisson)
             return execute(load, options, calibrations[size], quiet=True)
 

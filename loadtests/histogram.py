@@ -8,9 +8,11 @@ needs 0.2: a client that takes 50,000 tokens a second has none to spare.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Final
 
 _EXACT_BITS: Final = 11
@@ -85,15 +87,11 @@ class Histogram:
         if not self.counts:
             return [None for _ in percents]
         steps = sorted(self.counts.items())
-        count = self.count
+        upto = list(accumulate(number for _, number in steps))
         found = []
         for percent in percents:
-            rank = max(1, math.ceil(count * percent / 100 - 1e-9))
-            seen = index = 0
-            for index, number in steps:  # noqa: B007  # the bucket at which it stops
-                seen += number
-                if seen >= rank:
-                    break
+            rank = max(1, math.ceil(upto[-1] * percent / 100 - 1e-9))
+            index = steps[min(bisect_left(upto, rank), len(steps) - 1)][0]
             found.append(min(max(middle(index) / self.scale, self.least), self.most))
         return list(found)
 

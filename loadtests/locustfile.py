@@ -1,45 +1,64 @@
 """For Locust's own command: `locust -f loadtests/locustfile.py --host URL`.
 
-Every user class is there to choose from; without a choice all users come over SSE. What Locust does not know is
-set by options that begin with `--chat-`.
+Every user class is there to choose from (`… ChatSocketIO SessionChat`); without a choice all users come over SSE.
+With `--chat-rate` they come in an open loop. What Locust does not know is set by options that begin with `--chat-`.
 """
 
 from __future__ import annotations
 
+import math
+import random
 import sys
 from pathlib import Path
 from typing import Any
 
 from locust import events
+from locust.argument_parser import LocustArgumentParser
 from locust.runners import WorkerRunner
 
+from loadtests.accuracy import Calibration
+from loadtests.arrivals import Crowd, OpenLoop
 from loadtests.errors import LoadError
 from loadtests.objectives import DEFAULT
 from loadtests.options import Options
-from loadtests.plugin import Run
+from loadtests.plan import SHAPES, Arrivals, Plan
+from loadtests.plugin import Run, run_of
+from loadtests.reporting.page import write_html
 from loadtests.result import Result, summary
 from loadtests.users import ChatSocketIO, ChatSSE, Interrupter, PlainChat, SessionChat
+from loadtests.web.tab import add_tab
 
-__all__ = ["ChatSSE", "ChatSocketIO", "Interrupter", "PlainChat", "SessionChat"]
-
-# Locust spawns all classes of a file by weight: only those that are named take part, or SSE alone
-for _other in (ChatSocketIO, Interrupter, PlainChat, SessionChat):
-    _other.weight = 0
+__all__ = ["ChatSSE", "ChatSocketIO", "Interrupter", "OpenLoopChat", "PlainChat", "SessionChat"]
 
 
-def _add_options(parser: Any) -> None:
+class OpenLoopChat(OpenLoop):
+    """Streams at a rate, over SSE: set by `--chat-rate`."""
+
+
+_CLASSES: tuple[Any, ...] = (ChatSSE, ChatSocketIO, Interrupter, OpenLoopChat, PlainChat, SessionChat)
+
+
+def _add_options(parser: LocustArgumentParser) -> None:
     # to the parser itself: groups do not know Locust's own arguments of an option
-    parser.add_argument("--chat-messages", default="", help="file of messages, one a line", include_in_web_ui=False)
-    parser.add_argument("--chat-message", default="", help="the one message to send", include_in_web_ui=False)
-    parser.add_argument("--chat-jwt", default="", help="a JWT, or @FILE with one a line", is_secret=True)
-    parser.add_argument("--chat-think", default="0", help="seconds between asks, such as 2 or 1..5")
-    parser.add_argument("--chat-provider-url", default="", help="the fake providers behind the server")
-    parser.add_argument("--chat-slo", default="", help=f"objectives; they set the exit code (such as {DEFAULT})")
-    parser.add_argument("--chat-json", default="", help="write the result document here", include_in_web_ui=False)
+    add: Any = parser.add_argument
+    add("--chat-messages", default="", help="file of messages, one a line", include_in_web_ui=False)
+    add("--chat-message", default="", help="the one message to send", include_in_web_ui=False)
+    add("--chat-jwt", default="", help="a JWT, or @FILE with one a line", include_in_web_ui=False)
+    add("--chat-think", default="0", help="seconds between asks, such as 2 or 1..5", include_in_web_ui=False)
+    add("--chat-provider-url", default="", help="the fake providers behind the server", include_in_web_ui=False)
+    add("--chat-rate", type=float, default=0.0, help="open loop: streams a second", include_in_web_ui=False)
+    add("--chat-shape", choices=SHAPES, default="constant", help="how the rate goes", include_in_web_ui=False)
+    add("--chat-seconds", type=float, default=60.0, help="how long the rate is kept", include_in_web_ui=False)
+    add("--chat-poisson", action="store_true", help="random arrivals, as of people", include_in_web_ui=False)
+    slo = f"objectives; they set the exit code, and the client's own error is measured first (such as {DEFAULT})"
+    add("--chat-slo", default="", help=slo, include_in_web_ui=False)
+    add("--chat-json", default="", help="write the result document here", include_in_web_ui=False)
+    add("--chat-html", default="", help="write the report here", include_in_web_ui=False)
 
 
 def _begin(environment: Any, **_: Any) -> None:
     given = environment.parsed_options
+    is_worker = isinstance(environment.runner, WorkerRunner)
     try:
         options = Options.read(
             messages=given.chat_messages or None,
@@ -49,33 +68,81 @@ def _begin(environment: Any, **_: Any) -> None:
             provider_url=given.chat_provider_url or None,
             slo=given.chat_slo or DEFAULT,
         )
+        arrivals = _arrivals(given)
+        calibration = _calibrated(given, environment) if not is_worker else None
     except LoadError as error:
         sys.stderr.write(f"chatproof load: {error}\n")
         sys.exit(2)
-    Run(environment, options)
+    _choose(given, arrivals is not None)
+    run = Run(environment, options, arrivals)
+    run.calibration = calibration
+    if arrivals is not None and not is_worker:
+        environment.shape_class = Crowd(run)
+        environment.shape_class.runner = environment.runner
+    if environment.web_ui is not None:
+        add_tab(environment.web_ui.app, environment.web_ui, lambda: _result(environment), given.web_base_path or "")
+
+
+def _arrivals(given: Any) -> Arrivals | None:
+    if not given.chat_rate:
+        return None
+    plan = Plan(given.chat_rate, given.chat_seconds, given.chat_shape)
+    return Arrivals(plan, given.chat_poisson, random.getrandbits(32))
+
+
+def _choose(given: Any, open_loop: bool) -> None:
+    """Locust spawns all classes of a file by weight: only those that are named take part, or SSE alone."""
+    named = set(given.user_classes or ())
+    for one in _CLASSES:
+        chosen = one is OpenLoopChat if open_loop else one.__name__ in named or (not named and one is ChatSSE)
+        one.weight = 1 if chosen else 0
+
+
+def _calibrated(given: Any, environment: Any) -> Calibration | None:
+    """The client's own error, where a verdict is wanted and the number of users is known beforehand."""
+    if not given.chat_slo or not given.headless:
+        return None
+    from loadtests.calibration.run import calibrate, told
+
+    workers = max(1, given.expect_workers or 1) if given.master else 1
+    streams = (given.chat_rate * 2 if given.chat_rate else given.num_users or 1) / workers
+    kind = "socketio" if "ChatSocketIO" in (given.user_classes or ()) else "sse"
+    calibration = calibrate(kind, max(1, min(1000, math.ceil(streams))))
+    sys.stderr.write(f"{told(calibration)}\n")
+    return calibration
+
+
+def _result(environment: Any) -> Result:
+    run = run_of(environment)
+    meta = {"url": environment.host or "", "started": run.started, "seconds": max(0.0, run.seconds)}
+    meta |= {"transport": "locustfile", "interrupted": False, "workers": 1}
+    if run.crew is not None:
+        meta |= {"workers": len(run.crew.begun), "crew": run.crew.to_json()}
+    provider = run.options.provider_url is not None
+    return Result.of(meta, run.collect(), run.calibration, list(run.options.objectives), provider=provider)
 
 
 def _end(environment: Any, **_: Any) -> None:
-    run = getattr(environment, "chatproof", None)
-    if not isinstance(run, Run) or isinstance(environment.runner, WorkerRunner):
+    if getattr(environment, "chatproof", None) is None or isinstance(environment.runner, WorkerRunner):
         return
     given = environment.parsed_options
-    meta = {"url": environment.host, "started": run.started, "seconds": run.stopped - run.started}
-    meta |= {"transport": "locustfile", "interrupted": False, "workers": max(1, len(run.workers))}
-    provider = bool(given.chat_provider_url)
-    result = Result.of(meta, run.collect(), None, list(run.options.objectives), provider=provider)
-    if not result.metrics.outcomes:
-        return
-    sys.stderr.write(f"{summary(result)}\n")
-    if given.chat_json:
+    result = _result(environment)
+    if result.metrics.outcomes:
+        sys.stderr.write(f"{summary(result)}\n")
         try:
-            result.write_json(Path(given.chat_json))
+            if given.chat_json:
+                result.write_json(Path(given.chat_json))
+            if given.chat_html:
+                write_html(result, Path(given.chat_html))
         except OSError as error:
-            sys.stderr.write(f"chatproof load: cannot write {given.chat_json}: {error.strerror}\n")
+            sys.stderr.write(f"chatproof load: cannot write {error.filename}: {error.strerror}\n")
     if given.chat_slo:
         environment.process_exit_code = result.exit_code
+    elif not result.is_whole:
+        environment.process_exit_code = 2  # never in silence: some of the figures are missing
 
 
-events.init_command_line_parser.add_listener(_add_options)  # type: ignore[no-untyped-call]  # Locust leaves it out
-events.init.add_listener(_begin)  # type: ignore[no-untyped-call]  # Locust leaves it out
-events.quitting.add_listener(_end)  # type: ignore[no-untyped-call]  # Locust leaves it out
+listen: Any = events
+listen.init_command_line_parser.add_listener(_add_options)
+listen.init.add_listener(_begin)
+listen.quitting.add_listener(_end)

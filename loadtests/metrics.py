@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import sub
 from typing import Any, Final
 
 from harness.protocol.findings import Violation
@@ -48,13 +50,15 @@ _FAILED: Final = frozenset(Outcome) - {Outcome.COMPLETE, Outcome.INTERRUPTED, Ou
 
 @dataclass(slots=True)
 class Second:
-    """What happened in one second: streams started and over, failures, tokens; first tokens' times."""
+    """What happened in one second: streams started and over, failures, tokens; the times of first tokens that came
+    in it, and the gaps before its other tokens."""
 
     started: int = 0
     ended: int = 0
     failed: int = 0
     tokens: int = 0
     ttft: Histogram = field(default_factory=Histogram)
+    inter_token: Histogram = field(default_factory=Histogram)
 
 
 @dataclass(slots=True)
@@ -133,8 +137,14 @@ class Metrics:
         end = self._at(recording.ended_at)
         end.ended += 1
         end.failed += reading.outcome in _FAILED
-        for at, count in Counter(map(int, (at + self.offset for at in reading.token_times))).items():
-            self.series.setdefault(at, Second()).tokens += count
+        times, low = reading.token_times, 0
+        while low < len(times):
+            at = int(times[low] + self.offset)
+            high = bisect_left(times, at + 1 - self.offset, low + 1)
+            second = self.series.setdefault(at, Second())
+            second.tokens += high - low
+            second.inter_token.extend(map(sub, times[max(low, 1) : high], times[max(low, 1) - 1 : high - 1]))
+            low = high
         if reading.first_token is not None:
             self._at(reading.token_times[0]).ttft.add(reading.first_token)
 
@@ -194,6 +204,7 @@ class Metrics:
             for name in ("started", "ended", "failed", "tokens"):
                 setattr(mine_then, name, getattr(mine_then, name) + getattr(second, name))
             mine_then.ttft.merge(second.ttft)
+            mine_then.inter_token.merge(second.inter_token)
         self.streams = _sampled(self.streams, other.streams, chance)
 
     def to_json(self) -> dict[str, Any]:
@@ -206,7 +217,7 @@ class Metrics:
             "examples": self.examples,
             "trust": dict(self.trust),
             "series": [
-                [at, one.started, one.ended, one.failed, one.tokens, one.ttft.to_json()]
+                [at, one.started, one.ended, one.failed, one.tokens, one.ttft.to_json(), one.inter_token.to_json()]
                 for at, one in sorted(self.series.items())
             ],
             "streams": self.streams,
@@ -221,8 +232,8 @@ class Metrics:
         for name in ("outcomes", "details", "violations", "trust"):
             getattr(metrics, name).update(data[name])
         metrics.examples.update(data["examples"])
-        for at, started, ended, failed, tokens, ttft in data["series"]:
-            metrics.series[at] = Second(started, ended, failed, tokens, Histogram.from_json(ttft))
+        for at, started, ended, failed, tokens, *histograms in data["series"]:
+            metrics.series[at] = Second(started, ended, failed, tokens, *map(Histogram.from_json, histograms))
         metrics.streams = list(data["streams"])
         return metrics
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from loadtests.errors import LoadError
 from loadtests.objectives import DEFAULT, Objective, parse_objectives
@@ -72,6 +73,16 @@ class Options:
             patience=patience,
             objectives=tuple(parse_objectives(slo)),
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """What a worker must know: all but the objectives."""
+        return {name: value for name, value in asdict(self).items() if name != "objectives"}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Options:
+        """What `to_json` gave."""
+        given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in data.items()}
+        return cls(**{**given, "limits": Limits(**data["limits"])})
 
 
 def read_lines(path: str, option: str) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from loadtests.errors import LoadError
 
@@ -70,23 +70,32 @@ class Plan:
             area += (end - x0) * (y0 + y) / 2
         return area * self.peak * self.duration
 
-    def starts(self, *, poisson: bool = False, seed: int | None = None, share: float = 1.0) -> Iterator[float]:
-        """When each stream is due, in seconds from the start. `share`: of the rate, where several make the load.
+    def starts(
+        self, *, poisson: bool = False, seed: int | None = None, part: tuple[int, int] = (0, 1)
+    ) -> Iterator[float]:
+        """When each stream is due, in seconds from the start.
 
         Constant: evenly over the level's integral. Poisson: gaps of that integral are exponential with mean 1.
+        `part`: where several make the load, which one this is and how many there are. With one seed among them
+        their streams are together those of the whole plan.
         """
+        index, of = part
         randoms = random.Random(seed)
-        due = 0.0
-        whole = self.total(self.duration) * share
+        due, number = 0.0, 0
+        whole = self.total(self.duration)
         while True:
             due += randoms.expovariate(1) if poisson else 1.0
             mark = due if poisson else due - 0.5
             if mark >= whole:
                 return
-            yield self._when(mark / share)
+            if number % of == index:
+                yield self._when(mark)
+            number += 1
 
     def _when(self, amount: float) -> float:
-        """The inverse of `total`, by halving."""
+        """The inverse of `total`, by halving where it is no straight line."""
+        if self.shape == "constant":
+            return min(amount / self.peak, self.duration)
         low, high = 0.0, self.duration
         for _ in range(60):
             middle = (low + high) / 2
@@ -95,3 +104,27 @@ class Plan:
             else:
                 high = middle
         return high
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """An open loop: a plan, how chance has its part in it, and which part of it one process plays."""
+
+    plan: Plan
+    poisson: bool = False
+    seed: int = 0
+    part: tuple[int, int] = (0, 1)
+
+    def starts(self) -> Iterator[float]:
+        """When this part's streams are due, in seconds from the start."""
+        return self.plan.starts(poisson=self.poisson, seed=self.seed, part=self.part)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a worker is told."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Arrivals:
+        """What `to_json` gave."""
+        index, of = data["part"]
+        return cls(Plan(**data["plan"]), bool(data["poisson"]), int(data["seed"]), (int(index), int(of)))

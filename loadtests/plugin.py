@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any, Final
 
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtests.accuracy import Calibration
+from loadtests.crew import HELLO, LAST, PART, PLAYED, STOP, Crew, said
 from loadtests.metrics import Metrics
 from loadtests.options import Options
+from loadtests.plan import Arrivals
 from loadtests.readers.reading import Outcome, Reading
 from loadtests.readers.sse import PLAIN_PATH, STREAM_PATH
 from loadtests.session import Session
 from loadtests.target import Target
 
 KEY: Final = "chatproof"  # in what workers report
-FORMAT: Final = 1
-
-log = logging.getLogger("chatproof.load")
 
 
 class Failed(Exception):
@@ -26,24 +25,35 @@ class Failed(Exception):
 
 
 class Run:
-    """A session in a Locust environment. `total` is what the run has seen: on a master, its workers' shares."""
+    """A session in a Locust environment that has its runner. `total` is what the run has seen: on a master, its
+    workers' shares. `arrivals`: the open loop that `OpenLoop` users play; on a worker, its part."""
 
-    def __init__(self, environment: Any, options: Options) -> None:
+    def __init__(self, environment: Any, options: Options, arrivals: Arrivals | None = None) -> None:
         self.environment = environment
         self.options = options
+        self.arrivals = arrivals
         self.total = Metrics()
         self.session: Session | None = None
         self.started = self.stopped = time.time()
-        self.workers: dict[str, int] = {}
-        """Streams that each worker has reported."""
-        self.strangers: dict[str, str] = {}
-        """Workers whose reports could not be read, and why."""
+        self.crew: Crew | None = None
+        self.calibration: Calibration | None = None
+        self._running = False
+        self._claimed = self._played = False
         environment.chatproof = self
-        environment.events.report_to_master.add_listener(self._report)
-        environment.events.worker_report.add_listener(self._reported)
-        environment.events.test_start.add_listener(lambda **_: self._start())
-        environment.events.test_stopping.add_listener(lambda **_: self._closing())
-        environment.events.test_stop.add_listener(lambda **_: self._finish())
+        events = environment.events
+        runner = environment.runner
+        if isinstance(runner, MasterRunner):
+            self.crew = Crew(runner, self._take)
+            events.worker_report.add_listener(self._reported)
+        elif isinstance(runner, WorkerRunner):
+            self.arrivals = None  # the master says which part is this one's
+            runner.register_message(PART, self._part)
+            runner.register_message(STOP, lambda **_: runner.stop(), concurrent=True)
+            runner.send_message(HELLO, said(None))
+            events.report_to_master.add_listener(self._report)
+        events.test_start.add_listener(lambda **_: self._start())
+        events.test_stopping.add_listener(lambda **_: self._closing())
+        events.test_stop.add_listener(lambda **_: self._finish())
 
     def open(self) -> Session:
         """The session, made when the first user needs it: a worker learns its host from the master."""
@@ -58,9 +68,34 @@ class Run:
             self.total.merge(self.session.swap())
         return self.total
 
+    @property
+    def seconds(self) -> float:
+        """How long the run took, or takes already."""
+        return (time.time() if self._running else self.stopped) - self.started
+
+    def claim(self) -> Arrivals | None:
+        """The plan's part that this process plays; None for whoever asks a second time in a run."""
+        if self._claimed:
+            return None
+        self._claimed = True
+        return self.arrivals
+
+    def played(self) -> None:
+        """The last stream of this process's part has begun."""
+        self._played = True
+        if isinstance(self.environment.runner, WorkerRunner):
+            self.environment.runner.send_message(PLAYED)
+
+    @property
+    def is_played(self) -> bool:
+        """Whether the plan's last stream has begun, everywhere."""
+        return self.crew.is_played if self.crew is not None else self._played
+
     def _start(self) -> None:
-        self.total, self.workers, self.strangers = Metrics(), {}, {}
-        self.started = time.time()
+        self.total, self._claimed, self._played = Metrics(), False, False
+        self.started, self._running = time.time(), True
+        if self.crew is not None:
+            self.crew.begin(self.arrivals)
         if self.session is not None:  # another run in the web UI
             self.session.swap()
             self.session.closing.clear()
@@ -68,7 +103,11 @@ class Run:
     def _finish(self) -> None:
         if self.session is not None:
             self.session.finish(self.options.patience)
-            self.stopped = time.time()
+        if isinstance(self.environment.runner, WorkerRunner):
+            self.environment.runner.send_message(LAST, said(self.session.swap() if self.session else None))
+        if self.crew is not None:
+            self.crew.end(self.options.patience)
+        self.stopped, self._running = time.time(), False
 
     def _closing(self) -> None:
         if self.session is not None:
@@ -92,31 +131,27 @@ class Run:
     # -- from workers to the master
 
     def _report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
-        metrics = self.session.swap().to_json() if self.session is not None else None
-        data[KEY] = {"format": FORMAT, "metrics": metrics}
+        data[KEY] = said(self.session.swap() if self.session is not None else None)
 
     def _reported(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
-        if not isinstance(self.environment.runner, MasterRunner):
-            return
-        report = data.get(KEY)
-        try:
-            if report is None or report["format"] != FORMAT:
-                raise ValueError("it runs another version")
-            if report["metrics"] is None:
-                return
-            metrics = Metrics.from_json(report["metrics"])
-        except (KeyError, TypeError, ValueError) as error:
-            if client_id not in self.strangers:
-                self.strangers[client_id] = str(error)
-                log.error("worker %s: its report cannot be read (%s); its figures are missing", client_id, error)
-            return
-        self.workers[client_id] = self.workers.get(client_id, 0) + metrics.outcomes.total()
+        if self.crew is not None:
+            self.crew.report(client_id, data.get(KEY))
+
+    def _take(self, metrics: Metrics) -> None:
         self.total.merge(metrics)
 
+    def _part(self, environment: Any, msg: Any, **_: Any) -> None:
+        self.arrivals = Arrivals.from_json(msg.data["arrivals"]) if msg.data["arrivals"] else None
 
-def session_of(environment: Any) -> Session:
-    """The environment's session. RuntimeError where no `Run` was made for it."""
+
+def run_of(environment: Any) -> Run:
+    """The environment's run. RuntimeError where no `Run` was made for it."""
     run = getattr(environment, "chatproof", None)
     if not isinstance(run, Run):
         raise RuntimeError("make a loadtests.plugin.Run for the environment first")
-    return run.open()
+    return run
+
+
+def session_of(environment: Any) -> Session:
+    """The environment's session."""
+    return run_of(environment).open()

@@ -8,6 +8,7 @@ the whole `histogram` of each), `complete_share` (per cent), `outcomes`, `detail
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from loadtests.metrics import KINDS, SECONDS, Metrics
 from loadtests.objectives import Judged, Objective, Verdict, exit_code, judge
 
 FORMAT: Final = 1
+_COLUMNS: Final = ("at", "started", "ended", "failed", "tokens", "ttft", "inter_token")
 PERCENTILES: Final = (1.0, 5.0, 50.0, 90.0, 95.0, 99.0, 99.9)
 
 
@@ -47,8 +49,13 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """0 kept, 1 missed, 2 not judged."""
-        return exit_code(self.judged, self.metrics)
+        """0 kept, 1 missed, 2 not judged: too little is known, or a worker's figures are missing."""
+        return exit_code(self.judged, self.metrics) or (0 if self.is_whole else 2)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all workers that took part have told all of their figures."""
+        return bool(self.meta.get("crew", {}).get("whole", True))
 
     @property
     def verdict(self) -> str:
@@ -69,8 +76,7 @@ class Result:
             for name in KINDS
             if name in histograms and self.metrics.of(name).count
         }
-        columns = ("at", "started", "ended", "failed", "tokens", "ttft")
-        series = [dict(zip(columns, row, strict=True)) for row in raw.pop("series")]
+        series = [dict(zip(_COLUMNS, row, strict=True)) for row in raw.pop("series")]
         return {
             "format": FORMAT,
             "meta": self.meta,
@@ -92,21 +98,35 @@ class Result:
 
     def write_csv(self, prefix: str) -> None:
         """Write PREFIX_metrics.csv and PREFIX_series.csv. Raises OSError."""
-        document = self.to_json()
-        names = [f"p{percent:g}" for percent in PERCENTILES]
-        with Path(f"{prefix}_metrics.csv").open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(["metric", "unit", "count", "mean", "min", *names, "max", "error"])
-            for name, one in document["metrics"].items():
-                percentiles = [one["percentiles"][key] for key in names]
-                row = [name, one["unit"], one["count"], one["mean"], one["min"], *percentiles, one["max"], one["error"]]
-                table.writerow(row)
-        with Path(f"{prefix}_series.csv").open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(["at", "started", "ended", "failed", "tokens", "ttft_p50", "ttft_p95"])
-            for at, one in sorted(self.metrics.series.items()):
-                p50, p95 = one.ttft.percentiles((50, 95))
-                table.writerow([at, one.started, one.ended, one.failed, one.tokens, p50, p95])
+        for name, made in (("metrics", metrics_csv), ("series", series_csv)):
+            Path(f"{prefix}_{name}.csv").write_text(made(self), encoding="utf-8", newline="")
+
+
+def metrics_csv(result: Result) -> str:
+    """A row for each metric."""
+    document = result.to_json()
+    names = [f"p{percent:g}" for percent in PERCENTILES]
+    rows: list[list[Any]] = [["metric", "unit", "count", "mean", "min", *names, "max", "error"]]
+    for name, one in document["metrics"].items():
+        percentiles = [one["percentiles"][key] for key in names]
+        rows.append([name, one["unit"], one["count"], one["mean"], one["min"], *percentiles, one["max"], one["error"]])
+    return _csv(rows)
+
+
+def series_csv(result: Result) -> str:
+    """A row for each second."""
+    heads = ["at", "started", "ended", "failed", "tokens", "ttft_p50", "ttft_p95", "inter_token_p50", "inter_token_p95"]
+    rows: list[list[Any]] = [heads]
+    for at, one in sorted(result.metrics.series.items()):
+        figures = [*one.ttft.percentiles((50, 95)), *one.inter_token.percentiles((50, 95))]
+        rows.append([at, one.started, one.ended, one.failed, one.tokens, *figures])
+    return _csv(rows)
+
+
+def _csv(rows: list[list[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
 
 
 def _figures(name: str, histogram: Histogram) -> dict[str, Any]:
@@ -124,9 +144,8 @@ def _figures(name: str, histogram: Histogram) -> dict[str, Any]:
 
 def load_metrics(document: Mapping[str, Any]) -> Metrics:
     """The metrics that a result document holds. Raises KeyError, TypeError, ValueError for another document."""
-    columns = ("at", "started", "ended", "failed", "tokens", "ttft")
     histograms = {name: one["histogram"] for name, one in document["metrics"].items()}
-    series = [[row[column] for column in columns] for row in document["series"]]
+    series = [[row[column] for column in _COLUMNS] for row in document["series"]]
     return Metrics.from_json({**document, "histograms": histograms, "series": series})
 
 
@@ -174,6 +193,9 @@ def summary(result: Result) -> str:
     if metrics.trust["tokens"]:
         joined = 100 * metrics.trust["joined"] / metrics.trust["tokens"]
         lines.append(f"trust: {joined:.1f} % of the tokens came in one read with the one before")
+    crew = result.meta.get("crew", {})
+    for fate in ("lost", "refused"):
+        lines += [f"{fate}: worker {name}: {why}" for name, why in crew.get(fate, {}).items()]
     for one in result.judged:
         unit = "%" if one.objective.metric not in KINDS else KINDS[one.objective.metric].unit
         figure = f": {shown(one.value, unit, one.error)}" if one.value is not None else ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import platform
+import random
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
@@ -16,17 +17,20 @@ import locust
 from gevent.event import Event  # type: ignore[import-untyped]
 from locust.env import Environment
 
+from loadtests import fleet
 from loadtests.accuracy import Calibration
-from loadtests.arrivals import SPAWN_RATE, OpenLoop, PlannedUsers
+from loadtests.arrivals import LATE, SPAWN_RATE, PlannedUsers
 from loadtests.errors import LoadError
 from loadtests.metrics import Metrics
 from loadtests.options import Options
-from loadtests.plan import Plan
+from loadtests.plan import Arrivals, Plan
 from loadtests.plugin import Run
 from loadtests.readers.wire import NotConnected, Wire
 from loadtests.result import Result, shown
-from loadtests.target import PER_ADDRESS, Target
-from loadtests.users import CLOSED
+from loadtests.session import Session
+from loadtests.target import PER_ADDRESS, Sources, Target
+from loadtests.version import VERSION
+from loadtests.worker import OPEN, user_class
 
 ONE_ADDRESS = (
     "note: all requests come from this machine's own address: a server that keeps the documented limit of "
@@ -36,12 +40,14 @@ ONE_ADDRESS = (
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Where to, and how much. `open_loop`: the plan's level is streams a second, else users."""
+    """Where to, and how much. `open_loop`: the plan's level is streams a second, else users. `processes`: workers
+    that share it; 0: this process makes all of it."""
 
     target: Target
     plan: Plan
     open_loop: bool = False
     poisson: bool = False
+    processes: int = 0
 
 
 def reachable(target: Target, deadline: float = 5.0) -> None:
@@ -63,32 +69,38 @@ def execute(
     """Run it, and give the result. Raises LoadError where it cannot begin. `stop`: set to end it early."""
     reachable(load.target)
     logging.getLogger("locust").setLevel(logging.ERROR)
-    environment = Environment(
-        host=load.target.url, stop_timeout=options.patience, user_classes=[_user_class(load, options)]
-    )
-    run = Run(environment, options)
-    session = run.open()
+    users = OPEN if load.open_loop else options.transport
+    environment = Environment(host=load.target.url, stop_timeout=options.patience, user_classes=[user_class(users)])
+    arrivals = Arrivals(load.plan, load.poisson, random.getrandbits(32)) if load.open_loop else None
     say = _silence if quiet else _say
-    if not session.sources.available:
+    if not (options.rotate and Sources.towards(load.target).available):
         say(ONE_ADDRESS)
     stop = stop or Event()
-    handlers = [gevent.signal_handler(number, stop.set) for number in (signal.SIGINT, signal.SIGTERM)]
-    started = time.time()
-    try:
-        environment.create_local_runner()
-        assert environment.runner is not None
-        with session.quiet():
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(gevent.signal_handler(number, stop.set).cancel)
+        if load.processes:
+            environment.create_master_runner("127.0.0.1", 0)
+        else:
+            environment.create_local_runner()
+        runner: Any = environment.runner
+        run = Run(environment, options, arrivals)
+        if load.processes:
+            stack.enter_context(fleet.workers(runner, load.processes, users, options))
+        else:
+            stack.callback(run.open().close)
+        stack.callback(runner.quit)  # before workers and session end, whatever happens
+        started = time.time()
+        with Session.quiet():
             _start(environment, load)
             interrupted = _watch(run, load, stop, say)
         if interrupted:
             environment.stop_timeout = min(1.0, options.patience)
-        environment.runner.quit()
+        runner.quit()
         metrics = run.collect()
-    finally:
-        for handler in handlers:
-            handler.cancel()
-        session.close()
-    meta = _meta(load, options, started, interrupted)
+        meta = _meta(load, options, started, interrupted)
+        if run.crew is not None:
+            meta["crew"] = run.crew.to_json()
     return Result.of(meta, metrics, calibration, list(options.objectives), provider=options.provider_url is not None)
 
 
@@ -101,18 +113,11 @@ def _silence(text: str) -> None:
     """Say nothing."""
 
 
-def _user_class(load: Load, options: Options) -> type[locust.User]:
-    if load.open_loop:
-        attributes = {"plan": load.plan, "poisson": load.poisson, "patience": options.patience, "fixed_count": 1}
-        return type("Arrivals", (OpenLoop,), attributes)
-    return CLOSED[options.transport]
-
-
 def _start(environment: Environment, load: Load) -> None:
     runner = environment.runner
     assert runner is not None
     if load.open_loop:
-        runner.start(1, 1)
+        runner.start(max(1, load.processes), SPAWN_RATE)  # one to each worker
     elif load.plan.shape == "constant":
         users = max(1, round(load.plan.peak))
         runner.start(users, min(SPAWN_RATE, max(1.0, users / min(2.0, load.plan.duration / 4))))
@@ -125,22 +130,30 @@ def _start(environment: Environment, load: Load) -> None:
 def _watch(run: Run, load: Load, stop: Event, say: Any) -> bool:
     """Tell once a second how it goes, until the plan is over. Gives whether it was interrupted."""
     began = time.monotonic()
-    while (left := began + load.plan.duration - time.monotonic()) > 0:
-        if stop.wait(min(1.0, left)):
+    while (over := time.monotonic() - began - load.plan.duration) < (LATE if load.open_loop else 0):
+        if over >= 0 and run.is_played:
+            break
+        if stop.wait(min(1.0, -over) if over < 0 else 0.1):
             return True
-        say(progress(run.collect(), time.monotonic() - began, len(run.open().live)))
+        if over >= 0:
+            continue  # the last streams of an open loop are on their way
+        metrics = run.collect()
+        say(progress(metrics, time.monotonic() - began, None if load.processes else len(run.open().live)))
+        if run.crew is not None and not run.crew.begun.keys() - run.crew.lost.keys() - run.crew.refused.keys():
+            say("no worker is left: the run ends here")
+            return True
     return False
 
 
-def progress(metrics: Metrics, at: float, live: int) -> str:
-    """One line on how it goes."""
+def progress(metrics: Metrics, at: float, live: int | None) -> str:
+    """One line on how it goes. `live`: streams under way; None where workers alone know."""
     now = max(metrics.series, default=0)
     last = metrics.series.get(now - 1)
     ttft = metrics.histograms.get("ttft")
     p50, p95 = ttft.percentiles((50, 95)) if ttft is not None else (None, None)
     over = metrics.outcomes.total()
     return (
-        f"{at:6.0f} s  {live:5} under way  {over:6} over  {metrics.failed:5} failed  "
+        f"{at:6.0f} s  {'    ?' if live is None else f'{live:5}'} under way  {over:6} over  {metrics.failed:5} failed  "
         f"{metrics.outcomes['refused 429']:5} refused 429  {last.tokens if last else 0:6} tokens/s  "
         f"first token {shown(p50, 's')} (p50) {shown(p95, 's')} (p95)"
     )
@@ -160,18 +173,11 @@ def _meta(load: Load, options: Options, started: float, interrupted: bool) -> di
         "started": started,
         "seconds": time.time() - started,
         "interrupted": interrupted,
-        "workers": 1,
+        "workers": max(1, load.processes),
         "versions": {
-            "chatproof": _version(),
+            "chatproof": VERSION,
             "locust": locust.__version__,
             "gevent": gevent.__version__,
             "python": platform.python_version(),
         },
     }
-
-
-def _version() -> str:
-    try:
-        return version("chatproof")
-    except PackageNotFoundError:  # a checkout that was never installed
-        return "0+checkout"

@@ -9,11 +9,13 @@ from __future__ import annotations
 import gc
 import itertools
 import random
+import sys
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
@@ -30,6 +32,7 @@ from loadtests.readers.socketio import SocketReader, SocketRefused
 from loadtests.readers.sse import PLAIN_PATH, STREAM_PATH, Ask, ask_over_http
 from loadtests.readers.strict import violations
 from loadtests.readers.wire import NotConnected
+from loadtests.redact import redacted
 from loadtests.target import Sources, Target
 from loadtests.upstream import Upstream
 
@@ -37,6 +40,10 @@ MOST_CHECKED: Final = 50
 MOST_CHECKED_BYTES: Final = 1 << 20
 BACKLOG: Final = 500
 """Recordings that may wait to be parsed; beyond, parsing no longer waits for an idle loop."""
+LARGE: Final = 256 << 10
+"""Bytes; a recording beyond is parsed in a thread, a half millisecond at a time: 2,000 tokens with all that was said
+before in each take 50 ms."""
+SWITCH_S: Final = 0.0005
 
 
 class Session:
@@ -139,12 +146,19 @@ class Session:
                     gevent.idle()
                 else:
                     gevent.sleep(0)
-                if self._waiting:
-                    self.take(self._waiting.popleft())
+                if not self._waiting:
+                    continue
+                recording = self._waiting.popleft()
+                if recording.size > LARGE:
+                    self.take(recording, gevent.get_hub().threadpool.apply(understand, (recording,)))
+                else:
+                    self.take(recording)
 
-    def take(self, recording: Recording) -> None:
-        """Understand one recording and count it."""
-        reading = understand(recording)
+    def take(self, recording: Recording, reading: Reading | None = None) -> None:
+        """Understand one recording, unless that was done, and count it."""
+        reading = reading or understand(recording)
+        if reading.detail:
+            reading.detail = redacted(reading.detail, self.options.jwts)  # a server may echo what it was sent
         self.metrics.take(reading)
         if reading.outcome is Outcome.COMPLETE and not recording.plain:
             self._keep(recording)
@@ -167,7 +181,7 @@ class Session:
             found = violations(recording, anonymous=not self.options.jwts)
         except (NotHttp, BadFrame):
             return  # counted by `understand` already
-        self.metrics.violated(found)
+        self.metrics.violated([replace(one, seen=redacted(one.seen, self.options.jwts)) for one in found])
         if found:  # it looked complete, and is not what the contract says
             self.metrics.outcomes[Outcome.COMPLETE] -= 1
             self.metrics.outcomes[Outcome.VIOLATION] += 1
@@ -204,13 +218,15 @@ class Session:
     def quiet() -> Iterator[None]:
         """While it lasts, what is there already is no business of the garbage collector's, and it looks seldom: a
         full collection would stop the stamps for tens of milliseconds."""
-        before = gc.get_threshold()
+        before, switching = gc.get_threshold(), sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 50, 1_000)
         try:
             yield
         finally:
+            sys.setswitchinterval(switching)
             gc.set_threshold(*before)
             gc.unfreeze()
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -63,11 +63,16 @@ def _first_line(process: subprocess.Popen[bytes]) -> bytes:
     return line
 
 
-def calibrate(transport: str, streams: int, script: Script | None = None, rounds: int = ROUNDS) -> Calibration:
-    """Play the script to so many streams at the same time. `transport`: sse or socketio. Raises LoadError."""
+def calibrate(
+    transport: str, streams: int, script: Script | None = None, rounds: int = ROUNDS, port: int | None = None
+) -> Calibration:
+    """Play the script to so many streams at the same time. `transport`: sse or socketio. Raises LoadError.
+
+    `port`: of a bare server that runs already, with that script.
+    """
     script = script or Script()
     errors = _Errors()
-    with serving(script) as port:
+    with serving(script) if port is None else nullcontext(port) as port:
         session = Session(Target("http", "127.0.0.1", port), Options(transport=transport, rotate=False, sample=10_000))
         session.on_reading = errors.readings.append  # compared when nothing is being stamped any more
         began, cpu = time.monotonic(), time.process_time()

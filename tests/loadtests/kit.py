@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import struct
+import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 from loadtests.target import Target
 
+ROOT = Path(__file__).parents[2]
 RESET = "reset"
 HOLD = "hold"  # stay open until the client hangs up
 Step = bytes | float | str
+Answer = Callable[[bytes], list[Step]]
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
@@ -55,11 +62,55 @@ def reply(tokens: int = 3) -> list[Step]:
     return [HEAD, *events, chunk(event(done(tokens))) + LAST]
 
 
+def steady(tokens: int = 5, gap: float = 0.02) -> list[Step]:
+    """A reply whose tokens come one by one."""
+    steps: list[Step] = [HEAD]
+    for count in range(1, tokens + 1):
+        steps += [chunk(event(token(count))), gap]
+    return [*steps, chunk(event(done(tokens))) + LAST]
+
+
+def free_port() -> int:
+    """A port that nobody has at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
 @contextmanager
-def playing(*steps: Step, serial: bool = False) -> Iterator[Target]:
+def spawned(command: list[str], **more: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process in a group of its own, which ends with the block, children and all."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen(command, **{**pipes, "stdout": out, "cwd": ROOT, **more})
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)
+
+
+def wait_for_port(port: int, process: subprocess.Popen[str], seconds: float = 30) -> None:
+    """Until somebody listens. AssertionError where the process ends before."""
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        assert process.poll() is None, f"ended with {process.returncode}"
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on {port}")
+
+
+@contextmanager
+def playing(*steps: Step | Answer, serial: bool = False) -> Iterator[Target]:
     """A server that plays these steps to every request, then closes: bytes to send, seconds to wait, RESET, HOLD.
 
-    `serial`: one request at a time; the others wait.
+    A function in place of the steps makes them from the request. `serial`: one request at a time; the others wait.
     """
     turn: Any = threading.Lock() if serial else nullcontext()
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -69,9 +120,10 @@ def playing(*steps: Step, serial: bool = False) -> Iterator[Target]:
         with connection, suppress(OSError):
             connection.settimeout(20)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            read_request(connection)
+            request = read_request(connection)
+            made = [one for step in steps for one in (step(request) if callable(step) else [step])]
             with turn:
-                play(connection, steps)
+                play(connection, made)
 
     def accept() -> None:
         with suppress(OSError):

@@ -1,23 +1,29 @@
-"""`chatproof load` as its users see it: figures, files, exit codes, and one clear line for what is wrong."""
+"""`chatproof load` as its users see it: figures, files, exit codes, and one clear line for what is wrong.
+
+The commands mostly wait: those of the whole module run side by side, and each test looks at its own.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
-from tests.loadtests.kit import HEAD, HOLD, Step, chunk, done, event, playing, reply, token
+from loadtests.plan import SHAPES
+from loadtests.starting import started
+from tests.loadtests.kit import HEAD, HOLD, ROOT, Step, chunk, event, playing, reply, steady, token
+from tests.loadtests.screens import chromium
 
-ROOT = Path(__file__).parents[2]
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<html>hi</html>"
 LIMITED = b"HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\nRetry-After: 60\r\n\r\n"
 SHORT = ["--no-calibration", "--duration", "2", "--drain", "1"]
@@ -29,104 +35,275 @@ first_token_ms = 3000
 text = "Late, but whole."
 """
 REFERENCE = "python -m reference_server --port {port}"
+SIDE_BY_SIDE = 4
+
+Made = subprocess.CompletedProcess[str]
+Job = Callable[[Path], Made]
+JOBS: dict[str, Job] = {}
 
 
-def load(*words: str, timeout: float = 90, **more: Any) -> subprocess.CompletedProcess[str]:
+def load(*words: str) -> Made:
     command = [sys.executable, "-m", "harness.command", "load", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False, **more)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
-def steady(tokens: int = 5, gap: float = 0.02) -> list[Step]:
-    """A reply whose tokens come one by one."""
-    steps: list[Step] = [HEAD]
-    for count in range(1, tokens + 1):
-        steps += [chunk(event(token(count))), gap]
-    return [*steps, chunk(event(done(tokens))) + b"0\r\n\r\n"]
+def job(function: Job) -> Job:
+    JOBS[function.__name__] = function
+    return function
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["run", "--host", "http://127.0.0.1:1"], "no connection to 127.0.0.1:1: Connection refused"),
-        (["run", "--host", "ftp://x"], "is not an http:// or https:// URL"),
-        (["run", "--host", "http://127.0.0.1:1", "--slo", "tfft_p95<1s"], "did you mean ttft?"),
-        (["run", "--host", "http://127.0.0.1:1", "--users", "2", "--rate", "3"], "exclude each other"),
-        (["run", "--host", "http://127.0.0.1:1", "--messages", "/nowhere/x"], "cannot read /nowhere/x"),
-        (["run", "--host", "http://127.0.0.1:1", "--json", "/nowhere/x"], "there is no folder /nowhere"),
-        (["run", "--host", "http://127.0.0.1:1", "--duration", "soon"], "is no time"),
-        (["run", "--start", "no-such-command-here {port}"], "cannot run no-such-command-here"),
-        (["run", "--start", "python -c 'raise SystemExit(3)'"], "ended at once with exit code 3"),
-        (["calibrate", "--users", "0"], "can be calibrated"),
-    ],
-)
-def test_what_is_wrong_is_one_line_and_exit_2(words: list[str], said: str) -> None:
-    done_ = load(*words)
-    assert done_.returncode == 2
-    assert said in done_.stderr.strip().splitlines()[-1]
-    assert "Traceback" not in done_.stderr
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """What became of a job, by its name, and the folder that it had."""
+    folders = {name: tmp_path_factory.mktemp("job") for name in JOBS}
+    futures: dict[str, Future[Made]] = {}
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        if sum(item.path == request.path for item in request.session.items) > SIDE_BY_SIDE:  # else what is asked for
+            futures |= {name: pool.submit(one, folders[name]) for name, one in JOBS.items()}
+
+        def result(name: str) -> tuple[Made, Path]:
+            if name not in futures:
+                futures[name] = pool.submit(JOBS[name], folders[name])
+            return futures[name].result(), folders[name]
+
+        yield result
+        pool.shutdown(cancel_futures=True)
 
 
-def test_a_run_and_its_files(tmp_path: Path) -> None:
-    with playing(*steady()) as target:
-        made = load(
-            *["run", "--host", target.url, "--users", "3", *SHORT, "--slo", "ttft_p95<5s,complete_share>=99%"],
-            *["--json", str(tmp_path / "run.json"), "--csv", str(tmp_path / "run")],
-        )
+def document_in(folder: Path, name: str = "run.json") -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / name).read_text())
+    return document
+
+
+# -- the longest first
+
+
+@job
+def search(folder: Path) -> Made:
+    with playing(0.15, *reply(1), serial=True) as target:  # 6.6 streams a second for ever, some more for a while
+        words = ["search", "--host", target.url, "--from", "8", "--to", "16", "--each", "1.5", "--drain", "20"]
+        return load(*words, "--slo", "ttft_p95<900ms", "--no-calibration", "--json", str(folder / "run.json"))
+
+
+def test_search_finds_a_rate(ran: Any) -> None:
+    made, folder = ran("search")
     assert made.returncode == 0, made.stdout + made.stderr
-    document = json.loads((tmp_path / "run.json").read_text())
+    last = made.stdout.splitlines()[-1]
+    assert 8 <= float(last.partition("objectives: ")[2].split()[0]) < 12, last
+    assert document_in(folder)["verdict"] == "passed"
+
+
+def _gate(message: str, folder: Path, *words: str) -> Made:
+    (folder / "slowed.toml").write_text(SLOWED)
+    start = ["run", "--start", REFERENCE, "--scripts", str(folder), "--users", "3", "--message", message, *words]
+    return load(*start, "--slo", "ttft_p95<2500ms,complete_share>=99%", "--json", str(folder / "run.json"))
+
+
+SCREENSHOTS = os.environ.get("CHATPROOF_SCREENSHOTS")  # the folder for pictures: then the run is worth one
+
+
+@job
+def green(folder: Path) -> Made:
+    longer = ["--duration", "20", "--users", "16", "--think", "0..1"] if SCREENSHOTS else ["--duration", "3"]
+    return _gate("scenario paced", folder, *longer, "--report-html", str(folder / "run.html"))
+
+
+@job
+def red(folder: Path) -> Made:
+    return _gate("scenario slowed", folder, "--duration", "4", "--no-calibration")
+
+
+def test_the_gate_is_green_on_a_quick_provider(ran: Any) -> None:
+    made, folder = ran("green")
+    assert made.returncode == 0, made.stdout + made.stderr
+    document = document_in(folder)
+    assert document["calibration"]["replies"] == 2 * document["calibration"]["streams"]
+    assert document["metrics"]["overhead"]["count"] > 0
+    assert document["metrics"]["overhead"]["percentiles"]["p50"] < 1
+
+
+def test_the_report_of_a_run_in_chromium(ran: Any) -> None:
+    _, folder = ran("green")
+    with chromium(offline=True) as open_page:
+        report = open_page(f"file://{folder / 'run.html'}")
+        assert report.title() == "chatproof load: passed"
+        assert report.locator("path.token").count() > 3, "the sampled streams' tokens"
+        if SCREENSHOTS:
+            top = report.locator("h2", has_text="Over time").bounding_box()["y"] - 8
+            raster = report.locator(".wide").bounding_box()
+            clip = {"x": 0, "y": top, "width": 1200, "height": raster["y"] + raster["height"] + 12 - top}
+            report.screenshot(path=Path(SCREENSHOTS) / "load.png", full_page=True, clip=clip)
+
+
+def test_the_gate_is_red_on_a_slow_one(ran: Any) -> None:
+    made, _ = ran("red")
+    assert made.returncode == 1, made.stdout + made.stderr
+    assert "MISSED ttft_p95<2500ms: 3." in made.stdout
+
+
+# -- users
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[tuple[str, str]]:
+    """The reference server, and its fakes."""
+    with started(REFERENCE) as server:
+        yield server.url, server.provider_url
+
+
+TRANSPORTS = ("socketio", "session", "interrupt", "socket-interrupt", "plain")
+
+
+@pytest.fixture(scope="module")
+def users(reference: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Made, Path]]:
+    """A short run of each kind of user, all at once on one server."""
+    folder = tmp_path_factory.mktemp("users")
+
+    def one(transport: str) -> tuple[Made, Path]:
+        slo = "plain_p50<30s" if transport == "plain" else "ttft_p50<30s"
+        words = ["run", "--host", reference[0], "--provider-url", reference[1], "--users", "2", *SHORT, "--slo", slo]
+        path = folder / f"{transport}.json"
+        return load(*words, "--transport", transport, "--message", "scenario paced", "--json", str(path)), path
+
+    with ThreadPoolExecutor(len(TRANSPORTS)) as pool:
+        return dict(zip(TRANSPORTS, pool.map(one, TRANSPORTS), strict=True))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_other_users(users: dict[str, tuple[Made, Path]], transport: str) -> None:
+    made, path = users[transport]
+    document = document_in(path.parent, path.name)
+    assert made.returncode == 0, made.stdout + made.stderr
+    wanted = "interrupted" if "interrupt" in transport else "complete"
+    assert set(document["outcomes"]) <= {wanted, "unfinished"}
+    assert document["outcomes"][wanted] > 0
+    if wanted == "interrupted":
+        assert document["metrics"]["upstream_cancel"]["count"] > 0
+        assert document["metrics"]["stop_to_last_token"]["percentiles"]["p50"] < 2
+
+
+KEY = "a-key-of-at-least-thirty-two-bytes!!"
+
+
+def _judged_by_jwt(request: bytes) -> list[Step]:
+    """Whoever shows a good token is let in, and hears as many tokens as the message asks for."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    shown = next(line for line in head.decode().split("\r\n") if line.startswith("Authorization: Bearer "))
+    name = jwt.decode(shown.removeprefix("Authorization: Bearer "), KEY, ["HS256"])["sub"]
+    tokens = {"say two": 2, "say five": 5}[json.loads(body)["message"]]
+    return steady(tokens, 0.01) if name in ("ann", "bob", "cy") else [HTML]
+
+
+@job
+def messages_and_jwts(folder: Path) -> Made:
+    """Users of three names, who say two things, by turns."""
+    tokens = [jwt.encode({"sub": name}, KEY, "HS256") for name in ("ann", "bob", "cy")]
+    (folder / "jwts").write_text("\n".join([*tokens, ""]))
+    (folder / "messages").write_text("say two\n\nsay five\n")
+    with playing(_judged_by_jwt) as target:
+        words = ["run", "--host", target.url, "--messages", str(folder / "messages"), "--users", "2", *SHORT]
+        words += ["--jwt", f"@{folder / 'jwts'}", "--slo", "complete_share>=100%"]
+        return load(*words, "--json", str(folder / "run.json"), "--report-html", str(folder / "run.html"))
+
+
+def test_messages_and_jwts_from_files(ran: Any) -> None:
+    made, folder = ran("messages_and_jwts")
+    assert made.returncode == 0, made.stdout + made.stderr
+    document = document_in(folder)
+    assert {len(one["tokens"]) for one in document["streams"] if one["outcome"] == "complete"} == {2, 5}
+    assert document["trust"]["checked"] > 0
+    for secret in (folder / "jwts").read_text().split():
+        for text in (made.stdout, made.stderr, (folder / "run.json").read_text(), (folder / "run.html").read_text()):
+            assert secret not in text
+
+
+# -- a run, its files, and how it arrives
+
+
+@job
+def a_run(folder: Path) -> Made:
+    files = ["--json", "run.json", "--csv", "run", "--report-html", "run.html", "--report-prometheus", "run.prom"]
+    files = [one if one.startswith("--") else str(folder / one) for one in files]
+    with playing(*steady()) as target:
+        words = ["run", "--host", target.url, "--users", "3", *SHORT, "--slo", "ttft_p95<5s,complete_share>=99%"]
+        return load(*words, *files)
+
+
+def test_a_run_and_its_files(ran: Any) -> None:
+    made, folder = ran("a_run")
+    assert made.returncode == 0, made.stdout + made.stderr
+    document = document_in(folder)
     complete = document["outcomes"]["complete"]
     assert complete > 10
     assert document["verdict"] == "passed"
     assert document["metrics"]["ttft"]["count"] == complete
     assert document["metrics"]["inter_token"]["count"] == 4 * complete
     assert sum(second["tokens"] for second in document["series"]) == 5 * complete
+    assert sum(sum(second["inter_token"]["counts"][1::2]) for second in document["series"]) == 4 * complete
     assert document["trust"]["checked"] >= 1
-    assert len((tmp_path / "run_metrics.csv").read_text().splitlines()) > 5
+    assert len((folder / "run_metrics.csv").read_text().splitlines()) > 5
+    assert f'streams_total{{outcome="complete"}} {complete}\n' in (folder / "run.prom").read_text()
+    assert "<title>chatproof load: passed</title>" in (folder / "run.html").read_text()
     progress = [line for line in made.stderr.splitlines() if "under way" in line]
     assert 1 <= len(progress) <= 3
     assert "PASSED" in made.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    ("steps", "code", "said"),
-    [
-        ([HTML], 1, "text/html"),
-        ([b"SSH-2.0-OpenSSH_9.6\r\n\r\n"], 1, "not HTTP"),
-        ([HEAD, chunk(event(token(1))), HOLD], 1, "nothing came for"),
-        ([LIMITED], 2, "refused with 429"),
-    ],
-    ids=["html", "not http", "never over", "limited"],
-)
-def test_a_server_that_is_none_is_told_in_the_last_line(
-    tmp_path: Path, steps: list[Step], code: int, said: str
-) -> None:
-    with playing(*steps) as target:
-        words = ["run", "--host", target.url, "--users", "2", "--think", "0.2", *SHORT]
-        made = load(*words, "--json", str(tmp_path / "run.json"))
-    assert made.returncode == code, made.stdout + made.stderr
-    assert said in made.stdout.splitlines()[-1]
-    assert json.loads((tmp_path / "run.json").read_text())["exit_code"] == code
+def _shaped(shape: str, folder: Path) -> Made:
+    with playing(*steady(2, 0.01)) as target:
+        words = ["run", "--host", target.url, "--shape", shape, "--rate", "12", "--duration", "4", "--no-calibration"]
+        return load(*words, "--slo", "ttft_p50<5s", "--json", str(folder / "run.json"))
 
 
-def test_an_open_loop_waits_for_nobody(tmp_path: Path) -> None:
+for _shape in ("steps", "spike", "soak"):
+    JOBS[_shape] = partial(_shaped, _shape)
+
+
+# of the whole, how many begin in the middle fifth of the time
+MIDDLE = {"steps": (0.2 * 0.6) / 0.6, "spike": 0.2 / 0.28, "soak": 0.2 / 0.95}
+
+
+@pytest.mark.parametrize("shape", MIDDLE)
+def test_shapes_as_whole_runs(ran: Any, shape: str) -> None:
+    assert shape in SHAPES
+    made, folder = ran(shape)
+    assert made.returncode == 0, made.stdout + made.stderr
+    streams = document_in(folder)["streams"]
+    begun = document_in(folder)["meta"]["started"]
+    first = min(one["start"] for one in streams)
+    assert first - begun < 2
+    share = sum(1.6 <= one["start"] - begun < 2.4 for one in streams) / len(streams)
+    assert share == pytest.approx(MIDDLE[shape], abs=0.12)
+
+
+@job
+def open_loop(folder: Path) -> Made:
+    with playing(0.2, *reply(1), serial=True) as target:
+        slow = ["run", "--host", target.url, "--no-calibration", "--slo", "ttft_max<60s", "--drain", "20"]
+        return load(*slow, "--json", str(folder / "run.json"), "--rate", "10", "--duration", "2")
+
+
+@job
+def closed_loop(folder: Path) -> Made:
+    with playing(0.2, *reply(1), serial=True) as target:
+        slow = ["run", "--host", target.url, "--no-calibration", "--slo", "ttft_max<60s", "--drain", "20"]
+        return load(*slow, "--json", str(folder / "run.json"), "--users", "1", "--duration", "2")
+
+
+def test_an_open_loop_waits_for_nobody(ran: Any) -> None:
     """A server that serves one at a time, slower than they come: latency is the queue's, from the intended start."""
-    late = [0.3, *reply(1)]
-    with playing(*late, serial=True) as target:
-        slow = ["run", "--host", target.url, "--no-calibration", "--slo", "ttft_max<60s", "--json"]
-        load(*slow, str(tmp_path / "open.json"), "--rate", "10", "--duration", "2", "--drain", "20")
-        load(*slow, str(tmp_path / "closed.json"), "--users", "1", "--duration", "2", "--drain", "20")
-    opened = json.loads((tmp_path / "open.json").read_text())
-    closed = json.loads((tmp_path / "closed.json").read_text())
+    opened, closed = document_in(ran("open_loop")[1]), document_in(ran("closed_loop")[1])
     assert opened["outcomes"] == {"complete": 20}
-    assert opened["metrics"]["ttft"]["max"] > 3.0
-    assert closed["metrics"]["ttft"]["max"] < 1.5
+    assert opened["metrics"]["ttft"]["max"] > 2.0
+    assert closed["metrics"]["ttft"]["max"] < 1.0
 
 
-def test_ctrl_c_keeps_the_figures(tmp_path: Path) -> None:
+@job
+def interrupted(folder: Path) -> Made:
     with playing(*steady()) as target:
         words = ["run", "--host", target.url, "--users", "2", "--duration", "60", "--no-calibration"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "harness.command", "load", *words, "--json", str(tmp_path / "run.json")],
+            [sys.executable, "-m", "harness.command", "load", *words, "--json", str(folder / "run.json")],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -135,82 +312,119 @@ def test_ctrl_c_keeps_the_figures(tmp_path: Path) -> None:
         assert process.stderr is not None
         while "under way" not in (line := process.stderr.readline()):
             assert line, "it ended before it began"
-        time.sleep(1)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
-    assert process.returncode == 2, out + err
-    document = json.loads((tmp_path / "run.json").read_text())
+    return subprocess.CompletedProcess([], process.returncode, out, err)
+
+
+def test_ctrl_c_keeps_the_figures(ran: Any) -> None:
+    made, folder = ran("interrupted")
+    assert made.returncode == 2, made.stdout + made.stderr
+    document = document_in(folder)
     assert document["meta"]["interrupted"]
     assert document["outcomes"]["complete"] > 0
-    assert "INTERRUPTED" in out
+    assert "INTERRUPTED" in made.stdout
 
 
-def test_the_gate_is_green_on_a_quick_provider_and_red_on_a_slow_one(tmp_path: Path) -> None:
-    (tmp_path / "slowed.toml").write_text(SLOWED)
-    words = ["run", "--start", REFERENCE, "--scripts", str(tmp_path), "--users", "3", "--duration", "4"]
-    slo = ["--slo", "ttft_p95<2500ms,complete_share>=99%", "--json", str(tmp_path / "run.json")]
-    green = load(*words, *slo, "--message", "scenario paced")
-    assert green.returncode == 0, green.stdout + green.stderr
-    document = json.loads((tmp_path / "run.json").read_text())
-    assert document["calibration"]["replies"] == 6
-    assert document["metrics"]["overhead"]["count"] > 0
-    assert document["metrics"]["overhead"]["percentiles"]["p50"] < 1
-    red = load(*words, *slo, "--message", "scenario slowed")
-    assert red.returncode == 1, red.stdout + red.stderr
-    assert "MISSED ttft_p95<2500ms: 3." in red.stdout
+for _transport in ("sse", "socketio"):
+    JOBS[f"calibrate {_transport}"] = partial(
+        lambda transport, folder: load("calibrate", "--users", "3", "--transport", transport), _transport
+    )
 
 
-@pytest.mark.parametrize("transport", ["socketio", "session", "interrupt", "socket-interrupt", "plain"])
-def test_other_users(tmp_path: Path, transport: str) -> None:
-    words = ["run", "--start", REFERENCE, "--transport", transport, "--users", "2", *SHORT]
-    slo = "plain_p50<30s" if transport == "plain" else "ttft_p50<30s"
-    made = load(*words, "--message", "scenario paced", "--slo", slo, "--json", str(tmp_path / "run.json"))
-    document = json.loads((tmp_path / "run.json").read_text())
-    assert made.returncode == 0, made.stdout + made.stderr
-    wanted = "interrupted" if "interrupt" in transport else "complete"
-    assert set(document["outcomes"]) <= {wanted, "unfinished"}
-    if wanted == "interrupted":
-        assert document["metrics"]["upstream_cancel"]["count"] > 0
-        assert document["metrics"]["stop_to_last_token"]["percentiles"]["p50"] < 2
+@pytest.mark.parametrize("transport", ["sse", "socketio"])
+def test_calibration_tells_the_clients_error(ran: Any, transport: str) -> None:
+    made, _ = ran(f"calibrate {transport}")
+    assert made.returncode == 0, made.stderr
+    assert f"calibration: 3 streams over {transport}: the client's own error is" in made.stderr
 
 
-def test_calibration_tells_the_clients_error() -> None:
-    for transport in ("sse", "socketio"):
-        made = load("calibrate", "--users", "3", "--transport", transport)
-        assert made.returncode == 0, made.stderr
-        assert f"calibration: 3 streams over {transport}: the client's own error is" in made.stderr
-
-
-def test_search_finds_a_rate() -> None:
-    with playing(0.15, *reply(1), serial=True) as target:  # 6.6 streams a second at most
-        words = ["search", "--host", target.url, "--from", "4", "--to", "8", "--each", "3", "--drain", "20"]
-        made = load(*words, "--slo", "ttft_p95<600ms", timeout=200)
-    assert made.returncode == 0, made.stdout + made.stderr
-    last = made.stdout.splitlines()[-1]
-    assert 4 <= float(last.partition("objectives: ")[2].split()[0]) < 8, last
-
-
-def test_locusts_own_command(tmp_path: Path) -> None:
-    """Two worker processes: their figures are one, and Locust's table has one request for each stream."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+@job
+def locusts_own(folder: Path) -> Made:
+    """Locust's command, with no more than Locust's users know, and users chosen by name."""
     with playing(*steady()) as target:
         command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py"), "--headless"]
-        command += ["--host", target.url, "-u", "4", "-r", "4", "-t", "4s", "--processes", "2", "--stop-timeout", "3"]
-        command += ["--csv", str(tmp_path / "run"), "--chat-json", str(tmp_path / "run.json")]
-        command += ["--chat-slo", "ttft_p95<5s,complete_share>=99%", "--master-bind-host", "127.0.0.1"]
-        command += ["--master-bind-port", str(port), "--master-port", str(port)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-        master = subprocess.Popen(command, cwd=tmp_path, **pipes)  # type: ignore[call-overload]
-        try:
-            out, err = master.communicate(timeout=60)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(master.pid, signal.SIGKILL)  # the workers too, whatever became of the master
-    assert master.returncode == 0, out + err
-    document = json.loads((tmp_path / "run.json").read_text())
+        command += ["--host", target.url, "-u", "4", "-r", "4", "-t", "2s", "--stop-timeout", "3", "SessionChat"]
+        command += [
+            "--csv",
+            str(folder / "run"),
+            "--json-file",
+            str(folder / "stats"),
+            "--chat-json",
+            str(folder / "run.json"),
+        ]
+        command += ["--chat-slo", "ttft_p95<9s,complete_share>=99%", "--chat-html", str(folder / "run.html")]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_locusts_own_command(ran: Any) -> None:
+    """Its table has one request for each stream, and the gate knows the client's error."""
+    made, folder = ran("locusts_own")
+    assert made.returncode == 0, made.stdout + made.stderr
+    document = document_in(folder)
     complete = document["outcomes"]["complete"]
-    assert document["meta"]["workers"] == 2
-    assert document["metrics"]["inter_token"]["count"] == 4 * complete
-    (row,) = [row for row in (tmp_path / "run_stats.csv").read_text().splitlines() if row.startswith(",Aggregated")]
-    assert int(row.split(",")[2]) == complete
+    assert document["metrics"]["inter_token"]["count"] == 4 * complete > 0
+    assert document["calibration"]["streams"] == 4
+    # Locust's CSV may lack the last second; what it writes at its very end does not
+    assert sum(row["num_requests"] for row in json.loads((folder / "stats.json").read_text())) == complete
+    assert (folder / "run_stats.csv").exists()
+    assert "chatproof load: passed" in (folder / "run.html").read_text()
+
+
+# -- what is wrong
+
+NOWHERE = ["run", "--host", "http://127.0.0.1:1"]
+WRONG: dict[str, tuple[list[str], str]] = {
+    "dead host": (NOWHERE, "no connection to 127.0.0.1:1: Connection refused"),
+    "scheme": (["run", "--host", "ftp://x"], "is not an http:// or https:// URL"),
+    "objective": ([*NOWHERE, "--slo", "tfft_p95<1s"], "did you mean ttft?"),
+    "two loops": ([*NOWHERE, "--users", "2", "--rate", "3"], "exclude each other"),
+    "messages": ([*NOWHERE, "--messages", "/nowhere/x"], "cannot read /nowhere/x"),
+    "folder": ([*NOWHERE, "--json", "/nowhere/x"], "there is no folder /nowhere"),
+    "report's folder": ([*NOWHERE, "--report-html", "/nowhere/x"], "--report-html: there is no folder /nowhere"),
+    "a folder for a file": ([*NOWHERE, "--report-prometheus", "/tmp"], "--report-prometheus: /tmp is a folder"),
+    "time": ([*NOWHERE, "--duration", "soon"], "is no time"),
+    "processes": ([*NOWHERE, "--processes", "900"], "--processes: 0 to 64"),
+    "command": (["run", "--start", "no-such-command-here {port}"], "cannot run no-such-command-here"),
+    "ended": (["run", "--start", "python -c 'raise SystemExit(3)'"], "ended at once with exit code 3"),
+    "calibration": (["calibrate", "--users", "0"], "can be calibrated"),
+    "search": (["search", *NOWHERE[1:], "--from", "9", "--to", "3"], "--from must be above 0"),
+}
+for _name, (_words, _message) in WRONG.items():
+    JOBS[f"wrong: {_name}"] = partial(lambda words, folder: load(*words), _words)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_one_line_and_exit_2(ran: Any, name: str) -> None:
+    made, _ = ran(f"wrong: {name}")
+    assert made.returncode == 2
+    assert WRONG[name][1] in made.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in made.stderr
+
+
+NO_SERVERS: dict[str, tuple[list[Step], int, str]] = {
+    "html": ([HTML], 1, "text/html"),
+    "not http": ([b"SSH-2.0-OpenSSH_9.6\r\n\r\n"], 1, "not HTTP"),
+    "never over": ([HEAD, chunk(event(token(1))), HOLD], 1, "nothing came for"),
+    "limited": ([LIMITED], 2, "refused with 429"),
+}
+
+
+def _no_server(steps: list[Step], folder: Path) -> Made:
+    with playing(*steps) as target:
+        words = ["run", "--host", target.url, "--users", "2", "--think", "0.2", *SHORT]
+        return load(*words, "--json", str(folder / "run.json"), "--report-html", str(folder / "run.html"))
+
+
+for _name, (_steps, _code, _said) in NO_SERVERS.items():
+    JOBS[f"no server: {_name}"] = partial(_no_server, _steps)
+
+
+@pytest.mark.parametrize("name", NO_SERVERS)
+def test_a_server_that_is_none_is_told_in_the_last_line(ran: Any, name: str) -> None:
+    _, code, said = NO_SERVERS[name]
+    made, folder = ran(f"no server: {name}")
+    assert made.returncode == code, made.stdout + made.stderr
+    assert said in made.stdout.splitlines()[-1]
+    assert document_in(folder)["exit_code"] == code
+    assert (folder / "run.html").exists()

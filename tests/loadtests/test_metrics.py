@@ -8,22 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.protocol.transcript import End, Transport
 from loadtests.accuracy import Accuracy, Calibration
 from loadtests.metrics import SAMPLED_STREAMS, Metrics
 from loadtests.objectives import DEFAULT, parse_objectives
-from loadtests.readers.reading import Outcome, Reading
-from loadtests.readers.recording import Recording
+from loadtests.readers.reading import Outcome
 from loadtests.result import Result, load_metrics, summary
-
-
-def stream(times: list[float], outcome: Outcome = Outcome.COMPLETE, start: float = 0.0) -> Reading:
-    """A stream that was asked at `start`, with tokens so many seconds later."""
-    recording = Recording(Transport.SSE, start or 1.0)
-    start = recording.intended_at
-    recording.ended(start + times[-1] if times else start + 1, End.COMPLETE)
-    ended = start + times[-1] if outcome is Outcome.COMPLETE else None
-    return Reading(outcome, recording, "", 200, [start + at for at in times], ended)
+from tests.loadtests.runs import stream
 
 
 def test_a_stream_becomes_figures() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from statistics import mean, pstdev
 
 import pytest
@@ -45,9 +45,13 @@ def test_a_poisson_rate_is_not() -> None:
     assert pstdev(gaps) == pytest.approx(mean(gaps), rel=0.1), "exponential gaps: deviation and mean are the same"
 
 
-def test_workers_share_a_rate() -> None:
-    shares = [len(list(Plan(30, 10).starts(share=1 / 3))) for _ in range(3)]
-    assert shares == [100, 100, 100]
+@pytest.mark.parametrize("poisson", [False, True])
+@pytest.mark.parametrize("shape", ["constant", "spike"])
+def test_workers_shares_are_together_the_whole_plan(shape: str, poisson: bool) -> None:
+    plan = Plan(30, 10, shape)
+    shares = [list(plan.starts(poisson=poisson, seed=5, part=(index, 3))) for index in range(3)]
+    assert sorted(chain(*shares)) == list(plan.starts(poisson=poisson, seed=5))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 @pytest.mark.parametrize(("peak", "duration", "shape"), [(0, 10, "ramp"), (1, 0, "ramp"), (1, 1, "cliff")])

@@ -1,0 +1,1 @@
+"""A run as one HTML file: no network, light and dark."""

@@ -1,0 +1,158 @@
+"""The charts of a run, each from its metrics alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from loadtests.accuracy import Accuracy
+from loadtests.metrics import KINDS, SECONDS, Metrics
+from loadtests.readers.reading import Outcome
+from loadtests.reporting.plot import LEFT, RIGHT, Frame, Line, chart, figure, legend
+
+_CURVES: Final = (("ttft", "c1"), ("inter_token", "c2"), ("largest_gap", "c3"), ("end_to_end", "c4"))
+_PERCENTS: Final = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
+_ROWS: Final = 80
+_ROW: Final = 5
+_FINE: Final = frozenset({str(Outcome.COMPLETE), str(Outcome.INTERRUPTED), str(Outcome.UNFINISHED)})
+_MOST_POINTS: Final = 600
+
+
+def seconds(value: float) -> str:
+    """A time on an axis."""
+    if value == 0:
+        return "0"
+    return f"{value * 1000:g} ms" if value < 1 else f"{value:g} s"
+
+
+def number(value: float) -> str:
+    """A count on an axis."""
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:g}"
+
+
+def percentile_curve(name: str, kind: str, metrics: Metrics, known: Accuracy) -> str:
+    """A metric's percentiles, as far into the tail as its count allows; around it the client's own error."""
+    histogram = metrics.histograms.get(name)
+    if histogram is None or histogram.count < 2:
+        return ""
+    nines = min(5.0, math.log10(histogram.count))
+    xs = [nines * step / 120 for step in range(121)]
+    ys = histogram.percentiles([100 * (1 - 10**-x) for x in xs])
+    points = [(x, y) for x, y in zip(xs, ys, strict=True) if y is not None]
+    marks = [(-math.log10(1 - p / 100), f"p{p:g}") for p in _PERCENTS if -math.log10(1 - p / 100) <= nines + 1e-9]
+    error = known.error(name, histogram.percentile(50))
+    is_time = KINDS[name].unit == SECONDS
+    words = seconds if is_time else number
+    said = f"{histogram.count:,} values"
+    said += f"; the band is the client's own error, ± {error * 1000:.2g} ms" if error and is_time else ""
+    lines = [Line(KINDS[name].title, kind, points, band=error if is_time else None)]
+    return chart(KINDS[name].title, lines, x_label="percentile", y_words=words, x_ticks=marks, note=said)
+
+
+def percentile_curves(metrics: Metrics, known: Accuracy) -> list[str]:
+    """Those of the metrics that a person waits for."""
+    return [one for name, kind in _CURVES if (one := percentile_curve(name, kind, metrics, known))]
+
+
+def tokens_over_time(metrics: Metrics) -> str:
+    """Tokens in each second, and streams that began and ended."""
+    start, seconds_ = _span(metrics)
+    series = metrics.series
+    lines = [Line("tokens", "c2", [(at - start, series[at].tokens) for at in seconds_], area=True)]
+    return chart("Tokens per second, all streams", lines, x_label="seconds from the start", y_words=number)
+
+
+def streams_over_time(metrics: Metrics) -> str:
+    """Streams by the second."""
+    start, seconds_ = _span(metrics)
+    series = metrics.series
+    lines = [
+        Line("started", "c1", [(at - start, series[at].started) for at in seconds_]),
+        Line("over", "c2", [(at - start, series[at].ended) for at in seconds_]),
+        Line("failed", "bad", [(at - start, series[at].failed) for at in seconds_ if series[at].failed], dots=True),
+    ]
+    return chart("Streams per second", lines, x_label="seconds from the start", y_words=number)
+
+
+def first_token_over_time(metrics: Metrics) -> str:
+    """The first token by the second in which it came."""
+    start, seconds_ = _span(metrics)
+    found: dict[float, list[tuple[float, float]]] = {50: [], 95: []}
+    for at in seconds_:
+        for percent, value in zip(found, metrics.series[at].ttft.percentiles(found), strict=True):
+            if value is not None:
+                found[percent].append((at - start, value))
+    lines = [Line("p95", "c4", found[95]), Line("p50", "c1", found[50])]
+    return chart("Time to first token, over time", lines, x_label="seconds from the start", y_words=seconds)
+
+
+def rate_against_latency(metrics: Metrics) -> str:
+    """Whether the server slows down as more is asked of it."""
+    dots: dict[float, list[tuple[float, float]]] = {50: [], 95: []}
+    _, seconds_ = _span(metrics)
+    for at in seconds_:
+        one = metrics.series[at]
+        for percent, value in zip(dots, one.ttft.percentiles(dots), strict=True):
+            if value is not None:
+                dots[percent].append((one.ttft.count, value))
+    return chart(
+        "Rate against latency",
+        [Line("p95", "c4", dots[95], dots=True), Line("p50", "c1", dots[50], dots=True)],
+        x_label="first tokens in a second",
+        x_from=0.0,
+        y_words=seconds,
+        note="Each dot is one second of the run: how many replies began in it, and how long they had been waited for.",
+    )
+
+
+def raster(metrics: Metrics) -> str:
+    """Sampled streams as rows, in the order in which they began: a mark for each token, from the ask to the end."""
+    title = "Token raster"
+    streams = sorted(metrics.streams, key=lambda one: float(one["start"]))
+    streams = streams[:: max(1, math.ceil(len(streams) / _ROWS))]
+    if not streams:
+        return figure(title, '<p class="none">No stream was sampled.</p>')
+    start = min(float(one["start"]) for one in streams)
+    end = max(float(one["start"]) + float(one["end"]) for one in streams) - start
+    frame = Frame((0.0, end or 1.0), (0.0, 1.0), "seconds from the start", lambda _: "", lambda value: f"{value:g}")
+    frame.width, frame.height = 1400, 54 + _ROW * len(streams)
+    frame.axes()
+    for row, one in enumerate(streams):
+        top = 12 + row * _ROW
+        asked = float(one["start"]) - start
+        fine = one["outcome"] in _FINE
+        x0, x1 = frame.x(asked), frame.x(asked + float(one["end"]))
+        kind = "wait" if fine else "bad"
+        frame.parts.append(
+            f'<rect class="{kind}" x="{x0:.1f}" y="{top + 1}" width="{max(1, x1 - x0):.1f}" height="1"/>'
+        )
+        marks = _runs(sorted({round(frame.x(asked + float(at))) for at in one["tokens"]}))
+        path = "".join(f"M{low} {top}h{high - low + 1}" for low, high in marks)
+        frame.parts.append(f'<path class="token {"c2" if fine else "bad"}" d="{path}"/>')
+        if one["tokens"]:
+            at = frame.x(asked + float(one["tokens"][0]))
+            frame.parts.append(f'<rect class="first" x="{at - 1:.1f}" y="{top - 1}" width="2.4" height="4"/>')
+    key = legend([("waiting", "wait"), ("first token", "first"), ("tokens", "c2"), ("a stream that failed", "bad")])
+    said = f"{len(streams)} streams of {metrics.outcomes.total():,}, drawn by chance; stalls are gaps in a row."
+    return figure(title, key + frame.svg(title), said)
+
+
+def _runs(pixels: list[int]) -> list[tuple[int, int]]:
+    """Neighbours joined: a quick stream is one bar, and the file stays small."""
+    found: list[tuple[int, int]] = []
+    for one in pixels:
+        if LEFT <= one <= 1400 - RIGHT + 1:
+            if found and one == found[-1][1] + 1:
+                found[-1] = (found[-1][0], one)
+            else:
+                found.append((one, one))
+    return found
+
+
+def _span(metrics: Metrics) -> tuple[int, list[int]]:
+    """The first second and those that are drawn. The last one is seldom whole and would look like a fall."""
+    seconds_ = sorted(metrics.series)
+    if len(seconds_) > 3:
+        seconds_ = seconds_[:-1]
+    step = max(1, math.ceil(len(seconds_) / _MOST_POINTS))
+    return (seconds_[0] if seconds_ else 0), seconds_[::step]

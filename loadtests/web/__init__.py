@@ -1,0 +1,1 @@
+"""The tab in Locust's own web UI."""

@@ -1,0 +1,46 @@
+"""A worker process of `chatproof load run --processes N`: `python -m loadtests.worker`, told all on standard input."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from argparse import Namespace
+
+from locust.env import Environment
+
+from loadtests.arrivals import OpenLoop
+from loadtests.options import Options
+from loadtests.plugin import Run
+from loadtests.session import Session
+from loadtests.users import CLOSED
+
+OPEN = "open"
+"""Instead of a transport's name: users who play an open loop."""
+
+
+def user_class(users: str) -> type:
+    """The class that everyone in the run is of, under a name that master and workers agree upon."""
+    return type("Users", (OpenLoop if users == OPEN else CLOSED[users],), {})
+
+
+def main() -> int:
+    """Work until the master says that it is over, or is gone."""
+    told = json.loads(sys.stdin.read())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the master says when to stop
+    logging.getLogger("locust").setLevel(logging.ERROR)
+    environment = Environment(user_classes=[user_class(told["users"])])
+    runner = environment.create_worker_runner("127.0.0.1", int(told["port"]))
+    environment.parsed_options = Namespace()  # else Locust would read our command line
+    Run(environment, Options.from_json(told["options"]))
+    parent = os.getppid()
+    with Session.quiet():
+        while not runner.greenlet.join(timeout=0.5) and os.getppid() == parent:
+            pass  # the group is empty once the master said `quit`
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

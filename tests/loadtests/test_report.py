@@ -1,0 +1,122 @@
+"""The report: in Chromium, without a network, in both themes; and what must never be in it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from loadtests.accuracy import Accuracy, Calibration
+from loadtests.metrics import Metrics
+from loadtests.objectives import parse_objectives
+from loadtests.readers.reading import Outcome
+from loadtests.redact import redacted
+from loadtests.reporting.charts import percentile_curve, raster
+from loadtests.reporting.page import page, write_html
+from loadtests.reporting.plot import ticks
+from loadtests.result import Result
+from tests.loadtests.runs import a_run, stream
+from tests.loadtests.screens import chromium
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_chromium(tmp_path: Path, scheme: str) -> None:
+    write_html(a_run(), tmp_path / "run.html")
+    with chromium(color_scheme=scheme, offline=True) as open_page:
+        report = open_page(f"file://{tmp_path / 'run.html'}")
+        assert report.title() == "chatproof load: missed"
+        assert report.locator("svg").count() == 9
+        assert report.locator("h2").all_inner_texts() == [
+            *("Objectives", "Figures", "Percentiles", "Over time", "Outcomes", "Trust", "Workers")
+        ]
+        dark = report.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 100")
+        assert dark == (scheme == "dark")
+        # nothing is wider than the window, also where that is small
+        report.set_viewport_size({"width": 420, "height": 800})
+        assert report.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_it_fetches_nothing_and_runs_nothing() -> None:
+    text = page(a_run())
+    assert "<script" not in text
+    assert re.findall(r"(?:src|href|url)\s*[=(]", text) == []
+    assert "default-src 'none'" in text
+
+
+def test_what_the_server_said_is_text_and_has_no_secrets() -> None:
+    run = a_run()
+    said = f"</li><script>alert(1)</script> sk-proj-abc123 Bearer {JWT}"
+    run.metrics.details[f"error event: {said}"] += 1
+    run.metrics.violations["TOK-01"] += 1
+    run.metrics.examples["TOK-01"] = said
+    run.meta |= {"url": "http://user:hunter22@127.0.0.1:1/<b>", "crew": {"lost": {"<i>w</i>": said}}}
+    text = page(run)
+    assert "<script" not in text
+    assert "<b>/" not in text
+    assert "<i>w" not in text
+    for secret in ("sk-proj", "eyJ", "c2lnbmF0dXJl", "hunter22"):
+        assert secret not in text, secret
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        (f"token {JWT} was bad", "token [redacted] was bad"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer [redacted]"),
+        ("key sk-live-0123456789 is wrong", "key [redacted] is wrong"),
+        ("opaque s3cr3t here", "opaque [redacted] here"),
+        ("a task-force of risk-takers asks", "a task-force of risk-takers asks"),
+    ],
+)
+def test_redaction(said: str, left: str) -> None:
+    assert redacted(said, ["s3cr3t"]) == left
+
+
+def test_a_run_without_any_stream_is_a_page_too() -> None:
+    text = page(Result.of({"url": "http://127.0.0.1:1"}, Metrics(), None, parse_objectives("ttft_p95<1s")))
+    assert "No stream was sampled" in text
+    assert "Nothing to draw" in text
+    assert "not judged" in text
+
+
+def test_the_raster_has_each_token_where_it_came() -> None:
+    metrics = Metrics()
+    metrics.take(stream([1.0, 2.0, 9.0]))
+    path = re.findall(r'<path class="token c2" d="([^"]*)"', raster(metrics))
+    starts = [int(one) for one in re.findall(r"M(\d+) ", path[0])]
+    assert len(starts) == 3
+    assert (starts[2] - starts[1]) / (starts[1] - starts[0]) == pytest.approx(7, rel=0.02)
+
+
+def test_a_failed_stream_is_seen_in_the_raster() -> None:
+    metrics = Metrics()
+    metrics.take(stream([1.0, 2.0], Outcome.CUT))
+    assert 'class="token bad"' in raster(metrics)
+
+
+def test_a_percentile_curve_ends_where_the_values_do() -> None:
+    metrics = Metrics()
+    for index in range(200):
+        metrics.take(stream([(index + 1) / 100]))
+    drawn = percentile_curve("ttft", "c1", metrics, Accuracy.of(None, metrics))
+    assert "p99<" in drawn
+    assert "p99.9<" not in drawn, "two hundred values know no p99.9"
+    band = percentile_curve("ttft", "c1", metrics, Accuracy(0.05, 0.05, 0.1))
+    assert 'class="band' in band
+    assert "± 50 ms" in band
+
+
+def test_ticks_are_round() -> None:
+    assert ticks(0, 10, 5) == [0, 2, 4, 6, 8, 10]
+    assert ticks(0, 0.07, 4) == pytest.approx([0, 0.02, 0.04, 0.06])
+    assert ticks(3, 3, 5) == [3]
+
+
+def test_calibration_is_told() -> None:
+    run = a_run()
+    run.calibration = Calibration("sse", 40, 80, 0.0005, 0.0021, 0.0001, 0.001, 0.0005, 0.31)
+    assert "40 streams over sse: first token wrong by 0.50 ms (p50), 2.10 ms (p99)" in page(run)
