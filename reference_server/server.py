@@ -8,10 +8,13 @@ from gevent.lock import Semaphore  # type: ignore[import-untyped]
 from gevent.pywsgi import WSGIHandler, WSGIServer  # type: ignore[import-untyped]
 from gevent.socket import IPPROTO_TCP, TCP_NODELAY, socket  # type: ignore[import-untyped]
 
+from reference_server.balancer import receive
 from reference_server.hangup import SOCKET_KEY
 
 MAX_CONNECTIONS = 10_000
 DISCARD_SECONDS = 2.0
+REQUEST_SECONDS = 20.0  # for a client to send its request's first line and headers
+IDLE_SECONDS = 75.0  # for a connection that is kept open to send the next request
 
 
 class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
@@ -38,11 +41,33 @@ class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
 class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
     """Handles the requests of one connection."""
 
+    def read_requestline(self) -> str:
+        """Do not wait for ever; the empty line closes the connection."""
+        line = ""
+        with gevent.Timeout(IDLE_SECONDS if hasattr(self, "environ") else REQUEST_SECONDS, False):
+            line = super().read_requestline()
+        return str(line)
+
+    def read_request(self, raw_requestline: str) -> bool:
+        """Do not wait for ever; a ValueError is answered with status 400."""
+        with gevent.Timeout(REQUEST_SECONDS, ValueError("the headers took too long")):
+            is_read: bool = super().read_request(raw_requestline)
+        if self.server.closes_connections:
+            self.close_connection = True
+        return is_read
+
     def get_environ(self) -> dict[str, Any]:
         """Let the application see the client's socket, to notice a hang-up."""
         environ: dict[str, Any] = super().get_environ()
         environ[SOCKET_KEY] = self.socket
         return environ
+
+    def finalize_headers(self) -> None:
+        """Say so where the connection ends with the response."""
+        super().finalize_headers()
+        given = {name.lower() for name, _ in self.response_headers}
+        if self.close_connection and not self.connection_upgraded and b"connection" not in given:
+            self.response_headers.append((b"Connection", b"close"))
 
     def handle_one_response(self) -> None:
         """A connection that was a WebSocket is never HTTP again."""
@@ -69,25 +94,33 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
 
 
 class Server(WSGIServer):  # type: ignore[misc]  # gevent ships no types
-    """Serves HTTP and, through Socket.IO, WebSocket. Stopping it ends all connections."""
+    """Serves HTTP and, through Socket.IO, WebSocket. Stopping it ends all connections.
 
-    def __init__(self, host: str, port: int, application: Any, *, access_log: bool) -> None:
+    It listens on a host and port, or takes the connections that a balancer passes to it, each for one request.
+    """
+
+    def __init__(self, listener: tuple[str, int] | socket, application: Any, *, access_log: bool) -> None:
+        self.closes_connections = not isinstance(listener, tuple)
         super().__init__(
-            (host, port),
+            listener,
             application,
-            backlog=1024,
+            backlog=None if self.closes_connections else 1024,
             spawn=MAX_CONNECTIONS,
             log="default" if access_log else None,
             handler_class=Handler,
-            environ={"SERVER_NAME": host},  # else pywsgi asks the DNS for one
+            environ={"SERVER_NAME": "localhost"},  # else pywsgi asks the DNS for one
         )
 
     def do_read(self) -> tuple[ClientSocket, Any] | None:
         """Accept a connection."""
-        accepted = super().do_read()
-        if accepted is None:
-            return None
-        plain, address = accepted
+        if self.closes_connections:
+            if not (plain := receive(self.socket)):
+                return None
+            address = plain.getpeername()
+        else:
+            if not (accepted := super().do_read()):
+                return None
+            plain, address = accepted
         client = ClientSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
         client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # a token must not wait for an acknowledgement
         return client, address

@@ -200,7 +200,7 @@ async def test_socketio_replies_refuses_and_stops(url: str, fakes: FakesProcess,
 def test_without_a_key_it_brings_its_own_provider_and_takes_it_away(number: signal.Signals) -> None:
     with running() as (process, url):
         assert process.stdout is not None
-        said = "".join(process.stdout.readline() for _ in range(3))
+        said = "".join(process.stdout.readline() for _ in range(4))
         journal = re.search(r"http://\S+/_fake/journal", said)
         assert "OPENAI_API_KEY" in said
         assert journal
@@ -209,13 +209,18 @@ def test_without_a_key_it_brings_its_own_provider_and_takes_it_away(number: sign
             client.sendall(post("/api/chat/stream", "scenario silent"))
             assert client.recv(65536)
             process.send_signal(number)
-            assert process.wait(3) == 0
+            last_words = b""
+            while piece := client.recv(65536):
+                last_words += piece
+            assert process.wait(4) == 0
+            assert b'data: {"error":"The server is shutting down."}' in last_words
+            assert last_words.endswith(b"0\r\n\r\n")
         with pytest.raises(httpx.ConnectError):
             httpx.get(journal[0])
 
 
 @pytest.mark.parametrize(
-    ("environ", "about"), [({"PORT": "abc"}, "port"), ({"PROVIDER_TIMEOUT": "-1"}, "PROVIDER_TIMEOUT")]
+    ("environ", "about"), [({"PORT": "abc"}, "PORT"), ({"PROVIDER_TIMEOUT": "-1"}, "PROVIDER_TIMEOUT")]
 )
 def test_a_bad_setting_is_one_line(environ: dict[str, str], about: str) -> None:
     process = subprocess.run(
@@ -243,4 +248,4 @@ def test_a_port_in_use_is_one_line() -> None:
             check=False,
         )
     assert process.returncode == 2
-    assert re.fullmatch(rf"reference_server: Cannot listen on 127\.0\.0\.1:{port}: .+\n", process.stderr)
+    assert re.fullmatch(rf"reference_server: cannot listen on 127\.0\.0\.1:{port}: .+\n", process.stderr)

@@ -9,7 +9,8 @@ import pytest
 import respx
 
 from reference_server.config import Config
-from reference_server.provider import OpenAI, ProviderError
+from reference_server.providers.openai import OpenAI
+from reference_server.providers.upstream import ProviderError, Usage
 from reference_server.sessions import Message
 
 URL = "http://127.0.0.1:1/v1/chat/completions"
@@ -36,7 +37,7 @@ def body(*events: str) -> bytes:
 def answer(provider: OpenAI, content: bytes, status: int = 200) -> list[str]:
     with respx.mock:
         respx.post(URL).respond(status, content=content)
-        return list(provider.stream(HELLO))
+        return list(provider.stream(HELLO, Usage()))
 
 
 def failure(provider: OpenAI, content: bytes, status: int = 200) -> tuple[list[str], str]:
@@ -45,20 +46,19 @@ def failure(provider: OpenAI, content: bytes, status: int = 200) -> tuple[list[s
     with respx.mock:
         respx.post(URL).respond(status, content=content)
         with pytest.raises(ProviderError) as caught:
-            tokens.extend(provider.stream(HELLO))
+            tokens.extend(provider.stream(HELLO, Usage()))
     return tokens, str(caught.value)
 
 
 def test_the_request_is_what_the_api_documents(provider: OpenAI) -> None:
     with respx.mock:
         route = respx.post(URL).respond(200, content=body(chunk("x"), chunk(finish="stop"), "[DONE]"))
-        list(provider.stream(HELLO))
+        list(provider.stream(HELLO, Usage()))
         request = route.calls.last.request
     assert request.headers["Authorization"] == f"Bearer {KEY}"
     sent: dict[str, Any] = json.loads(request.content)
     assert sent["messages"] == HELLO
     assert sent["stream"] is True
-    assert sent["stream_options"] == {"include_usage": True}
 
 
 def test_tokens_are_unchanged_and_empty_ones_left_out(provider: OpenAI) -> None:
@@ -116,5 +116,5 @@ def test_transport_errors_name_no_address(provider: OpenAI, exception: Exception
     with respx.mock:
         respx.post(URL).mock(side_effect=exception)
         with pytest.raises(ProviderError, match=error) as caught:
-            list(provider.stream(HELLO))
+            list(provider.stream(HELLO, Usage()))
     assert "127.0.0.1" not in str(caught.value)

@@ -1,0 +1,31 @@
+"""The playground: a page at `/` to try the server with, and the files it is made of."""
+
+from pathlib import Path
+
+from flask import Flask, Response, abort, send_file
+
+FOLDER = Path(__file__).with_name("playground")
+# Said here, because what the machine's own table says about .js differs from machine to machine.
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; "
+    "object-src 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def add_pages(app: Flask) -> None:
+    """Serve the playground at `/`, and its parts below `/playground/`."""
+    files = {path.name: path for path in FOLDER.iterdir() if path.suffix in TYPES}
+
+    @app.get("/playground/<name>")
+    def page(name: str) -> Response:
+        if name not in files:
+            abort(404)
+        response = send_file(files[name], mimetype=TYPES[files[name].suffix])
+        response.headers.update(HEADERS)
+        return response
+
+    app.add_url_rule("/", "home", page, defaults={"name": "index.html"}, methods=["GET"])
