@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 JS     := tests/clients/js
 
-.PHONY: help setup test lint conformance serve clean lock
+.PHONY: help setup test lint conformance report serve clean lock
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,10 @@ lint: $(READY)  ## ruff and mypy alone
 
 conformance: $(READY)  ## fakes + reference server + the whole suite
 	$(BIN)/python -m pytest conformance --start "python -m reference_server --port {port}"
+
+report: $(READY)  ## the same, with its HTML report: reports/chatproof.html
+	$(BIN)/python -m pytest conformance --start "python -m reference_server --port {port}" \
+	    --report-html reports/chatproof.html --report-md reports/chatproof.md --badge reports/chatproof.svg
 
 serve: $(READY)  ## the reference server, offline, on port 5000
 	$(BIN)/python -m reference_server
