@@ -12,6 +12,7 @@ from flask_cors import CORS
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from gevent import Timeout  # type: ignore[import-untyped]  # gevent ships no types
+from redis import RedisError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
@@ -108,6 +109,7 @@ def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
         methods=["GET", "POST", "DELETE"],
         allow_headers=["Content-Type", "Authorization"],
         expose_headers=["Retry-After"],
+        send_wildcard="*" in origins,
         supports_credentials="*" not in origins,  # with them, `*` would let every page act for its visitor
         max_age=600,
     )
@@ -145,8 +147,9 @@ def _add_error_answers(app: Flask, limiter: Limiter) -> None:
         return jsonify(error=str(error)), 401, {"WWW-Authenticate": "Bearer"}
 
     @app.errorhandler(StoreError)
-    def store_error(error: StoreError) -> ResponseReturnValue:
-        return jsonify(error=str(error)), 503
+    @app.errorhandler(RedisError)  # of the limits: only one of those that ask at the same time is spared
+    def store_error(error: Exception) -> ResponseReturnValue:
+        return jsonify(error=str(StoreError())), 503
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
