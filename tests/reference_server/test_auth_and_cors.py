@@ -26,8 +26,8 @@ class Parrot:
 
     name = "parrot"
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[str, None, None]:
-        yield from (f"[{message['content']}]" for message in messages)
+    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
+        yield [f"[{message['content']}]" for message in messages]
 
     def close(self) -> None:
         pass

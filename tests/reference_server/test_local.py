@@ -2,24 +2,25 @@
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import pytest
-import respx
 
 from reference_server.config import Config
 from reference_server.providers.local import Local, decode_lines
 from reference_server.providers.upstream import ProviderError, Usage
 from reference_server.sessions import Message
+from tests.reference_server.model import Model
 
-URL = "http://127.0.0.1:1"
+OLLAMA, OPENAI = "/api/chat", "/v1/chat/completions"
 HELLO = [Message(role="user", content="hello")]
 COMPLETION = b'data: {"choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
 
 
 @pytest.fixture
-def provider() -> Iterator[Local]:
-    local = Local(Config(local_llm_url=URL))
+def provider(model: Model) -> Iterator[Local]:
+    local = Local(Config(local_llm_url=model.url))
     yield local
     local.close()
 
@@ -32,18 +33,20 @@ def ask(provider: Local) -> tuple[list[str], str]:
     """The tokens, and the error behind them if any."""
     tokens: list[str] = []
     try:
-        tokens.extend(provider.stream(HELLO, Usage()))
+        tokens.extend(chain.from_iterable(provider.stream(HELLO, Usage())))
     except ProviderError as error:
         return tokens, str(error)
     return tokens, ""
 
 
-def test_ollamas_lines_are_tokens(provider: Local) -> None:
-    with respx.mock:
-        lines = [line("a\u2028"), line("\u0085b"), line("", done=True, done_reason="stop")]
-        route = respx.post(f"{URL}/api/chat").respond(200, content="\n".join([*lines, ""]).encode())
-        assert ask(provider) == (["a\u2028", "\u0085b"], "")
-        sent = json.loads(route.calls.last.request.content)
+def lines_of(*lines: str) -> tuple[int, bytes]:
+    return 200, "\n".join([*lines, ""]).encode()
+
+
+def test_ollamas_lines_are_tokens(provider: Local, model: Model) -> None:
+    model.answers[OLLAMA] = lines_of(line("a\u2028"), line("\u0085b"), line("", done=True, done_reason="stop"))
+    assert ask(provider) == (["a\u2028", "\u0085b"], "")
+    ((_, _, sent),) = model.asked
     assert (sent["messages"], sent["stream"]) == (HELLO, True)
 
 
@@ -58,43 +61,38 @@ def test_ollamas_lines_are_tokens(provider: Local) -> None:
         (['{"message": {"content": "x"}}'], "malformed"),
     ],
 )
-def test_a_failure_comes_after_its_tokens(provider: Local, lines: list[str], error: str) -> None:
-    with respx.mock:
-        respx.post(f"{URL}/api/chat").respond(200, content="\n".join([line("a"), *lines, ""]).encode())
-        tokens, text = ask(provider)
+def test_a_failure_comes_after_its_tokens(provider: Local, model: Model, lines: list[str], error: str) -> None:
+    model.answers[OLLAMA] = lines_of(line("a"), *lines)
+    tokens, text = ask(provider)
     assert tokens[0] == "a"
     assert error in text
     assert "/srv" not in text
 
 
-def test_a_server_without_ollamas_route_is_asked_as_openai_is_from_then_on(provider: Local) -> None:
-    with respx.mock:
-        ollama = respx.post(f"{URL}/api/chat").respond(404)
-        respx.post(f"{URL}/v1/chat/completions").respond(200, content=COMPLETION)
-        assert [ask(provider) for _ in range(3)] == [(["hi"], "")] * 3
-        assert ollama.call_count == 1
+def test_a_server_without_ollamas_route_is_asked_as_openai_is_from_then_on(provider: Local, model: Model) -> None:
+    model.answers[OPENAI] = 200, COMPLETION
+    assert [ask(provider) for _ in range(3)] == [(["hi"], "")] * 3
+    assert (model.count(OLLAMA), model.count(OPENAI)) == (1, 3)
 
 
-def test_a_model_that_ollama_does_not_have_is_an_error_and_ollama_is_asked_again(provider: Local) -> None:
-    with respx.mock:
-        ollama = respx.post(f"{URL}/api/chat").respond(404, json={"error": "model not found"})
-        respx.post(f"{URL}/v1/chat/completions").respond(404)
-        for _ in range(2):
-            assert "did not accept" in ask(provider)[1]
-        assert ollama.call_count == 2
+def test_a_model_that_ollama_does_not_have_is_an_error_and_ollama_is_asked_again(provider: Local, model: Model) -> None:
+    for _ in range(2):
+        assert "did not accept" in ask(provider)[1]
+    assert model.count(OLLAMA) == 2
 
 
-def test_a_root_that_ends_in_v1_is_openai_compatible() -> None:
-    local = Local(Config(local_llm_url=f"{URL}/v1"))
-    with respx.mock:
-        respx.post(f"{URL}/v1/chat/completions").respond(200, content=COMPLETION)
-        assert ask(local) == (["hi"], "")
+def test_a_root_that_ends_in_v1_is_openai_compatible(model: Model) -> None:
+    local = Local(Config(local_llm_url=f"{model.url}/v1"))
+    model.answers[OPENAI] = 200, COMPLETION
+    assert ask(local) == (["hi"], "")
     local.close()
+    assert model.count(OLLAMA) == 0
 
 
 def test_lines_may_be_cut_anywhere() -> None:
     body = 'é\u2028\n\n{"a": 1}\r\nrest'.encode()
     for cut in range(len(body)):
-        assert list(decode_lines([body[:cut], body[cut:]])) == ["é\u2028", '{"a": 1}\r']
+        lines = chain.from_iterable(decode_lines([body[:cut], body[cut:]]))
+        assert [line.decode() for line in lines] == ["é\u2028", '{"a": 1}\r']
     with pytest.raises(ValueError, match="without end"):
         list(decode_lines([b"x" * 600_000] * 2))
