@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-JS     := tests/clients/js
+JS     := tests/clients/js tests/browser/js
+JS_READY := $(JS:%=%/node_modules/.package-lock.json)
 
 .PHONY: help setup test lint conformance report serve clean lock
 
@@ -17,13 +18,13 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 # The official JavaScript clients, for tests only. Without npm those tests are left out, and say so.
-$(JS)/node_modules/.package-lock.json: $(JS)/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --prefix $(JS) --ignore-scripts --silent && touch $@; \
-	else echo "npm is not installed: the tests of the JavaScript clients are left out"; fi
+$(JS_READY): %/node_modules/.package-lock.json: %/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $* --ignore-scripts --silent && touch $@; \
+	else echo "npm is not installed: the tests that need $* are left out"; fi
 
 setup: $(READY)  ## make .venv and install everything into it
 
-test: $(READY) $(JS)/node_modules/.package-lock.json lint  ## the project's own tests, with ruff and mypy
+test: $(READY) $(JS_READY) lint  ## the project's own tests, with ruff and mypy; at the end, which were left out and why
 	$(BIN)/python -m pytest tests
 
 lint: $(READY)  ## ruff and mypy alone

@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 WORKER_FD = "REFERENCE_SERVER_FD"  # of the socket by which a worker is given its connections
 WORKER_NUMBER = "REFERENCE_SERVER_WORKER"
-FIRST_LINE_SECONDS = 20.0
 MAX_FIRST_LINE = 8192
 SOCKET_ID = re.compile(rb"^[A-Z]+ /socket\.io/[^ ]*[?&]sid=([0-9]{1,2})-")
 NOBODY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
@@ -36,8 +35,9 @@ RESTART_SECONDS = 1.0  # between two starts of a worker that ends at once
 class Balancer(StreamServer):  # type: ignore[misc]  # gevent ships no types
     """Listens, and passes connections on. A worker that ends is replaced."""
 
-    def __init__(self, host: str, port: int, workers: int) -> None:
+    def __init__(self, host: str, port: int, workers: int, request_timeout: float) -> None:
         super().__init__((host, port), self._pass_on, backlog=1024)
+        self._request_timeout = request_timeout  # seconds
         self._turns = count()
         self._channels: list[socket.socket | None] = [None] * workers
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * workers
@@ -59,7 +59,7 @@ class Balancer(StreamServer):  # type: ignore[misc]  # gevent ships no types
             gevent.sleep(RESTART_SECONDS)
 
     def _pass_on(self, client: socket.socket, address: object) -> None:
-        with client, suppress(OSError, gevent.Timeout), gevent.Timeout(FIRST_LINE_SECONDS):
+        with client, suppress(OSError, gevent.Timeout), gevent.Timeout(self._request_timeout):
             line = b""
             while b"\n" not in line and len(line) < MAX_FIRST_LINE:
                 if line:

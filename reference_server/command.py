@@ -1,6 +1,7 @@
 """The command line: read the settings, serve until told to stop."""
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -86,20 +87,23 @@ def _serve(environ: Mapping[str, str], stop: Event, verbose: bool) -> None:
         replies = None
         server: Server | Balancer
         if config.workers > 1 and not is_worker:
-            server = Balancer(config.host, config.port, config.workers)
+            server = Balancer(config.host, config.port, config.workers, config.request_timeout)
         else:
             provider = cleanup.enter_context(closing(make_provider(config)))
             tokens.vocabulary(config.openai_model)  # now: reading it takes a while
             app, replies = create_app(config, provider, int(environ.get(WORKER_NUMBER, "0")))
             address = (config.host, config.port)
             listener = gevent.socket.socket(fileno=int(environ[WORKER_FD])) if is_worker else address
-            server = Server(listener, app, access_log=verbose)
+            server = Server(listener, app, request_timeout=config.request_timeout, access_log=verbose)
         host = f"[{config.host}]" if ":" in config.host else config.host
         try:
             server.start()
         except OSError as error:
             raise ConfigError(f"cannot listen on {host}:{config.port}: {_reason(error)}.") from error
         cleanup.callback(server.stop, timeout=0)
+        # What is here now stays: the collector need not look at it again, nor look often, with thousands of replies.
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 50)
         if not is_worker:
             sys.stdout.write(f"Listening on http://{host}:{server.server_port}\n{about}")
             sys.stdout.flush()

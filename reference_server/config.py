@@ -95,6 +95,7 @@ class Config:
     max_history: int = _setting(400, _number(int, 2, 100_000))  # messages of a session that are kept
     max_history_chars: int = _setting(200_000, _number(int, 2, 100_000_000))
     max_message_chars: int = _setting(32_000, _number(int, 1, 10_000_000))
+    request_timeout: float = _setting(20.0, _number(float, 0.1, 3600))  # seconds for a client to send its request
     max_body_bytes: int = _setting(1_000_000, _number(int, 100, 100_000_000))
     host: str = _setting("127.0.0.1")
     port: int = _setting(5000, _number(int, 0, 65535))  # 0: any free one

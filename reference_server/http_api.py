@@ -4,27 +4,26 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_cors import CORS
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from gevent import Timeout  # type: ignore[import-untyped]  # gevent ships no types
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
+from redis import RedisError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from reference_server.asks import Ask, BadAsk, read_ask
 from reference_server.auth import BadToken, read_user
 from reference_server.config import Config
-from reference_server.generation import Batches, Event, Replies
+from reference_server.generation import Event, Replies
 from reference_server.hangup import killed_on_hangup
 from reference_server.sessions import Name, Sessions, StoreError
 from reference_server.sse import encode_event
-
-BODY_SECONDS = 20.0  # for a client to send its request's body
 
 
 class AnyText(BaseConverter):
@@ -47,7 +46,7 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
         get_remote_address,
         app=app,
         storage_uri=config.redis_url or "memory://",
-        strategy="moving-window",
+        strategy="fixed-window",  # from the first request on; nothing is left of a client that went,
         in_memory_fallback_enabled=bool(config.redis_url),  # a limit for each process, while Redis is away
     )
     _add_error_answers(app, limiter)
@@ -61,9 +60,8 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
     @limiter.limit(f"{config.stream_limit} per minute", methods=["POST"])
     def stream() -> Response:
         ask, name = ask_and_name()
-        batches = Batches(replies.generate(name, ask.message))
         return Response(
-            _stream_events(batches, request.environ),
+            _stream_events(replies.generate(name, ask.message), request.environ),
             mimetype="text/event-stream",
             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
         )
@@ -73,9 +71,9 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
     def chat() -> ResponseReturnValue:
         ask, name = ask_and_name()
         last: Event = {}
-        with killed_on_hangup(request.environ), Batches(replies.generate(name, ask.message)) as batches:
-            for batch in batches:
-                last = batch[-1]
+        with killed_on_hangup(request.environ), closing(replies.generate(name, ask.message)) as reply:
+            for events in reply:
+                last = events[-1]
         if "error" in last:
             return jsonify(last), 502
         del last["done"]
@@ -108,6 +106,7 @@ def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
         methods=["GET", "POST", "DELETE"],
         allow_headers=["Content-Type", "Authorization"],
         expose_headers=["Retry-After"],
+        send_wildcard="*" in origins,
         supports_credentials="*" not in origins,  # with them, `*` would let every page act for its visitor
         max_age=600,
     )
@@ -115,8 +114,7 @@ def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
 
 def _read_request(config: Config) -> Ask:
     try:
-        with Timeout(BODY_SECONDS, RequestTimeout):
-            body = request.get_data(cache=False)
+        body = request.get_data(cache=False)
     except OSError:  # cut short, or not in the chunks it promised
         raise BadAsk("The request's body could not be read.") from None
     if len(body) >= config.max_body_bytes:  # a body without a Content-Length is cut there, not refused
@@ -128,11 +126,11 @@ def _read_request(config: Config) -> Ask:
     return read_ask(payload, config.max_message_chars)
 
 
-def _stream_events(batches: Batches, environ: dict[str, object]) -> Iterator[bytes]:
-    with killed_on_hangup(environ), batches:
+def _stream_events(reply: Generator[list[Event], None, None], environ: dict[str, object]) -> Iterator[bytes]:
+    with killed_on_hangup(environ), closing(reply):
         yield b": here it comes\n\n"  # sends the headers now, however long the first token takes
-        for batch in batches:
-            yield b"".join(map(encode_event, batch))
+        for events in reply:
+            yield b"".join(map(encode_event, events))
 
 
 def _add_error_answers(app: Flask, limiter: Limiter) -> None:
@@ -145,8 +143,9 @@ def _add_error_answers(app: Flask, limiter: Limiter) -> None:
         return jsonify(error=str(error)), 401, {"WWW-Authenticate": "Bearer"}
 
     @app.errorhandler(StoreError)
-    def store_error(error: StoreError) -> ResponseReturnValue:
-        return jsonify(error=str(error)), 503
+    @app.errorhandler(RedisError)  # of the limits: only one of those that ask at the same time is spared
+    def store_error(error: Exception) -> ResponseReturnValue:
+        return jsonify(error=str(StoreError())), 503
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:

@@ -1,4 +1,4 @@
-"""The playground: a page at `/` to try the server with, and the files it is made of."""
+"""The playground, a page at `/` to try the server with, and the OpenAPI description at `/openapi.json`."""
 
 from pathlib import Path
 
@@ -27,5 +27,9 @@ def add_pages(app: Flask) -> None:
         response = send_file(files[name], mimetype=TYPES[files[name].suffix])
         response.headers.update(HEADERS)
         return response
+
+    @app.get("/openapi.json")
+    def description() -> Response:
+        return send_file(FOLDER.with_name("openapi.json"), mimetype="application/json")
 
     app.add_url_rule("/", "home", page, defaults={"name": "index.html"}, methods=["GET"])

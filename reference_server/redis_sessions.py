@@ -65,7 +65,7 @@ def _reached() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        raise StoreError("The sessions cannot be reached just now. Please try again.") from error
+        raise StoreError from error
 
 
 class RedisSession:

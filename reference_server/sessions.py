@@ -66,6 +66,9 @@ class Sessions(Protocol):
 class StoreError(Exception):
     """The sessions cannot be reached just now."""
 
+    def __init__(self) -> None:
+        super().__init__("The sessions cannot be reached just now. Please try again.")
+
 
 class MemorySession:
     """A Session in memory."""

@@ -1,14 +1,18 @@
 """The Socket.IO side: `chat_stream` in; `chat_token`, then `chat_complete` or `chat_stream_error` out."""
 
 import uuid
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
+from itertools import chain
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
+from engineio.async_drivers.gevent import WebSocketWSGI  # type: ignore[import-untyped]
 from engineio.exceptions import SocketIsClosedError  # type: ignore[import-untyped]
 from engineio.payload import Payload  # type: ignore[import-untyped]
 from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, SocketIO  # type: ignore[import-untyped]
+from wsproto.utilities import RemoteProtocolError
 
 from reference_server.asks import Ask, BadAsk, read_ask
 from reference_server.auth import BadToken, read_user
@@ -40,11 +44,29 @@ def add_socket_api(app: Flask, config: Config, replies: Replies, worker: int) ->
     )
     engine = socketio.server.eio
     generate_id = engine.generate_id
+    engine._async = {**engine._async, "websocket": WebSocket}
     engine.generate_id = lambda: f"{worker}-{generate_id()}"  # tells the balancer whose socket it is
     chat = SocketChat(socketio, config, replies)
     socketio.on_event("connect", chat.connect)
     socketio.on_event("disconnect", chat.disconnect)
     socketio.on_event("chat_stream", chat.chat_stream)
+
+
+class WebSocket(WebSocketWSGI):  # type: ignore[misc]  # Engine.IO ships no types
+    """Engine.IO's WebSocket, which by itself collects a message of any size before it looks at it."""
+
+    def __init__(self, handler: Any, server: Any) -> None:
+        super().__init__(handler, server)
+        self.server_args["max_message_size"] = server.max_http_buffer_size
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        """Serve it, or refuse a request for one that is not well-formed."""
+        try:
+            pieces: Iterable[bytes] = super().__call__(environ, start_response)
+            return pieces
+        except RemoteProtocolError:
+            start_response("400 BAD REQUEST", [("Content-Type", "application/json")])
+            return [b'{"error": "This is no request for a WebSocket."}']
 
 
 class SocketChat:
@@ -96,8 +118,8 @@ class SocketChat:
     def _reply(self, sid: str, ask: Ask) -> None:
         name = self._names[sid]
         name = Name(name.user, ask.session_id or name.session_id)
-        with closing(self._all_replies.generate(name, ask.message)) as events:
-            for event in events:
+        with closing(self._all_replies.generate(name, ask.message)) as reply:
+            for event in chain.from_iterable(reply):
                 self._wait_for_reader(sid)
                 if "token" not in event:
                     self._replies.pop(sid, None)  # first: the client may ask again at once

@@ -23,7 +23,7 @@ def vocabulary(model: str) -> tiktoken.Encoding:
 
 
 @lru_cache(4096)  # a conversation is counted again with each of its messages
-def count(text: str, model: str) -> int:
+def count_tokens(text: str, model: str) -> int:
     """The tokens of a text; of a very long one an estimate, so that nobody waits for the count."""
     if len(text) > EXACT_CHARS:
         return len(text) // CHARS_PER_TOKEN

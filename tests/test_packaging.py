@@ -18,6 +18,9 @@ def test_the_wheel_is_whole(tmp_path: Path) -> None:
     assert "chatproof_pytest.py" in names
     assert "harness/protocol/requirements.toml" in names
     assert "conformance/conftest.py" in names
+    page = {f"reference_server/playground/{path.name}" for path in (ROOT / "reference_server/playground").iterdir()}
+    assert page
+    assert page <= set(names)
     scripts = {path.name for path in (ROOT / "fake_providers" / "scripts").glob("*.toml")}
     assert {Path(name).name for name in names if name.startswith("fake_providers/scripts/")} == scripts
     assert not [name for name in names if name.startswith(("tests/", "docs/", ".ci/"))]

@@ -5,6 +5,7 @@ import { SocketClient } from "./socketio.js";
 
 export class SocketChat {
   #reply = null; // the ask that is open: {onToken, resolve, reject}
+  #jwt = ""; // the one that the connection was made with
 
   constructor(onState) {
     const url = new URL("socket.io/?EIO=4&transport=websocket", document.baseURI);
@@ -13,12 +14,18 @@ export class SocketChat {
       onState,
       onEvent: (name, data) => this.#event(name, data),
       onLost: () => this.#fail(new Failure("Connection lost", "The Socket.IO connection ended in mid-reply.")),
+      onRefused: (reason) => this.#fail(new Failure("Connection refused", String(reason))),
     });
     this.client.connect();
   }
 
   /** As askOverSse. A disconnect is how a Socket.IO client of this API stops a reply. */
-  ask({ message, sessionId }, signal, onToken) {
+  ask({ message, sessionId, jwt }, signal, onToken) {
+    if (jwt !== this.#jwt) {
+      this.#jwt = jwt;
+      this.client.auth = jwt ? { token: jwt } : null;
+      this.client.restart();
+    }
     const reply = new Promise((resolve, reject) => {
       this.#reply = { onToken, resolve, reject };
     });

@@ -13,14 +13,17 @@ export class SocketClient {
   #timer = 0;
 
   /**
-   * `onState(name, seconds)` is called with connecting, connected or waiting (for `seconds`);
-   * `onEvent(name, data)` with each event; `onLost()` when an open connection ends, by whichever side.
+   * `onState(name, seconds)` is called with connecting, connected, refused or waiting (for `seconds`);
+   * `onEvent(name, data)` with each event; `onLost()` when an open connection ends, by whichever side;
+   * `onRefused(reason)` when the server does not want this client, which is not tried again by itself.
    */
-  constructor(url, { onState, onEvent, onLost }) {
+  constructor(url, { onState, onEvent, onLost, onRefused }) {
     this.url = url;
+    this.auth = null; // an object that goes with the next connection
     this.onState = onState;
     this.onEvent = onEvent;
     this.onLost = onLost;
+    this.onRefused = onRefused;
   }
 
   connect() {
@@ -40,6 +43,7 @@ export class SocketClient {
     const packet = `42${JSON.stringify([name, data])}`;
     if (this.#connected) this.#socket.send(packet);
     else this.#unsent.push(packet);
+    if (!this.#socket && !this.#timer) this.connect(); // it was refused before
   }
 
   /** Say goodbye, forget what was not sent, and connect anew. */
@@ -54,7 +58,7 @@ export class SocketClient {
     switch (packet[0]) {
       case "0": // open: the heartbeat is the server's to set
         this.heartbeat = heartbeat(packet.slice(1));
-        this.#socket.send("40");
+        this.#socket.send(`40${this.auth ? JSON.stringify(this.auth) : ""}`);
         break;
       case "1":
         this.#reconnect();
@@ -75,8 +79,13 @@ export class SocketClient {
       this.#attempts = 0;
       this.onState("connected");
       for (const packet of this.#unsent.splice(0)) this.#socket.send(packet);
-    } else if (message[0] === "1" || message[0] === "4") {
-      this.#reconnect(); // the server has ended the namespace, or refused it
+    } else if (message[0] === "1") {
+      this.#reconnect(); // the server has ended the namespace
+    } else if (message[0] === "4") {
+      this.#unsent = [];
+      this.#close();
+      this.onState("refused");
+      this.onRefused(JSON.parse(message.slice(message.indexOf("{"))).message);
     } else if (message[0] === "2") {
       const [name, data] = JSON.parse(message.slice(message.indexOf("[")));
       this.onEvent(name, data);
@@ -99,6 +108,7 @@ export class SocketClient {
 
   #close() {
     clearTimeout(this.#timer);
+    this.#timer = 0;
     const socket = this.#socket;
     this.#socket = null;
     this.#connected = false;

@@ -3,11 +3,13 @@
 Source: https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent
 """
 
-import json
 from collections.abc import Generator, Sequence
+from functools import partial
+
+import orjson
 
 from reference_server.config import Config
-from reference_server.providers.upstream import BROKE_OFF, REPORTED, ProviderError, Upstream, Usage, checked, finish
+from reference_server.providers.upstream import REPORTED, ProviderError, Upstream, Usage, checked, read_tokens
 from reference_server.sessions import Message
 from reference_server.sse import decode_events
 
@@ -25,33 +27,21 @@ class Gemini:
         self._upstream = Upstream(config.google_gemini_base_url, headers, config.provider_timeout)
         self._path = f"/v1beta/models/{config.gemini_model}:streamGenerateContent?alt=sse"
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[str, None, None]:
+    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
         """See Provider."""
         roles = {"user": "user", "assistant": "model"}
         contents = [{"role": roles[one["role"]], "parts": [{"text": one["content"]}]} for one in messages]
         with self._upstream.post(self._path, {"contents": contents}) as body:
-            events = decode_events(body)
-            for data in events:
-                text, reason = _read_chunk(data, usage)
-                if text:
-                    yield text
-                if reason in COMPLETE:
-                    break
-                if reason:
-                    raise ProviderError(WITHHELD)
-            else:
-                raise ProviderError(BROKE_OFF)
-            for _ in finish(events):
-                pass
+            yield from read_tokens(decode_events(body), partial(_read_chunk, usage=usage))
 
     def close(self) -> None:
         """See Provider."""
         self._upstream.close()
 
 
-def _read_chunk(data: str, usage: Usage) -> tuple[str, str]:
-    """The text of one chunk, and why the reply ends with it, if it does. Raises ValueError, ProviderError."""
-    chunk = json.loads(data)
+def _read_chunk(data: bytes, usage: Usage) -> tuple[str, bool]:
+    """The text of one chunk, and whether it is the reply's last. Raises ValueError, ProviderError."""
+    chunk = orjson.loads(data)
     if chunk.get("error"):
         raise ProviderError(REPORTED)
     if chunk.get("promptFeedback", {}).get("blockReason"):
@@ -61,8 +51,11 @@ def _read_chunk(data: str, usage: Usage) -> tuple[str, str]:
     usage.tokens_out = counted.get("candidatesTokenCount", usage.tokens_out)
     if not (candidates := chunk.get("candidates")):
         if counted:
-            return "", ""
+            return "", False
         raise ValueError("neither a candidate nor an account")
     parts = candidates[0].get("content", {}).get("parts", [])
     text = "".join(checked(part.get("text")) for part in parts if not part.get("thought"))
-    return text, checked(candidates[0].get("finishReason"))
+    reason = candidates[0].get("finishReason")
+    if reason and reason not in COMPLETE:
+        raise ProviderError(WITHHELD)
+    return text, reason is not None

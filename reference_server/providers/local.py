@@ -3,12 +3,13 @@
 Source: https://github.com/ollama/ollama/blob/main/docs/api.md#generate-a-chat-completion
 """
 
-import json
 from collections.abc import Generator, Iterable, Iterator, Sequence
+
+import orjson
 
 from reference_server.config import Config
 from reference_server.providers.openai import complete_chat
-from reference_server.providers.upstream import BROKE_OFF, REPORTED, ProviderError, Upstream, Usage, checked, finish
+from reference_server.providers.upstream import REPORTED, ProviderError, Upstream, Usage, checked, read_tokens
 from reference_server.sessions import Message
 
 MAX_LINE_BYTES = 1_000_000
@@ -25,7 +26,7 @@ class Local:
         self._upstream = Upstream(url.removesuffix("/v1"), {}, config.provider_timeout)
         self._model = config.local_llm_model
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[str, None, None]:
+    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
         """See Provider."""
         if self._is_ollama:
             try:
@@ -37,37 +38,32 @@ class Local:
         yield from complete_chat(self._upstream, "/v1/chat/completions", self._model, messages)
         self._is_ollama = False
 
-    def _ask_ollama(self, messages: Sequence[Message]) -> Generator[str, None, None]:
+    def _ask_ollama(self, messages: Sequence[Message]) -> Generator[list[str], None, None]:
         with self._upstream.post("/api/chat", {"model": self._model, "messages": messages, "stream": True}) as body:
-            lines = decode_lines(body)
-            for line in lines:
-                chunk = json.loads(line)
-                if chunk.get("error"):
-                    raise ProviderError(REPORTED)
-                if text := checked(chunk["message"].get("content")):
-                    yield text
-                if chunk["done"]:
-                    break
-            else:
-                raise ProviderError(BROKE_OFF)
-            for _ in finish(lines):
-                pass
+            yield from read_tokens(decode_lines(body), _read_line)
 
     def close(self) -> None:
         """See Provider."""
         self._upstream.close()
 
 
-def decode_lines(body: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a body of JSON lines, which may be cut anywhere; one without its end is dropped.
+def _read_line(line: bytes) -> tuple[str, bool]:
+    """The text of one line, and whether it is the reply's last. Raises ValueError, ProviderError."""
+    chunk = orjson.loads(line)
+    if chunk.get("error"):
+        raise ProviderError(REPORTED)
+    return checked(chunk["message"].get("content")), bool(chunk["done"])
 
-    Raises ValueError for bytes that are not UTF-8 and for a line without end.
+
+def decode_lines(body: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The lines of a body of JSON lines that may be cut anywhere, those together that one piece completes.
+
+    One without its end is dropped. Raises ValueError for a line without end.
     """
     rest = b""
     for piece in body:
         *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield line.decode()
+        if lines := [line for line in lines if line.strip()]:
+            yield lines
         if len(rest) > MAX_LINE_BYTES:
             raise ValueError("a line without end")

@@ -3,11 +3,20 @@
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
-import json
 from collections.abc import Generator, Sequence
 
+import orjson
+
 from reference_server.config import Config
-from reference_server.providers.upstream import BROKE_OFF, REPORTED, ProviderError, Upstream, Usage, checked, finish
+from reference_server.providers.upstream import (
+    BROKE_OFF,
+    REPORTED,
+    ProviderError,
+    Upstream,
+    Usage,
+    checked,
+    read_tokens,
+)
 from reference_server.sessions import Message
 from reference_server.sse import decode_events
 
@@ -22,7 +31,7 @@ class OpenAI:
         self._upstream = Upstream(config.openai_base_url, headers, config.provider_timeout)
         self._model = config.openai_model
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[str, None, None]:
+    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
         """See Provider."""
         return complete_chat(self._upstream, "/chat/completions", self._model, messages)
 
@@ -31,28 +40,19 @@ class OpenAI:
         self._upstream.close()
 
 
-def complete_chat(upstream: Upstream, path: str, model: str, messages: Sequence[Message]) -> Generator[str, None, None]:
+def complete_chat(
+    upstream: Upstream, path: str, model: str, messages: Sequence[Message]
+) -> Generator[list[str], None, None]:
     """One streamed chat completion; see Provider.stream."""
-    request = {"model": model, "messages": messages, "stream": True}
-    with upstream.post(path, request) as body:
-        events = decode_events(body)
-        for data in events:
-            text, finished = _read_chunk(data)
-            if text:
-                yield text
-            if finished:
-                break
-        else:
-            raise ProviderError(BROKE_OFF)
-        for _ in finish(events):
-            pass
+    with upstream.post(path, {"model": model, "messages": messages, "stream": True}) as body:
+        yield from read_tokens(decode_events(body), _read_chunk)
 
 
-def _read_chunk(data: str) -> tuple[str, bool]:
+def _read_chunk(data: bytes) -> tuple[str, bool]:
     """The text of one chunk, and whether it is the reply's last. Raises ValueError, ProviderError."""
-    if data == "[DONE]":
+    if data == b"[DONE]":
         raise ProviderError(BROKE_OFF)  # without a finish_reason before it
-    chunk = json.loads(data)
+    chunk = orjson.loads(data)
     if chunk.get("error"):
         raise ProviderError(REPORTED)
     match chunk["choices"]:

@@ -1,15 +1,18 @@
 """What all providers share: asking over HTTP, and telling in which way that failed."""
 
 import ipaddress
-from collections.abc import Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 import httpx
 
+from reference_server.providers.transport import Transport
 from reference_server.sessions import Message
 
 CONNECT_SECONDS = 10.0
@@ -48,8 +51,8 @@ class Provider(Protocol):
 
     name: str
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[str, None, None]:
-        """The reply to a conversation, token by token, none of them empty; fills in `usage`.
+    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
+        """The reply to a conversation, token by token, those together that came together; fills in `usage`.
 
         Ends only when the provider has said that the reply is complete; raises ProviderError
         otherwise. Closing the generator closes the connection to the provider.
@@ -67,8 +70,8 @@ class Upstream:
         self._client = httpx.Client(
             headers={**headers, "Accept-Encoding": "identity"},  # a compressor may hold tokens back
             timeout=httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout)),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-            trust_env=not _is_loopback(url),  # no proxy stands before this machine
+            # no proxy stands before this machine; before others one may
+            transport=Transport() if _is_loopback(url) or not getproxies() else None,
         )
 
     @contextmanager
@@ -78,7 +81,7 @@ class Upstream:
             with self._client.stream("POST", self._url + path, json=body) as response:
                 if response.status_code != 200:
                     raise ProviderError(_refusal(response.status_code), response.status_code)
-                yield response.iter_bytes()
+                yield response.iter_raw()
         except httpx.TimeoutException as error:
             raise ProviderError("The language model did not answer in time.") from error
         except httpx.ConnectError as error:
@@ -93,13 +96,32 @@ class Upstream:
         self._client.close()
 
 
-def finish(rest: Iterator[str]) -> Iterator[str]:
-    """What follows a complete reply, to its end, so that the connection can be used again.
+def read_tokens(
+    pieces: Iterator[list[bytes]], read: Callable[[bytes], tuple[str, bool]]
+) -> Generator[list[str], None, None]:
+    """The texts of a reply's chunks, those together that came together. `read` gives a text, and whether it ends there.
 
-    The reply no longer depends on any of it, so nothing here may fail it or hold it up.
+    What follows is read to its end, so that the connection can be used again; the reply no longer depends on any of
+    it, so nothing there may fail it or hold it up. Raises ProviderError where the reply does not end.
     """
-    with gevent.Timeout(GOODBYE_SECONDS, False), suppress(httpx.HTTPError, ValueError):
-        yield from rest
+    for chunks in pieces:
+        tokens = []
+        finished = False
+        try:
+            for chunk in chunks:
+                text, finished = read(chunk)
+                if text:
+                    tokens.append(text)
+                if finished:
+                    break
+        finally:  # what came before a failure is part of the reply
+            if tokens:
+                yield tokens
+        if finished:
+            with gevent.Timeout(GOODBYE_SECONDS, False), suppress(httpx.HTTPError, ValueError):
+                deque(pieces, 0)
+            return
+    raise ProviderError(BROKE_OFF)
 
 
 def checked(text: object) -> str:

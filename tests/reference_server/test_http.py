@@ -25,14 +25,14 @@ class Echo:
     def __init__(self) -> None:
         self.asked: list[list[Message]] = []
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[str, None, None]:
+    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
         self.asked.append(list(messages))
-        yield f"{len(messages)}:"
+        yield [f"{len(messages)}:"]
         if messages[-1]["content"] == "fail":
             raise ProviderError("It failed.")
         if messages[-1]["content"] == "crash":
             raise RuntimeError("/srv/secret.py")
-        yield messages[-1]["content"]
+        yield [messages[-1]["content"]]
 
     def close(self) -> None:
         pass
