@@ -24,6 +24,7 @@ VARIABLES = {
 }
 # a local server answers OpenAI's paths too; with a key in the request the two cannot be told apart
 DIALECTS = {"openai": ("openai",), "gemini": ("gemini",), "local": ("local", "openai")}
+STILL_COMING = 2.0  # seconds since the last bytes
 PROVIDER_TIMEOUT = 10.0  # seconds; well over the 5 that INT-02 leaves, so that the two are told apart
 
 
@@ -113,10 +114,22 @@ def why_unfit(exchange: Exchange) -> str:
     kind = reply.header("content-type") or "no Content-Type"
     if reply.status != 200:
         return f"{url} answers POST /api/chat/stream with status {reply.status} ({kind}): this is no chat server"
+    if is_endless(reply):
+        seen = f"{len(reply.tokens)} tokens in {reply.reads[-1].at - reply.asked_at:.0f} s, and still no end"
+        return f"{url} answers `Please say hello.` with {seen}: a reply that never ends cannot be judged"
     if has_stream(reply, kind):
         return ""
     seen = f"{kind} that holds no event: {shown(reply.body[:80])}"
     return f"{url} answers POST /api/chat/stream with {seen}; this is no chat server"
+
+
+def is_endless(reply: Transcript) -> bool:
+    """Given up while its tokens still came."""
+    if reply.terminal or not reply.tokens or reply.ended_at is None:
+        return False
+    return reply.end is End.TOO_LARGE or (
+        reply.end is End.TIMEOUT and reply.ended_at - reply.reads[-1].at < STILL_COMING
+    )
 
 
 def has_stream(reply: Transcript, kind: str) -> bool:

@@ -107,7 +107,9 @@ class Run:
     async def _first_reply(self) -> Transcript:
         case = self.new_case()
         text = self.message("Please say hello.", "hello", case)
-        deadlines = Deadlines(silence=self.settings.silence, whole=self.settings.silence * 3)
+        # without the fakes, who knows how much a model has to say to a greeting
+        whole = self.settings.silence * (3 if self.provider else 6)
+        deadlines = Deadlines(silence=self.settings.silence, whole=whole)
         while True:
             await self.pacer.pace(STREAM)
             ask = first_ask(self.target, text, self.new_session())
@@ -195,9 +197,9 @@ class Run:
         return f"{text} scenario {script} case {case}" if self.provider else text
 
     def new_case(self) -> str:
-        """A case id, fresh in all runs: plain lower-case letters, digits and dashes."""
-        return f"{self._name}-{next(self._numbers)}"
+        """A case id, fresh in all runs: plain lower-case letters, digits and dashes. None is a part of another."""
+        return f"{self._name}-{next(self._numbers)}x"
 
     def new_session(self) -> str:
         """A session id, fresh in all runs."""
-        return f"session-{self._name}-{next(self._numbers)}"
+        return f"session-{self._name}-{next(self._numbers)}x"
