@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from itertools import chain
 from typing import Any
 
-import gevent  # type: ignore[import-untyped]  # gevent ships no types
+import gevent.event  # type: ignore[import-untyped]  # gevent ships no types
 from engineio.async_drivers.gevent import WebSocketWSGI  # type: ignore[import-untyped]
 from engineio.exceptions import SocketIsClosedError  # type: ignore[import-untyped]
 from engineio.payload import Payload  # type: ignore[import-untyped]
@@ -26,6 +26,7 @@ PING_CHECK_SECONDS = 0.25
 # A reply waits for its reader when so many packets are unsent. It bounds memory, and python-socketio
 # drops a polling response of more than 16 packets.
 MAX_UNSENT = 12
+MAX_REFUSALS = 1000  # unsent; a client that asks on and on and reads nothing is dropped
 MAX_RECEIVED = 256  # packets in one polling request; beyond its limit Engine.IO drops them unanswered
 
 
@@ -52,12 +53,26 @@ def add_socket_api(app: Flask, config: Config, replies: Replies, worker: int) ->
     socketio.on_event("chat_stream", chat.chat_stream)
 
 
+class Bell(gevent.event.Event):  # type: ignore[misc]  # gevent ships no types
+    """Tells of a message, and lets those before it be handled first: else a flood is all read, and fills the memory."""
+
+    def set(self) -> None:
+        """See Event.set."""
+        gevent.sleep(0)  # before: simple-websocket sets it and then notes that the connection has ended
+        super().set()
+
+
 class WebSocket(WebSocketWSGI):  # type: ignore[misc]  # Engine.IO ships no types
     """Engine.IO's WebSocket, which by itself collects a message of any size before it looks at it."""
 
     def __init__(self, handler: Any, server: Any) -> None:
         super().__init__(handler, server)
-        self.server_args["max_message_size"] = server.max_http_buffer_size
+        self.server_args.update(max_message_size=server.max_http_buffer_size, event_class=Bell)
+
+    @property
+    def _sock(self) -> Any:
+        """The socket, for Engine.IO to set the time after which a silent client has gone."""
+        return self.ws.sock
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         """Serve it, or refuse a request for one that is not well-formed."""
@@ -112,6 +127,9 @@ class SocketChat:
                 raise BadAsk("A reply is still running on this connection. Ask again when it has ended.")
         except BadAsk as error:
             self._emit(sid, {"error": str(error)})
+            with suppress(KeyError):
+                if (engine_socket := self._engine_socket(sid)).queue.qsize() > MAX_REFUSALS:
+                    engine_socket.close(wait=False, abort=True)
             return
         self._replies[sid] = gevent.spawn(self._reply, sid, ask)
 
