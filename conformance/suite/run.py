@@ -67,6 +67,11 @@ class Run:
                 f"-n: there is one source address only towards {self.target.url}, so that its limits count all "
                 "workers as one client; leave -n out, or `limits` out of the profiles"
             )
+        if self.share[1] > 1 and self.settings.provider_url:
+            raise ChatproofError(
+                "-n: --provider-url names fakes that all workers would share, while a test may have them refuse "
+                "connections; leave -n out, or have the server started (--start), which gives each worker its own"
+            )
         self.pacer = Pacer(self.settings, addresses, keeps_limits, self.say)
         if keeps_limits and not addresses.available:
             self.say(
