@@ -3,6 +3,7 @@ loaded in every pytest session of who has chatproof installed."""
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import entry_points
 
@@ -136,8 +137,11 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         lines = listing(vars(config.option), [config.invocation_params.dir, config.rootpath])
     except ChatproofError as error:
         raise pytest.UsageError(f"chatproof: {error}") from error
-    for line in lines:
-        sys.stdout.write(f"{line}\n")
+    try:
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
