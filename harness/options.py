@@ -36,7 +36,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         action="append",
         metavar="NAME",
         help="beside core: socketio, limits, chat, auth, cors, performance, all (repeatable, or comma-separated; "
-        "default: socketio, limits and chat)",
+        "default: socketio, limits and chat; of a server that --start starts, performance too, and auth and cors "
+        "where it shows them)",
     )
     declared.addoption(
         "--provider",
@@ -45,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         action="append",
         metavar="NAME",
         help="the provider behind it: openai, gemini, local, all (repeatable, or comma-separated where --start is "
-        "given; default: openai)",
+        "given; default: openai; of a server that --start starts, those that it asks when LLM_PROVIDER names them)",
     )
     declared.addoption(
         "--allowed-origin", metavar="ORIGIN", help="an origin that it allows (CORS; default: https://chat.example)"

@@ -32,7 +32,8 @@ class Settings:
 
     `providers`: those that the server is judged with, in turn. `jwt_secret` signs tokens (HS256); a server that the
     suite starts is given it. `stream_limit` and `chat_limit`: requests a minute and address. `time_scale`
-    stretches what is allowed for a slow machine.
+    stretches what is allowed for a slow machine. `declares_profiles` and `declares_providers`: whether somebody said
+    so; of a started server that declares none, those are judged that it shows to have.
     """
 
     base_url: str | None
@@ -58,6 +59,8 @@ class Settings:
     report_md: Path | None = None
     badge: Path | None = None
     baseline: Path | None = None
+    declares_profiles: bool = True
+    declares_providers: bool = True
 
     @classmethod
     def read(cls, options: Mapping[str, Any], contract: Contract) -> Settings:
@@ -81,7 +84,9 @@ class Settings:
             base_url=base_url,
             start=start,
             provider_url=provider_url,
-            profiles=_profiles(options.get("profile")),
+            profiles=_profiles(options.get("profile"), shows=bool(start)),
+            declares_profiles=bool(_words(options.get("profile"))) or not start,
+            declares_providers=bool(_words(options.get("provider"))) or not start,
             only=_only(options.get("only"), contract),
             strict=bool(options.get("strict")),
             slow=bool(options.get("slow")),
@@ -107,7 +112,7 @@ def _words(values: Iterable[str] | None) -> list[str]:
     return [word for value in values or () for word in re.split(r"[,\s]+", value) if word]
 
 
-def _profiles(values: Iterable[str] | None) -> frozenset[Profile]:
+def _profiles(values: Iterable[str] | None, shows: bool) -> frozenset[Profile]:
     words = _words(values)
     known = [profile.value for profile in DECLARABLE]
     if ALL in words:
@@ -115,11 +120,13 @@ def _profiles(values: Iterable[str] | None) -> frozenset[Profile]:
     for word in words:
         if word not in known:
             raise ChatproofError(f"--profile: there is no profile {word!r}; known: {', '.join(known)}, {ALL}")
-    return frozenset({Profile.CORE, *map(Profile, words)}) if words else frozenset(DEFAULT_PROFILES)
+    if not words:
+        return frozenset(DECLARABLE if shows else DEFAULT_PROFILES)
+    return frozenset({Profile.CORE, *map(Profile, words)})
 
 
 def _providers(values: Iterable[str] | None, has_choice: bool) -> tuple[str, ...]:
-    words = list(dict.fromkeys(_words(values))) or [PROVIDERS[0]]
+    words = list(dict.fromkeys(_words(values))) or [ALL if has_choice else PROVIDERS[0]]
     if ALL in words:
         words = list(PROVIDERS)
     for word in words:

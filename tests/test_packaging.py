@@ -60,7 +60,7 @@ def test_the_wheel_judges_a_server_from_any_folder(wheel: Path, tmp_path: Path, 
     environment["PYTHONPATH"] = str(installed)  # before the checkout
     start = f"{sys.executable} -m reference_server --port {{port}}"
     ran = subprocess.run(
-        [sys.executable, *command, "--start", start, "--only", ROWS],
+        [sys.executable, *command, "--start", start, "--provider", "openai", "--only", ROWS],
         cwd=elsewhere,
         env=environment,
         capture_output=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.protocol.requirements import Contract
@@ -17,7 +17,8 @@ class Facts:
     """`name` is the provider's, `has_provider` whether the fakes are there, `missing` that they should be and are not.
 
     `no_provider` says why they are not; `unfit` why there is no chat server at all; `stopped` why no more tests
-    are run.
+    are run. `unseen` holds the profiles that nobody declared and the server does not show, each with what was seen;
+    `set_aside` says why nothing is judged with a provider that nobody declared.
     """
 
     name: str
@@ -27,6 +28,8 @@ class Facts:
     no_provider: str = NO_FAKES
     unfit: str = ""
     stopped: str = ""
+    unseen: dict[str, str] = field(default_factory=dict)
+    set_aside: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -38,6 +41,8 @@ class Facts:
         missing = [profile for profile in row.profiles if profile not in settings.profiles]
         if missing:
             return f"profile {missing[0]} is not declared"
+        if unseen := [self.unseen[profile] for profile in row.profiles if profile in self.unseen]:
+            return unseen[0]
         if row.needs_provider and not self.has_provider and not self.unfit:
             return self.no_provider
         return ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from conformance.suite.facts import Facts
-from conformance.suite.looking import AT_ONCE, serves_side_by_side
+from conformance.suite.looking import AT_ONCE, serves_side_by_side, unseen_profiles
 from conformance.suite.marks import IN_THE_BACKGROUND, When
 from conformance.suite.run import Run
 from fake_providers.client import FakesError
@@ -81,6 +81,25 @@ class Lanes:
                 self._try(run, lambda problem=problem: _raise(problem))  # type: ignore[misc]
             elif run is not self.runs[0] and run.facts.unfit:
                 run.facts.unfit = f"with LLM_PROVIDER={run.facts.name}: {run.facts.unfit}"
+        await self._see_what_is_shown()
+
+    async def _see_what_is_shown(self) -> None:
+        """Of what nobody declared, set aside what the server does not show."""
+        if not self.settings.declares_providers:
+            for run in self.runs[1:]:
+                if run.facts.unfit or run.facts.missing:
+                    run.facts.set_aside = run.facts.unfit or run.facts.no_provider
+                    run.facts.unfit, run.facts.missing = "", False
+                    await run.close()
+            if aside := [run for run in self.runs if run.facts.set_aside]:
+                names = ", ".join(run.facts.name for run in aside)
+                self.say(
+                    f"judged without {names}, which it shows no sign of ({aside[0].facts.set_aside}); see --provider"
+                )
+        if not self.settings.declares_profiles and not self.runs[0].facts.unfit:
+            unseen = await unseen_profiles(self.runs[0])
+            for run in self.runs:
+                run.facts.unseen = unseen
 
     def _try(self, run: Run, step: Callable[[], None]) -> None:
         if run.facts.unfit:

@@ -1,15 +1,17 @@
-"""The first look at a server: does it serve several clients at once, and does it keep them apart?"""
+"""The first look at a server: does it serve several clients at once, and keep them apart, and what does it offer?"""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from conformance.suite.opening import first_ask
+from conformance.suite.pacer import STREAM
 from conformance.suite.run import Run
-from harness.http import Exchange
+from conformance.suite.tokens import users
+from harness.http import Exchange, Request
 from harness.protocol.checks.sio import CHAT_KINDS
 from harness.protocol.checks.tok import same_words
+from harness.protocol.findings import shown
 from harness.protocol.requirements import Profile
 from harness.protocol.transcript import Transcript, Transport
 from harness.socketio import NotConnected, SocketClient
@@ -17,6 +19,26 @@ from harness.socketio import NotConnected, SocketClient
 AT_ONCE = 6  # tests that share a server
 LONG, SHORT = "paced", "hello"
 LINGER = 0.3  # seconds that what goes to everybody may take to a bystander
+
+
+async def unseen_profiles(run: Run) -> dict[str, str]:
+    """Of the profiles that nobody declared, those that the server does not show to keep: {profile: what was seen}."""
+    user, _ = users(run.settings, (f"user-{run.new_case()}", f"user-{run.new_case()}"))
+    reply = await _answer(run, _ask(run, SHORT, user.headers))
+    named = reply.completion.body.get("user") if reply.completion else None
+    origin = run.settings.allowed_origin
+    headers = (
+        ("Origin", origin),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "content-type"),
+    )
+    granted = await _answer(run, Request("OPTIONS", STREAM, headers=headers))
+    allowed = granted.header("access-control-allow-origin")
+    unseen = {
+        Profile.AUTH: "" if named == user.identity else f"with a valid token `user` was {shown(named)}",
+        Profile.CORS: "" if allowed == origin else f"a preflight from {origin} was answered with {shown(allowed)}",
+    }
+    return {profile.value: f"profile {profile} is not declared, and {seen}" for profile, seen in unseen.items() if seen}
 
 
 async def serves_side_by_side(run: Run) -> bool:
@@ -34,11 +56,11 @@ async def serves_side_by_side(run: Run) -> bool:
             )
             await bystander.connect()
             await asker.connect()
-            told = await asker.emit("chat_stream", _body(run, SHORT)[0])
+            told = await asker.emit("chat_stream", _body(run, SHORT))
             await asker.terminal(told, run.settings.silence)
-        long = [asyncio.ensure_future(_reply(run, LONG)) for _ in range(AT_ONCE - 1)]
+        long = [asyncio.ensure_future(_answer(run, _ask(run, LONG))) for _ in range(AT_ONCE - 1)]
         await asyncio.sleep(LINGER)
-        short = await _reply(run, SHORT)
+        short = await _answer(run, _ask(run, SHORT))
         overtook = not any(one.done() for one in long)
         replies = [short, *(await asyncio.gather(*long))]
         await asyncio.sleep(LINGER)
@@ -57,14 +79,14 @@ async def serves_side_by_side(run: Run) -> bool:
                 await client.disconnect()
 
 
-def _body(run: Run, script: str) -> tuple[dict[str, Any], str]:
-    case = run.new_case()
-    return {"message": run.message("Please say hello.", script, case), "session_id": run.new_session()}, case
+def _body(run: Run, script: str) -> dict[str, Any]:
+    message = run.message("Please say hello.", script, run.new_case())
+    return {"message": message, "session_id": run.new_session()}
 
 
-async def _reply(run: Run, script: str) -> Transcript:
-    body, case = _body(run, script)
-    ask = first_ask(run.target, body["message"], body["session_id"])
-    exchange = Exchange(run.target, ask, run.pacer.addresses.fresh(), run.pacer.deadlines)
-    exchange.transcript.case = case
-    return await exchange.start().finish()
+def _ask(run: Run, script: str, headers: tuple[tuple[str, str], ...] = ()) -> Request:
+    return Request.json("POST", STREAM, _body(run, script), headers)
+
+
+async def _answer(run: Run, request: Request) -> Transcript:
+    return await Exchange(run.target, request, run.pacer.addresses.fresh(), run.pacer.deadlines).start().finish()

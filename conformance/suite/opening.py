@@ -24,6 +24,7 @@ VARIABLES = {
 }
 # a local server answers OpenAI's paths too; with a key in the request the two cannot be told apart
 DIALECTS = {"openai": ("openai",), "gemini": ("gemini",), "local": ("local", "openai")}
+NOBODY = "http://127.0.0.1:1/v1"
 STILL_COMING = 2.0  # seconds since the last bytes
 PROVIDER_TIMEOUT = 10.0  # seconds; well over the 5 that INT-02 leaves, so that the two are told apart
 
@@ -74,7 +75,10 @@ def set_up(settings: Settings, provider: str, port: int | None, resources: ExitS
         fakes_url = resources.enter_context(start_fakes()).url
     key = f"sk-chatproof-{secrets.token_hex(12)}"
     conceal((key,))
-    server = StartedServer.launch(settings.start, environment(fakes_url, provider, key, settings), port)
+    variables = environment(fakes_url, provider, key, settings)
+    if provider == "local" and not settings.declares_providers:
+        variables["OPENAI_BASE_URL"] = NOBODY  # else a server that knows OpenAI alone would seem to know this one too
+    server = StartedServer.launch(settings.start, variables, port)
     resources.callback(server.stop)
     target = server.target if base is None else replace(base, port=port)
     return Scene(target, fakes_url, server, key)

@@ -63,6 +63,7 @@ class Outcome:
             ours.url = ours.url or other.url
             ours.has_provider |= other.has_provider
             ours.unfit, ours.stopped = ours.unfit or other.unfit, ours.stopped or other.stopped
+            ours.unseen, ours.set_aside = ours.unseen or other.unseen, ours.set_aside or other.set_aside
             if other.missing:
                 ours.missing, ours.no_provider = True, other.no_provider
 
@@ -81,7 +82,10 @@ class Outcome:
     @property
     def providers(self) -> tuple[str, ...]:
         """The providers that rows are judged with."""
-        return self.settings.providers if self.settings.has_provider else ()
+        if not self.settings.has_provider:
+            return ()
+        aside = {one.name for one in self.facts if one.set_aside}
+        return tuple(name for name in self.settings.providers if name not in aside)
 
     def rows(self) -> list[Row]:
         """All selected rows with their verdicts."""

@@ -167,7 +167,11 @@ class SuitePlugin:
         assert self.outcome is not None
         if not self._is_open:
             return self.outcome.error or "a part of the suite could not be collected"
-        return self.outcome.unfit or self.lanes[provider_of(item)].facts.unfit
+        run = self.lanes[provider_of(item)]
+        if reason := self.outcome.unfit or run.facts.unfit or run.facts.set_aside:
+            return reason
+        reasons = [run.why_not(name) for name in ids_of(item)]
+        return reasons[0] if all(reasons) else ""
 
     def case(self, item: pytest.Item) -> Case:
         """The case of a test, the same for its fixtures, its body and its report."""
@@ -181,7 +185,7 @@ class SuitePlugin:
         planned = []
         for item in self._items:
             body, run = body_of(item), lanes[provider_of(item)]
-            if body and not run.facts.unfit:
+            if body and not self._why_not(item):
                 case = self.case(item)
                 work = partial(perform, case, body, arguments_of(item, case))
                 sockets = uses_sockets(item, self.contract)

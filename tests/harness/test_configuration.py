@@ -114,6 +114,12 @@ def test_providers() -> None:
     assert read({"start": "x", "provider": ["all"]}, contract()).providers == ("openai", "gemini", "local")
     assert read({"start": "x", "provider": ["local,gemini", "local"]}, contract()).providers == ("local", "gemini")
     assert read({"base_url": "http://x", "provider": ["gemini"]}, contract()).providers == ("gemini",)
+    undeclared = read({"start": "x"}, contract())
+    assert (undeclared.providers, undeclared.declares_providers) == (("openai", "gemini", "local"), False)
+    assert (undeclared.profiles, undeclared.declares_profiles) == (frozenset(Profile), False)
+    running = read({"base_url": "http://x"}, contract())
+    assert (running.providers, running.declares_providers, running.declares_profiles) == (("openai",), True, True)
+    assert Profile.AUTH not in running.profiles
     with pytest.raises(ChatproofError, match="one provider; give one, or use --start"):
         read({"base_url": "http://x", "provider": ["gemini,local"]}, contract())
     with pytest.raises(ChatproofError, match="no provider 'gemnii'; known: openai, gemini, local, all"):

@@ -67,7 +67,16 @@ def judge(name: str, folder: Path) -> Outcome:
     command = [sys.executable, "-m", "pytest", "conformance", "-q", "-p", "no:cacheprovider"]
     for plugin in ("hypothesispytest", "respx", "anyio", "schemathesis", "xdist", "base_url"):  # slow to import
         command += ["-p", f"no:{plugin}"]
-    command += ["--profile", ",".join(Profile), "--start", SERVER + name, "--report-json", str(report)]
+    command += [
+        "--profile",
+        ",".join(Profile),
+        "--provider",
+        "openai",
+        "--start",
+        SERVER + name,
+        "--report-json",
+        str(report),
+    ]
     if name != PLAIN:
         command += ["--silence", SILENCE, "--provider-timeout", PROVIDER_TIMEOUT]
     if only := only_of(name):

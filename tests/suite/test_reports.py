@@ -52,7 +52,9 @@ def reports(folder: Path, *options: str, **variables: str) -> Reports:
 @pytest.fixture(scope="module")
 def buffered(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     """A run against a server that holds every reply back until it is whole."""
-    return reports(tmp_path_factory.mktemp("buffered"), "--start", HELD_BACK, "--only", "SSE-01,SSE-06,TOK")
+    return reports(
+        tmp_path_factory.mktemp("buffered"), "--provider", "openai", "--start", HELD_BACK, "--only", "SSE-01,SSE-06,TOK"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,9 @@ def leaked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reports, list[str]
     """A run of two processes against a server that tells its secrets, and what it told."""
     folder = tmp_path_factory.mktemp("leaked")
     told = folder / "told"
-    found = reports(folder, "-n", "2", "--start", LEAKING, "--only", "ERR-04,TOK-01", LEAKS_TO=str(told))
+    found = reports(
+        folder, "-n", "2", "--provider", "openai", "--start", LEAKING, "--only", "ERR-04,TOK-01", LEAKS_TO=str(told)
+    )
     return found, told.read_text(encoding="utf-8").splitlines()
 
 

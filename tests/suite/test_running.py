@@ -62,7 +62,7 @@ def test_a_provider_that_does_not_come_up_costs_its_rows_only(tmp_path: Path) ->
 @pytest.mark.parametrize("server", [PLAIN, REFERENCE], ids=["plain", "reference"])
 def test_two_workers(tmp_path: Path, server: str) -> None:
     """Each has its own server; rows, reports and exit code are those of one run."""
-    code, output, rows = run(tmp_path, "--start", server, "-n", "2", "--only", "REQ,TOK,END-01")
+    code, output, rows = run(tmp_path, "--start", server, "--provider", "openai", "-n", "2", "--only", "REQ,TOK,END-01")
     assert code == PASS, output
     assert {row["verdict"] for row in rows} == {"passed"}
     assert output.count("chatproof: PASS") == 1
@@ -94,7 +94,7 @@ def pytest_runtest_call(item):
 
 def test_a_worker_that_dies_is_no_pass(tmp_path: Path) -> None:
     (tmp_path / "dying.py").write_text(DYING, encoding="utf-8")
-    words = ("--start", PLAIN, "-n", "2", "-p", "dying", "--only", "ERR-04,REQ-01")
+    words = ("--start", PLAIN, "--provider", "openai", "-n", "2", "-p", "dying", "--only", "ERR-04,REQ-01")
     code, output, rows = run(tmp_path, *words, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
     assert code == ERROR, output
     assert "a worker process died" in output
@@ -105,7 +105,7 @@ def test_a_known_failure_does_not_gate_and_a_stale_one_does(tmp_path: Path) -> N
     known = tmp_path / "known.toml"
     known.write_text('[known."SSE-10"]\nreason = "ticket 7"\n[known."TOK-02"]\nreason = "ticket 8"\n')
     late = PLAIN.replace("plain", "count-from-0")
-    words = ("--baseline", "known.toml", "--only", "SSE-10,TOK-02")
+    words = ("--provider", "openai", "--baseline", "known.toml", "--only", "SSE-10,TOK-02")
     code, output, _ = run(tmp_path, "--start", PLAIN, *words)
     assert code == FAIL, output
     assert "TOK-02 passes, but is a known failure in known.toml: remove it" in output
@@ -117,7 +117,9 @@ def test_a_known_failure_does_not_gate_and_a_stale_one_does(tmp_path: Path) -> N
 
 
 def test_the_configuration_of_the_current_directory_counts(tmp_path: Path) -> None:
-    (tmp_path / "chatproof.toml").write_text(f'start = "{PLAIN}"\nonly = "TOK-02"\nprofile = "core"\n')
+    (tmp_path / "chatproof.toml").write_text(
+        f'start = "{PLAIN}"\nonly = "TOK-02"\nprofile = "core"\nprovider = "openai"\n'
+    )
     code, output, rows = run(tmp_path)
     assert code == PASS, output
     assert [row["id"] for row in rows] == ["TOK-02"]
@@ -140,9 +142,39 @@ def test_the_configuration_of_the_current_directory_counts(tmp_path: Path) -> No
 def test_other_plugins(tmp_path: Path, words: tuple[str, ...]) -> None:
     """Whatever else a user has or has not."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    code, output, rows = run(tmp_path, "-c", "pytest.ini", "--start", PLAIN, "--only", "TOK-04", *words)
+    code, output, rows = run(
+        tmp_path, "-c", "pytest.ini", "--start", PLAIN, "--provider", "openai", "--only", "TOK-04", *words
+    )
     assert code == PASS, output
     assert [row["verdict"] for row in rows] == ["passed"]
+
+
+SHOWN = "TOK-02,TOK-04,AUTH-01,CORS-01,PERF-02"
+
+
+def test_of_a_server_that_declares_nothing_all_is_judged_that_it_shows(tmp_path: Path) -> None:
+    code, output, rows = run(tmp_path, "--start", PLAIN, "--only", SHOWN)
+    assert code == PASS, output
+    found = {(row["id"], row["provider"]) for row in rows if row["verdict"] == "passed"}
+    behind = {(name, provider) for name in ("TOK-04", "PERF-02") for provider in ("openai", "gemini", "local")}
+    assert found == {("TOK-02", None), ("AUTH-01", None), ("CORS-01", None), *behind}
+    assert "judged without" not in output
+
+
+def test_what_nobody_declared_and_a_server_does_not_show_is_no_failure_of_its(tmp_path: Path) -> None:
+    """It knows OpenAI alone, no tokens and no origins. Declared, the same is red."""
+    start = f"env LLM_PROVIDER=openai JWT_SECRET= ALLOWED_ORIGINS= {PLAIN}"
+    code, output, rows = run(tmp_path, "--start", start, "--only", SHOWN)
+    assert code == PASS, output
+    found = {row["id"]: (row["verdict"], row["provider"]) for row in rows}
+    assert len(found) == len(rows)
+    assert {name for name, (verdict, _) in found.items() if verdict == "not applicable"} == {"AUTH-01", "CORS-01"}
+    assert found["TOK-04"] == found["PERF-02"] == ("passed", "openai")
+    assert "judged without gemini, local" in output
+    declared = ("--profile", "auth,cors", "--provider", "openai")
+    code, output, rows = run(tmp_path, "--start", start, "--only", "AUTH-01,CORS-01", *declared)
+    assert code == FAIL, output
+    assert {row["verdict"] for row in rows} == {"violated"}
 
 
 def test_the_list_needs_no_server(tmp_path: Path) -> None:
