@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-JS     := tests/clients/js
+JS     := tests/clients/js tests/browser/js
+JS_READY := $(JS:%=%/node_modules/.package-lock.json)
 
-.PHONY: help setup test lint conformance load serve clean lock
+.PHONY: help setup test lint conformance report load serve clean lock
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,13 +18,13 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 # The official JavaScript clients, for tests only. Without npm those tests are left out, and say so.
-$(JS)/node_modules/.package-lock.json: $(JS)/package-lock.json
-	@if command -v npm >/dev/null; then npm ci --prefix $(JS) --ignore-scripts --silent && touch $@; \
-	else echo "npm is not installed: the tests of the JavaScript clients are left out"; fi
+$(JS_READY): %/node_modules/.package-lock.json: %/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $* --ignore-scripts --silent && touch $@; \
+	else echo "npm is not installed: the tests that need $* are left out"; fi
 
 setup: $(READY)  ## make .venv and install everything into it
 
-test: $(READY) $(JS)/node_modules/.package-lock.json lint  ## the project's own tests, with ruff and mypy
+test: $(READY) $(JS_READY) lint  ## the project's own tests, with ruff and mypy; at the end, which were left out and why
 	$(BIN)/python -m pytest tests
 
 lint: $(READY)  ## ruff and mypy alone
@@ -33,6 +34,10 @@ lint: $(READY)  ## ruff and mypy alone
 
 conformance: $(READY)  ## fakes + reference server + the whole suite
 	$(BIN)/python -m pytest conformance --start "python -m reference_server --port {port}"
+
+report: $(READY)  ## the same, with its HTML report: reports/chatproof.html
+	$(BIN)/python -m pytest conformance --start "python -m reference_server --port {port}" \
+	    --report-html reports/chatproof.html --report-md reports/chatproof.md --badge reports/chatproof.svg
 
 load: $(READY)  ## 20 s of load on the offline reference server, judged by the API document's figures
 	$(BIN)/chatproof load run --start "python -m reference_server --port {port}" --message "scenario paced" \

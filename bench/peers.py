@@ -8,12 +8,16 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 AIMOCK: Final = "1.43.0"
 LLMOCK: Final = "0.2.2"
+
+STARLETTE: Final = ("starlette==1.10.0", "uvicorn==0.54.0", "uvloop==0.23.0", "httptools==0.9.0", "httpx==0.28.1")
+FLASK: Final = ("flask==3.1.3", "werkzeug==3.1.8", "requests==2.34.2")
 
 _PACKAGE: Final = "@copilotkit/aimock"
 _INSTALL_S: Final = 300.0
@@ -37,6 +41,15 @@ class Llmock:
 
     command: tuple[str, ...]
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A file of `bench/proxies`, and the interpreter that has what it imports."""
+
+    name: str
+    module: str
+    python: str
 
 
 def default_folder() -> Path:
@@ -63,15 +76,46 @@ def install_aimock(folder: Path) -> Aimock:
 
 def install_llmock(folder: Path) -> Llmock:
     """NotInstalled where the package index is out of reach."""
-    home = folder / f"llmock-{LLMOCK}-py{sys.version_info.major}.{sys.version_info.minor}"
+    python = _environment(folder / f"llmock-{LLMOCK}-{_python()}", [f"llmock=={LLMOCK}"], "llmock")
+    return Llmock((str(python.parent / ("llmock.exe" if sys.platform == "win32" else "llmock")),), LLMOCK)
+
+
+def install_starlette(folder: Path) -> Proxy:
+    """NotInstalled where the package index is out of reach."""
+    home = folder / f"starlette-{_version(STARLETTE)}-{_python()}"
+    python = _environment(home, STARLETTE, "the Starlette proxy")
+    return Proxy(f"Starlette {_version(STARLETTE)}, uvicorn, httpx", "starlette_proxy", str(python))
+
+
+def install_flask(folder: Path) -> Proxy:
+    """NotInstalled where the package index is out of reach."""
+    home = folder / f"flask-{_version(FLASK)}-{_python()}"
+    python = _environment(home, FLASK, "the Flask proxy")
+    return Proxy(f"Flask {_version(FLASK)} threaded, requests", "flask_proxy", str(python))
+
+
+def _version(packages: Sequence[str]) -> str:
+    return packages[0].partition("==")[2]
+
+
+def _python() -> str:
+    return f"py{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _environment(home: Path, packages: Sequence[str], name: str) -> Path:
+    """The interpreter of a virtual environment with these packages, made at the first run."""
     programs = home / ("Scripts" if sys.platform == "win32" else "bin")
-    script = programs / ("llmock.exe" if sys.platform == "win32" else "llmock")
-    if not script.exists():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        venv.create(home, with_pip=True, clear=True)
-        pip = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, f"llmock=={LLMOCK}"], home, "llmock")
-    return Llmock((str(script),), LLMOCK)
+    python = programs / ("python.exe" if sys.platform == "win32" else "python")
+    whole = home / "installed.txt"  # written last: without it, an install was broken off
+    if not whole.is_file() or whole.read_text().split() != list(packages):
+        try:
+            home.parent.mkdir(parents=True, exist_ok=True)
+            venv.create(home, with_pip=True, clear=True)
+        except (OSError, subprocess.SubprocessError) as problem:
+            raise NotInstalled(f"{name}: no environment in {home}: {problem}") from None
+        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], home, name)
+        whole.write_text("\n".join(packages))
+    return python
 
 
 def _run(command: list[str], folder: Path, name: str) -> None:

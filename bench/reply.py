@@ -45,7 +45,7 @@ def request(script: str) -> bytes:
 
 def events_in(raw: bytes) -> int:
     """How many events the whole HTTP response has. WrongReply unless they say exactly the text, then [DONE]."""
-    events = _body(raw).decode().split("\n\n")
+    events = body(raw).decode().split("\n\n")
     if events.pop() or events[-1:] != ["data: [DONE]"]:
         raise WrongReply(f"the stream does not end with [DONE] but with {events[-1:]}")
     pieces: list[str] = []
@@ -57,19 +57,22 @@ def events_in(raw: bytes) -> int:
     return len(events)
 
 
-def _body(raw: bytes) -> bytes:
+def body(raw: bytes) -> bytes:
+    """The body of the whole HTTP response. WrongReply where it is not whole, or its status not 200."""
     parser = h11.Connection(h11.CLIENT)
     parser.send(h11.Request(method="POST", target="/", headers=[("host", "bench"), ("content-length", "0")]))
     parser.send(h11.EndOfMessage())
     parser.receive_data(raw)
+    parser.receive_data(b"")  # the connection's end, which ends a body that has no length
     body = b""
     while True:
-        event = parser.next_event()
+        try:
+            event = parser.next_event()
+        except h11.RemoteProtocolError as problem:
+            raise WrongReply(f"the response is not whole ({problem}): …{raw[-80:]!r}") from problem
         if isinstance(event, h11.Response) and event.status_code != 200:
             raise WrongReply(f"status {event.status_code}: {raw[-300:]!r}")
         if isinstance(event, h11.Data):
             body += event.data
         elif isinstance(event, h11.EndOfMessage):
             return body
-        elif event is h11.NEED_DATA:
-            raise WrongReply(f"the response is not whole: …{raw[-80:]!r}")

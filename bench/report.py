@@ -34,14 +34,14 @@ def report(contenders: Sequence[Contender], paces: Mapping[float, Sequence[Pace]
 def _machine(size: Size, cores: Cores) -> str:
     pinned = "server on one, client on another" if cores.server is not None else "not pinned"
     return (
-        f"{platform.system()} {platform.machine()}, {_processor()}{os.cpu_count()} cores ({pinned});"
+        f"{platform.system()} {platform.machine()}, {processor()}{os.cpu_count()} cores ({pinned});"
         f" Python {platform.python_version()}, uvloop {version('uvloop')}."
         f" Streams of {TOKENS} tokens without delay, keep-alive; medians of {size.rounds}"
         f" windows of {size.window_s:g} s, the servers taking turns."
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 (not a path of ours)
             name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
@@ -57,7 +57,7 @@ def _rates(contenders: Sequence[Contender]) -> str:
         calls = contender.writes()
         cells = [_cell(contender, level) for level in LEVELS]
         rows.append([contender.name, "not counted" if calls is None else f"{calls:.1f}", *cells])
-    return _table(rows)
+    return table(rows)
 
 
 def _cell(contender: Contender, level: int) -> str:
@@ -80,7 +80,7 @@ def _goals(contenders: Sequence[Contender]) -> str:
         verdict = "not measured" if len(known) < len(LEVELS) else "yes" if min(known) >= factor else "**no**"
         cells = ["–" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
         rows.append([f"{ours}: at least {factor:g} × {two.name}", *cells, verdict])
-    return _table(rows)
+    return table(rows)
 
 
 def _named(contenders: Sequence[Contender], name: str) -> Contender | None:
@@ -101,7 +101,7 @@ def _pacing(paces: Mapping[float, Sequence[Pace]], size: Size) -> str:
         busy = f", server {statistics.median(known):.0%} busy" if known else ""
         rows.append([begun + busy, "gap, client's arrivals", *_spread([pace.gap for pace in found])])
         rows.append(["", "lateness against the deadline, journal", *_spread([pace.late for pace in found])])
-    return _table(rows)
+    return table(rows)
 
 
 def _spread(found: Sequence[Spread]) -> list[str]:
@@ -110,7 +110,7 @@ def _spread(found: Sequence[Spread]) -> list[str]:
     return [*(f"{value:.2f}" for value in shown), "yes" if p99 < _GOAL_MS else "**no**"]
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
     head, *rest = rows
     lines = [head, ["---"] * len(head), *rest]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -70,6 +70,15 @@ class Cores:
             return cls(None, None)
         return cls(cores[0], cores[1])
 
+    def busy(self) -> float | None:
+        """CPU seconds that all programs together have used of the server's core so far; None where nobody says."""
+        if self.server is None:
+            return None
+        lines = Path("/proc/stat").read_text().splitlines()
+        fields = next(line.split()[1:] for line in lines if line.startswith(f"cpu{self.server} "))
+        user, nice, system, _, _, *interrupts = (int(field) for field in fields[:8])
+        return (user + nice + system + sum(interrupts)) / _TICKS
+
     def pin_client(self) -> None:
         """This process is the client."""
         _pin(self.client)
@@ -102,8 +111,8 @@ def bare(cores: Cores, each: bool) -> Iterator[Server]:
         file = Path(folder) / "writes.json"
         file.write_text(json.dumps([piece.decode("latin-1") for piece in pieces]))
         command = [sys.executable, "-m", "bench.bare", str(file)]
-        process = _start(command, cores, {"PYTHONPATH": environment()["PYTHONPATH"]}, stdout=subprocess.PIPE)
-        with _stopping(process):
+        process = start(command, cores, {"PYTHONPATH": environment()["PYTHONPATH"]}, stdout=subprocess.PIPE)
+        with stopping(process):
             line = process.stdout.readline() if process.stdout is not None else b""
             if not line.strip().isdigit():
                 raise CannotStart("the bare server did not say its port")
@@ -115,22 +124,22 @@ def aimock(cores: Cores, peer: Aimock) -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as folder:
         fixture = {"match": {"userMessage": "bench"}, "response": {"content": TEXT}}
         (Path(folder) / "bench.json").write_text(json.dumps({"fixtures": [fixture]}))
-        port = _free_port()
+        port = free_port()
         command = [*peer.command, "--host", "127.0.0.1", "--port", str(port), "--fixtures", folder]
         command += ["--chunk-size", str(CHARACTERS), "--log-level", "silent"]
-        process = _start(command, cores)
-        with _stopping(process):
-            _wait_for(port, process, "aimock")
+        process = start(command, cores)
+        with stopping(process):
+            wait_for(port, process, "aimock")
             yield Server(port, process.pid)
 
 
 @contextmanager
 def llmock(cores: Cores, peer: Llmock) -> Iterator[Server]:
-    port = _free_port()
+    port = free_port()
     command = [*peer.command, "serve", "--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
-    process = _start(command, cores)
-    with _stopping(process):
-        _wait_for(port, process, "llmock")
+    process = start(command, cores)
+    with stopping(process):
+        wait_for(port, process, "llmock")
         reply = {"type": "reply", "text": TEXT, "times": None}
         answer = httpx.post(f"http://127.0.0.1:{port}/_llmock/scenario", json={"behaviors": [reply]}, trust_env=False)
         answer.raise_for_status()
@@ -147,7 +156,7 @@ def _our_writes(each: bool) -> list[bytes]:
     return [write.data for write in played.writes]
 
 
-def _start(
+def start(
     command: list[str], cores: Cores, variables: dict[str, str] | None = None, stdout: int = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
     with cores.for_server():
@@ -161,7 +170,7 @@ def _start(
 
 
 @contextmanager
-def _stopping(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def stopping(process: subprocess.Popen[bytes]) -> Iterator[None]:
     with ExitStack() as stack:
         if process.stdout is not None:
             stack.enter_context(process.stdout)
@@ -176,7 +185,7 @@ def _stopping(process: subprocess.Popen[bytes]) -> Iterator[None]:
                 process.wait(_STOP_S)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], name: str) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes], name: str) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -187,7 +196,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], name: str) -> None:
     raise CannotStart(f"{name} did not listen within {_START_S:g} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

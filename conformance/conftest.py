@@ -1,4 +1,4 @@
-"""The suite's hooks, and its one fixture."""
+"""The suite's hooks, and its two fixtures."""
 
 from __future__ import annotations
 
@@ -17,8 +17,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def case(request: pytest.FixtureRequest) -> Case:
-    """One test's way to ask and to say what it found."""
+def behind(request: pytest.FixtureRequest) -> str | None:
+    """The provider behind the server, where a test is run once for each."""
+    provider: str | None = getattr(request, "param", None)
+    return provider
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, behind: str | None) -> Case | None:
+    """One test's way to ask and to say what it found; None where there is nobody to ask."""
     plugin = request.config.pluginmanager.get_plugin(NAME)
     assert isinstance(plugin, SuitePlugin)
-    return plugin.case(request.node)
+    return plugin.case(request.node) if plugin.can_ask(request.node) else None

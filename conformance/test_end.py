@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.suite.case import Case, Judged
-from conformance.suite.marks import requirement
+from conformance.suite.marks import When, requirement
 from harness.protocol.checks.end import COMPLETION_CHECKS, duration_is_true, speed_is_tokens_over_duration
 
 
@@ -13,7 +13,7 @@ async def test_a_reply_ends_once_and_says_what_it_was(case: Case) -> None:
     case.conforms(await case.ask(), COMPLETION_CHECKS)
 
 
-@requirement("END-01", "END-03", "END-04", "END-05", "END-06")
+@requirement("END-01", "END-03", "END-04", "END-05", "END-06", when=When.QUIET)
 async def test_duration_and_speed_are_true(case: Case) -> None:
     """A reply of a second, measured from both sides."""
 
@@ -25,7 +25,7 @@ async def test_duration_and_speed_are_true(case: Case) -> None:
     await case.steadily(attempt)
 
 
-@requirement("END-03", "END-04", "END-06")
+@requirement("END-03", "END-04", "END-06", when=When.QUIET)
 async def test_the_wait_for_the_first_token_may_count_or_not(case: Case) -> None:
     """Two seconds of silence before the first token."""
 

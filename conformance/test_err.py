@@ -58,7 +58,7 @@ async def test_a_failure_before_the_first_token_is_an_error(case: Case, script: 
     case.conforms(reply, fails_as_error("ERR-02"), no_tokens("ERR-02"))
 
 
-@requirement("ERR-02")
+@requirement("ERR-02", when=When.ALONE)
 async def test_a_provider_that_refuses_connections_is_an_error(case: Case) -> None:
     """Nobody listens at the provider's address."""
     fakes = case.provider.fakes

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from conformance.suite.case import Case, together
+from conformance.suite.leaving import (
+    BOTH,
+    BY_FIN,
+    BY_RST,
+    CANCELLED_IN_SILENCE_WITHIN,
+    CANCELLED_WITHIN,
+    IN_SILENCE,
+    LARGE_EVENTS,
+    MID_REPLY,
+    HangUp,
+    Interruption,
+    Moment,
+    interrupt,
+    judge_cancelled,
+    plan_of,
+    report_cancelled,
+)
 from conformance.suite.marks import When, over_both, requirement
-from conformance.suite.provider import talk
-from conformance.suite.reasons import NotApplicable, NotTestable
-from conformance.suite.streams import SseStream, Stream
+from conformance.suite.provider import talk, upstream_texts
+from conformance.suite.reasons import NotApplicable
+from conformance.suite.streams import SseStream
 from fake_providers.journal import Entry
 from harness.http import Deadlines
 from harness.protocol.checks.sio import CHAT_KINDS
@@ -20,146 +35,84 @@ from harness.protocol.checks.tok import same_words
 from harness.protocol.findings import shown
 from harness.protocol.transcript import Transport
 
-CANCELLED_WITHIN = 2.0
-CANCELLED_IN_SILENCE_WITHIN = 5.0
 LONGEST_UNASKED = 50.0  # seconds that INT-09 may wait without --slow
 MANY = 50
-MOMENTS = (1, 2, 3, 5, 8)  # tokens that the provider has said when the client leaves
+VANISHING = 8  # polling clients that vanish side by side
 
 
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    """A way to leave, and its name in reports."""
-
-    name: str
-    leave: Callable[[Stream], Awaitable[None]]
-
-
-BY_FIN = HangUp("a client that left in order", lambda stream: stream.leave())
-BY_RST = HangUp("a client that vanished", lambda stream: stream.vanish())
-BOTH = (BY_FIN, BY_RST)
-
-
-@dataclass(frozen=True, slots=True)
-class Interruption:
-    """A reply that was left. `took`: seconds until the provider saw the server hang up, or None if it did not."""
-
-    what: str
-    took: float | None
-    stream: Stream
-
-    def is_late(self, within: float) -> bool:
-        """The provider went on for too long."""
-        return self.took is None or self.took > within
-
-
-async def reply_under_way(case: Case, tokens: int, script: str, **how: Any) -> Stream:
-    """A reply of which the provider has said so much; at 0 one that it was asked for."""
-    while True:
-        stream = await case.start("Tell me a lot.", script=script, **how)
-        if tokens:
-            there = await case.provider.has_said(stream.transcript, tokens)
-        else:
-            there = await case.provider.asked(stream.transcript) is not None
-        if there:
-            return stream
-        if not await case.refused_for_now(stream.transcript):
-            raise NotTestable(f"the provider never came to token {tokens}: {stream.transcript.outcome()}")
-
-
-async def interrupt(
-    case: Case, hang_up: HangUp, tokens: int, within: float, script: str = "minute", **how: Any
-) -> Interruption:
-    """Leave a reply, and see when the provider notices."""
-    how.setdefault("source", case.run.pacer.addresses.fresh())
-    stream = await reply_under_way(case, tokens, script, **how)
-    left = time.monotonic()
-    await hang_up.leave(stream)
-    entries = await case.provider.ended(stream.transcript, within + 1)
-    what = f"{hang_up.name} after {tokens} tokens of {script}"
-    return Interruption(what, seconds_until_over(case, entries, left), stream)
-
-
-def seconds_until_over(case: Case, entries: Sequence[Entry], left: float) -> float | None:
-    """From `left` until the reply was no longer asked for. What a server asks beside it, such as a title for the
-    session, is not the reply: it is not streamed."""
-    ends = [entry.ended_at for entry in entries if entry.stream] or [entry.ended_at for entry in entries]
-    if not ends or any(end is None for end in ends):
-        return None
-    return max(0.0, max(case.provider.local(end) for end in ends if end is not None) - left)
-
-
-def judge_cancelled(case: Case, requirement_id: str, all_left: Sequence[Interruption], within: float) -> None:
-    """Each was noticed in time. Where all were, the slowest is reported."""
-    slowest = max(all_left, key=lambda one: float("inf") if one.took is None else one.took)
-    for one in all_left:
-        if one.is_late(within) or one is slowest:
-            seen = "went on" if one.took is None else f"was closed {one.took * 1000:.0f} ms after the client left"
-            seen = f"{one.what} (the slowest of {len(all_left)}): the provider's connection {seen}"
-            kept, expected = not one.is_late(within), f"closed within {within:g} s"
-            case.holds(requirement_id, kept, seen, expected, one.stream.transcript, measured=True)
+def times(case: Case, seconds: float) -> float:
+    """What is allowed, on a machine as slow as the settings say."""
+    return seconds * case.run.settings.time_scale
 
 
 @requirement("INT-01")
 async def test_leaving_cancels_the_provider(case: Case) -> None:
-    """By FIN and by RST, at different moments, side by side."""
-    plan = [(how, tokens) for how in BOTH for tokens in MOMENTS * 2]
-    left = await together(*(interrupt(case, how, at, CANCELLED_WITHIN) for how, at in plan))
-    judge_cancelled(case, "INT-01", left, CANCELLED_WITHIN)
+    """By FIN and by RST, at different moments, inside an event too, side by side and many times."""
+    large = await case.provider.register("large-events", LARGE_EVENTS)
+    within = times(case, CANCELLED_WITHIN)
+    moments = (*MID_REPLY, Moment(large, 1, inside=True))
+    plan = [partial(interrupt, case, how, moment, within) for how, moment in plan_of(case, moments)]
+    await judge_cancelled(case, "INT-01", within, plan)
 
 
 @requirement("INT-02")
 async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
-    """Before the first token, and after the provider fell silent."""
-    plan = [(how, script, at) for how in BOTH for script, at in (("silent", 0), ("stall", 3))]
-    within = CANCELLED_IN_SILENCE_WITHIN
-    left = await together(*(interrupt(case, how, at, within, script) for how, script, at in plan))
-    judge_cancelled(case, "INT-02", left, within)
+    """Before the first token, and after the last one while the reply's end is still to come."""
+    within = times(case, CANCELLED_IN_SILENCE_WITHIN)
+    plan = [partial(interrupt, case, how, moment, within) for how, moment in plan_of(case, IN_SILENCE)]
+    await judge_cancelled(case, "INT-02", within, plan)
 
 
 @requirement("INT-03")
 async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
     """With a goodbye and without, in the socket's first reply and in a later one."""
-    plan = [(how, at, is_first) for how in BOTH for at in MOMENTS for is_first in (True, False)]
-    left = await together(*(leave_socket(case, how, at, is_first) for how, at, is_first in plan))
-    judge_cancelled(case, "INT-03", left, CANCELLED_WITHIN)
+    within = times(case, CANCELLED_WITHIN)
+    plan = [
+        partial(leave_socket, case, how, moment, within, number // len(MID_REPLY) % 2 == 0)
+        for number, (how, moment) in enumerate(plan_of(case, MID_REPLY))
+    ]
+    await judge_cancelled(case, "INT-03", within, plan)
 
 
-async def leave_socket(case: Case, how: HangUp, at: int, is_first: bool) -> Interruption:
+async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, is_first: bool) -> Interruption:
     """Leave in the first reply of a socket, or in one behind a whole reply and a refusal."""
     client = await case.connect(Transport.WEBSOCKET, case.run.pacer.addresses.fresh())
     if not is_first:
         await (await case.start(socket=client)).finish()
         refusal = await client.emit("chat_stream", {"message": ""})
         await client.until(lambda: bool(refusal.of(*CHAT_KINDS)), CANCELLED_WITHIN)
-    return await interrupt(case, how, at, CANCELLED_WITHIN, socket=client)
+    return await interrupt(case, how, moment, within, socket=client)
 
 
 @requirement("INT-09")
 async def test_a_polling_client_that_says_goodbye_cancels_the_provider(case: Case) -> None:
     """As fast as any other."""
-    left = await interrupt(case, BY_FIN, 3, CANCELLED_WITHIN, over=Transport.POLLING)
-    judge_cancelled(case, "INT-09", [left], CANCELLED_WITHIN)
+    within = times(case, CANCELLED_WITHIN)
+    plan = [
+        partial(interrupt, case, BY_FIN, moment, within, over=Transport.POLLING)
+        for _, moment in plan_of(case, MID_REPLY)
+    ]
+    await judge_cancelled(case, "INT-09", within, plan)
 
 
 @requirement("INT-09", when=When.AFTER_SOCKETS)
 async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -> None:
     """Once its pings have failed."""
-    client = await case.connect(Transport.POLLING)
-    assert client.opened is not None
-    patience = client.opened.ping_interval + client.opened.ping_timeout
+    clients = [await case.connect(Transport.POLLING) for _ in range(VANISHING)]
+    patience = max(one.opened.ping_interval + one.opened.ping_timeout for one in clients if one.opened)
     if patience > LONGEST_UNASKED and not case.run.settings.slow:
         raise NotApplicable(f"takes {patience:.0f} s, the server's ping interval and timeout (--slow)")
-    within = patience + max(2.0, patience * 0.2)
+    within = times(case, patience + max(2.0, patience * 0.2))
     script = await case.provider.register("beyond-patience", talk(within + 15))
-    left = await interrupt(case, BY_RST, 3, within, script, socket=client)
-    judge_cancelled(case, "INT-09", [left], within)
+    plan = [partial(interrupt, case, BY_RST, Moment(script, 3), within, socket=client) for client in clients]
+    left = await together(*(leave() for leave in plan))
+    report_cancelled(case, "INT-09", within, left)
 
 
 @requirement("INT-04")
 async def test_many_interruptions_do_no_harm(case: Case) -> None:
     """Fifty, and the server serves as before."""
-    await together(*(interrupt(case, BOTH[n % 2], 1, CANCELLED_WITHIN) for n in range(MANY)))
+    await together(*(interrupt(case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN) for n in range(MANY)))
     replies = await together(*(case.ask(source=case.run.pacer.addresses.fresh()) for _ in range(5)))
     for reply in replies:
         kept = case.run.succeeded(reply) and same_words(reply.text, case.provider.text("hello"))
@@ -171,7 +124,7 @@ async def test_many_interruptions_do_no_harm(case: Case) -> None:
 async def test_other_streams_are_untouched(case: Case, transport: Transport) -> None:
     """Ten clients leave while one listens."""
     listening = asyncio.create_task(case.ask(script="paced", over=transport))
-    await together(*(interrupt(case, BOTH[n % 2], 1, CANCELLED_WITHIN, over=transport) for n in range(10)))
+    await together(*(interrupt(case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN, over=transport) for n in range(10)))
     reply = await listening
     kept = case.run.succeeded(reply) and same_words(reply.text, case.provider.text("paced"))
     case.holds("INT-05", kept, f"{reply.outcome()}, {shown(reply.text)}", "the whole reply", reply)
@@ -182,7 +135,9 @@ async def test_other_streams_are_untouched(case: Case, transport: Transport) -> 
 async def test_a_client_that_comes_back_starts_anew(case: Case, transport: Transport) -> None:
     """Nothing of the reply that it left."""
     session = case.run.new_session()
-    left = await interrupt(case, BY_FIN, 3, CANCELLED_WITHIN, over=transport, session=session, source=case.source)
+    left = await interrupt(
+        case, BY_FIN, MID_REPLY[2], CANCELLED_WITHIN, over=transport, session=session, source=case.source
+    )
     socket = None if transport is Transport.SSE else await case.connect(transport)
     if socket:
         await socket.until(lambda: bool(socket.strays.of(*CHAT_KINDS)), 1.0)
@@ -201,7 +156,9 @@ async def test_the_session_stays_usable(case: Case, transport: Transport) -> Non
     """The next exchange succeeds, on a well-formed history."""
     session = case.run.new_session()
     await case.ask("The first question.", session=session, over=transport)
-    left = await interrupt(case, BY_FIN, 3, CANCELLED_WITHIN, over=transport, session=session, source=case.source)
+    left = await interrupt(
+        case, BY_FIN, MID_REPLY[2], CANCELLED_WITHIN, over=transport, session=session, source=case.source
+    )
     reply = await case.ask("Where were we?", session=session, over=transport)
     case.holds("INT-07", case.run.succeeded(reply), f"the next exchange: {reply.outcome()}", "a whole reply", reply)
     entry = await case.provider.asked(reply)
@@ -219,12 +176,19 @@ async def test_the_session_stays_usable(case: Case, transport: Transport) -> Non
 
 
 def messages_of(entry: Entry | None) -> list[tuple[str, str]]:
-    """Roles and texts of a provider request."""
+    """Roles and texts of a provider request, in any provider's dialect; a model's role is called `assistant`."""
     body = entry.body if entry and isinstance(entry.body, dict) else {}
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return []
-    return [(str(one.get("role")), str(one.get("content"))) for one in messages if isinstance(one, dict)]
+    lists = (body.get(name) for name in ("messages", "contents", "input"))
+    messages = next((one for one in lists if isinstance(one, list)), [])
+    return [
+        (str(one.get("role")).replace("model", "assistant"), "\n".join(upstream_texts(_content(one))))
+        for one in messages
+        if isinstance(one, dict)
+    ]
+
+
+def _content(message: dict[str, object]) -> object:
+    return next((message[name] for name in ("content", "parts") if name in message), "")
 
 
 @requirement("INT-08")

@@ -5,68 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from conformance.suite.case import Case, together
+from conformance.suite.case import Case
+from conformance.suite.clients import TRIES, Client, client_of, exhausted, limit_of, refused
 from conformance.suite.marks import When, requirement
-from conformance.suite.pacer import CHAT, LIMITS, STREAM, WINDOW
-from conformance.suite.reasons import NotTestable
+from conformance.suite.pacer import CHAT, STREAM, WINDOW
 from harness.http import Request
 from harness.protocol.messages import decode_object, is_text
-from harness.protocol.transcript import Transcript
-
-AT_ONCE = 8  # requests under way together where nothing else is asked for
-TRIES = 3  # the edge of a clock-aligned window may let 2N through
-
-
-@dataclass(slots=True)
-class Client:
-    """A client that the server has not seen before, with one route that it asks."""
-
-    case: Case
-    path: str
-    source: str | None
-
-    async def send(
-        self, count: int, at_once: int = AT_ONCE, headers: tuple[tuple[str, str], ...] = ()
-    ) -> list[Transcript]:
-        """Send valid requests, so many under way together."""
-        gate = asyncio.Semaphore(at_once)
-
-        async def one() -> Transcript:
-            async with gate:
-                name = self.case.run.new_case()
-                message = self.case.message("Please say hello.", "hello", name)
-                body = {"message": message, "session_id": self.case.run.new_session()}
-                request = Request.json("POST", self.path, body, headers)
-                answer = await self.case.request_once(request, self.source, paced=False)
-                answer.case = name
-                return answer
-
-        return await together(*(one() for _ in range(count)))
-
-
-async def client_of(case: Case, path: str) -> Client:
-    """A fresh client."""
-    return Client(case, path, await case.run.pacer.fresh_client(path))
-
-
-def refused(answers: list[Transcript]) -> list[Transcript]:
-    """Those that were refused for their number."""
-    return [answer for answer in answers if answer.status == 429]
-
-
-async def exhausted(case: Case, path: str, limit: int) -> tuple[Client, list[Transcript]]:
-    """A client past its limit, and its refused requests. Raises NotTestable where there is no limit."""
-    for _ in range(TRIES):
-        client = await client_of(case, path)
-        await client.send(limit)
-        over = refused(await client.send(limit + 1, at_once=limit + 1))
-        if over:
-            return client, over
-    raise NotTestable(f"{2 * limit + 1} requests to {path} were not refused")
 
 
 async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses: str) -> None:
@@ -93,19 +40,19 @@ async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses:
 @requirement("LIM-01", "LIM-02")
 async def test_the_stream_is_limited(case: Case) -> None:
     """30 a minute."""
-    await judge_limit(case, STREAM, LIMITS[STREAM], "LIM-01", "LIM-02")
+    await judge_limit(case, STREAM, limit_of(case, STREAM), "LIM-01", "LIM-02")
 
 
 @requirement("LIM-03", "LIM-04")
 async def test_chat_is_limited(case: Case) -> None:
     """60 a minute."""
-    await judge_limit(case, CHAT, LIMITS[CHAT], "LIM-03", "LIM-04")
+    await judge_limit(case, CHAT, limit_of(case, CHAT), "LIM-03", "LIM-04")
 
 
 @requirement("LIM-05", "LIM-06", "LIM-07", "LIM-10", "LIM-12")
 async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
     """Of one address alone, with an error and a time, whatever X-Forwarded-For says, and before the provider."""
-    client, over = await exhausted(case, STREAM, LIMITS[STREAM])
+    client, over = await exhausted(case, STREAM, limit_of(case, STREAM))
     forged = await client.send(3, headers=(("X-Forwarded-For", "203.0.113.77"),))
     case.holds("LIM-10", len(refused(forged)) == len(forged), "a forged address was served", "429", forged[0])
     for answer in over[:3]:
@@ -145,12 +92,12 @@ def is_wait(value: str | None) -> bool:
 @requirement("LIM-08")
 async def test_the_two_limits_are_separate(case: Case) -> None:
     """Whoever is past the one is served by the other."""
-    client, _ = await exhausted(case, STREAM, LIMITS[STREAM])
+    client, _ = await exhausted(case, STREAM, limit_of(case, STREAM))
     answers = await Client(case, CHAT, client.source).send(3)
     seen = "/api/chat refused a client that is past the stream's limit"
     case.holds("LIM-08", not refused(answers), seen, "separate limits", answers[0])
     chatty = await client_of(case, CHAT)
-    count = min(LIMITS[STREAM] + 5, LIMITS[CHAT])
+    count = min(limit_of(case, STREAM) + 5, limit_of(case, CHAT))
     await chatty.send(count)
     answers = await Client(case, STREAM, chatty.source).send(1)
     seen = f"the stream refused a client that had sent {count} requests to /api/chat"
@@ -162,21 +109,21 @@ async def test_preflights_are_not_counted(case: Case) -> None:
     """As many as the limit, and requests pass still."""
     client = await client_of(case, STREAM)
     headers = (
-        ("Origin", "https://chat.example"),
+        ("Origin", case.run.settings.allowed_origin),
         ("Access-Control-Request-Method", "POST"),
         ("Access-Control-Request-Headers", "content-type"),
     )
-    for _ in range(LIMITS[STREAM] + 2):
+    for _ in range(limit_of(case, STREAM) + 2):
         await case.request_once(Request("OPTIONS", STREAM, headers=headers), client.source)
     answers = await client.send(1)
-    seen = f"refused behind {LIMITS[STREAM] + 2} preflights"
+    seen = f"refused behind {limit_of(case, STREAM) + 2} preflights"
     case.holds("LIM-09", not refused(answers), seen, "a request is served", answers[0])
 
 
 @requirement("LIM-11", when=When.FROM_THE_START)
 async def test_a_minute_later_requests_are_accepted_again(case: Case) -> None:
     """61 s of silence after a refusal."""
-    client, _ = await exhausted(case, STREAM, LIMITS[STREAM])
+    client, _ = await exhausted(case, STREAM, limit_of(case, STREAM))
     last = time.monotonic()
     await asyncio.sleep(WINDOW)
     answers = await client.send(1)

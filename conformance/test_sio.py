@@ -91,7 +91,7 @@ async def test_a_reply_ends_once_and_the_socket_goes_on(case: Case, transport: T
             case.holds("SIO-10", reply.is_success, f"the second ask: {reply.outcome()}", "a completion", reply)
 
 
-@requirement("SIO-04")
+@requirement("SIO-04", when=When.QUIET)
 async def test_the_completion_says_what_the_reply_was(case: Case) -> None:
     """Three numbers, typed and consistent; with a reply long enough they are true as well."""
     timed = (speed_is_tokens_over_duration, duration_is_true) if case.run.provider else ()
@@ -249,7 +249,7 @@ async def test_two_asks_on_one_socket_do_not_mix(case: Case) -> None:
 
 
 @over_sockets
-@requirement("SIO-12")
+@requirement("SIO-12", when=When.QUIET)
 async def test_tokens_are_passed_on_as_they_come(case: Case, transport: Transport) -> None:
     """Each token is there before the provider writes the next, alone and in pairs."""
     await judge_pace(case, "SIO-12", transport)

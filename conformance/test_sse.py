@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.suite.case import Case, Judged
-from conformance.suite.marks import requirement
+from conformance.suite.marks import When, requirement
 from conformance.suite.pace import judge_pace
 from conformance.suite.pacer import STREAM
 from harness.http import Request
@@ -68,19 +68,19 @@ def kept_request(case: Case, what: str) -> Request:
     return Request.json("POST", STREAM, {"message": text, "session_id": case.run.new_session()})
 
 
-@requirement("SSE-06")
+@requirement("SSE-06", when=When.QUIET)
 async def test_tokens_are_passed_on_as_they_come(case: Case) -> None:
     """Each token is there before the provider writes the next, alone and in pairs."""
     await judge_pace(case, "SSE-06", Transport.SSE)
 
 
-@requirement("SSE-11")
+@requirement("SSE-11", when=When.QUIET)
 async def test_compression_holds_nothing_back(case: Case) -> None:
     """The same for a client that takes compressed answers."""
     await judge_pace(case, "SSE-11", Transport.SSE, headers=ENCODINGS)
 
 
-@requirement("SSE-07")
+@requirement("SSE-07", when=When.QUIET)
 async def test_large_events_come_whole(case: Case) -> None:
     """No pause inside an event."""
     script = "hello"

@@ -94,7 +94,7 @@ class Fakes(AsyncAssertions):
         try:
             try:
                 response = await (client or self._client).request(method, path, **options)
-            except httpx.ConnectError:
+            except (httpx.ConnectError, httpx.ConnectTimeout):
                 # While the fakes refuse connections, the kept one is the only way in.
                 response = await self._listener.request(method, path, **options)
         except httpx.HTTPError as problem:
@@ -155,7 +155,7 @@ class FakesSync(Assertions):
         try:
             try:
                 response = (client or self._client).request(method, path, **options)
-            except httpx.ConnectError:
+            except (httpx.ConnectError, httpx.ConnectTimeout):
                 response = self._listener.request(method, path, **options)
         except httpx.HTTPError as problem:
             raise _silent(self.url, method, path, problem) from problem

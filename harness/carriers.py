@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from wsproto import ConnectionType, WSConnection
@@ -19,13 +19,14 @@ from wsproto.events import (
 from wsproto.events import Request as WsRequest
 from wsproto.utilities import RemoteProtocolError
 
-from harness.http import Deadlines, Exchange, Request
+from harness.http import BODY_LIMIT, Deadlines, Exchange, Request
 from harness.net import Connection, Target
 from harness.protocol.engineio import SEPARATOR, Decoder, Opened
 from harness.protocol.transcript import End, Transcript
 
 PATH = "/socket.io/?EIO=4&transport="
 HANDSHAKE_TIMEOUT = 5.0
+COOKIES_KEPT = 20
 
 
 class CarrierClosed(Exception):
@@ -68,6 +69,7 @@ class WebSocketCarrier:
     _ws: WSConnection = field(default_factory=lambda: WSConnection(ConnectionType.CLIENT))
     _connection: Connection | None = None
     _parts: list[str] = field(default_factory=list)
+    _length: int = 0
 
     async def open(self) -> None:
         try:
@@ -121,6 +123,9 @@ class WebSocketCarrier:
         for event in self._ws.events():
             if isinstance(event, TextMessage):
                 self._parts.append(event.data)
+                self._length = 0 if event.message_finished else self._length + len(event.data)
+                if self._length > BODY_LIMIT:
+                    raise CarrierClosed(f"the server sent a message of more than {BODY_LIMIT >> 20} MB")
                 if event.message_finished:
                     packets.append(Packet(at, "".join(self._parts)))
                     self._parts.clear()
@@ -146,13 +151,17 @@ class WebSocketCarrier:
 
 @dataclass(slots=True)
 class PollingCarrier:
-    """Engine.IO over long polling: one GET waits for packets, a POST sends them."""
+    """Engine.IO over long polling: one GET waits for packets, a POST sends them.
+
+    Cookies are kept and sent back, as browsers do: several workers may tell their own clients by them.
+    """
 
     target: Target
     source: str | None = None
     _path: str = f"{PATH}polling"
     _waiting: list[Packet] = field(default_factory=list)
     _patience: float = 60.0
+    _cookies: dict[str, str] = field(default_factory=dict)
     _poll: Exchange | None = None
 
     async def open(self) -> None:
@@ -175,13 +184,30 @@ class PollingCarrier:
             packets, self._waiting = self._waiting, []
             return packets
         deadlines = Deadlines(silence=self._patience, whole=self._patience * 2)
-        self._poll = Exchange(self.target, Request("GET", self._path), self.source, deadlines).start()
+        request = self._with_cookies(Request("GET", self._path))
+        self._poll = Exchange(self.target, request, self.source, deadlines).start()
         answer = await self._poll.wait()  # left open if cancelled: how to hang up is the caller's choice
         await self._poll.close()
+        self._keep_cookies(answer)
         return self._payload(_checked(answer))
 
     async def _ask(self, request: Request, deadlines: Deadlines) -> Transcript:
-        return _checked(await Exchange(self.target, request, self.source, deadlines).start().finish())
+        answer = await Exchange(self.target, self._with_cookies(request), self.source, deadlines).start().finish()
+        self._keep_cookies(answer)
+        return _checked(answer)
+
+    def _with_cookies(self, request: Request) -> Request:
+        if not self._cookies:
+            return request
+        value = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        return replace(request, headers=(*request.headers, ("Cookie", value)))
+
+    def _keep_cookies(self, answer: Transcript) -> None:
+        """All go to the one path that is asked, and a socket is over before they are: attributes do not matter."""
+        for key, line in answer.headers:
+            name, there, value = line.partition(";")[0].partition("=")
+            if key == "set-cookie" and there and len(self._cookies) < COOKIES_KEPT:
+                self._cookies[name.strip()] = value.strip()
 
     @staticmethod
     def _payload(answer: Transcript) -> list[Packet]:

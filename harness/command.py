@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from harness import __version__
+from harness.options import pytest_addoption
 
 CHECK_HELP = """\
 Run the conformance suite. All options of the suite are taken as they are, pytest's own too:
@@ -34,15 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"chatproof {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser(
+    check = commands.add_parser(
         "check",
         help="judge a server: chatproof check --base-url URL",
         description=CHECK_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="all options: pytest --help, under 'chatproof'",
+        epilog="pytest's own options are taken too: -v, -k, -x, -n 2 (pytest-xdist), --junit-xml FILE, …",
+        usage="chatproof check [--base-url URL | --start COMMAND] [options]",
         add_help=words[1:] in (["-h"], ["--help"]),
     )
     commands.add_parser("load", help="load a server and judge it: chatproof load run --host URL", add_help=False)
+    if check.add_help:  # else all words are pytest's to read
+        pytest_addoption(cast(pytest.Parser, _Help(check)), None)
     _, rest = parser.parse_known_args(words)
     return int(pytest.main([suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *rest]))
 
@@ -54,6 +60,24 @@ def load(arguments: Sequence[str]) -> int:
     if os.name == "posix":
         os.execv(command[0], command)
     return subprocess.run(command, check=False).returncode
+
+
+@dataclass(frozen=True, slots=True)
+class _Help:
+    """The suite's options as argparse shows them, which pytest would bury among its own."""
+
+    parser: argparse.ArgumentParser
+
+    def getgroup(self, _: str, title: str) -> _HelpGroup:
+        return _HelpGroup(self.parser.add_argument_group(title.removeprefix("chatproof: ")))
+
+
+@dataclass(frozen=True, slots=True)
+class _HelpGroup:
+    group: argparse._ArgumentGroup
+
+    def addoption(self, *flags: str, **how: Any) -> None:
+        self.group.add_argument(*flags, **how)
 
 
 def suite() -> str:

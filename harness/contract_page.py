@@ -19,6 +19,9 @@ What a conforming server does, row by row. This page is made from
 **MUST** rows decide the verdict. **SHOULD** rows are reported, and count with `--strict`. Rows marked **P**
 need the fake providers behind the server (`--start`, or `--provider-url`); without them they are "not applicable".
 A row applies when the server declares its profile (`--profile`).
+
+Each row says how the suite tests it and what servers that break it typically do. "Three tries" stand where a busy
+machine could spoil a measurement: a server that is at fault fails each of them.
 """
 
 
@@ -27,16 +30,16 @@ def page(rows: Contract) -> str:
     parts = [INTRODUCTION]
     for group in dict.fromkeys(row.group for row in rows):
         parts.append(f"## {group}: {rows.titles[group]}\n")
-        parts.append("| id | level | profile | requirement |\n|---|---|---|---|")
-        parts[-1] += "".join(_line(row) for row in rows.group(group)) + "\n"
+        parts += [_entry(row) for row in rows.group(group)]
     return "\n".join(parts)
 
 
-def _line(row: Requirement) -> str:
+def _entry(row: Requirement) -> str:
     level = f"{row.level} **P**" if row.needs_provider else row.level.value
-    why = f"<br>*Why: {row.why}*" if row.why else ""
-    profiles = " + ".join(row.profiles)
-    return f"\n| {row.id} | {level} | {profiles} | {row.text.replace('|', chr(92) + '|')}{why} |"
+    lines = [f"### {row.id}", f"{level} · {' + '.join(row.profiles)}", "", row.text, ""]
+    told = (("Why", row.why), ("Tested", row.how), ("Not tested", row.excluded), ("Typical fault", row.typical))
+    lines += [f"- *{name}:* {text}" for name, text in told if text]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:

@@ -9,19 +9,22 @@ import asyncio
 import json
 import os
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-import brotli
 import h11
 
+from harness.encodings import BROKEN, Decoder, decoder
 from harness.net import Connection, Target
 from harness.protocol.transcript import End, Transcript, Transport
 
 BODY_LIMIT = 48 * 1024 * 1024  # bytes; three times the largest reply that the suite asks for
 NO_ANSWER = "the connection was closed without an answer"
+LINES_LIMIT = 50_000  # several times what the longest reply has, comments and blank lines included
+PIECE = 1024  # compressed bytes that are taken off at once: they may stand for a thousand times as many
+SHOWN_OF_TOO_MUCH = 64 * 1024  # bytes of the read that goes beyond
+INFORMATIONAL_LIMIT = 100  # answers of 1xx before the real one
 AFTER_TERMINAL = 2.5  # seconds that a response may stay open behind its terminal event (SSE-08 allows 2)
 
 
@@ -186,6 +189,8 @@ class _Reader:
     grown: asyncio.Event
     _decode: Decoder | None = None
     _length: int = 0
+    _lines: int = 0
+    _informational: int = 0
 
     async def run(self, method: str) -> bool:
         """Read the whole answer. Says whether the connection can carry another request."""
@@ -238,65 +243,45 @@ class _Reader:
                 self._ended(at, End.TRUNCATED, f"{len(surplus)} bytes behind the end of the body: {surplus[:60]!r}")
             else:
                 self._ended(at, End.COMPLETE)
+        elif isinstance(event, h11.InformationalResponse):
+            self._informational += 1
+            if self._informational > INFORMATIONAL_LIMIT:
+                self._ended(at, End.TOO_LARGE, f"more than {INFORMATIONAL_LIMIT} answers of status {event.status_code}")
         elif isinstance(event, h11.ConnectionClosed):
             self._ended(at, End.TRUNCATED, NO_ANSWER)
 
     def _append(self, at: float, data: bytes, last: bool = False) -> None:
         try:
-            plain = self._decode(data, last) if self._decode else data
-        except (zlib.error, brotli.error, EOFError) as error:
+            plain = self._unpacked(self._decode, data, last) if self._decode else data
+        except BROKEN as error:
             self._ended(at, End.TRUNCATED, f"the Content-Encoding is broken: {error}")
             return
         if not plain:
             return
         self._length += len(plain)
-        self.transcript.read(at, plain)
+        self._lines += plain.count(b"\n")
+        too_many = self._lines > LINES_LIMIT
+        self.transcript.read(at, plain[:SHOWN_OF_TOO_MUCH] if too_many else plain)
         if self._length > BODY_LIMIT:
             self._ended(at, End.TOO_LARGE, f"more than {BODY_LIMIT >> 20} MB")
+        elif too_many:
+            self._ended(at, End.TOO_LARGE, f"more than {LINES_LIMIT} lines")
         self.grown.set()
+
+    def _unpacked(self, decode: Decoder, data: bytes, last: bool) -> bytes:
+        """What the bytes stand for, up to a little more than the limit."""
+        pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)] or [b""]
+        plain, left = [], BODY_LIMIT - self._length
+        for number, piece in enumerate(pieces, 1):
+            plain.append(decode(piece, last and number == len(pieces)))
+            left -= len(plain[-1])
+            if left < 0:
+                break
+        return b"".join(plain)
 
     def _ended(self, at: float, end: End, fault: str = "") -> None:
         self.transcript.ended(at, end, fault)
         self.grown.set()
-
-
-class Decoder(Protocol):
-    """Takes off a Content-Encoding as far as the bytes go; raises where they are broken."""
-
-    def __call__(self, data: bytes, last: bool, /) -> bytes: ...
-
-
-def decoder(encoding: str | None) -> Decoder | None:
-    """The decoder for a Content-Encoding, or None where there is none that this client asked for."""
-    name = (encoding or "").strip().lower()
-    if name in ("gzip", "x-gzip"):
-        return _zlib_decoder(zlib.MAX_WBITS | 16)
-    if name == "deflate":
-        return _zlib_decoder(zlib.MAX_WBITS)
-    if name == "br":
-        process = brotli.Decompressor().process
-        return lambda data, last: bytes(process(data)) if data else b""
-    return None
-
-
-def _zlib_decoder(window: int) -> Decoder:
-    unpack = zlib.decompressobj(window)
-    begun = False
-
-    def decode(data: bytes, last: bool) -> bytes:
-        nonlocal unpack, begun
-        try:
-            plain = unpack.decompress(data)
-        except zlib.error:
-            # "deflate" means zlib's format by RFC 9110, and raw deflate to many servers
-            if begun or window != zlib.MAX_WBITS:
-                raise
-            unpack = zlib.decompressobj(-zlib.MAX_WBITS)
-            plain = unpack.decompress(data)
-        begun = begun or bool(data)
-        return plain + unpack.flush() if last else plain
-
-    return decode
 
 
 def _reason(error: OSError) -> str:

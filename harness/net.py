@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 from harness.errors import ChatproofError
 
 READ_SIZE = 256 * 1024
+ADDRESSES = 63 * 256 * 254  # those of 127.64.0.0 to 127.126.255.255 that `fresh` gives
+MOST_ADDRESSES = 100_000  # that one run may use
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,15 @@ class SourceAddresses:
     """
 
     available: bool
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(random.randrange(1 << 22)))
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(random.randrange(ADDRESSES)))
 
     @classmethod
-    def towards(cls, target: Target) -> SourceAddresses:
-        """Find out whether this machine can ask `target` from any loopback address."""
+    def towards(cls, target: Target, share: tuple[int, int] = (0, 1)) -> SourceAddresses:
+        """Find out whether this machine can ask `target` from any loopback address.
+
+        Args:
+            share: which part of the addresses to take, of how many: for processes that ask the same server.
+        """
         if not is_loopback(target.host):
             return cls(available=False)
         with socket.socket() as probe:
@@ -96,7 +102,9 @@ class SourceAddresses:
                 probe.connect(("127.0.0.1" if target.host == "localhost" else target.host, target.port))
             except OSError:
                 return cls(available=False)
-        return cls(available=True)
+        part, parts = share
+        size = ADDRESSES // parts
+        return cls(True, itertools.count(part * size + random.randrange(size - min(size // 2, MOST_ADDRESSES))))
 
     def fresh(self) -> str | None:
         """An address not used in this run, or None where there is only one."""

@@ -50,14 +50,28 @@ class StartedServer:
 
     @classmethod
     def start(cls, command: str, environment: Mapping[str, str], port: int, timeout: float) -> Self:
-        """Run `command`, with `{port}` in it replaced and PORT set, and wait until it listens.
-
-        Args:
-            environment: variables set for it beside the caller's own.
-            timeout: seconds that it may take.
+        """`launch` and `wait`; a server that does not come up is stopped.
 
         Raises:
             ChatproofError: it cannot be started, ends early, or does not listen in time.
+        """
+        server = cls.launch(command, environment, port)
+        try:
+            server.wait(timeout)
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    @classmethod
+    def launch(cls, command: str, environment: Mapping[str, str], port: int) -> Self:
+        """Run `command`, with `{port}` in it replaced and PORT set; it comes up meanwhile.
+
+        Args:
+            environment: variables set for it beside the caller's own.
+
+        Raises:
+            ChatproofError: it cannot be started.
         """
         words = shlex.split(command.replace("{port}", str(port)))
         if not words:
@@ -76,15 +90,15 @@ class StartedServer:
         except OSError as error:
             output.close()
             raise ChatproofError(f"--start: cannot run {words[0]!r}: {error.strerror}") from error
-        server = cls(command, Target("http", "127.0.0.1", port), process, output)
-        try:
-            server._wait(port, timeout)
-        except BaseException:
-            server.stop()
-            raise
-        return server
+        return cls(command, Target("http", "127.0.0.1", port), process, output)
 
-    def _wait(self, port: int, timeout: float) -> None:
+    def wait(self, timeout: float) -> None:
+        """Wait until it listens, for so many seconds.
+
+        Raises:
+            ChatproofError: it ended, or does not listen in time.
+        """
+        port = self.target.port
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if (code := self.process.poll()) is not None:

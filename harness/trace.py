@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from harness.protocol.findings import Violation
 from harness.protocol.requirements import Requirement
 from harness.protocol.transcript import Transcript, Transport
+from harness.redaction import redacted
 
 LINES_AROUND = 5
 WIDTH = 140
-
-_SECRET = re.compile(r"(?i)(bearer\s+|\bsk-|api[_-]?key\W{1,3})[\w.~+/=-]{6,}")
+LONGEST = 4 * WIDTH  # bytes of an event that are looked at: the longest characters have four
+SAID = 1_000  # characters of a finding
 
 
 def screen(requirement: Requirement, violation: Violation, transcript: Transcript | None) -> str:
     """Lay out one violation."""
     lines = [
         f"{requirement.id} ({requirement.level}) {requirement.text}",
-        f"  seen:     {violation.seen}",
-        f"  expected: {violation.expected}",
+        f"  seen:     {_short(violation.seen, SAID)}",
+        f"  expected: {_short(violation.expected, SAID)}",
     ]
     if transcript is not None:
         lines.append("  wire:")
         lines += [f"    {line}" for line in wire(transcript, violation.at)]
     return redacted("\n".join(lines))
-
-
-def redacted(text: str) -> str:
-    """The text without keys and tokens."""
-    return _SECRET.sub(lambda match: f"{match[1]}[redacted]", text)
 
 
 def wire(transcript: Transcript, spot: float | None) -> list[str]:
@@ -44,6 +39,7 @@ def wire(transcript: Transcript, spot: float | None) -> list[str]:
     if transcript.end is not None:
         detail = f" ({transcript.fault})" if transcript.fault else ""
         marks.append((transcript.ended_at or start, f"= {transcript.end}{detail}"))
+    marks.sort(key=lambda mark: mark[0])
     return [f"{(at - start) * 1000:+9.1f} ms  {_short(text)}" for at, text in _around(marks, spot)]
 
 
@@ -53,7 +49,10 @@ def _body(transcript: Transcript) -> Iterable[tuple[float, str]]:
     if not transcript.items:
         return [(read.at, f"< {read.data[:WIDTH]!r}") for read in transcript.reads[:LINES_AROUND]]
     body = transcript.body
-    texts = (body[one.item.start : one.item.end].decode("utf-8", "replace") for one in transcript.items)
+    ends = (min(one.item.end, one.item.start + LONGEST) for one in transcript.items)
+    texts = (
+        body[one.item.start : end].decode("utf-8", "replace") for one, end in zip(transcript.items, ends, strict=True)
+    )
     return [(one.at, f"< {text!r}") for one, text in zip(transcript.items, texts, strict=True)]
 
 
@@ -72,6 +71,6 @@ def _around(marks: list[tuple[float, str]], spot: float | None) -> list[tuple[fl
     return [marks[0], *part]
 
 
-def _short(text: str) -> str:
+def _short(text: str, longest: int = WIDTH) -> str:
     text = text.replace("\n", "\\n")
-    return text if len(text) <= WIDTH else f"{text[:WIDTH]}…"
+    return text if len(text) <= longest else f"{text[:longest]}…"

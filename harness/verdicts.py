@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -18,6 +18,9 @@ class Verdict(StrEnum):
     NOT_TESTABLE = "not testable"  # declared, but its precondition failed: red
     PASSED = "passed"
     NOT_APPLICABLE = "not applicable"  # not declared, or needs what this run does not have
+
+
+BAD = (Verdict.VIOLATED, Verdict.NOT_TESTABLE)
 
 
 class Overall(StrEnum):
@@ -40,7 +43,8 @@ class ExitCode(IntEnum):
 class Record:
     """What one test found for one requirement. `screen` is the failure as a person reads it.
 
-    `weak`: the test saw nothing that would tell; it counts only where no other test saw more.
+    `weak`: the test saw nothing that would tell; it counts only where no other test saw more. `provider`: the one
+    that was behind the server.
     """
 
     id: str
@@ -50,6 +54,7 @@ class Record:
     screen: str = ""
     test: str = ""
     weak: bool = False
+    provider: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a report that crosses processes."""
@@ -63,19 +68,34 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A requirement with its verdict."""
+    """A requirement with its verdict.
+
+    `provider`: the one that was behind the server, where the row is judged with one. `known`: why its failure
+    is known, which keeps it from making the run fail.
+    """
 
     requirement: Requirement
     verdict: Verdict
     seen: str = ""
     expected: str = ""
     screens: tuple[str, ...] = ()
+    provider: str | None = None
+    known: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The row's id, with its provider where it was judged with one."""
+        return f"{self.requirement.id} ({self.provider})" if self.provider else self.requirement.id
 
     def gates(self, strict: bool) -> bool:
         """Whether this row makes the run fail."""
-        if self.verdict not in (Verdict.VIOLATED, Verdict.NOT_TESTABLE):
+        if self.verdict not in BAD or self.known:
             return False
         return strict or self.requirement.level is Level.MUST
+
+
+Absent = Callable[[Requirement, str | None], Record]
+"""What a row is that has no record, with a provider."""
 
 
 @dataclass(slots=True)
@@ -89,29 +109,44 @@ class Ledger:
         """Take what a test found."""
         self.records += records
 
-    def rows(self, selected: Iterable[str], absent: Callable[[Requirement], Record]) -> list[Row]:
-        """The selected rows in the contract's order; `absent` says what a row without a record is."""
+    def rows(self, selected: Iterable[str], absent: Absent, providers: Sequence[str] = ()) -> list[Row]:
+        """The selected rows in the contract's order.
+
+        Args:
+            absent: says what a row without a record is.
+            providers: those that were behind the server. A row that needs one is there once for each.
+        """
         wanted = set(selected)
-        by_id: dict[str, list[Record]] = {}
+        by_key: dict[tuple[str, str | None], list[Record]] = {}
         for record in self.records:
-            by_id.setdefault(record.id, []).append(record)
-        return [_row(one, by_id.get(one.id) or [absent(one)]) for one in self.contract if one.id in wanted]
+            key = record.provider if providers and self.contract[record.id].needs_provider else None
+            by_key.setdefault((record.id, key), []).append(record)
+        rows: list[Row] = []
+        for one in self.contract:
+            if one.id in wanted:
+                behind = providers if one.needs_provider and providers else (None,)
+                rows += (_row(one, by_key.get((one.id, key)) or [absent(one, key)], key) for key in behind)
+        return rows
 
 
-def _row(requirement: Requirement, records: list[Record]) -> Row:
+def _row(requirement: Requirement, records: list[Record], provider: str | None) -> Row:
     records = [record for record in records if not record.weak] or records
     order = list(Verdict)
     worst = min(records, key=lambda record: order.index(record.verdict))
     screens = tuple(record.screen for record in records if record.verdict is worst.verdict and record.screen)
-    return Row(requirement, worst.verdict, worst.seen, worst.expected, screens)
+    seen, behind = worst.seen, {record.provider for record in records}
+    if worst.verdict in BAD and provider is None and worst.provider and len(behind) > 1:
+        seen = f"{seen} (with {worst.provider})"
+    return Row(requirement, worst.verdict, seen, worst.expected, screens, provider)
 
 
-def overall(rows: Iterable[Row], strict: bool) -> Overall:
-    """One verdict. A run in which no check ran says nothing of the server: an error."""
+def overall(rows: Iterable[Row], strict: bool, stale: Sequence[str] = ()) -> Overall:
+    """One verdict. A run in which no check ran says nothing of the server: an error. `stale`: failures that
+    were known and are none any more."""
     rows = list(rows)
     verdicts = {row.verdict for row in rows}
     if Verdict.HARNESS_ERROR in verdicts:
         return Overall.ERROR
-    if any(row.gates(strict) for row in rows):
+    if stale or any(row.gates(strict) for row in rows):
         return Overall.FAIL
     return Overall.PASS if verdicts & {Verdict.PASSED, Verdict.VIOLATED} else Overall.ERROR

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reference_server.config import MAX_MESSAGE_CHARS, MAX_SESSION_ID_CHARS
+MAX_SESSION_ID_CHARS = 512
 
 
 class BadAsk(Exception):
@@ -17,15 +17,15 @@ class Ask:
     session_id: str | None
 
 
-def read_ask(payload: object) -> Ask:
+def read_ask(payload: object, max_message_chars: int) -> Ask:
     """Check what a client sent, already parsed from JSON. Raises BadAsk."""
     if not isinstance(payload, dict):
         raise BadAsk("The request must be a JSON object with a message.")
     message = payload.get("message")
     if not isinstance(message, str) or not message.strip():
         raise BadAsk("message must be a string that is not blank.")
-    if len(message) > MAX_MESSAGE_CHARS:
-        raise BadAsk(f"message is longer than {MAX_MESSAGE_CHARS} characters.")
+    if len(message) > max_message_chars:
+        raise BadAsk(f"message is longer than {max_message_chars} characters.")
     session_id = payload.get("session_id")
     if session_id is not None and (not isinstance(session_id, str) or not session_id):
         raise BadAsk("session_id must be a string that is not empty.")

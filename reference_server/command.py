@@ -1,26 +1,34 @@
 """The command line: read the settings, serve until told to stop."""
 
 import argparse
+import gc
 import logging
 import os
 import signal
 import socket
 import sys
-from contextlib import ExitStack, closing
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import ExitStack, closing, suppress
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
+from dotenv import dotenv_values
 from gevent.event import Event  # type: ignore[import-untyped]
 
+from reference_server import tokens
 from reference_server.app import create_app
+from reference_server.balancer import WORKER_FD, WORKER_NUMBER, Balancer
 from reference_server.config import Config, ConfigError
-from reference_server.provider import OpenAI
+from reference_server.providers import make_provider
 from reference_server.server import Server
 
+FAREWELL_SECONDS = 3.0  # for running replies to say that they end
+FLUSH_SECONDS = 0.2  # for their last words to leave
 OFFLINE = """\
-Provider: none. OPENAI_API_KEY is not set, so a fake one answers; set it to use a real one.
+Provider: none is configured, so a fake one answers. For a real one set OPENAI_API_KEY, GEMINI_API_KEY
+or LOCAL_LLM_URL, in the environment or in a file .env, and start again.
 The words `scenario NAME` in a message choose a script, such as `scenario paced` or `scenario drop-mid`.
-What the fake was asked: {journal}"""
+What the fake was asked: {journal}
+"""
 
 
 def main() -> int:
@@ -29,15 +37,12 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)
     options = _read_options()
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING)
-    for chatty in ("httpx", "engineio.server", "socketio.server"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    given = {"HOST": options.host, "PORT": options.port}
+    _log(options.verbose)
+    _allow_many_files()
+    given = {"HOST": options.host, "PORT": options.port, "WORKERS": options.workers}
+    given = {name: value for name, value in given.items() if value is not None}
     try:
-        config = Config.from_environment(
-            {**os.environ, **{name: value for name, value in given.items() if value is not None}}
-        )
-        _serve(config, stop, verbose=options.verbose)
+        _serve({**_dotenv(), **os.environ, **given}, stop, options.verbose)
     except ConfigError as error:
         sys.stderr.write(f"reference_server: {error}\n")
         return 2
@@ -47,42 +52,83 @@ def main() -> int:
 def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m reference_server",
-        description="The reference streaming chat server.",
-        epilog="Further settings come from the environment: OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL, "
-        "PROVIDER_TIMEOUT (seconds) and ALLOWED_ORIGINS (comma-separated).",
+        description="The reference streaming chat server. With nothing configured it runs offline.",
+        epilog="All else comes from the environment or a file .env: see reference_server/README.md.",
     )
     parser.add_argument("--host", help="address to listen on (default: HOST, or 127.0.0.1)")
     parser.add_argument("--port", help="port to listen on, 0 for a free one (default: PORT, or 5000)")
-    parser.add_argument("--verbose", action="store_true", help="log each request and each reply")
+    parser.add_argument("--workers", help="processes; more than one need REDIS_URL (default: WORKERS, or 1)")
+    parser.add_argument("--verbose", action="store_true", help="log each request too, not only each reply")
     return parser.parse_args()
 
 
-def _serve(config: Config, stop: Event, *, verbose: bool) -> None:
-    with ExitStack() as cleanup:
-        if config.openai_api_key:
-            about = f"Provider: openai, model {config.openai_model}"
-        else:
-            # Only here: with a real provider, the server needs nothing of the rest of the project.
-            from fake_providers.process import FakesStartError, start_fakes
+def _log(verbose: bool) -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("reference_server").setLevel(logging.DEBUG if verbose else logging.INFO)
 
-            try:
-                fakes = cleanup.enter_context(start_fakes(port=0))
-            except FakesStartError as error:
-                raise ConfigError(f"No OPENAI_API_KEY is set, and {error}") from error
-            config = replace(config, openai_api_key="offline", openai_base_url=fakes.openai_base_url)
-            about = OFFLINE.format(journal=f"{fakes.url}/_fake/journal")
-        provider = cleanup.enter_context(closing(OpenAI(config)))
-        application = create_app(provider, config.allowed_origins)
-        server = Server(config.host, config.port, application, access_log=verbose)
+
+def _dotenv() -> dict[str, str]:
+    return {name: value for name, value in dotenv_values(".env").items() if value is not None}
+
+
+def _allow_many_files() -> None:
+    """Two for each reply: with the usual soft limit of 1,024 five hundred would be the end."""
+    with suppress(ImportError, ValueError, OSError):  # ImportError: Windows
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _serve(environ: Mapping[str, str], stop: Event, verbose: bool) -> None:
+    with ExitStack() as cleanup:
+        config, about = _with_provider(environ, cleanup)
+        is_worker = WORKER_FD in environ
+        replies = None
+        server: Server | Balancer
+        if config.workers > 1 and not is_worker:
+            server = Balancer(config.host, config.port, config.workers, config.request_timeout)
+        else:
+            provider = cleanup.enter_context(closing(make_provider(config)))
+            tokens.vocabulary(config.openai_model)  # now: reading it takes a while
+            app, replies = create_app(config, provider, int(environ.get(WORKER_NUMBER, "0")))
+            address = (config.host, config.port)
+            listener = gevent.socket.socket(fileno=int(environ[WORKER_FD])) if is_worker else address
+            server = Server(listener, app, request_timeout=config.request_timeout, access_log=verbose)
         host = f"[{config.host}]" if ":" in config.host else config.host
         try:
             server.start()
         except OSError as error:
-            raise ConfigError(f"Cannot listen on {host}:{config.port}: {_reason(error)}.") from error
+            raise ConfigError(f"cannot listen on {host}:{config.port}: {_reason(error)}.") from error
         cleanup.callback(server.stop, timeout=0)
-        sys.stdout.write(f"Listening on http://{host}:{server.server_port}\n{about}\n")
-        sys.stdout.flush()
+        # What is here now stays: the collector need not look at it again, nor look often, with thousands of replies.
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 50)
+        if not is_worker:
+            sys.stdout.write(f"Listening on http://{host}:{server.server_port}\n{about}")
+            sys.stdout.flush()
         stop.wait()
+        server.close()
+        if replies:
+            replies.close(FAREWELL_SECONDS)
+            gevent.sleep(FLUSH_SECONDS)
+
+
+def _with_provider(environ: Mapping[str, str], cleanup: ExitStack) -> tuple[Config, str]:
+    """The settings, with a fake provider where they name none, and what to say of it."""
+    config = Config.from_environment(environ)
+    if config.llm_provider:
+        return config, f"Provider: {config.llm_provider}\n"
+    # Only here: with a real provider, the server needs nothing of the rest of the project.
+    from fake_providers.process import FakesStartError, start_fakes
+
+    try:
+        fakes = cleanup.enter_context(start_fakes(port=0))
+    except FakesStartError as error:
+        raise ConfigError(f"no provider is configured, and {error}") from error
+    offline = {"OPENAI_API_KEY": "offline", "OPENAI_BASE_URL": fakes.openai_base_url, "OFFLINE": "1"}
+    os.environ.update(offline)  # for the workers
+    return Config.from_environment({**environ, **offline}), OFFLINE.format(journal=f"{fakes.url}/_fake/journal")
 
 
 def _reason(error: OSError) -> str:

@@ -1,91 +1,123 @@
-"""What the environment may set. A bad value is one clear sentence, never a traceback."""
+"""What the environment and `.env` may set. A bad value is one clear sentence, never a traceback."""
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 from urllib.parse import urlsplit
 
-MAX_BODY_BYTES = 1_000_000
-MAX_MESSAGE_CHARS = 100_000
-MAX_SESSION_ID_CHARS = 512
-MAX_SESSIONS = 10_000  # beyond that, the session that was idle longest is forgotten
-MAX_HISTORY = 400  # messages that one session keeps and sends upstream
-LONGEST_TIMEOUT = 3600.0
+PROVIDERS = ("openai", "gemini", "local")
 
 
 class ConfigError(Exception):
     """A setting that the server cannot start with; its text is one line for a person."""
 
 
-@dataclass(frozen=True)
-class Config:
-    """The server's settings. `openai_api_key` is empty when none was given: then run offline."""
+def _number(kind: type, least: float, most: float) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = math.nan
+        if not least <= number <= most:  # false for nan as well
+            whole = "a whole number" if kind is int else "a number"
+            raise ConfigError(f"must be {whole} from {least:,} to {most:,}: {text[:40]!r}")
+        return number
 
-    openai_api_key: str = field(default="", repr=False)
-    openai_base_url: str = "https://api.openai.com/v1"
-    openai_model: str = "gpt-4o-mini"
-    provider_timeout: float = 30.0  # seconds of silence
-    allowed_origins: tuple[str, ...] = ()  # none: Socket.IO accepts the server's own origin only
-    host: str = "127.0.0.1"
-    port: int = 5000
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> "Config":
-        """Read the settings; an empty variable counts as unset. Raises ConfigError."""
-        given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        if given.get("LLM_PROVIDER", "openai") != "openai":
-            raise ConfigError(f"LLM_PROVIDER {given['LLM_PROVIDER']!r} is not supported yet: use openai.")
-        if "OPENAI_BASE_URL" in given and "OPENAI_API_KEY" not in given:
-            raise ConfigError("OPENAI_BASE_URL is set, but OPENAI_API_KEY is not: set both or neither.")
-        return cls(
-            openai_api_key=_key(given.get("OPENAI_API_KEY", cls.openai_api_key)),
-            openai_base_url=_base_url(given.get("OPENAI_BASE_URL", cls.openai_base_url)),
-            openai_model=given.get("OPENAI_MODEL", cls.openai_model),
-            provider_timeout=_timeout(given.get("PROVIDER_TIMEOUT", str(cls.provider_timeout))),
-            allowed_origins=_origins(given.get("ALLOWED_ORIGINS", "")),
-            host=given.get("HOST", cls.host),
-            port=_port(given.get("PORT", str(cls.port))),
-        )
+    return read
 
 
-def _key(text: str) -> str:
-    # It becomes a header. The message must not repeat it: it ends in logs.
+def _secret(text: str) -> str:
+    # Keys become headers. The message must not repeat them: it ends in logs.
     if not re.fullmatch(r"[!-~]*", text):
-        raise ConfigError("OPENAI_API_KEY holds a character that no key holds (a space, perhaps).")
+        raise ConfigError("holds a character that no key holds (a space, perhaps)")
     return text
 
 
-def _base_url(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        usable = url.scheme in ("http", "https") and url.hostname and url.port != 0
-    except ValueError:  # such as a port that is not a number
-        usable = False
-    if not usable or not re.fullmatch(r"[!-~]+", text):
-        raise ConfigError("OPENAI_BASE_URL must be an http:// or https:// URL, such as http://127.0.0.1:8000/v1.")
-    return text.rstrip("/")
+def _url(*schemes: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        try:
+            url = urlsplit(text)
+            usable = url.scheme in schemes and (url.hostname or url.scheme == "unix") and url.port != 0
+        except ValueError:  # such as a port that is not a number
+            usable = False
+        if not usable or not re.fullmatch(r"[!-~]+", text):
+            raise ConfigError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return text.rstrip("/")
 
-
-def _timeout(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= LONGEST_TIMEOUT:  # false for nan as well
-        raise ConfigError(f"PROVIDER_TIMEOUT must be seconds, above 0 and at most {LONGEST_TIMEOUT:.0f}: {text!r}.")
-    return seconds
+    return read
 
 
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
     for origin in origins:
-        if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
-            raise ConfigError(f"ALLOWED_ORIGINS must list origins such as https://example.com: {origin!r}.")
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s*]+", origin):
+            raise ConfigError(f"must list origins such as https://example.com: {origin[:80]!r}")
     return origins
 
 
-def _port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
-        raise ConfigError(f"The port must be a number from 0 (any free one) to 65535: {text!r}.")
-    return int(text)
+def _provider(text: str) -> str:
+    if text not in PROVIDERS:
+        raise ConfigError(f"must be one of {', '.join(PROVIDERS)}: {text[:40]!r}")
+    return text
+
+
+def _setting(default: Any, read: Callable[[str], Any] = str, shown: bool = True) -> Any:
+    return field(default=default, metadata={"read": read}, repr=shown)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The server's settings; each field is read from the variable of its name in capitals."""
+
+    llm_provider: str = _setting("", _provider)  # empty: the first that is configured, or else offline
+    openai_api_key: str = _setting("", _secret, shown=False)
+    openai_base_url: str = _setting("https://api.openai.com/v1", _url("https", "http"))
+    openai_model: str = _setting("gpt-4o-mini")
+    gemini_api_key: str = _setting("", _secret, shown=False)
+    google_gemini_base_url: str = _setting("https://generativelanguage.googleapis.com", _url("https", "http"))
+    gemini_model: str = _setting("gemini-2.5-flash")
+    local_llm_url: str = _setting("", _url("http", "https"))  # an Ollama, or the root of an OpenAI-compatible API
+    local_llm_model: str = _setting("llama3.2")
+    provider_timeout: float = _setting(30.0, _number(float, 0.001, 3600))  # seconds of silence
+    price_in: float = _setting(0.0005, _number(float, 0, 1000))  # dollars for 1,000 tokens
+    price_out: float = _setting(0.0015, _number(float, 0, 1000))
+    jwt_secret: str = _setting("", _secret, shown=False)  # empty: everybody is anonymous
+    allowed_origins: tuple[str, ...] = _setting((), _origins)  # beside the server's own
+    trusted_proxies: int = _setting(0, _number(int, 0, 10))  # how many of them append to X-Forwarded-For
+    stream_limit: int = _setting(30, _number(int, 1, 1_000_000))  # requests of one address in a minute
+    chat_limit: int = _setting(60, _number(int, 1, 1_000_000))
+    redis_url: str = _setting("", _url("redis", "rediss", "unix"), shown=False)  # empty: all is in memory
+    workers: int = _setting(1, _number(int, 1, 64))  # processes; more than one need Redis
+    max_sessions: int = _setting(10_000, _number(int, 1, 10_000_000))  # the one idle for longest gives way
+    max_session_age: int = _setting(86_400, _number(int, 1, 31_536_000))  # seconds since its last use
+    max_history: int = _setting(400, _number(int, 2, 100_000))  # messages of a session that are kept
+    max_history_chars: int = _setting(200_000, _number(int, 2, 100_000_000))
+    max_message_chars: int = _setting(32_000, _number(int, 1, 10_000_000))
+    request_timeout: float = _setting(20.0, _number(float, 0.1, 3600))  # seconds for a client to send its request
+    max_body_bytes: int = _setting(1_000_000, _number(int, 100, 100_000_000))
+    host: str = _setting("127.0.0.1")
+    port: int = _setting(5000, _number(int, 0, 65535))  # 0: any free one
+    offline: bool = _setting(False, lambda text: text == "1")  # the provider is a fake one
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Config":
+        """Read the settings; an empty variable counts as unset. Raises ConfigError."""
+        values = {}
+        for one in fields(cls):
+            if text := environ.get(one.name.upper(), "").strip():
+                try:
+                    values[one.name] = one.metadata["read"](text)
+                except ConfigError as error:
+                    raise ConfigError(f"{one.name.upper()} {error}.") from None
+        for url, key in (("openai_base_url", "openai_api_key"), ("google_gemini_base_url", "gemini_api_key")):
+            if url in values and key not in values:
+                raise ConfigError(f"{url.upper()} is set, but {key.upper()} is not: set both or neither.")
+        needs = {"openai": "openai_api_key", "gemini": "gemini_api_key", "local": "local_llm_url"}
+        provider = values.setdefault("llm_provider", next((one for one in PROVIDERS if needs[one] in values), ""))
+        if provider and needs[provider] not in values:
+            raise ConfigError(f"LLM_PROVIDER is {provider}, but {needs[provider].upper()} is not set.")
+        if values.get("workers", 1) > 1 and "redis_url" not in values:
+            raise ConfigError("WORKERS above 1 need REDIS_URL: in memory, each would have sessions of its own.")
+        return cls(**values)

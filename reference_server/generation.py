@@ -2,53 +2,112 @@
 
 import logging
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 
-from reference_server.provider import Provider, ProviderError
-from reference_server.sessions import Message, Sessions, timestamp
+import gevent  # type: ignore[import-untyped]  # gevent ships no types
+
+from reference_server.auth import ANONYMOUS
+from reference_server.config import Config
+from reference_server.providers.upstream import Provider, ProviderError, Usage
+from reference_server.sessions import Message, Name, Sessions, StoreError, timestamp
+from reference_server.tokens import MESSAGE_TOKENS, cost, count_tokens
 
 log = logging.getLogger(__name__)
 
 Event = dict[str, object]
 
 
-def generate(provider: Provider, sessions: Sessions, session_id: str, message: str) -> Generator[Event, None, None]:
-    """Answer a message, and remember both once the reply is complete.
+class ShuttingDown(gevent.GreenletExit):  # type: ignore[misc]  # gevent ships no types
+    """Thrown into each greenlet that has a reply running."""
 
-    Each event is yielded as soon as there is one. Close the generator, or kill the greenlet that
-    waits in it, to stop the provider: its connection is closed at once and nothing is remembered.
-    """
-    started = time.monotonic()
-    session = sessions.open(session_id)
-    conversation = [*session.history(), Message(role="user", content=message)]
-    count = 0
-    partial = ""
-    try:
-        with closing(provider.stream(conversation)) as tokens:
-            for token in tokens:
-                count += 1
-                partial += token
-                yield {"token": token, "count": count, "partial": partial}
-    except ProviderError as error:
-        log.warning("Reply failed after %d tokens: %s", count, error)
-        yield {"error": str(error)}
-        return
-    except Exception:
-        log.exception("Reply failed after %d tokens", count)
-        yield {"error": "The server could not answer."}
-        return
-    session.add_exchange(message, partial)
-    # The speed is computed from the duration as shown, so that the two agree.
-    duration = max(round(time.monotonic() - started, 3), 0.001)
-    log.info("Reply: %d tokens in %.2f s", count, duration)
-    yield {
-        "done": True,
-        "tokens": count,
-        "duration": duration,
-        "tokens_per_second": round(count / duration, 2),
-        "full_response": partial,
-        "session_id": session_id,
-        "user": "anonymous",
-        "timestamp": timestamp(),
-    }
+    def __str__(self) -> str:
+        return "The server is shutting down."
+
+
+class Replies:
+    """All replies of the server."""
+
+    def __init__(self, config: Config, provider: Provider, sessions: Sessions) -> None:
+        self._config = config
+        self._provider = provider
+        self._sessions = sessions
+        self._running: set[gevent.Greenlet] = set()
+        self._is_closing = False
+
+    def generate(self, name: Name, message: str) -> Generator[list[Event], None, None]:
+        """Answer a message, and remember both once the reply is complete.
+
+        Yields events as soon as there are some, those together that came together. Close the generator,
+        or kill the greenlet that waits in it, to stop the provider: its connection is closed at once and
+        nothing is remembered.
+        """
+        started = time.monotonic()
+        greenlet = gevent.getcurrent()
+        self._running.add(greenlet)
+        usage, conversation = Usage(), [Message(role="user", content=message)]
+        count, partial = 0, ""
+        try:
+            if self._is_closing:
+                raise ShuttingDown
+            session = self._sessions.open(name)
+            conversation[:0] = _messages(session.history())
+            with closing(self._provider.stream(conversation, usage)) as stream:
+                for tokens in stream:
+                    events = list[Event]()
+                    for token in tokens:
+                        count += 1
+                        partial += token
+                        events.append({"token": token, "count": count, "partial": partial})
+                    yield events
+            session.add_exchange(message, partial)
+        except (ProviderError, StoreError, ShuttingDown) as error:
+            log.warning("Reply failed after %d tokens: %s", count, error)
+            yield [{"error": str(error)}]
+        except Exception:
+            log.exception("Reply failed after %d tokens", count)
+            yield [{"error": "The server could not answer."}]
+        else:
+            # The speed is computed from the duration as shown, so that the two agree.
+            duration = max(round(time.monotonic() - started, 3), 0.001)
+            done: Event = {
+                "done": True,
+                "tokens": count,
+                "duration": duration,
+                "tokens_per_second": round(count / duration, 2),
+                "full_response": partial,
+                "session_id": name.session_id,
+                "user": name.user or ANONYMOUS,
+                "timestamp": timestamp(),
+            }
+            yield [done]
+        finally:
+            self._running.discard(greenlet)
+            if log.isEnabledFor(logging.INFO):  # counting takes time
+                self._account(conversation, partial, usage, time.monotonic() - started)
+
+    def close(self, timeout: float) -> None:
+        """End all replies with an error event, and wait for their end, `timeout` seconds at most."""
+        self._is_closing = True
+        for greenlet in self._running.copy():
+            gevent.kill(greenlet, ShuttingDown())
+        with gevent.Timeout(timeout, False):
+            while self._running:
+                gevent.sleep(0.01)
+
+    def _account(self, conversation: list[Message], reply: str, usage: Usage, seconds: float) -> None:
+        """Log a reply's tokens and cost. Interrupted ones cost as well."""
+        model = self._config.openai_model if self._provider.name == "openai" else ""
+        tokens_in, tokens_out = usage.tokens_in, usage.tokens_out
+        if tokens_in is None:
+            tokens_in = sum(MESSAGE_TOKENS + count_tokens(one["content"], model) for one in conversation)
+        if tokens_out is None:
+            tokens_out = count_tokens(reply, model)
+        dollars = cost(tokens_in, tokens_out, self._config.price_in, self._config.price_out)
+        log.info("Stream: %d tokens in, %d tokens out, %.2f s, $%.6f", tokens_in, tokens_out, seconds, dollars)
+
+
+def _messages(exchanges: list[tuple[str, str]]) -> Iterator[Message]:
+    for user, assistant in exchanges:
+        yield Message(role="user", content=user)
+        yield Message(role="assistant", content=assistant)

@@ -1,7 +1,7 @@
 """Noticing that a client has gone, also while there is nothing to write to it.
 
 A WSGI server learns of a client's close from its next write, and a reply may be silent for long.
-So while a reply runs, a second greenlet waits for the client's socket to end.
+So while a reply runs, the event loop watches the client's socket for its end.
 """
 
 import select
@@ -29,20 +29,24 @@ def killed_on_hangup(environ: Mapping[str, object]) -> Iterator[None]:
     if not isinstance(client, gevent.socket.socket):
         yield
         return
-    watcher = gevent.spawn(_kill_on_hangup, client, gevent.getcurrent())
+    loop = gevent.get_hub().loop
+    readable, pause = loop.io(client.fileno(), 1), loop.timer(PIPELINED_SECONDS)
+    victim = gevent.getcurrent()
+
+    def look() -> None:
+        readable.stop()
+        if _has_hung_up(client):
+            gevent.kill(victim)
+        else:  # the start of a next request: readable, but not the end
+            pause.start(readable.start, look)
+
+    readable.start(look)
     try:
         yield
     finally:
-        watcher.kill(block=False)
-
-
-def _kill_on_hangup(client: socket.socket, victim: gevent.Greenlet) -> None:
-    while True:
-        gevent.socket.wait_read(client.fileno())
-        if _has_hung_up(client):
-            victim.kill(block=False)
-            return
-        gevent.sleep(PIPELINED_SECONDS)  # the start of a next request: readable, but not the end
+        for watcher in (readable, pause):
+            watcher.stop()
+            watcher.close()
 
 
 def _has_hung_up(client: socket.socket) -> bool:

@@ -9,21 +9,21 @@ from contextlib import closing
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
+from flask_cors import CORS
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+from redis import RedisError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from reference_server.asks import Ask, BadAsk, read_ask
-from reference_server.config import MAX_BODY_BYTES
-from reference_server.generation import Event, generate
+from reference_server.auth import BadToken, read_user
+from reference_server.config import Config
+from reference_server.generation import Event, Replies
 from reference_server.hangup import killed_on_hangup
-from reference_server.provider import Provider
-from reference_server.sessions import Sessions
+from reference_server.sessions import Name, Sessions, StoreError
 from reference_server.sse import encode_event
-
-STREAM_LIMIT = "30 per minute"
-CHAT_LIMIT = "60 per minute"
 
 
 class AnyText(BaseConverter):
@@ -33,35 +33,47 @@ class AnyText(BaseConverter):
     part_isolating = False
 
 
-def add_http_api(app: Flask, provider: Provider, sessions: Sessions) -> None:
+def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Sessions) -> None:
     """Add all routes and the error answers to the application."""
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
     app.url_map.converters["any_text"] = AnyText
     app.url_map.merge_slashes = False  # slashes in a session's id are its own
-    # Counts by the connection's address: X-Forwarded-For is anyone's to write.
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", strategy="moving-window")
+    if config.trusted_proxies:  # else X-Forwarded-For is anyone's to write
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
+    if config.allowed_origins:
+        _allow_origins(app, config.allowed_origins)
+    limiter = Limiter(
+        get_remote_address,
+        app=app,
+        storage_uri=config.redis_url or "memory://",
+        strategy="fixed-window",  # from the first request on; nothing is left of a client that went,
+        in_memory_fallback_enabled=bool(config.redis_url),  # a limit for each process, while Redis is away
+    )
     _add_error_answers(app, limiter)
 
-    def generate_reply(ask: Ask) -> Generator[Event, None, None]:
-        return generate(provider, sessions, ask.session_id or uuid.uuid4().hex, ask.message)
+    def ask_and_name() -> tuple[Ask, Name]:
+        user = read_user(request.headers.get("Authorization"), config.jwt_secret)
+        ask = _read_request(config)
+        return ask, Name(user, ask.session_id or uuid.uuid4().hex)
 
     @app.post("/api/chat/stream")
-    @limiter.limit(STREAM_LIMIT, methods=["POST"])
+    @limiter.limit(f"{config.stream_limit} per minute", methods=["POST"])
     def stream() -> Response:
-        events = generate_reply(_read_request())
+        ask, name = ask_and_name()
         return Response(
-            _stream_events(events, request.environ),
+            _stream_events(replies.generate(name, ask.message), request.environ),
             mimetype="text/event-stream",
             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
         )
 
     @app.post("/api/chat")
-    @limiter.limit(CHAT_LIMIT, methods=["POST"])
+    @limiter.limit(f"{config.chat_limit} per minute", methods=["POST"])
     def chat() -> ResponseReturnValue:
+        ask, name = ask_and_name()
         last: Event = {}
-        with killed_on_hangup(request.environ), closing(generate_reply(_read_request())) as events:
-            for event in events:
-                last = event
+        with killed_on_hangup(request.environ), closing(replies.generate(name, ask.message)) as reply:
+            for events in reply:
+                last = events[-1]
         if "error" in last:
             return jsonify(last), 502
         del last["done"]
@@ -69,41 +81,56 @@ def add_http_api(app: Flask, provider: Provider, sessions: Sessions) -> None:
 
     @app.get("/api/chat/sessions/<any_text:session_id>")
     def show_session(session_id: str) -> ResponseReturnValue:
-        session = sessions.get(session_id)
+        user = read_user(request.headers.get("Authorization"), config.jwt_secret)
+        session = sessions.get(Name(user, session_id))
         if session is None:
             return jsonify(error="There is no such session."), 404
         return jsonify(session_id=session_id, messages=session.messages, timestamp=session.updated)
 
     @app.delete("/api/chat/sessions/<any_text:session_id>")
     def delete_session(session_id: str) -> ResponseReturnValue:
-        if not sessions.delete(session_id):
+        user = read_user(request.headers.get("Authorization"), config.jwt_secret)
+        if not sessions.delete(Name(user, session_id)):
             return jsonify(error="There is no such session."), 404
         return jsonify(success=True, message="Session deleted")
 
     @app.get("/health")
     def health() -> Response:
-        return jsonify(status="ok", provider=provider.name)
+        return jsonify(status="ok", provider=config.llm_provider, offline=config.offline)
 
 
-def _read_request() -> Ask:
+def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
+    CORS(
+        app,
+        resources={r"/api/*": {"origins": "*" if "*" in origins else list(origins)}},
+        methods=["GET", "POST", "DELETE"],
+        allow_headers=["Content-Type", "Authorization"],
+        expose_headers=["Retry-After"],
+        send_wildcard="*" in origins,
+        supports_credentials="*" not in origins,  # with them, `*` would let every page act for its visitor
+        max_age=600,
+    )
+
+
+def _read_request(config: Config) -> Ask:
     try:
         body = request.get_data(cache=False)
     except OSError:  # cut short, or not in the chunks it promised
         raise BadAsk("The request's body could not be read.") from None
-    if len(body) >= MAX_BODY_BYTES:  # a body without a Content-Length is cut there, not refused
+    if len(body) >= config.max_body_bytes:  # a body without a Content-Length is cut there, not refused
         raise RequestEntityTooLarge
     try:
         payload = json.loads(body.decode())
     except (ValueError, RecursionError):  # RecursionError: brackets nested beyond all reason
         raise BadAsk("The request's body must be JSON in UTF-8.") from None
-    return read_ask(payload)
+    return read_ask(payload, config.max_message_chars)
 
 
-def _stream_events(events: Generator[Event, None, None], environ: dict[str, object]) -> Iterator[bytes]:
-    with killed_on_hangup(environ), closing(events):
+def _stream_events(reply: Generator[list[Event], None, None], environ: dict[str, object]) -> Iterator[bytes]:
+    with killed_on_hangup(environ), closing(reply):
         yield b": here it comes\n\n"  # sends the headers now, however long the first token takes
-        for event in events:
-            yield encode_event(event)
+        for events in reply:
+            yield b"".join(map(encode_event, events))
 
 
 def _add_error_answers(app: Flask, limiter: Limiter) -> None:
@@ -111,12 +138,21 @@ def _add_error_answers(app: Flask, limiter: Limiter) -> None:
     def bad_ask(error: BadAsk) -> ResponseReturnValue:
         return jsonify(error=str(error)), 400
 
+    @app.errorhandler(BadToken)
+    def bad_token(error: BadToken) -> ResponseReturnValue:
+        return jsonify(error=str(error)), 401, {"WWW-Authenticate": "Bearer"}
+
+    @app.errorhandler(StoreError)
+    @app.errorhandler(RedisError)  # of the limits: only one of those that ask at the same time is spared
+    def store_error(error: Exception) -> ResponseReturnValue:
+        return jsonify(error=str(StoreError())), 503
+
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
         response = Response.force_type(error.get_response(), request.environ)  # keeps Allow and its like
         response.data = json.dumps({"error": error.description})
         response.content_type = "application/json"
-        if error.code == 413:
+        if error.code in (408, 413):
             response.headers["Connection"] = "close"  # the rest of the body is not worth reading
         if error.code == 429:
             response.data = json.dumps({"error": f"Too many requests: the limit is {error.description}."})

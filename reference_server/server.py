@@ -1,17 +1,27 @@
 """gevent's WSGI server, with the few things that streaming needs and it lacks."""
 
+import re
+import time
 from contextlib import suppress
+from io import BytesIO
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent.lock import Semaphore  # type: ignore[import-untyped]
-from gevent.pywsgi import WSGIHandler, WSGIServer  # type: ignore[import-untyped]
+from gevent.pywsgi import Input, WSGIHandler, WSGIServer  # type: ignore[import-untyped]
 from gevent.socket import IPPROTO_TCP, TCP_NODELAY, socket  # type: ignore[import-untyped]
+from werkzeug.exceptions import RequestTimeout
 
+from reference_server.balancer import receive
 from reference_server.hangup import SOCKET_KEY
 
 MAX_CONNECTIONS = 10_000
 DISCARD_SECONDS = 2.0
+IDLE_SECONDS = 75.0  # for a connection that is kept open to send the next request
+MAX_HEADERS = 100
+MAX_HEADER_BYTES = 65_536
+# Whatever else two servers in a row may read differently, and so take a part of one request for another.
+HEADERS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r\n]*\r?\n)*\r?\n")
 
 
 class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
@@ -34,15 +44,82 @@ class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
                 sent += super().send(view[sent:], flags, **timeout)
         return sent
 
+    def sendall(self, data: bytes, flags: int = 0) -> None:
+        """See socket.sendall; gevent's own asks for the size of the socket's buffer at each call."""
+        self.send(data, flags)
+
+
+class Body(Input):  # type: ignore[misc]  # gevent ships no types
+    """A request's body, which its client has to send before the deadline."""
+
+    deadline = 0.0
+
+    def read(self, length: int | None = None) -> bytes:
+        """See Input.read. Raises RequestTimeout."""
+        with gevent.Timeout(max(self.deadline - time.monotonic(), 0.001), RequestTimeout):
+            return bytes(super().read(length))
+
 
 class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
     """Handles the requests of one connection."""
 
+    wsgi_input: Input
+
+    def read_requestline(self) -> str:
+        """Do not wait for ever; the empty line closes the connection."""
+        line = ""
+        with gevent.Timeout(IDLE_SECONDS if self.environ else self.server.request_timeout, False):
+            line = super().read_requestline()
+        return str(line)
+
+    def read_request(self, raw_requestline: str) -> bool:
+        """Do not wait for ever; a ValueError is answered with status 400."""
+        with gevent.Timeout(self.server.request_timeout, ValueError("the headers took too long")):
+            is_read: bool = super().read_request(raw_requestline)
+        if self.server.closes_connections:
+            self.close_connection = True
+        return is_read
+
+    def _check_http_version(self) -> bool:
+        return self.request_version in ("HTTP/1.0", "HTTP/1.1")
+
+    def MessageClass(self, stream: Any, *_: object) -> Any:
+        """Read the headers: bounded, and only such as have one meaning. Raises ValueError."""
+        if not self._check_http_version():
+            raise ValueError("not HTTP/1")
+        block, line = b"", b"first"
+        while line.strip() and block.count(b"\n") < MAX_HEADERS and len(block) < MAX_HEADER_BYTES:
+            line = stream.readline(MAX_HEADER_BYTES)
+            block += line
+        if not HEADERS.fullmatch(block):
+            raise ValueError("headers without end, or that are none")
+        headers = super().MessageClass(BytesIO(block))
+        lengths, codings = headers.get_all("content-length", []), headers.get_all("transfer-encoding", [])
+        if (
+            len(lengths) + len(codings) > 1
+            or not all(re.fullmatch("[0-9]{1,18}", length) for length in lengths)
+            or not all(coding.lower() == "chunked" for coding in codings)
+        ):
+            raise ValueError("a length that is not clear")
+        return headers
+
     def get_environ(self) -> dict[str, Any]:
-        """Let the application see the client's socket, to notice a hang-up."""
+        """Let the application see the client's socket, to notice a hang-up, and a body that does not take for ever."""
         environ: dict[str, Any] = super().get_environ()
         environ[SOCKET_KEY] = self.socket
+        plain: Input = self.wsgi_input
+        body = self.wsgi_input = Body(self.rfile, self.content_length, plain.socket, plain.chunked_input)
+        body.deadline = time.monotonic() + self.server.request_timeout
+        if environ["wsgi.input_terminated"]:  # else it becomes a WebSocket
+            environ["wsgi.input"] = body
         return environ
+
+    def finalize_headers(self) -> None:
+        """Say so where the connection ends with the response."""
+        super().finalize_headers()
+        given = {name.lower() for name, _ in self.response_headers}
+        if self.close_connection and not self.connection_upgraded and b"connection" not in given:
+            self.response_headers.append((b"Connection", b"close"))
 
     def handle_one_response(self) -> None:
         """A connection that was a WebSocket is never HTTP again."""
@@ -60,7 +137,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
             super().run_application()
         finally:
             clean = False
-            with gevent.Timeout(DISCARD_SECONDS, False), suppress(OSError):
+            with gevent.Timeout(DISCARD_SECONDS, False), suppress(OSError, RequestTimeout):
                 self.wsgi_input._discard()
                 clean = not self.wsgi_input._chunked_input_error
             if not clean:
@@ -69,25 +146,36 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
 
 
 class Server(WSGIServer):  # type: ignore[misc]  # gevent ships no types
-    """Serves HTTP and, through Socket.IO, WebSocket. Stopping it ends all connections."""
+    """Serves HTTP and, through Socket.IO, WebSocket. Stopping it ends all connections.
 
-    def __init__(self, host: str, port: int, application: Any, *, access_log: bool) -> None:
+    It listens on a host and port, or takes the connections that a balancer passes to it, each for one request.
+    """
+
+    def __init__(
+        self, listener: tuple[str, int] | socket, application: Any, *, request_timeout: float, access_log: bool
+    ) -> None:
+        self.request_timeout = request_timeout  # seconds
+        self.closes_connections = not isinstance(listener, tuple)
         super().__init__(
-            (host, port),
+            listener,
             application,
-            backlog=1024,
+            backlog=None if self.closes_connections else 1024,
             spawn=MAX_CONNECTIONS,
             log="default" if access_log else None,
             handler_class=Handler,
-            environ={"SERVER_NAME": host},  # else pywsgi asks the DNS for one
+            environ={"SERVER_NAME": "localhost"},  # else pywsgi asks the DNS for one
         )
 
     def do_read(self) -> tuple[ClientSocket, Any] | None:
         """Accept a connection."""
-        accepted = super().do_read()
-        if accepted is None:
-            return None
-        plain, address = accepted
+        if self.closes_connections:
+            if not (plain := receive(self.socket)):
+                return None
+            address = plain.getpeername()
+        else:
+            if not (accepted := super().do_read()):
+                return None
+            plain, address = accepted
         client = ClientSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
         client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # a token must not wait for an acknowledgement
         return client, address

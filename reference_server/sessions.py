@@ -1,4 +1,4 @@
-"""What each session remembers: in memory, bounded, gone when the server stops.
+"""What each session remembers: in memory, bounded, gone when the server stops. `redis_sessions` is its twin.
 
 An exchange is written in one piece when its reply is complete, the user's message and the
 assistant's together. So an exchange that fails or is interrupted leaves nothing, exchanges that
@@ -8,9 +8,13 @@ A reply holds the Session that it began in. If that one is deleted meanwhile, th
 to the deleted object, which nobody reads any more: what was said before a deletion cannot return.
 """
 
+import time
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import Protocol, TypedDict
+
+from reference_server.config import Config
 
 
 class Message(TypedDict):
@@ -20,55 +24,107 @@ class Message(TypedDict):
     content: str
 
 
-class Session:
-    """One conversation."""
+@dataclass(frozen=True)
+class Name:
+    """A session's exact id, within those of one user, or of all who are anonymous (None)."""
 
-    def __init__(self, max_history: int) -> None:
-        self.messages = 0  # all that were said, the forgotten ones included
-        self.updated = timestamp()
-        self._exchanges: deque[tuple[str, str]] = deque(maxlen=max_history // 2)
+    user: str | None
+    session_id: str
 
-    def history(self) -> list[Message]:
-        """The messages so far, oldest first."""
-        return [
-            message
-            for user, assistant in self._exchanges
-            for message in (
-                Message(role="user", content=user),
-                Message(role="assistant", content=assistant),
-            )
-        ]
+
+@dataclass(frozen=True)
+class Summary:
+    """What GET shows. `messages` counts all that were said, the forgotten ones included."""
+
+    messages: int
+    updated: str
+
+
+class Session(Protocol):
+    """One conversation, as a reply uses it."""
+
+    def history(self) -> list[tuple[str, str]]:
+        """The exchanges so far, oldest first: message and reply."""
 
     def add_exchange(self, user: str, assistant: str) -> None:
         """Remember a message and the complete reply to it."""
-        self._exchanges.append((user, assistant))
+
+
+class Sessions(Protocol):
+    """All sessions."""
+
+    def open(self, name: Name) -> Session:
+        """The session of that name, a new one if need be."""
+
+    def get(self, name: Name) -> Summary | None:
+        """What is known of a session, if there is one."""
+
+    def delete(self, name: Name) -> bool:
+        """Forget a session; false if there was none."""
+
+
+class StoreError(Exception):
+    """The sessions cannot be reached just now."""
+
+    def __init__(self) -> None:
+        super().__init__("The sessions cannot be reached just now. Please try again.")
+
+
+class MemorySession:
+    """A Session in memory."""
+
+    def __init__(self, limits: Config) -> None:
+        self.messages = 0
+        self.used = time.monotonic()
+        self.updated = timestamp()
+        self._limits = limits
+        self._exchanges: deque[tuple[str, str]] = deque(maxlen=limits.max_history // 2)
+
+    def history(self) -> list[tuple[str, str]]:
+        """See Session."""
+        return list(self._exchanges)
+
+    def add_exchange(self, user: str, assistant: str) -> None:
+        """See Session."""
         self.messages += 2
         self.updated = timestamp()
+        self._exchanges.append((user, assistant))
+        while sum(len(text) for exchange in self._exchanges for text in exchange) > self._limits.max_history_chars:
+            self._exchanges.popleft()
 
 
-class Sessions:
-    """All sessions by their exact id. The one unused for longest gives way to a new one."""
+class MemorySessions:
+    """Sessions in memory, the one used last at the end. They go at the other end, by number and by age."""
 
-    def __init__(self, max_sessions: int, max_history: int) -> None:
-        self._max_sessions = max_sessions
-        self._max_history = max_history
-        self._by_id: OrderedDict[str, Session] = OrderedDict()
+    def __init__(self, limits: Config) -> None:
+        self._limits = limits
+        self._by_name: OrderedDict[Name, MemorySession] = OrderedDict()
 
-    def open(self, session_id: str) -> Session:
-        """The session of that id, a new one if need be."""
-        session = self._by_id.setdefault(session_id, Session(self._max_history))
-        self._by_id.move_to_end(session_id)
-        if len(self._by_id) > self._max_sessions:
-            self._by_id.popitem(last=False)
+    def open(self, name: Name) -> MemorySession:
+        """See Sessions."""
+        session = self._by_name.setdefault(name, MemorySession(self._limits))
+        self._by_name.move_to_end(name)
+        session.used = time.monotonic()
+        self._forget()
         return session
 
-    def get(self, session_id: str) -> Session | None:
-        """The session of that id, if there is one."""
-        return self._by_id.get(session_id)
+    def get(self, name: Name) -> Summary | None:
+        """See Sessions."""
+        self._forget()
+        session = self._by_name.get(name)
+        return Summary(session.messages, session.updated) if session else None
 
-    def delete(self, session_id: str) -> bool:
-        """Forget a session; false if there was none."""
-        return self._by_id.pop(session_id, None) is not None
+    def delete(self, name: Name) -> bool:
+        """See Sessions."""
+        return self._by_name.pop(name, None) is not None
+
+    def _forget(self) -> None:
+        oldest = time.monotonic() - self._limits.max_session_age
+        while self._by_name:
+            first = next(iter(self._by_name.values()))
+            if len(self._by_name) <= self._limits.max_sessions and first.used > oldest:
+                return
+            self._by_name.popitem(last=False)
 
 
 def timestamp() -> str:

@@ -1,19 +1,24 @@
 """The Socket.IO side: `chat_stream` in; `chat_token`, then `chat_complete` or `chat_stream_error` out."""
 
 import uuid
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
+from itertools import chain
 from typing import Any
 
-import gevent  # type: ignore[import-untyped]  # gevent ships no types
+import gevent.event  # type: ignore[import-untyped]  # gevent ships no types
+from engineio.async_drivers.gevent import WebSocketWSGI  # type: ignore[import-untyped]
 from engineio.exceptions import SocketIsClosedError  # type: ignore[import-untyped]
 from engineio.payload import Payload  # type: ignore[import-untyped]
 from flask import Flask, request
-from flask_socketio import SocketIO  # type: ignore[import-untyped]
+from flask_socketio import ConnectionRefusedError, SocketIO  # type: ignore[import-untyped]
+from wsproto.utilities import RemoteProtocolError
 
 from reference_server.asks import Ask, BadAsk, read_ask
-from reference_server.generation import Event, generate
-from reference_server.provider import Provider
-from reference_server.sessions import Sessions
+from reference_server.auth import BadToken, read_user
+from reference_server.config import Config
+from reference_server.generation import Event, Replies
+from reference_server.sessions import Name
 
 PING_INTERVAL = 5  # whole seconds only: Engine.IO tells clients no fractions
 PING_TIMEOUT = 5
@@ -21,24 +26,62 @@ PING_CHECK_SECONDS = 0.25
 # A reply waits for its reader when so many packets are unsent. It bounds memory, and python-socketio
 # drops a polling response of more than 16 packets.
 MAX_UNSENT = 12
+MAX_REFUSALS = 1000  # unsent; a client that asks on and on and reads nothing is dropped
 MAX_RECEIVED = 256  # packets in one polling request; beyond its limit Engine.IO drops them unanswered
 
 
-def add_socket_api(app: Flask, provider: Provider, sessions: Sessions, origins: tuple[str, ...]) -> None:
-    """Serve Socket.IO in the application, for pages of its own origin and of these."""
+def add_socket_api(app: Flask, config: Config, replies: Replies, worker: int) -> None:
+    """Serve Socket.IO in the application, for pages of its own origin and of the allowed ones."""
     Payload.max_decode_packets = MAX_RECEIVED
+    origins = config.allowed_origins
     socketio = SocketIO(
         app,
         async_mode="gevent",
         cors_allowed_origins="*" if "*" in origins else list(origins) or None,
+        message_queue=config.redis_url or None,  # lets other processes emit to this one's sockets
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
         http_compression=False,
     )
-    chat = SocketChat(socketio, provider, sessions)
+    engine = socketio.server.eio
+    generate_id = engine.generate_id
+    engine._async = {**engine._async, "websocket": WebSocket}
+    engine.generate_id = lambda: f"{worker}-{generate_id()}"  # tells the balancer whose socket it is
+    chat = SocketChat(socketio, config, replies)
     socketio.on_event("connect", chat.connect)
     socketio.on_event("disconnect", chat.disconnect)
     socketio.on_event("chat_stream", chat.chat_stream)
+
+
+class Bell(gevent.event.Event):  # type: ignore[misc]  # gevent ships no types
+    """Tells of a message, and lets those before it be handled first: else a flood is all read, and fills the memory."""
+
+    def set(self) -> None:
+        """See Event.set."""
+        gevent.sleep(0)  # before: simple-websocket sets it and then notes that the connection has ended
+        super().set()
+
+
+class WebSocket(WebSocketWSGI):  # type: ignore[misc]  # Engine.IO ships no types
+    """Engine.IO's WebSocket, which by itself collects a message of any size before it looks at it."""
+
+    def __init__(self, handler: Any, server: Any) -> None:
+        super().__init__(handler, server)
+        self.server_args.update(max_message_size=server.max_http_buffer_size, event_class=Bell)
+
+    @property
+    def _sock(self) -> Any:
+        """The socket, for Engine.IO to set the time after which a silent client has gone."""
+        return self.ws.sock
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        """Serve it, or refuse a request for one that is not well-formed."""
+        try:
+            pieces: Iterable[bytes] = super().__call__(environ, start_response)
+            return pieces
+        except RemoteProtocolError:
+            start_response("400 BAD REQUEST", [("Content-Type", "application/json")])
+            return [b'{"error": "This is no request for a WebSocket."}']
 
 
 class SocketChat:
@@ -48,43 +91,53 @@ class SocketChat:
     that comes meanwhile is refused with one `chat_stream_error`.
     """
 
-    def __init__(self, socketio: SocketIO, provider: Provider, sessions: Sessions) -> None:
+    def __init__(self, socketio: SocketIO, config: Config, replies: Replies) -> None:
         self._socketio = socketio
-        self._provider = provider
-        self._sessions = sessions
-        self._private_sessions: dict[str, str] = {}  # by socket: for asks that name no session
+        self._config = config
+        self._all_replies = replies
+        self._names: dict[str, Name] = {}  # by socket: the user, and the session of asks that name none
         self._replies: dict[str, gevent.Greenlet] = {}  # by socket
         gevent.spawn(self._watch_pings)
 
     def connect(self, auth: object = None) -> None:
-        """A socket has connected."""
-        self._private_sessions[_sid()] = uuid.uuid4().hex
+        """A socket has connected, with a JWT as `auth.token` or in its `Authorization` header, or with none."""
+        token = auth.get("token") if isinstance(auth, dict) else None
+        header = f"Bearer {token}" if token else request.headers.get("Authorization")
+        try:
+            user = read_user(header, self._config.jwt_secret)
+        except BadToken as error:
+            raise ConnectionRefusedError(str(error)) from None
+        self._names[_sid()] = Name(user, uuid.uuid4().hex)
 
     def disconnect(self, reason: object = None) -> None:
         """A socket has gone, with or without a goodbye: stop its reply."""
         sid = _sid()
-        self._private_sessions.pop(sid, None)
+        self._names.pop(sid, None)
         if reply := self._replies.pop(sid, None):
             reply.kill(block=False)
 
     def chat_stream(self, *args: object) -> None:
         """Start a reply, or say why not. Clients can send any number of arguments of any kind."""
         sid = _sid()
-        if sid not in self._private_sessions:
+        if sid not in self._names:
             return  # it has gone while its ask waited for its turn
         try:
-            ask = read_ask(args[0] if args else None)
+            ask = read_ask(args[0] if args else None, self._config.max_message_chars)
             if sid in self._replies:
                 raise BadAsk("A reply is still running on this connection. Ask again when it has ended.")
         except BadAsk as error:
             self._emit(sid, {"error": str(error)})
+            with suppress(KeyError):
+                if (engine_socket := self._engine_socket(sid)).queue.qsize() > MAX_REFUSALS:
+                    engine_socket.close(wait=False, abort=True)
             return
         self._replies[sid] = gevent.spawn(self._reply, sid, ask)
 
     def _reply(self, sid: str, ask: Ask) -> None:
-        session_id = ask.session_id or self._private_sessions[sid]
-        with closing(generate(self._provider, self._sessions, session_id, ask.message)) as events:
-            for event in events:
+        name = self._names[sid]
+        name = Name(name.user, ask.session_id or name.session_id)
+        with closing(self._all_replies.generate(name, ask.message)) as reply:
+            for event in chain.from_iterable(reply):
                 self._wait_for_reader(sid)
                 if "token" not in event:
                     self._replies.pop(sid, None)  # first: the client may ask again at once
@@ -92,7 +145,7 @@ class SocketChat:
 
     def _emit(self, sid: str, event: Event) -> None:
         name = "chat_token" if "token" in event else "chat_complete" if "done" in event else "chat_stream_error"
-        self._socketio.emit(name, event, to=sid)
+        self._socketio.emit(name, event, to=sid, ignore_queue=True)  # the socket is one of this process
 
     def _wait_for_reader(self, sid: str) -> None:
         with suppress(KeyError):  # the socket has gone: its disconnect ends this greenlet

@@ -11,12 +11,15 @@ from typing import Any, TypeVar
 from conformance.suite.pacer import STREAM, WINDOW
 from conformance.suite.provider import Provider
 from conformance.suite.reasons import NotApplicable, NotTestable
+from conformance.suite.recording import Recording
 from conformance.suite.run import Run
 from conformance.suite.streams import SocketStream, SseStream, Stream
+from harness.evidence import Evidence
 from harness.http import NO_ANSWER, Deadlines, Exchange, Request
 from harness.net import Connection
 from harness.protocol.findings import Check, Finding, Unjudged, Violation
 from harness.protocol.transcript import End, Transcript, Transport
+from harness.redaction import redacted
 from harness.socketio import NotConnected, SocketClient
 from harness.trace import screen
 from harness.verdicts import Record, Verdict
@@ -38,7 +41,12 @@ class Case:
     ids: tuple[str, ...]
     source: str | None
     records: list[Record] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+    recording: Recording = field(init=False)
     _open: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.recording = Recording(wanted=self.run.settings.report_html is not None)
 
     # -- asking
 
@@ -83,6 +91,7 @@ class Case:
                 receive_buffer,
             )
             exchange.transcript.case = case
+            self.recording.ask(exchange.transcript)
             self._open.append(exchange.close)
             return SseStream(exchange.start())
         client = socket or await self.connect(over, source)
@@ -91,6 +100,7 @@ class Case:
         except NotConnected as error:
             raise NotTestable(f"the socket was lost: {error}") from error
         transcript.case = case
+        self.recording.ask(transcript)
         return SocketStream(client, transcript, (deadlines or self.run.pacer.deadlines).silence, owned=socket is None)
 
     async def ask(self, text: str = "Please say hello.", **how: Any) -> Transcript:
@@ -123,6 +133,7 @@ class Case:
         exchange = Exchange(self.run.target, request, source or self.source, deadlines or self.run.pacer.deadlines)
         self._open.append(exchange.close)
         answer = await exchange.start().finish()
+        self.recording.ask(answer)
         self.run.pacer.note(answer)
         return answer
 
@@ -190,6 +201,7 @@ class Case:
             for finding in findings:
                 self._keep(finding, transcript)
             if not findings:
+                self.recording.keeps(transcript, one.id)
                 self._record(one.id, Verdict.PASSED)
 
     def holds(
@@ -203,6 +215,7 @@ class Case:
     ) -> bool:
         """Keep a plain finding. Gives `kept` back. `measured`: what was seen is worth reporting where kept, too."""
         if kept:
+            self.recording.keeps(transcript, requirement_id)
             self._record(requirement_id, Verdict.PASSED, seen if measured else "")
         else:
             self._keep(Violation(requirement_id, seen, expected), transcript)
@@ -218,17 +231,18 @@ class Case:
         Each check must pass in one of `TRIES` attempts.
         """
         failed: dict[int, tuple[list[Finding], Transcript]] = {}
-        passed: dict[int, str] = {}  # by the check's place in its attempt: several may speak for one row
+        passed: dict[int, tuple[str, Transcript]] = {}  # by the check's place: several may speak for one row
         for _ in range(TRIES):
             transcript, checks = await attempt()
             for place, one in enumerate(checks):
                 if findings := one(transcript):
                     failed[place] = (findings, transcript)
                 else:
-                    passed[place] = one.id
+                    passed[place] = (one.id, transcript)
             if not failed.keys() - passed.keys():
                 break
-        for requirement_id in passed.values():
+        for requirement_id, transcript in passed.values():
+            self.recording.keeps(transcript, requirement_id)
             self._record(requirement_id, Verdict.PASSED)
         for place in failed.keys() - passed.keys():
             findings, transcript = failed[place]
@@ -237,8 +251,10 @@ class Case:
 
     def _keep(self, finding: Finding, transcript: Transcript | None) -> None:
         if isinstance(finding, Unjudged):
+            self.recording.keeps(transcript, finding.id)
             self._record(finding.id, Verdict.NOT_TESTABLE, finding.why, weak=True)
         else:
+            self.recording.violates(transcript, finding.id, finding.at)
             shown = screen(self.run.contract[finding.id], finding, transcript)
             self._record(finding.id, Verdict.VIOLATED, finding.seen, finding.expected, shown)
 
@@ -254,24 +270,28 @@ class Case:
         if requirement_id not in self.ids:
             raise LookupError(f"{self.name} judges {requirement_id}, which it does not name")
         if self.run.applies(requirement_id):
+            seen, expected = redacted(seen), redacted(expected)
             self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name, weak))
 
     def blame(self, why: str, details: str) -> None:
         """Say that the suite itself failed."""
+        why, details = redacted(why), redacted(details)
         shown = f"harness error in {self.name}: {why}\n{details}"
         self.records.append(Record(self.ids[0], Verdict.HARNESS_ERROR, why, screen=shown, test=self.name))
 
     def close_records(self, verdict: Verdict, why: str) -> None:
         """Give the rows that the test did not come to a verdict."""
+        why = redacted(why)
         judged = {record.id for record in self.records}
         for requirement_id in self.ids:
             if requirement_id not in judged and self.run.applies(requirement_id):
                 self.records.append(Record(requirement_id, verdict, why, test=self.name))
 
     async def close(self) -> None:
-        """Hang up everything that the test left open."""
+        """Hang up everything that the test left open, and keep what its pictures need."""
         await asyncio.gather(*(close() for close in self._open), return_exceptions=True)
         self._open.clear()
+        self.evidence += await self.recording.gather(self.name, self.ids, self.run.provider, self.run.provider_name)
 
 
 async def _hang_up(connection: Connection) -> None:

@@ -8,6 +8,11 @@ import pytest
 
 from conformance.suite.case import Case
 from conformance.suite.marks import TestBody, When
+from harness.protocol.requirements import Contract, Profile
+from harness.protocol.transcript import Transport
+from harness.settings import Settings
+
+BEHIND = "behind"  # the fixture that says which provider is behind the server
 
 
 def body_of(item: pytest.Item) -> TestBody | None:
@@ -30,10 +35,35 @@ def ids_of(item: pytest.Item) -> list[str]:
 def parameters_of(item: pytest.Item) -> dict[str, Any]:
     """The values that a parametrised test was made with."""
     callspec = getattr(item, "callspec", None)
-    return dict(callspec.params) if callspec else {}
+    return {name: value for name, value in callspec.params.items() if name != BEHIND} if callspec else {}
+
+
+def provider_of(item: pytest.Item) -> str | None:
+    """The provider that a test is for, or None where it is run once."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get(BEHIND) if callspec else None
 
 
 def arguments_of(item: pytest.Item, case: Case) -> dict[str, Any]:
     """A test's arguments: its case and its parameters. No other fixtures, so that a test may begin before
     pytest comes to it."""
     return {"case": case, **parameters_of(item)}
+
+
+def uses_sockets(item: pytest.Item, contract: Contract) -> bool:
+    """Whether a test asks over Socket.IO."""
+    if parameters_of(item).get("transport", Transport.SSE) is not Transport.SSE:
+        return True
+    return any(Profile.SOCKETIO in contract[name].profiles for name in ids_of(item))
+
+
+def is_wanted(item: pytest.Item, settings: Settings, contract: Contract) -> bool:
+    """Whether a test says something of what this run is about."""
+    if settings.only and not settings.only & set(ids_of(item)):
+        return False
+    transport = parameters_of(item).get("transport", Transport.SSE)
+    if transport is not Transport.SSE and Profile.SOCKETIO not in settings.profiles:
+        return False
+    rows = [contract[name] for name in ids_of(item)]
+    declared = [row for row in rows if set(row.profiles) <= settings.profiles]
+    return any(settings.has_provider or not row.needs_provider for row in declared)

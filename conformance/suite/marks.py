@@ -1,4 +1,9 @@
-"""How a test says which requirements it judges, over which transports, and when it runs."""
+"""How a test says which requirements it judges, over which transports, and beside what it may run.
+
+A server that serves side by side is asked so (`Run.side_by_side`): first the tests that may share it, then those
+that time what they see, a few at once, then those that must be alone. All others are asked by one test after the
+other, so that a server's slowness or its mixing of clients is heard only in the rows that are about it.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +17,30 @@ import pytest
 from harness.protocol.transcript import Transport
 
 TestBody = Callable[..., Awaitable[None]]
+ALONE_GROUPS = ("INT", "PERF")  # a server that cancels a stranger's reply, or is slow, must fail there alone
 
 
 class When(Enum):
     """When a test runs. Those that mostly wait run beside the others, so that a run takes a minute."""
 
-    IN_TURN = "in turn"
+    IN_TURN = "beside others that make no claims about time"
+    QUIET = "beside others that watch the time, which put hardly any load on a server"
+    ALONE = "with nothing beside it but tests that wait"
     FROM_THE_START = "from the start, beside all others"
-    AFTER_SOCKETS = "beside the tests that use no Socket.IO, which all others come before"
+    AFTER_SOCKETS = "beside all others; where a server mixes clients, beside those that use no Socket.IO"
 
 
-def requirement(*ids: str, when: When = When.IN_TURN) -> Callable[[TestBody], Callable[..., None]]:
+IN_THE_BACKGROUND = (When.FROM_THE_START, When.AFTER_SOCKETS)
+
+
+def requirement(*ids: str, when: When | None = None) -> Callable[[TestBody], Callable[..., None]]:
     """Name the rows that a test judges. Each named row needs at least one check in the test.
 
     The test is run by the suite on its own event loop, whatever plugins and modes for asyncio the user has:
     to pytest it is an ordinary function.
     """
+    if when is None:
+        when = When.ALONE if ids[0].startswith(ALONE_GROUPS) else When.IN_TURN
 
     def decorate(body: TestBody) -> Callable[..., None]:
         @functools.wraps(body)

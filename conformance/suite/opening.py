@@ -13,9 +13,19 @@ from harness.http import Exchange, Request
 from harness.net import Target
 from harness.protocol.findings import shown
 from harness.protocol.transcript import End, Transcript
+from harness.redaction import conceal
 from harness.servers import StartedServer, free_port, listens
 from harness.settings import Settings
 
+VARIABLES = {
+    "openai": "OPENAI_BASE_URL",
+    "gemini": "GOOGLE_GEMINI_BASE_URL",
+    "local": "LOCAL_LLM_URL",
+}
+# a local server answers OpenAI's paths too; with a key in the request the two cannot be told apart
+DIALECTS = {"openai": ("openai",), "gemini": ("gemini",), "local": ("local", "openai")}
+NOBODY = "http://127.0.0.1:1/v1"
+STILL_COMING = 2.0  # seconds since the last bytes
 PROVIDER_TIMEOUT = 10.0  # seconds; well over the 5 that INT-02 leaves, so that the two are told apart
 
 
@@ -31,33 +41,50 @@ class Scene:
     server: StartedServer | None = None
     key: str = ""
 
+    def listening(self, settings: Settings) -> Scene:
+        """The same, once a server that was started listens.
 
-def set_up(settings: Settings, resources: ExitStack) -> Scene:
-    """Start what the settings want started; `resources` stops it.
+        Raises:
+            ChatproofError: it ends, or does not listen in time.
+        """
+        if not self.server:
+            return self
+        self.server.wait(settings.start_timeout)
+        # the base URL's host and path are the user's to choose; only the address family is known from listening
+        host = self.server.target.host
+        return replace(self, target=replace(self.target, host=host))
+
+
+def set_up(settings: Settings, provider: str, port: int | None, resources: ExitStack) -> Scene:
+    """Start what the settings want started; `resources` stops it. `port`: the server's, else a free one.
 
     Raises:
         ChatproofError: something cannot be started.
     """
+    conceal((settings.jwt_secret, settings.jwt_expired, *settings.jwt_tokens))
     base = Target.parse(settings.base_url) if settings.base_url else None
     fakes_url = settings.provider_url
     if not settings.start:
         assert base is not None  # the settings saw to it
         return Scene(base, fakes_url)
-    port = base.port if base else free_port()
-    if base and listens("127.0.0.1", port):
+    if port and listens("127.0.0.1", port):
         advice = "stop what listens there, or leave --base-url out and a free port is taken"
         raise ChatproofError(f"--start: port {port} is in use already; {advice}")
+    port = port or free_port()
     if not fakes_url:
         fakes_url = resources.enter_context(start_fakes()).url
     key = f"sk-chatproof-{secrets.token_hex(12)}"
-    server = StartedServer.start(settings.start, environment(fakes_url, key, settings), port, settings.start_timeout)
+    conceal((key,))
+    variables = environment(fakes_url, provider, key, settings)
+    if provider == "local" and not settings.declares_providers:
+        variables["OPENAI_BASE_URL"] = NOBODY  # else a server that knows OpenAI alone would seem to know this one too
+    server = StartedServer.launch(settings.start, variables, port)
     resources.callback(server.stop)
-    # the base URL's host and path are the user's to choose; only the address family is known from listening
-    target = server.target if base is None else replace(base, host=server.target.host)
+    target = server.target if base is None else replace(base, port=port)
     return Scene(target, fakes_url, server, key)
 
 
-def environment(fakes_url: str, key: str, settings: Settings) -> dict[str, str]:
+def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> dict[str, str]:
     """What a started server is told, by the names of the contract."""
     return {
         "OPENAI_API_KEY": key,
@@ -65,10 +92,10 @@ def environment(fakes_url: str, key: str, settings: Settings) -> dict[str, str]:
         "GEMINI_API_KEY": key,
         "GOOGLE_GEMINI_BASE_URL": fakes_url,
         "LOCAL_LLM_URL": fakes_url,
-        "LLM_PROVIDER": "openai",
+        "LLM_PROVIDER": provider,
         "PROVIDER_TIMEOUT": f"{settings.provider_timeout or PROVIDER_TIMEOUT:g}",
-        "JWT_SECRET": secrets.token_hex(32),
-        "ALLOWED_ORIGINS": "https://chat.example",
+        "JWT_SECRET": settings.jwt_secret or "",
+        "ALLOWED_ORIGINS": settings.allowed_origin,
     }
 
 
@@ -91,10 +118,22 @@ def why_unfit(exchange: Exchange) -> str:
     kind = reply.header("content-type") or "no Content-Type"
     if reply.status != 200:
         return f"{url} answers POST /api/chat/stream with status {reply.status} ({kind}): this is no chat server"
+    if is_endless(reply):
+        seen = f"{len(reply.tokens)} tokens in {reply.reads[-1].at - reply.asked_at:.0f} s, and still no end"
+        return f"{url} answers `Please say hello.` with {seen}: a reply that never ends cannot be judged"
     if has_stream(reply, kind):
         return ""
     seen = f"{kind} that holds no event: {shown(reply.body[:80])}"
     return f"{url} answers POST /api/chat/stream with {seen}; this is no chat server"
+
+
+def is_endless(reply: Transcript) -> bool:
+    """Given up while its tokens still came."""
+    if reply.terminal or not reply.tokens or reply.ended_at is None:
+        return False
+    return reply.end is End.TOO_LARGE or (
+        reply.end is End.TIMEOUT and reply.ended_at - reply.reads[-1].at < STILL_COMING
+    )
 
 
 def has_stream(reply: Transcript, kind: str) -> bool:

@@ -12,9 +12,9 @@ from conformance.suite.reasons import NotTestable
 from harness.http import Deadlines
 from harness.net import SourceAddresses
 from harness.protocol.transcript import End, Transcript
+from harness.settings import Settings
 
 STREAM, CHAT = "/api/chat/stream", "/api/chat"
-LIMITS = {STREAM: 30, CHAT: 60}  # requests a minute and address
 WINDOW = 61.0  # seconds after which a minute has surely passed
 WAITED_OUT_AT_MOST = 305.0  # seconds of a run that may go by in waiting for 429s to end
 SLOW_ASKS_AT_MOST = 6  # requests that may time out before the run loses its patience
@@ -25,7 +25,7 @@ IMPATIENT = 0.4  # of the silence allowed, from then on; enough for the slowest 
 class Pacer:
     """Keeps a run within the server's limits where it has one source address only, and within its own patience."""
 
-    silence: float
+    settings: Settings
     addresses: SourceAddresses
     keeps_limits: bool
     say: Callable[[str], None]
@@ -38,7 +38,11 @@ class Pacer:
     def deadlines(self) -> Deadlines:
         """How long a request may take. A server that let several time out is given less from then on, so that
         one that hangs does not make the run last for ever."""
-        silence = self.silence * (IMPATIENT if self._timeouts >= SLOW_ASKS_AT_MOST else 1.0)
+        silence = (
+            self.settings.silence
+            * self.settings.time_scale
+            * (IMPATIENT if self._timeouts >= SLOW_ASKS_AT_MOST else 1.0)
+        )
         return Deadlines(silence=silence, whole=silence * 6)
 
     def note(self, reply: Transcript) -> None:
@@ -48,7 +52,7 @@ class Pacer:
 
     async def pace(self, path: str, wait: bool = True) -> None:
         """Wait until another request to `path` is within the limits; `wait=False` only counts it."""
-        limit = LIMITS.get(path)
+        limit = {STREAM: self.settings.stream_limit, CHAT: self.settings.chat_limit}.get(path)
         if limit is None or self.addresses.available or not self.keeps_limits:
             return
         async with self._turn:

@@ -1,54 +1,97 @@
-"""The hooks that tie the suite to pytest: selection, order, running, verdicts."""
+"""The hooks that tie the suite to pytest: selection, order, running, and what came of it."""
 
 from __future__ import annotations
 
-import asyncio
 import signal
-import time
-import traceback
+from collections.abc import Generator
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
 
 from conformance.suite.case import Case
-from conformance.suite.items import arguments_of, body_of, ids_of, parameters_of, when_of
-from conformance.suite.marks import TestBody, When
-from conformance.suite.reasons import NotApplicable, NotTestable
-from conformance.suite.run import Run
-from fake_providers.client import FakesError
+from conformance.suite.items import (
+    BEHIND,
+    arguments_of,
+    body_of,
+    ids_of,
+    is_wanted,
+    provider_of,
+    uses_sockets,
+    when_of,
+)
+from conformance.suite.lanes import Lanes, Planned
+from conformance.suite.marks import When
+from conformance.suite.outcome import Outcome
+from conformance.suite.performing import perform
+from conformance.suite.reporting import attach, evidence_of, keep, records_of
+from harness.baseline import Baseline
+from harness.configuration import configured
 from harness.errors import ChatproofError
-from harness.protocol.requirements import Profile, contract
-from harness.protocol.transcript import Transport
-from harness.reports import as_json, remarks, table, verdict_line, write_json
-from harness.settings import DECLARABLE, Settings
-from harness.verdicts import ExitCode, Ledger, Overall, Record, Row, Verdict, overall
+from harness.protocol.requirements import contract
+from harness.reports import failure_text, unwritable
+from harness.settings import Settings
+from harness.verdicts import Row, Verdict
 
-RECORDS = "chatproof"  # the key of a test's records among its report's properties
-TEST_TIMEOUT = 240.0  # seconds; a test's own deadlines end it long before
 SILENT_WAIT = 3.0  # seconds of waiting after which the run says what it waits for
+OUTPUT = "chatproof"  # the key of what a worker of pytest-xdist sends at its end
+ORDER = list(When)
 
 
 class SuitePlugin:
-    """One for each pytest session."""
+    """One for each pytest session. Under pytest-xdist each worker has its own lanes and runs its tests in turn;
+    the controller has none, and puts together what they found."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.contract = contract()
-        self.ledger = Ledger(self.contract)
-        self.run: Run | None = None
-        self.error = ""
-        self.started = time.monotonic()
+        self.lanes: Lanes | None = None
+        self.outcome: Outcome | None = None
+        self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._cases: dict[str, Case] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._told: set[str] = set()
         self._items: list[pytest.Item] = []
         self._old_handler: Any = None
-        self._selected: list[str] = []  # the rows to report: those that a user's own -k or paths left in
+        self._is_open = self._has_begun = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What the options and the configuration file say. Raises ChatproofError."""
+        config = self.config
+        options = configured(vars(config.option), [config.invocation_params.dir, config.rootpath])
+        return Settings.read(options, self.contract)
+
+    def _new_outcome(self) -> Outcome:
+        try:
+            settings = self.settings
+            return Outcome(settings, self.contract, Baseline.read(settings.baseline, self.contract))
+        except ChatproofError as error:
+            raise pytest.UsageError(f"chatproof: {error}") from error
 
     # -- what is run
 
     @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self) -> None:
+        """Where other processes run the tests, see at once that the settings make sense."""
+        if self.config.pluginmanager.has_plugin("dsession"):
+            self.outcome = self._new_outcome()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Make a test of rows that need the provider for each provider."""
+        if BEHIND not in metafunc.fixturenames:
+            return
+        try:
+            providers = self.settings.providers
+        except ChatproofError:
+            return  # told once, after collection
+        names = [name for marker in metafunc.definition.iter_markers("requirement") for name in marker.args]
+        if len(providers) > 1 and any(name in self.contract and self.contract[name].needs_provider for name in names):
+            metafunc.parametrize(BEHIND, providers, indirect=True)
+
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Check every id, leave out what does not apply, and put waiting tests where they wait best."""
+        """Check every id, and leave out what does not apply."""
         ours = [item for item in items if body_of(item)]
         for item in ours:
             if unknown := [name for name in ids_of(item) if name not in self.contract]:
@@ -57,109 +100,98 @@ class SuitePlugin:
                 raise pytest.UsageError(f"{item.nodeid}: names no requirement")
         if not ours or config.option.collectonly:
             return
-        try:
-            settings = Settings.read(vars(config.option), self.contract)
-        except ChatproofError as error:
-            raise pytest.UsageError(f"chatproof: {error}") from error
-        self.run = Run(settings, self.contract, self._say)
+        self.outcome = self._new_outcome()
+        settings = self.settings
+        share = (0, 1)
+        if self.worker is not None:
+            share = (int(self.worker["workerid"].removeprefix("gw")), int(self.worker["workercount"]))
+        # a worker that takes a dead one's place has a number of its own
+        self.lanes = Lanes(settings, self.contract, self._say, (share[0] % share[1], share[1]))
         tested = {name for item in ours for name in ids_of(item)}
-        self._selected = [
-            name for name in settings.selected(self.contract) if name in tested or not self._is_declarable(name)
-        ]
-        kept = [item for item in ours if self._is_wanted(item, settings)]
+        self.outcome.selected = [name for name in settings.selected(self.contract) if name in tested]
+        self.outcome.facts = [run.facts for run in self.lanes.runs]
+        kept = [item for item in ours if is_wanted(item, settings, self.contract)]
         left_out = [item for item in ours if item not in kept]
-        kept.sort(key=self._turn)
+        kept.sort(key=lambda item: ORDER.index(when_of(item)))
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in ours] + kept
         self._items = kept
 
-    def _turn(self, item: pytest.Item) -> int:
-        """In which part of the run a test is waited for. Replies that go on in the background must not be heard
-        by tests of Socket.IO: a server that sends them to everybody is to be caught by SIO-06 alone."""
-        if when_of(item) is When.FROM_THE_START:
-            return 3
-        if when_of(item) is When.AFTER_SOCKETS:
-            return 2
-        return 0 if self._uses_sockets(item) else 1
-
-    def _uses_sockets(self, item: pytest.Item) -> bool:
-        if parameters_of(item).get("transport", Transport.SSE) is not Transport.SSE:
-            return True
-        return any(Profile.SOCKETIO in self.contract[name].profiles for name in ids_of(item))
-
-    def _is_declarable(self, name: str) -> bool:
-        return set(self.contract[name].profiles) <= set(DECLARABLE)
-
-    def _is_wanted(self, item: pytest.Item, settings: Settings) -> bool:
-        if settings.only and not settings.only & set(ids_of(item)):
-            return False
-        transport = parameters_of(item).get("transport", Transport.SSE)
-        if transport is not Transport.SSE and Profile.SOCKETIO not in settings.profiles:
-            return False
-        rows = [self.contract[name] for name in ids_of(item)]
-        declared = [row for row in rows if set(row.profiles) <= settings.profiles]
-        return any(settings.has_provider or not row.needs_provider for row in declared)
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Open the run before the first test. Where there is nothing to judge, no test is run."""
-        if self.run is None or not self._items or session.testsfailed:
+        if self.lanes is None or self.outcome is None or not self._items or session.testsfailed:
             return None
         self._old_handler = signal.signal(signal.SIGTERM, _interrupt)
-        try:
-            self.run.open()
-        except (ChatproofError, FakesError) as error:
-            self.error = str(error)
-        else:
-            self.error = ""
-        return True if self.error or self.run.unfit else None
+        self.outcome.error = unwritable(self.settings)
+        if not self.outcome.error:
+            try:
+                self.lanes.open()
+                self._is_open = True
+            except ChatproofError as error:
+                self.outcome.error = str(error)
+        if self.worker is not None:
+            return None  # the controller wants an answer for each test
+        return True if self.outcome.error or self.outcome.unfit else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-        """Run a test of the suite."""
+        """Run a test of the suite, or wait for it where it has begun."""
         body = body_of(pyfuncitem)
-        if body is None or self.run is None:
+        if body is None or self.lanes is None or self.outcome is None:
             return None
-        if not self._tasks:
-            self._begin(When.FROM_THE_START)
-        if self._turn(pyfuncitem) > 0:
-            self._begin(When.AFTER_SOCKETS)
+        if reason := self._why_not(pyfuncitem):
+            pytest.skip(reason)
+        if self.worker is None and not self._has_begun:
+            self._begin_all(self.lanes)
         case = self.case(pyfuncitem)
         try:
-            if pyfuncitem.nodeid in self._tasks:
-                self.run.do(self._await(pyfuncitem.nodeid))
+            if self.worker is None:
+                self.lanes.do(self.lanes.ended(pyfuncitem.nodeid, SILENT_WAIT))
             else:
-                self.run.do(_perform(case, body, arguments_of(pyfuncitem, case)))
+                self.lanes.do(perform(case, body, arguments_of(pyfuncitem, case)))
         finally:
-            pyfuncitem.user_properties.append((RECORDS, [record.to_json() for record in case.records]))
-        if self.run.stopped:
-            pyfuncitem.session.shouldstop = self.run.stopped
+            keep(pyfuncitem, case)
+            self._told.add(pyfuncitem.nodeid)
+        if self.lanes.stopped and self.worker is None:
+            pyfuncitem.session.shouldstop = self.lanes.stopped
         self._tell(case)
         return True
 
+    def can_ask(self, item: pytest.Item) -> bool:
+        """Whether there is a server for a test."""
+        return self.lanes is not None and not self._why_not(item)
+
+    def _why_not(self, item: pytest.Item) -> str:
+        assert self.lanes is not None
+        assert self.outcome is not None
+        if not self._is_open:
+            return self.outcome.error or "a part of the suite could not be collected"
+        run = self.lanes[provider_of(item)]
+        if reason := self.outcome.unfit or run.facts.unfit or run.facts.set_aside:
+            return reason
+        reasons = [run.why_not(name) for name in ids_of(item)]
+        return reasons[0] if all(reasons) else ""
+
     def case(self, item: pytest.Item) -> Case:
         """The case of a test, the same for its fixtures, its body and its report."""
-        assert self.run is not None
         if item.nodeid not in self._cases:
-            source = self.run.pacer.addresses.fresh()
-            self._cases[item.nodeid] = Case(self.run, item.nodeid, tuple(ids_of(item)), source)
+            assert self.lanes is not None
+            run = self.lanes[provider_of(item)]
+            self._cases[item.nodeid] = Case(run, item.nodeid, tuple(ids_of(item)), run.pacer.addresses.fresh())
         return self._cases[item.nodeid]
 
-    def _begin(self, when: When) -> None:
-        assert self.run is not None
+    def _begin_all(self, lanes: Lanes) -> None:
+        planned = []
         for item in self._items:
-            body = body_of(item)
-            if body and when_of(item) is when and item.nodeid not in self._tasks:
+            body, run = body_of(item), lanes[provider_of(item)]
+            if body and not self._why_not(item):
                 case = self.case(item)
-                self._tasks[item.nodeid] = self.run.begin(_perform(case, body, arguments_of(item, case)))
-
-    async def _await(self, name: str) -> None:
-        task = self._tasks[name]
-        done, _ = await asyncio.wait([task], timeout=SILENT_WAIT)
-        if not done:
-            waiting = [key.rpartition("::")[2] for key, one in self._tasks.items() if not one.done()]
-            self._say(f"waiting for {', '.join(waiting)} …")
-        await task
+                work = partial(perform, case, body, arguments_of(item, case))
+                sockets = uses_sockets(item, self.contract)
+                planned.append(Planned(item.nodeid, run, when_of(item), sockets, work))
+        lanes.begin(planned)
+        self._has_begun = True
 
     def _say(self, text: str) -> None:
         if reporter := self.config.pluginmanager.get_plugin("terminalreporter"):
@@ -167,116 +199,71 @@ class SuitePlugin:
             reporter.write_line(f"chatproof: {text}")
 
     def _tell(self, case: Case) -> None:
-        assert self.run is not None
-        strict = self.run.settings.strict
-        rows = [Row(self.contract[record.id], record.verdict) for record in case.records]
+        assert self.outcome is not None
+        strict, baseline = self.settings.strict, self.outcome.baseline
+        rows = baseline.applied(Row(self.contract[one.id], one.verdict, provider=one.provider) for one in case.records)
         bad = [
             record
             for record, row in zip(case.records, rows, strict=True)
             if (row.gates(strict) and not record.weak) or record.verdict is Verdict.HARNESS_ERROR
         ]
         if bad:
-            text = "\n".join(record.screen or f"{record.id} {record.verdict}: {record.seen}" for record in bad)
-            pytest.fail(text, pytrace=False)
+            pytest.fail(failure_text(bad), pytrace=False)
         if not case.records or all(record.verdict is Verdict.NOT_APPLICABLE for record in case.records):
-            pytest.skip(self.run.no_provider)
+            pytest.skip(case.run.no_provider)
 
     # -- what came of it
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Send along what a test found."""
+        report = yield
+        attach(item, report)
+        return report
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect a test's records, also from another process."""
-        if report.when == "call":
-            for key, value in report.user_properties:
-                if key == RECORDS and isinstance(value, list):
-                    self.ledger.add(Record.from_json(record) for record in value)
+        """Collect what a test found, also from another process."""
+        if self.outcome:
+            self.outcome.add(records_of(report), evidence_of(report))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: Any) -> None:
+        """Collect what a process knows that ran some of the tests. What one knew that died is lost."""
+        if self.outcome and error:
+            self.outcome.error = f"a worker process died ({error}); what it had found is not known"
+        if self.outcome and OUTPUT in (getattr(node, "workeroutput", None) or {}):
+            self.outcome.merge(node.workeroutput[OUTPUT])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Close the run, write the report, and set the exit code."""
-        if self.run is None:
-            return
-        self.run.close()
+        """Close the run, write the reports, and set the exit code."""
+        if self.lanes:
+            if not self.lanes.stopped and exitstatus == pytest.ExitCode.INTERRUPTED and self.outcome:
+                self.outcome.error = self.outcome.error or "the run was interrupted"
+            over = [case for name, case in self._cases.items() if self.lanes.has_ended(name) and name not in self._told]
+            self.lanes.close()
+            if self.outcome:
+                for case in over:  # pytest stopped before it came to them
+                    self.outcome.add(case.records, case.evidence)
         if self._old_handler is not None:
             signal.signal(signal.SIGTERM, self._old_handler)
-        if exitstatus == pytest.ExitCode.INTERRUPTED and not self.run.stopped:
-            self.error = "the run was interrupted"
-        if not self._items and self.run.settings.only:
-            self.error = f"none of {', '.join(sorted(self.run.settings.only))} applies to this run"
-        rows, verdict = self.rows(), self.verdict()
-        if path := self.run.settings.report_json:
-            try:
-                write_json(path, as_json(self.run.url, rows, verdict, self.run.provider_name))
-            except ChatproofError as error:
-                self.error = self.error or str(error)
-                verdict = Overall.ERROR
+        outcome = self.outcome
+        if outcome is None:
+            return
+        if self.worker is not None:
+            self.config.workeroutput[OUTPUT] = outcome.to_json()  # type: ignore[attr-defined]  # xdist's
+            return
+        if self.lanes and not self._items and self.settings.only:
+            outcome.error = f"none of {', '.join(sorted(self.settings.only))} applies to this run"
         if exitstatus in (0, 1, 2, 5):  # not where pytest itself was misused or is broken
-            codes = {Overall.PASS: ExitCode.PASS, Overall.FAIL: ExitCode.FAIL, Overall.ERROR: ExitCode.ERROR}
-            session.exitstatus = codes[verdict]
-
-    def rows(self) -> list[Row]:
-        """All selected rows with their verdicts."""
-        assert self.run is not None
-        run = self.run
-        return self.ledger.rows(self._selected, lambda row: run.absent(row.id))
-
-    def verdict(self) -> Overall:
-        """The verdict on the run."""
-        assert self.run is not None
-        return Overall.ERROR if self.error else overall(self.rows(), self.run.settings.strict)
+            session.exitstatus = outcome.finish()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the table, the remarks and the verdict."""
-        run = self.run
-        if run is None:
-            return
-        write = terminalreporter.write_line
-        terminalreporter.ensure_newline()
-        if self.error and not self.ledger.records:
-            write(f"chatproof: ERROR {self.error}", red=True)
-            return
-        if run.unfit:
-            write(f"chatproof: FAIL {run.unfit}", red=True)
-            return
-        rows, verdict = self.rows(), self.verdict()
-        terminalreporter.section("chatproof", sep="=")
-        for line in table(self.contract, rows):
-            write(line)
-        write("")
-        for line in remarks(rows):
-            write(line)
-        if self.error:
-            write(f"chatproof: ERROR {self.error}", red=True, bold=True)
-            return
-        seconds = time.monotonic() - self.started
-        color = {Overall.PASS: "green", Overall.FAIL: "red", Overall.ERROR: "red"}[verdict]
-        write(verdict_line(run.url, rows, verdict, run.settings.strict, seconds), **{color: True, "bold": True})
+        if self.outcome and self.worker is None:
+            self.outcome.show(terminalreporter)
 
 
 def _interrupt(number: int, frame: object) -> None:
     """SIGTERM ends a run as Ctrl-C does, so that nothing that it started outlives it."""
     raise KeyboardInterrupt
-
-
-async def _perform(case: Case, body: TestBody, arguments: dict[str, Any]) -> None:
-    """Run a test's body, and give every row that it names a verdict."""
-    if case.run.stopped:  # there is nobody left to ask
-        case.close_records(Verdict.NOT_TESTABLE, case.run.stopped)
-        return
-    try:
-        async with asyncio.timeout(TEST_TIMEOUT):
-            await body(**arguments)
-        case.close_records(Verdict.HARNESS_ERROR, "the test made no check of this row")
-    except NotApplicable as reason:
-        case.close_records(Verdict.NOT_APPLICABLE, str(reason))
-    except NotTestable as reason:
-        case.close_records(Verdict.NOT_TESTABLE, str(reason))
-    except TimeoutError:
-        case.close_records(Verdict.NOT_TESTABLE, f"the test was not over after {TEST_TIMEOUT:g} s")
-    except Exception as error:  # the suite's own fault must never look like the server's
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        why = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
-        case.close_records(Verdict.HARNESS_ERROR, why)
-        case.blame(why, traceback.format_exc())
-    finally:
-        await case.close()
-        case.run.look_after_server(case.name.rpartition("::")[2])

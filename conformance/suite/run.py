@@ -1,16 +1,15 @@
-"""One run of the suite against one server: what is known of it, and what is judged."""
+"""The suite against one server with one provider behind it: what is known of it, and what is judged."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, TypeVar
 
-from conformance.suite.opening import PROVIDER_TIMEOUT, Scene, first_ask, set_up, why_unfit
+from conformance.suite.facts import Facts
+from conformance.suite.opening import DIALECTS, PROVIDER_TIMEOUT, VARIABLES, Scene, first_ask, set_up, why_unfit
 from conformance.suite.pacer import STREAM, WINDOW, Pacer
 from conformance.suite.provider import Provider
 from fake_providers.client import Fakes, FakesError
@@ -20,72 +19,105 @@ from harness.net import SourceAddresses, Target
 from harness.protocol.requirements import Contract, Profile
 from harness.protocol.transcript import Transcript
 from harness.settings import Settings
-from harness.verdicts import Record, Verdict
+from harness.verdicts import Record
 
-T = TypeVar("T")
-NO_FAKES = "needs the fake providers behind the server (--start, or --provider-url)"
+TRIED = 2.0  # seconds
 
 
 @dataclass(slots=True)
 class Run:
-    """The server under test and everything around it. Use `open` and `close`.
+    """A server under test and everything around it. Use `launch`, then `look`, then `close`.
 
-    `unfit` says why there is no chat server at all; `stopped` why no more tests are run.
+    `share`: which part of the source addresses is this process's, of how many. `side_by_side`: whether the
+    server was seen to serve several clients at once and to keep them apart.
     """
 
     settings: Settings
     contract: Contract
     say: Callable[[str], None]
+    facts: Facts
+    share: tuple[int, int] = (0, 1)
     scene: Scene = field(default_factory=lambda: Scene(Target("http", "127.0.0.1", 0)))
     pacer: Pacer = field(init=False)
     provider: Provider | None = None
-    no_provider: str = NO_FAKES
-    provider_missing: bool = False
     completes: bool = True
-    unfit: str = ""
-    stopped: str = ""
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
-    _resources: ExitStack = field(default_factory=ExitStack)
+    side_by_side: bool = False
+    resources: ExitStack = field(default_factory=ExitStack)
     _numbers: count[int] = field(default_factory=lambda: count(1))
     _name: str = field(default_factory=lambda: secrets.token_hex(3))
 
-    def open(self) -> None:
-        """Start or find the server and the fakes, and see whether there is a chat server at all.
+    def launch(self, port: int | None) -> None:
+        """Start or find the server and the fakes; `look` waits for them. `port`: the one to use, else a free one.
 
         Raises:
-            ChatproofError: there is nothing to judge; the text is one line.
+            ChatproofError: something cannot be started; the text is one line.
         """
-        self.scene = set_up(self.settings, self._resources)
-        addresses = SourceAddresses.towards(self.target)
+        self.scene = set_up(self.settings, self.facts.name, port, self.resources)
+
+    def arrive(self) -> None:
+        """Wait until the server listens.
+
+        Raises:
+            ChatproofError: it does not; the text is one line.
+        """
+        self.scene = self.scene.listening(self.settings)
+        self.facts.url = self.url
+        addresses = SourceAddresses.towards(self.target, self.share)
         keeps_limits = Profile.LIMITS in self.settings.profiles
-        self.pacer = Pacer(self.settings.silence, addresses, keeps_limits, self.say)
+        if self.share[1] > 1 and not addresses.available and keeps_limits:
+            raise ChatproofError(
+                f"-n: there is one source address only towards {self.target.url}, so that its limits count all "
+                "workers as one client; leave -n out, or `limits` out of the profiles"
+            )
+        if self.share[1] > 1 and self.settings.provider_url:
+            raise ChatproofError(
+                "-n: --provider-url names fakes that all workers would share, while a test may have them refuse "
+                "connections; leave -n out, or have the server started (--start), which gives each worker its own"
+            )
+        self.pacer = Pacer(self.settings, addresses, keeps_limits, self.say)
         if keeps_limits and not addresses.available:
             self.say(
                 f"there is one source address only towards {self.target.url}: the run keeps within the limits, and a "
                 "whole one takes about 20 minutes; --only and --profile make it shorter"
             )
-        self.do(self._look(self.scene.fakes_url))
 
-    async def _look(self, fakes_url: str | None) -> None:
-        if fakes_url:
-            fakes = Fakes(fakes_url)
-            self._resources.callback(lambda: self.do(fakes.aclose()))
-            self.provider = Provider(fakes)
+    async def look(self) -> None:
+        """See whether there is a chat server at all, and whether it asks the fakes.
+
+        Raises:
+            ChatproofError: nobody answers, so there is nothing to judge.
+        """
+        if url := self.scene.fakes_url:
+            self.provider = Provider(Fakes(url))
             try:
                 await self.provider.open()
             except FakesError as error:
                 raise ChatproofError(f"--provider-url: {error}") from error
         reply = await self._first_reply()
-        if self.provider and not self.unfit and not await self.provider.asked(reply):
-            self.no_provider = (
-                f"the server answered without asking the fake providers at {fakes_url}: does it use OPENAI_BASE_URL?"
-            )
-            self.provider, self.provider_missing = None, True
+        if self.provider and not self.facts.unfit:
+            await self._know_provider(reply, self.provider)
+        self.facts.has_provider = self.provider is not None
+
+    async def _know_provider(self, reply: Transcript, provider: Provider) -> None:
+        """See that the server asks the fakes, and as the provider that it was told to use."""
+        # the reply is over: where a provider was only tried, its request is there by now, or never comes
+        await provider.asked(reply, *([] if self.settings.declares_providers else [TRIED]))
+        entries, name = await provider.entries(reply), self.facts.name
+        if any(entry.provider in DIALECTS[name] for entry in entries):
+            return
+        if entries:
+            why = f"asked its provider as {entries[0].provider}, not as {name}: does it use LLM_PROVIDER={name}?"
+        else:
+            why = f"answered without asking the fake providers at {provider.fakes.url}: does it use {VARIABLES[name]}?"
+        await provider.fakes.aclose()
+        self.provider, self.facts.missing, self.facts.no_provider = None, True, f"the server {why}"
 
     async def _first_reply(self) -> Transcript:
         case = self.new_case()
         text = self.message("Please say hello.", "hello", case)
-        deadlines = Deadlines(silence=self.settings.silence, whole=self.settings.silence * 3)
+        # without the fakes, who knows how much a model has to say to a greeting
+        whole = self.settings.silence * (3 if self.provider else 6)
+        deadlines = Deadlines(silence=self.settings.silence, whole=whole)
         while True:
             await self.pacer.pace(STREAM)
             ask = first_ask(self.target, text, self.new_session())
@@ -93,26 +125,16 @@ class Run:
             exchange.transcript.case = case
             reply = await exchange.start().finish()
             if reply.status != 429:
-                self.unfit = why_unfit(exchange)
+                self.facts.unfit = why_unfit(exchange)
                 self.completes = reply.completion is not None or reply.terminal is not None
                 return reply
             await self.pacer.wait_out(WINDOW, reply.request)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop what was started, by its handle."""
-        self.do(_cancel_all())
-        self._resources.close()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
-
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something on the run's own event loop; background tests go on meanwhile."""
-        return self._loop.run_until_complete(work)
-
-    def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run something beside whatever `do` runs."""
-        return self._loop.create_task(work)
+        if self.provider:
+            await self.provider.fakes.aclose()
+        self.resources.close()
 
     # -- what is known
 
@@ -131,12 +153,17 @@ class Run:
     @property
     def provider_name(self) -> str | None:
         """The provider behind the server, or None where none is known."""
-        return "openai" if self.provider else None
+        return self.facts.name if self.provider else None
 
     @property
     def provider_timeout(self) -> float | None:
         """The server's PROVIDER_TIMEOUT in seconds, or None where nobody declared it."""
         return self.settings.provider_timeout or (PROVIDER_TIMEOUT if self.settings.start else None)
+
+    @property
+    def stopped(self) -> str:
+        """Why no more tests are run, or nothing."""
+        return self.facts.stopped
 
     def succeeded(self, reply: Transcript) -> bool:
         """The reply came to a good end: a completion. Where the server never sends one, which is the business of
@@ -149,7 +176,7 @@ class Run:
         """Notice that a started server has ended, so that what follows is not asked of nobody."""
         server = self.scene.server
         if server and not self.stopped and (code := server.exit_code) is not None:
-            self.stopped = f"the server ended with exit code {code} during {test}{server.last_words()}"
+            self.facts.stopped = f"the server ended with exit code {code} during {test}{server.last_words()}"
             self.say(self.stopped)
 
     # -- what is judged
@@ -160,23 +187,16 @@ class Run:
 
     def why_not(self, requirement_id: str) -> str:
         """Why a row does not apply, or nothing."""
-        row = self.contract[requirement_id]
-        missing = [profile for profile in row.profiles if profile not in self.settings.profiles]
-        if missing:
-            return f"profile {missing[0]} is not declared"
-        if row.needs_provider and self.provider is None and not self.unfit:
-            return self.no_provider
-        return ""
+        return self.facts.why_not(requirement_id, self.settings, self.contract)
 
     def absent(self, requirement_id: str) -> Record:
         """What a row is that no test judged."""
-        why = self.why_not(requirement_id)
-        if why and not (why == self.no_provider and self.provider_missing):
-            return Record(requirement_id, Verdict.NOT_APPLICABLE, why)
-        if self.unfit and requirement_id == "REQ-01":
-            return Record(requirement_id, Verdict.VIOLATED, self.unfit, "status 200 and a stream")
-        reason = self.unfit or why or self.stopped or "not run: the run ended before its test"
-        return Record(requirement_id, Verdict.NOT_TESTABLE, reason)
+        return self.facts.absent(requirement_id, self.settings, self.contract)
+
+    @property
+    def no_provider(self) -> str:
+        """Why there are no fakes behind the server."""
+        return self.facts.no_provider
 
     # -- names
 
@@ -185,16 +205,9 @@ class Run:
         return f"{text} scenario {script} case {case}" if self.provider else text
 
     def new_case(self) -> str:
-        """A case id, fresh in all runs: plain lower-case letters, digits and dashes."""
-        return f"{self._name}-{next(self._numbers)}"
+        """A case id, fresh in all runs: plain lower-case letters, digits and dashes. None is a part of another."""
+        return f"{self._name}-{next(self._numbers)}x"
 
     def new_session(self) -> str:
         """A session id, fresh in all runs."""
-        return f"session-{self._name}-{next(self._numbers)}"
-
-
-async def _cancel_all() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        return f"session-{self._name}-{next(self._numbers)}x"

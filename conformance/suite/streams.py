@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from harness.http import Exchange
-from harness.protocol.transcript import Transcript
+from harness.protocol.transcript import End, Transcript
 from harness.socketio import SocketClient
 
 
@@ -73,7 +74,9 @@ class SocketStream:
         return self.transcript
 
     async def leave(self) -> None:
+        self.transcript.ended(time.monotonic(), End.LEFT)
         await self.client.disconnect()
 
     async def vanish(self) -> None:
+        self.transcript.ended(time.monotonic(), End.LEFT)
         await self.client.vanish()

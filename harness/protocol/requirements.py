@@ -33,7 +33,11 @@ class Profile(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One row: `id` is permanent, `profiles` must all be declared for the row to apply."""
+    """One row: `id` is permanent, `profiles` must all be declared for the row to apply.
+
+    `why`: the reason for its form. `how`: how it is tested. `typical`: what servers that break it do. `excluded`:
+    why no test judges it, else empty.
+    """
 
     id: str
     level: Level
@@ -41,6 +45,9 @@ class Requirement:
     needs_provider: bool
     text: str
     why: str = ""
+    how: str = ""
+    typical: str = ""
+    excluded: str = ""
 
     @property
     def group(self) -> str:
@@ -103,6 +110,9 @@ def _row(entry: dict[str, object]) -> Requirement:
         needs_provider=bool(entry.pop("needs_provider", False)),
         text=str(entry.pop("text")),
         why=str(entry.pop("why", "")),
+        how=str(entry.pop("how", "")),
+        typical=str(entry.pop("typical", "")),
+        excluded=str(entry.pop("excluded", "")),
     )
     if entry:
         raise ValueError(f"{SOURCE.name}: {row.id} has unknown keys: {', '.join(entry)}")

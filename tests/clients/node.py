@@ -1,4 +1,4 @@
-"""Runs the JavaScript side: scripts beside this file that print JSON, with the clients of package.json."""
+"""Runs the JavaScript side: scripts of a folder that print JSON, with the clients of its package.json."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ JS: Final = Path(__file__).parent / "js"
 _DEADLINE: Final = 60.0  # seconds; a cold start of node on a busy machine takes several
 
 
-def missing(package: str) -> str | None:
+def missing(package: str, folder: Path = JS) -> str | None:
     """Why the npm package cannot be driven here; None if it can."""
     if shutil.which("node") is None:
-        return "node is not installed"
-    if not (JS / "node_modules" / package).is_dir():
-        return f"npm's {package} is not installed: npm ci in tests/clients/js"
+        return "node is not installed: apt-get install nodejs npm"
+    if not (folder / "node_modules" / package).is_dir():
+        return f"npm's {package} is not installed: npm ci in {'/'.join(folder.parts[-3:])}"
     return None
 
 
-def needs(package: str) -> pytest.MarkDecorator:
+def needs(package: str, folder: Path = JS) -> pytest.MarkDecorator:
     """Skips the tests where the npm package is not installed."""
-    reason = missing(package)
+    reason = missing(package, folder)
     return pytest.mark.skipif(reason is not None, reason=reason or "")
 
 
-async def run(script: str, *arguments: str) -> Any:
+async def run(script: str, *arguments: str, folder: Path = JS) -> Any:
     """The JSON that the script prints as its last line. Only loopback is in reach: proxies are left out."""
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     process = await asyncio.create_subprocess_exec(
         "node",
-        str(JS / script),
+        str(folder / script),
         *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -25,7 +25,7 @@ def rows(*records: tuple[str, Verdict]) -> list[Row]:
     ledger = Ledger(contract())
     ledger.add(Record(name, verdict, "seen it", "wanted it") for name, verdict in records)
     wanted = dict.fromkeys(name for name, _ in records)
-    return ledger.rows(wanted, lambda row: Record(row.id, Verdict.NOT_APPLICABLE))
+    return ledger.rows(wanted, lambda row, _: Record(row.id, Verdict.NOT_APPLICABLE))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,7 @@ def test_the_json_report_keeps_its_shape(tmp_path: Path) -> None:
             "verdict": "passed",
             "seen": "seen it",
             "expected": "wanted it",
+            "known": None,
         },
         {
             "id": "TOK-04",
@@ -85,6 +86,7 @@ def test_the_json_report_keeps_its_shape(tmp_path: Path) -> None:
             "verdict": "violated",
             "seen": "seen it",
             "expected": "wanted it",
+            "known": None,
         },
     ]
 
@@ -98,7 +100,7 @@ def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_keys_are_redacted_everywhere() -> None:
     ledger = Ledger(contract())
     ledger.add([Record("ERR-04", Verdict.VIOLATED, "Authorization: Bearer abc.def-123456 and sk-secret123456", "none")])
-    found = ledger.rows(["ERR-04"], lambda row: Record(row.id, Verdict.PASSED))
+    found = ledger.rows(["ERR-04"], lambda row, _: Record(row.id, Verdict.PASSED))
     texts = [json.dumps(as_json("x", found, Overall.FAIL, None)), *remarks(found)]
     reply = sse([{"error": "key sk-secret123456 is wrong"}])
     texts.append(screen(contract()["ERR-04"], Violation("ERR-04", "sk-secret123456", "none"), reply))
@@ -132,7 +134,7 @@ def test_the_table_counts_by_group() -> None:
         ({"base_url": None}, "which server"),
         ({"base_url": "ftp://x"}, "not an http"),
         ({"base_url": "http://x:99999"}, "not a URL"),
-        ({"profile": ["sockets"]}, "'sockets' has no checks .*known: core, socketio"),
+        ({"profile": ["sockets"]}, "there is no profile 'sockets'.*known: core, socketio"),
         ({"only": ["TOK-99"]}, "TOK-99; did you mean TOK-0"),
         ({"only": ["XYZ"]}, "groups: REQ, SSE"),
         ({"silence": 0.0}, "--silence: 0 is not above 0"),

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]  # psutil ships no types
+import psutil
 import pytest
 
 from tests.loadtests.kit import ROOT, free_port, playing, spawned, steady

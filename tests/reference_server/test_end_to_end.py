@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import json
 import os
 import re
 import signal
@@ -11,38 +10,14 @@ import struct
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
 
 import httpx
 import pytest
-import socketio  # type: ignore[import-untyped]  # it ships no types
 
 from fake_providers.process import FakesProcess, start_fakes
-
-
-@contextmanager
-def running(**environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server on a free port, and its URL."""
-    known = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reference_server", "--port", "0"],
-        env={**known, **environ},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found, "it did not say where it listens"
-        yield process, found[0]
-    finally:
-        process.terminate()
-        process.stdout.close()
-        process.wait(10)
+from tests.reference_server.kit import Asker, connect, journal_entry, new_case, post, running
 
 
 @pytest.fixture(scope="module")
@@ -58,35 +33,6 @@ def url(fakes: FakesProcess) -> Iterator[str]:
         server,
     ):
         yield server
-
-
-def new_case() -> str:
-    return uuid.uuid4().hex
-
-
-def journal_entry(fakes: FakesProcess, case: str, **wait: str) -> dict[str, Any]:
-    params = {"case": case, "timeout": "5", **wait}
-    found = httpx.get(f"{fakes.url}/_fake/journal/wait", params=params, timeout=10).json()
-    assert not found["timed_out"]
-    (entry,) = found["entries"]
-    return dict(entry)
-
-
-def connect(url: str) -> socket.socket:
-    """A client connection from an address of its own, so that no test uses up another's rate limit."""
-    host, port = url.removeprefix("http://").split(":")
-    client = socket.socket()
-    if sys.platform == "linux":  # elsewhere only 127.0.0.1 is there by itself
-        client.bind((f"127.{uuid.uuid4().int % 200 + 10}.{uuid.uuid4().int % 250}.1", 0))
-    client.settimeout(10)
-    client.connect((host, int(port)))
-    return client
-
-
-def post(path: str, message: str) -> bytes:
-    body = json.dumps({"message": message}).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + body
 
 
 def test_tokens_come_one_by_one_and_the_upstream_connection_is_left_in_order(url: str, fakes: FakesProcess) -> None:
@@ -141,28 +87,6 @@ def test_a_huge_body_gets_its_answer(url: str) -> None:
         assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
-class Asker:
-    """python-socketio's client, with the events that came in a queue."""
-
-    def __init__(self) -> None:
-        self.client = socketio.AsyncClient(reconnection=False)
-        self.events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
-        self.client.on("*", lambda name, data: self.events.put_nowait((name, data)))
-
-    async def leave(self) -> None:
-        """Say goodbye, and wait for the client's own reader and writer."""
-        await self.client.disconnect()
-        tasks = (self.client.eio.read_loop_task, self.client.eio.write_loop_task)
-        await asyncio.wait_for(asyncio.gather(*filter(None, tasks), return_exceptions=True), 10)
-
-    async def ask(self, *payload: object) -> list[tuple[str, dict[str, Any]]]:
-        await self.client.emit("chat_stream", *payload)
-        events: list[tuple[str, dict[str, Any]]] = []
-        while not events or events[-1][0] == "chat_token":
-            events.append(await asyncio.wait_for(self.events.get(), 10))
-        return events
-
-
 # The official client does not read the answers to its POSTs: their connections are left to the collector.
 @pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
@@ -200,7 +124,7 @@ async def test_socketio_replies_refuses_and_stops(url: str, fakes: FakesProcess,
 def test_without_a_key_it_brings_its_own_provider_and_takes_it_away(number: signal.Signals) -> None:
     with running() as (process, url):
         assert process.stdout is not None
-        said = "".join(process.stdout.readline() for _ in range(3))
+        said = "".join(process.stdout.readline() for _ in range(4))
         journal = re.search(r"http://\S+/_fake/journal", said)
         assert "OPENAI_API_KEY" in said
         assert journal
@@ -209,13 +133,18 @@ def test_without_a_key_it_brings_its_own_provider_and_takes_it_away(number: sign
             client.sendall(post("/api/chat/stream", "scenario silent"))
             assert client.recv(65536)
             process.send_signal(number)
-            assert process.wait(3) == 0
+            last_words = b""
+            while piece := client.recv(65536):
+                last_words += piece
+            assert process.wait(4) == 0
+            assert b'data: {"error":"The server is shutting down."}' in last_words
+            assert last_words.endswith(b"0\r\n\r\n")
         with pytest.raises(httpx.ConnectError):
             httpx.get(journal[0])
 
 
 @pytest.mark.parametrize(
-    ("environ", "about"), [({"PORT": "abc"}, "port"), ({"PROVIDER_TIMEOUT": "-1"}, "PROVIDER_TIMEOUT")]
+    ("environ", "about"), [({"PORT": "abc"}, "PORT"), ({"PROVIDER_TIMEOUT": "-1"}, "PROVIDER_TIMEOUT")]
 )
 def test_a_bad_setting_is_one_line(environ: dict[str, str], about: str) -> None:
     process = subprocess.run(
@@ -243,4 +172,4 @@ def test_a_port_in_use_is_one_line() -> None:
             check=False,
         )
     assert process.returncode == 2
-    assert re.fullmatch(rf"reference_server: Cannot listen on 127\.0\.0\.1:{port}: .+\n", process.stderr)
+    assert re.fullmatch(rf"reference_server: cannot listen on 127\.0\.0\.1:{port}: .+\n", process.stderr)

@@ -10,9 +10,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from reference_server.app import create_app
-from reference_server.config import MAX_BODY_BYTES, MAX_MESSAGE_CHARS
-from reference_server.provider import ProviderError
+from reference_server.config import Config
+from reference_server.providers.upstream import ProviderError, Usage
 from reference_server.sessions import Message
+
+CONFIG = Config(llm_provider="openai")
 
 
 class Echo:
@@ -23,14 +25,14 @@ class Echo:
     def __init__(self) -> None:
         self.asked: list[list[Message]] = []
 
-    def stream(self, messages: Sequence[Message]) -> Generator[str, None, None]:
+    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
         self.asked.append(list(messages))
-        yield f"{len(messages)}:"
+        yield [f"{len(messages)}:"]
         if messages[-1]["content"] == "fail":
             raise ProviderError("It failed.")
         if messages[-1]["content"] == "crash":
             raise RuntimeError("/srv/secret.py")
-        yield messages[-1]["content"]
+        yield [messages[-1]["content"]]
 
     def close(self) -> None:
         pass
@@ -43,7 +45,7 @@ def echo() -> Echo:
 
 @pytest.fixture
 def client(echo: Echo) -> FlaskClient:
-    return create_app(echo).test_client()
+    return create_app(CONFIG, echo)[0].test_client()
 
 
 def events(response: TestResponse) -> list[dict[str, Any]]:
@@ -141,7 +143,7 @@ def test_chat_answers_in_one_piece(client: FlaskClient) -> None:
         b'{"message": "hi", "session_id": 7}',
         b'{"message": "hi", "session_id": ""}',
         json.dumps({"message": "hi", "session_id": "x" * 513}).encode(),
-        json.dumps({"message": "x" * (MAX_MESSAGE_CHARS + 1)}).encode(),
+        json.dumps({"message": "x" * (CONFIG.max_message_chars + 1)}).encode(),
         '{"message": "hi"}'.encode("utf-16"),
         b"[" * 100_000,
     ],
@@ -154,7 +156,7 @@ def test_bad_requests_are_refused(client: FlaskClient, echo: Echo, route: str, b
 
 
 def test_a_huge_body_is_refused(client: FlaskClient) -> None:
-    response = client.post("/api/chat/stream", data=b" " * (MAX_BODY_BYTES + 1))
+    response = client.post("/api/chat/stream", data=b" " * (CONFIG.max_body_bytes + 1))
     assert response.status_code == 413
     assert response.get_json()["error"]
 
@@ -193,4 +195,4 @@ def test_each_route_has_its_own_limit(client: FlaskClient, echo: Echo, route: st
 
 
 def test_health(client: FlaskClient) -> None:
-    assert client.get("/health").get_json() == {"status": "ok", "provider": "echo"}
+    assert client.get("/health").get_json() == {"status": "ok", "provider": "openai", "offline": False}

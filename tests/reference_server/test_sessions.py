@@ -1,57 +1,115 @@
-"""What a session remembers, and when it forgets."""
+"""What a session remembers, and when it forgets: in memory, and the same in a real Redis."""
 
-from reference_server.sessions import Sessions
+import time
+from collections.abc import Callable
 
+import pytest
 
-def sessions(max_sessions: int = 3, max_history: int = 4) -> Sessions:
-    return Sessions(max_sessions, max_history)
+from reference_server.config import Config
+from reference_server.redis_sessions import RedisSessions
+from reference_server.sessions import MemorySessions, Name, Sessions, StoreError
+from tests.reference_server.redis import Redis
 
-
-def test_an_exchange_is_two_messages_in_order() -> None:
-    session = sessions().open("a")
-    session.add_exchange("hi", "hello")
-    assert session.messages == 2
-    assert session.history() == [
-        {"role": "user", "content": "hi"},
-        {"role": "assistant", "content": "hello"},
-    ]
+Make = Callable[..., Sessions]
 
 
-def test_the_history_is_bounded_by_whole_exchanges_and_the_count_goes_on() -> None:
-    session = sessions().open("a")
+@pytest.fixture(params=["memory", "redis"])
+def make(request: pytest.FixtureRequest) -> Make:
+    """Makes a store with the given limits."""
+    if request.param == "memory":
+        return lambda **limits: MemorySessions(Config(**limits))
+    redis: Redis = request.getfixturevalue("redis")
+    redis.empty()
+    return lambda **limits: RedisSessions(Config(redis_url=redis.url, **limits))
+
+
+def name(session_id: str, user: str | None = None) -> Name:
+    return Name(user, session_id)
+
+
+def messages(sessions: Sessions, session_id: str) -> int:
+    summary = sessions.get(name(session_id))
+    return summary.messages if summary else -1
+
+
+def test_an_exchange_is_two_messages(make: Make) -> None:
+    sessions = make()
+    session = sessions.open(name("a"))
+    session.add_exchange("hi \u2028 é", "hello")
+    assert messages(sessions, "a") == 2
+    assert sessions.open(name("a")).history() == [("hi \u2028 é", "hello")]
+
+
+def test_the_history_is_bounded_by_number_and_the_count_goes_on(make: Make) -> None:
+    sessions = make(max_history=4)
     for number in range(3):
-        session.add_exchange(f"question {number}", f"answer {number}")
-    assert [message["content"] for message in session.history()] == [
-        "question 1",
-        "answer 1",
-        "question 2",
-        "answer 2",
-    ]
-    assert session.messages == 6
+        sessions.open(name("a")).add_exchange(f"question {number}", f"answer {number}")
+    assert sessions.open(name("a")).history() == [("question 1", "answer 1"), ("question 2", "answer 2")]
+    assert messages(sessions, "a") == 6
 
 
-def test_ids_are_exact() -> None:
-    all_sessions = sessions()
-    all_sessions.open("a").add_exchange("hi", "hello")
-    assert all_sessions.open("A").messages == 0
-    assert all_sessions.get("a ") is None
+def test_the_history_is_bounded_by_size(make: Make) -> None:
+    sessions = make(max_history_chars=1000)
+    for letter in "abc":
+        sessions.open(name("a")).add_exchange(letter * 200, letter * 200)
+    assert [question[0] for question, _ in sessions.open(name("a")).history()] == ["b", "c"]
+    sessions.open(name("a")).add_exchange("x" * 600, "y" * 600)
+    assert sessions.open(name("a")).history() == []
 
 
-def test_the_session_unused_for_longest_gives_way() -> None:
-    all_sessions = sessions(max_sessions=2)
-    first = all_sessions.open("first")
-    all_sessions.open("second")
-    all_sessions.open("first")
-    all_sessions.open("third")
-    assert all_sessions.get("first") is first
-    assert all_sessions.get("second") is None
+def test_ids_and_users_are_exact(make: Make) -> None:
+    sessions = make()
+    sessions.open(name("a")).add_exchange("hi", "hello")
+    for other in (name("A"), name("a "), name("a", "ann"), name("a", "anonymous"), name("a", "")):
+        assert sessions.get(other) is None
+        assert sessions.open(other).history() == []
+        assert sessions.delete(other)
+    assert messages(sessions, "a") == 2
 
 
-def test_a_reply_that_outlives_its_session_brings_nothing_back() -> None:
-    all_sessions = sessions()
-    running = all_sessions.open("a")
-    assert all_sessions.delete("a")
+def test_the_session_unused_for_longest_gives_way(make: Make) -> None:
+    sessions = make(max_sessions=2)
+    for session_id in ("first", "second", "first", "third"):
+        sessions.open(name(session_id))
+        time.sleep(1.01 if session_id == "second" else 0)  # Redis orders by whole seconds, and then by key
+    assert messages(sessions, "first") == 0
+    assert messages(sessions, "second") == -1
+
+
+def test_a_session_out_of_use_is_forgotten(make: Make) -> None:
+    sessions = make(max_session_age=1)
+    sessions.open(name("a")).add_exchange("hi", "hello")
+    assert messages(sessions, "a") == 2
+    time.sleep(1.1)
+    assert messages(sessions, "a") == -1
+    assert sessions.open(name("a")).history() == []
+
+
+def test_a_reply_that_outlives_its_session_brings_nothing_back(make: Make) -> None:
+    sessions = make()
+    running = sessions.open(name("a"))
+    assert sessions.delete(name("a"))
     running.add_exchange("before", "the deletion")
-    assert all_sessions.get("a") is None
-    assert all_sessions.open("a").history() == []
-    assert not all_sessions.delete("b")
+    assert sessions.get(name("a")) is None
+    sessions.open(name("a"))
+    running.add_exchange("before", "the deletion")
+    assert sessions.open(name("a")).history() == []
+    assert messages(sessions, "a") == 0
+    assert not sessions.delete(name("b"))
+
+
+def test_replies_at_the_same_time_lose_nothing(make: Make) -> None:
+    sessions = make()
+    running = [sessions.open(name("a")) for _ in range(5)]
+    for number, session in enumerate(running):
+        session.add_exchange(str(number), "reply")
+    assert messages(sessions, "a") == 10
+    assert [question for question, _ in sessions.open(name("a")).history()] == list("01234")
+
+
+def test_a_redis_that_is_away_is_one_clear_error() -> None:
+    sessions = RedisSessions(Config(redis_url="redis://127.0.0.1:1"))
+    for use in (sessions.open, sessions.get, sessions.delete):
+        with pytest.raises(StoreError) as caught:
+            use(name("a"))
+        assert "127.0.0.1" not in str(caught.value)

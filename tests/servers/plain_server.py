@@ -1,88 +1,51 @@
 """A chat server that keeps the contract, in another stack than the reference: aiohttp and python-socketio.
 
-It shares no code with the rest of the project. Its methods are small, so that `broken.py` and `legal.py` can
-change one thing each.
+It shares no code with the rest of the project. Its methods are small, so that `broken` and `legal` can change one
+thing each.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import math
-import os
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import unquote
 
 import aiohttp
 import socketio  # type: ignore[import-untyped]  # it ships no types
 from aiohttp import web
 
-Event = dict[str, Any]
-Message = dict[str, Any]
+from tests.servers.doors import Identity, Limits, Origins
+from tests.servers.parts import (
+    ANONYMOUS,
+    MAX_BODY,
+    SESSIONS,
+    Ask,
+    Config,
+    Event,
+    Message,
+    ProviderFailed,
+    Refused,
+    Session,
+    is_unicode,
+    name_of,
+)
+from tests.servers.upstream import Upstream
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-SESSIONS = "/api/chat/sessions/"
-MAX_BODY = 1 << 20
 
-
-class Refused(Exception):
-    """A request that is not served: the status and the text for its client."""
-
-    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(text)
-        self.status, self.text, self.headers = status, text, headers
-
-
-class ProviderFailed(Exception):
-    """The provider did not give a whole reply. The text may be shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """What the environment says."""
-
-    url: str
-    key: str
-    timeout: float
-
-    @classmethod
-    def read(cls) -> Config:
-        env = os.environ
-        timeout = float(env.get("PROVIDER_TIMEOUT", "30"))
-        return cls(env["OPENAI_BASE_URL"].rstrip("/") + "/chat/completions", env["OPENAI_API_KEY"], timeout)
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A message, where it belongs, and how it came."""
-
-    message: str
-    session_id: str
-    over: str = "sse"
-    began: float = field(default_factory=time.monotonic)
-
-
-@dataclass(slots=True)
-class Session:
-    """What was said."""
-
-    messages: list[Message] = field(default_factory=list)
-
-
-class ChatServer:
+class ChatServer(Limits, Identity, Origins, Upstream):
     """The server. One for a process."""
 
     hears_hang_ups = True  # a request is cancelled as soon as its client has gone
-    limits: ClassVar[Mapping[str, int]] = {"stream": 30, "chat": 60}
-    window = 60.0  # seconds
-    counts_refused = False
     first_count = 1
 
     def __init__(self, config: Config) -> None:
@@ -116,6 +79,7 @@ class ChatServer:
         app.router.add_options("/api/{rest:.*}", self.on_preflight)
         app.router.add_get(SESSIONS + "{name:.*}", self.on_get_session)
         app.router.add_delete(SESSIONS + "{name:.*}", self.on_delete_session)
+        app.on_response_prepare.append(self.add_cors)
         self.sio.attach(app)
         return app
 
@@ -138,10 +102,18 @@ class ChatServer:
 
     async def on_stream(self, request: web.Request) -> web.StreamResponse:
         self.keep_to_limit(request, "stream")
-        ask = self.read_ask(await self.read_object(request))
+        ask = await self.ask_of(request, "sse")
         response = await self.send_stream(request, ask)
         await self.after_stream(request, response)
         return response
+
+    async def ask_of(self, request: web.Request, over: str) -> Ask:
+        """What a request asks, in whose name."""
+        user = self.user_of(request)
+        ask = self.read_ask(await self.read_object(request), over)
+        ask = replace(ask, user=user, session_id=self.own_name(ask.session_id, user))
+        self.need_owner(ask.session_id, user, over)
+        return ask
 
     async def read_object(self, request: web.Request) -> Any:
         try:
@@ -169,42 +141,6 @@ class ChatServer:
 
     def new_session_id(self) -> str:
         return uuid.uuid4().hex
-
-    async def on_preflight(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(status=204)
-
-    # -- limits
-
-    def keep_to_limit(self, request: web.Request, route: str) -> None:
-        wait = self.count(self.bucket(route, self.client(request)), self.limits[route])
-        if wait is not None:
-            self.on_refused(request)
-            raise self.too_many(wait)
-
-    def client(self, request: web.Request) -> str:
-        return request.remote or ""
-
-    def bucket(self, route: str, client: str) -> tuple[str, ...]:
-        return route, client
-
-    def count(self, bucket: tuple[str, ...], limit: int) -> float | None:
-        """Count a request, and give the seconds to wait where it is one too many."""
-        now, seen = time.monotonic(), self.seen.setdefault(bucket, deque())
-        while seen and seen[0] <= now - self.window:
-            seen.popleft()
-        over = len(seen) >= limit
-        if not over or self.counts_refused:
-            seen.append(now)
-        return seen[0] + self.window - now if over else None
-
-    def too_many(self, wait: float) -> Refused:
-        return Refused(429, "Too many requests.", {"Retry-After": self.retry_after(wait)})
-
-    def retry_after(self, wait: float) -> str:
-        return str(math.ceil(wait))
-
-    def on_refused(self, request: web.Request) -> None:
-        """A request was refused for its number."""
 
     # -- a reply
 
@@ -241,7 +177,7 @@ class ChatServer:
             "duration": duration,
             "tokens_per_second": self.speed(count, duration),
             "full_response": self.full_response(partial),
-            "user": "anonymous",
+            "user": ask.user,
             "timestamp": self.timestamp(),
         }
 
@@ -271,7 +207,17 @@ class ChatServer:
         return session_id
 
     def session_of(self, ask: Ask) -> Session:
-        return self.sessions.setdefault(self.key(ask.session_id, ask.over), Session())
+        return self.sessions.setdefault(self.key(ask.session_id, ask.over), Session(owner=ask.user))
+
+    def need_owner(self, session_id: str, user: str, over: str = "sse") -> None:
+        """Sessions of known users are theirs alone. Raises Refused."""
+        session = self.sessions.get(self.key(session_id, over))
+        if session and session.owner not in (user, ANONYMOUS):
+            raise Refused(404, "No such session.")
+
+    def own_name(self, session_id: str, user: str) -> str:
+        """What a user's session is called inside."""
+        return session_id
 
     def prompt(self, session: Session, message: str) -> list[Message]:
         return [*session.messages, {"role": "user", "content": message}]
@@ -298,67 +244,20 @@ class ChatServer:
         return unquote(request.raw_path.partition("?")[0].removeprefix(SESSIONS))
 
     async def on_get_session(self, request: web.Request) -> web.StreamResponse:
-        name = self.session_named(request)
-        count = self.messages_in(name)
+        name, user = self.session_named(request), self.user_of(request)
+        self.need_owner(self.own_name(name, user), user)
+        count = self.messages_in(self.own_name(name, user))
         if count is None:
             raise Refused(404, "No such session.")
         return web.json_response({"session_id": name, "messages": count, "timestamp": datetime.now().isoformat()})
 
     async def on_delete_session(self, request: web.Request) -> web.StreamResponse:
-        if not self.forget(self.session_named(request)):
+        user = self.user_of(request)
+        name = self.own_name(self.session_named(request), user)
+        self.need_owner(name, user)
+        if not self.forget(name):
             raise Refused(404, "No such session.")
         return web.json_response({"success": True, "message": "Session deleted"})
-
-    # -- the provider
-
-    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
-        """What the provider says. Raises ProviderFailed."""
-        body = {"model": "gpt-4o-mini", "messages": messages, "stream": True}
-        try:
-            async with self.upstream.post(self.config.url, json=body, headers=self.credentials()) as response:
-                if response.status != 200:
-                    raise ProviderFailed(f"The language model answered with status {response.status}.")
-                async with aclosing(self.provider_events(response.content.iter_any())) as events:
-                    async for data in events:
-                        text, finished = self.read_chunk(data)
-                        if text:
-                            yield text
-                        if finished:
-                            return
-                self.on_early_end()
-        except TimeoutError as error:
-            raise ProviderFailed("The language model did not answer in time.") from error
-        except aiohttp.ClientError as error:
-            raise ProviderFailed("The connection to the language model failed.") from error
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise ProviderFailed("The language model's answer made no sense.") from error
-
-    def credentials(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.config.key}"}
-
-    async def provider_events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
-        """What stands behind `data:`."""
-        rest = b""
-        async for chunk in chunks:
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                if line.startswith(b"data:"):
-                    yield line[5:].decode().strip()
-
-    def read_chunk(self, data: str) -> tuple[str, bool]:
-        """The text in a chunk, and whether it is the last."""
-        if data == "[DONE]":
-            raise ProviderFailed("The language model broke off.")
-        chunk = json.loads(data)
-        if "error" in chunk:
-            raise ProviderFailed("The language model reported an error.")
-        if not chunk["choices"]:
-            return "", False
-        choice = chunk["choices"][0]
-        return choice["delta"].get("content") or "", choice["finish_reason"] is not None
-
-    def on_early_end(self) -> None:
-        raise ProviderFailed("The language model broke off.")
 
     # -- SSE
 
@@ -399,7 +298,7 @@ class ChatServer:
 
     async def on_chat(self, request: web.Request) -> web.StreamResponse:
         self.keep_to_limit(request, "chat")
-        ask = self.read_ask(await self.read_object(request), "chat")
+        ask = await self.ask_of(request, "chat")
         text = ""
         async with aclosing(self.reply(ask)) as events:
             async for event in events:
@@ -416,6 +315,7 @@ class ChatServer:
     async def on_chat_stream(self, sid: str, *args: Any) -> None:
         try:
             ask = self.read_ask(args[0] if args else None, "socket", self.socket_session(sid))
+            self.need_owner(ask.session_id, ask.user, ask.over)
             self.take_turn(sid)
         except Refused as refused:
             await self.emit(sid, {"error": refused.text}, None)
@@ -443,19 +343,3 @@ class ChatServer:
     async def on_disconnect(self, sid: str, _reason: str = "") -> None:
         if task := self.running.get(sid):
             task.cancel()
-
-
-def name_of(event: Event) -> str:
-    """The event's name over Socket.IO."""
-    if "error" in event:
-        return "chat_stream_error"
-    return "chat_complete" if "done" in event else "chat_token"
-
-
-def is_unicode(text: str) -> bool:
-    """Without lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -7,7 +7,8 @@ import asyncio
 
 from tests.servers.broken import FAULTS
 from tests.servers.legal import VARIANTS
-from tests.servers.plain_server import ChatServer, Config
+from tests.servers.parts import Config
+from tests.servers.plain_server import ChatServer
 
 
 def main() -> None:

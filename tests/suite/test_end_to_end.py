@@ -56,7 +56,7 @@ def test_provider_in_the_loop(tmp_path: Path) -> None:
     """With --start the same rows are judged, by the `chatproof` command from another directory as well."""
     report = tmp_path / "report.json"
     start = "python -m reference_server --port {port}"
-    command = [sys.executable, "-m", "harness.command", "check", "--start", start]
+    command = [sys.executable, "-m", "harness.command", "check", "--provider", "openai", "--start", start]
     result = subprocess.run(
         [*command, "--only", "TOK-04,INT-01,END-05", "--report-json", str(report)],
         cwd=tmp_path,

@@ -1,6 +1,33 @@
 """Servers with one fault each: importing this registers them all in `FAULTS`."""
 
-from tests.servers.broken import errors, interruption, limits, requests, sessions, sockets, stream, tokens
-from tests.servers.broken.fault import FAULTS, WHOLE
+from tests.servers.broken import (
+    auth,
+    cors,
+    errors,
+    interruption,
+    limits,
+    perf,
+    requests,
+    sessions,
+    sockets,
+    stream,
+    tokens,
+)
+from tests.servers.broken.fault import DOORS, FAULTS, WHOLE
 
-__all__ = ["FAULTS", "WHOLE", "errors", "interruption", "limits", "requests", "sessions", "sockets", "stream", "tokens"]
+__all__ = [
+    "DOORS",
+    "FAULTS",
+    "WHOLE",
+    "auth",
+    "cors",
+    "errors",
+    "interruption",
+    "limits",
+    "perf",
+    "requests",
+    "sessions",
+    "sockets",
+    "stream",
+    "tokens",
+]

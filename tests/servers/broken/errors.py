@@ -6,18 +6,13 @@ import json
 import traceback
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from aiohttp import web
 
 from tests.servers.broken.fault import FAILURES, WHOLE, fault
-from tests.servers.plain_server import (
-    Ask,
-    ChatServer,
-    Config,
-    Event,
-    Message,
-    ProviderFailed,
-)
+from tests.servers.parts import Ask, Config, Event, Message, ProviderFailed
+from tests.servers.plain_server import ChatServer
 
 
 @fault(
@@ -111,7 +106,7 @@ class FailsFromThenOn(ChatServer):
 @fault("no-timeout", "ERR-06", "SSE-01 END-01 ERR-01 ERR-06")
 class NoTimeout(ChatServer):
     def __init__(self, config: Config) -> None:
-        super().__init__(Config(config.url, config.key, 600.0))
+        super().__init__(replace(config, timeout=600.0))
 
 
 @fault("chat-error-as-answer", "CHAT-03", FAILURES)

@@ -10,6 +10,7 @@ from tests.servers.plain_server import ChatServer
 WIRE = "SSE-01 SSE-02 SSE-03 SSE-04 SSE-05 SSE-07 SSE-08 SSE-09 SSE-10 TOK END"  # what one reply shows
 FAILURES = "ERR SIO-08 CHAT"
 WHOLE = "REQ SSE TOK END ERR SIO SES LIM CHAT INT"
+DOORS = "AUTH CORS PERF"  # what a server has to declare
 
 Server = type[ChatServer]
 

@@ -11,12 +11,8 @@ from typing import ClassVar
 from aiohttp import web
 
 from tests.servers.broken.fault import WHOLE, fault
-from tests.servers.plain_server import (
-    ChatServer,
-    Config,
-    Message,
-    Refused,
-)
+from tests.servers.parts import Config, Message, Refused
+from tests.servers.plain_server import ChatServer
 
 
 @fault("no-limit", "LIM-02 LIM-04", WHOLE, unjudged="LIM-05 LIM-06 LIM-07 LIM-08 LIM-10 LIM-11 LIM-12")

@@ -7,14 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from tests.servers.broken.fault import Crash, fault
-from tests.servers.plain_server import (
-    Ask,
-    ChatServer,
-    Message,
-    Refused,
-    Session,
-    is_unicode,
-)
+from tests.servers.parts import Ask, Message, Refused, Session, is_unicode
+from tests.servers.plain_server import ChatServer
 
 
 @fault("trimmed", "REQ-07", "REQ-07 SES-07 TOK-04")

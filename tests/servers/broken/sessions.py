@@ -9,14 +9,8 @@ from contextlib import aclosing
 from aiohttp import web
 
 from tests.servers.broken.fault import WHOLE, Crash, fault
-from tests.servers.plain_server import (
-    Ask,
-    ChatServer,
-    Config,
-    Event,
-    Message,
-    Session,
-)
+from tests.servers.parts import Ask, Config, Event, Message, Session
+from tests.servers.plain_server import ChatServer
 
 
 @fault("delete-without-effect", "SES-05 SES-13", WHOLE)

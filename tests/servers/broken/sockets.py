@@ -8,13 +8,8 @@ from typing import Any
 from engineio.packet import PING  # type: ignore[import-untyped]  # it ships no types
 
 from tests.servers.broken.fault import WHOLE, fault
-from tests.servers.plain_server import (
-    Ask,
-    ChatServer,
-    Config,
-    Event,
-    name_of,
-)
+from tests.servers.parts import Ask, Config, Event, name_of
+from tests.servers.plain_server import ChatServer
 
 
 @fault("broadcast", "SIO-06", WHOLE, may="SIO-07 SIO-09 SIO-12 INT-05 SES-08 SES-09 ERR-06")

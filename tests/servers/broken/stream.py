@@ -10,11 +10,8 @@ from contextlib import aclosing
 from aiohttp import web
 
 from tests.servers.broken.fault import WHOLE, WIRE, fault
-from tests.servers.plain_server import (
-    Ask,
-    ChatServer,
-    Event,
-)
+from tests.servers.parts import Ask, Event
+from tests.servers.plain_server import ChatServer
 
 
 @fault(

@@ -8,12 +8,8 @@ from contextlib import aclosing
 from typing import ClassVar
 
 from tests.servers.broken.fault import WHOLE, WIRE, fault
-from tests.servers.plain_server import (
-    Ask,
-    ChatServer,
-    Event,
-    Message,
-)
+from tests.servers.parts import Ask, Event, Message
+from tests.servers.plain_server import ChatServer
 
 
 @fault(
@@ -128,7 +124,7 @@ class NoTerminalEvent(ChatServer):
                     yield event
 
 
-@fault("two-terminal-events", "END-01 SIO-03", "SSE TOK END ERR SIO")
+@fault("two-terminal-events", "END-01 SIO-03", "SSE-01 SSE-08 TOK-04 END-01 ERR-01 SIO-02 SIO-03 SIO-10")
 class TwoTerminalEvents(ChatServer):
     async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
         async with aclosing(super().reply(ask)) as events:

@@ -1,4 +1,4 @@
-"""Odd servers that keep the contract: every row must pass. Each puts together what does not interfere."""
+"""Odd ways to send a stream. Each server puts together what does not interfere."""
 
 from __future__ import annotations
 
@@ -9,42 +9,16 @@ import time
 import zlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import aiohttp
 import brotli
 from aiohttp import HttpVersion10, web
 
-from tests.servers.plain_server import Ask, ChatServer, Config, Event, Message, ProviderFailed, Refused, Session
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A legal server, and rows to run although they wait."""
-
-    server: type[ChatServer]
-    also: str
-
-
-VARIANTS: dict[str, Variant] = {}
-
-Server = type[ChatServer]
-
-
-def legal(name: str, also: str = "") -> Callable[[Server], Server]:
-    """Register a legal server."""
-
-    def register(server: Server) -> Server:
-        VARIANTS[name] = Variant(server, also)
-        return server
-
-    return register
-
-
-# -- the wire
+from tests.servers.legal.variant import legal
+from tests.servers.parts import Ask, Config, Event, Message, ProviderFailed, Refused
+from tests.servers.plain_server import ChatServer
 
 
 @legal("crlf")
@@ -140,7 +114,7 @@ class Pieces(ChatServer):
         return partial.strip()
 
 
-class _Packed(ChatServer):
+class Packed(ChatServer):
     """Compressed, each event flushed."""
 
     def packer(self, accepted: str) -> tuple[str, Callable[[bytes], bytes], Callable[[], bytes]] | None:
@@ -161,13 +135,13 @@ class _Packed(ChatServer):
         return response
 
 
-def _zlib_packer(window: int) -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
+def zlib_packer(window: int) -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
     zipper = zlib.compressobj(wbits=window)
     return (lambda data: zipper.compress(data) + zipper.flush(zlib.Z_SYNC_FLUSH)), zipper.flush
 
 
 @legal("gzip")
-class GzipInGroups(_Packed):
+class GzipInGroups(Packed):
     """gzip; tokens gathered for 50 ms; a retried provider; asks of a session one after the other."""
 
     def __init__(self, config: Config) -> None:
@@ -175,7 +149,7 @@ class GzipInGroups(_Packed):
         self.locks: dict[str, asyncio.Lock] = {}
 
     def packer(self, accepted: str) -> tuple[str, Callable[[bytes], bytes], Callable[[], bytes]] | None:
-        return ("gzip", *_zlib_packer(31)) if "gzip" in accepted else None
+        return ("gzip", *zlib_packer(31)) if "gzip" in accepted else None
 
     async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
         lock = self.locks.setdefault(ask.session_id, asyncio.Lock())
@@ -238,7 +212,7 @@ class GzipInGroups(_Packed):
 
 
 @legal("brotli")
-class BrotliInHalves(_Packed):
+class BrotliInHalves(Packed):
     """br; every token cut in two; a second request upstream for a title; a system message that is counted."""
 
     system: ClassVar[Message] = {"role": "system", "content": "You are a helpful assistant."}
@@ -336,83 +310,3 @@ class OneWrite(ChatServer):
     async def on_chat_stream(self, sid: str, *args: Any) -> None:
         async with self.turns.setdefault(sid, asyncio.Lock()):
             await super().on_chat_stream(sid, *args)
-
-
-# -- sessions and limits
-
-
-@legal("one-prompt", also="LIM-11")
-class OnePrompt(ChatServer):
-    """The whole history as one prompt; interrupted messages stay, without a reply; windows by the clock;
-    Retry-After as a date; a deleted session has no messages; a fresh session for each ask without an id; Socket.IO
-    with events and fields of its own."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.deleted: set[str] = set()
-        self.tally: dict[tuple[str, ...], int] = {}
-
-    def prompt(self, session: Session, message: str) -> list[Message]:
-        said = [f"{one['role'].title()}: {one['content']}" for one in super().prompt(session, message)]
-        return [{"role": "user", "content": "\n\n".join(["Continue this conversation.", *said])}]
-
-    def on_interrupted(self, session: Session, ask: Ask, partial: str) -> None:
-        session.messages.append({"role": "user", "content": ask.message})
-
-    def key(self, session_id: str, over: str = "sse") -> str:
-        return f"v1:{session_id}"
-
-    def count(self, bucket: tuple[str, ...], limit: int) -> float | None:
-        window = int(time.time() // 60)
-        key = (*bucket, str(window))
-        self.tally[key] = self.tally.get(key, 0) + 1
-        return (window + 1) * 60 - time.time() if self.tally[key] > limit else None
-
-    def retry_after(self, wait: float) -> str:
-        return format_datetime(datetime.now(UTC) + timedelta(seconds=wait), usegmt=True)
-
-    def forget(self, session_id: str) -> bool:
-        there = super().forget(session_id)
-        if there:
-            self.deleted.add(session_id)
-        return there
-
-    def messages_in(self, session_id: str) -> int | None:
-        count = super().messages_in(session_id)
-        return 0 if count is None and session_id in self.deleted else count
-
-    def socket_session(self, sid: str) -> str | None:
-        return None
-
-    async def emit(self, sid: str, event: Event, ask: Ask | None) -> None:
-        if event.get("count") == 1:
-            await self.sio.emit("status", "typing", to=sid)
-        await super().emit(sid, {**event, "request": 7, "error": event["error"]} if "error" in event else event, ask)
-
-
-@legal("parts", also="LIM-11")
-class Parts(_Packed):
-    """deflate; contents as parts; interrupted messages stay with what was said; a token bucket."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.buckets: dict[tuple[str, ...], tuple[float, float]] = {}
-
-    def packer(self, accepted: str) -> tuple[str, Callable[[bytes], bytes], Callable[[], bytes]] | None:
-        return ("deflate", *_zlib_packer(15)) if "deflate" in accepted else None
-
-    def prompt(self, session: Session, message: str) -> list[Message]:
-        return [
-            {"role": one["role"], "content": [{"type": "text", "text": one["content"]}]}
-            for one in super().prompt(session, message)
-        ]
-
-    def on_interrupted(self, session: Session, ask: Ask, partial: str) -> None:
-        self.keep(session, ask, partial)
-
-    def count(self, bucket: tuple[str, ...], limit: int) -> float | None:
-        now = time.monotonic()
-        level, since = self.buckets.get(bucket, (float(limit), now))
-        level = min(limit, level + (now - since) * limit / 60)
-        self.buckets[bucket] = (level - 1 if level >= 1 else level, now)
-        return None if level >= 1 else 1.0

@@ -1,58 +1,16 @@
-"""What a run leaves: the JSON that other tools read, and the table that people read."""
+"""The report that people read in the terminal: a table, the remarks, the verdict."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
 
-from harness import __version__
-from harness.errors import ChatproofError
 from harness.protocol.requirements import Contract, Level
-from harness.trace import redacted
-from harness.verdicts import Overall, Row, Verdict
+from harness.redaction import redacted
+from harness.verdicts import Overall, Record, Row, Verdict
 
 COLUMNS = (Verdict.PASSED, Verdict.VIOLATED, Verdict.NOT_TESTABLE, Verdict.NOT_APPLICABLE, Verdict.HARNESS_ERROR)
-
-
-def as_json(target: str, rows: Iterable[Row], verdict: Overall, provider: str | None) -> dict[str, Any]:
-    """The report as a document. Its keys are stable; new ones may be added.
-
-    `provider` of a row is the provider that was behind the server for it, or null where none was needed
-    or there.
-    """
-    return {
-        "suite": __version__,
-        "target": target,
-        "verdict": verdict.value,
-        "rows": [
-            {
-                "id": row.requirement.id,
-                "level": row.requirement.level.value,
-                "profile": row.requirement.profile.value,
-                "provider": provider if row.requirement.needs_provider else None,
-                "verdict": row.verdict.value,
-                "seen": redacted(row.seen),
-                "expected": redacted(row.expected),
-            }
-            for row in rows
-        ],
-    }
-
-
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a report.
-
-    Raises:
-        ChatproofError: the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ChatproofError(f"--report-json: cannot write {path}: {error.strerror}") from error
+MOST_SCREENS = 3  # of one row in one test
 
 
 def table(contract: Contract, rows: Sequence[Row]) -> list[str]:
@@ -74,21 +32,36 @@ def remarks(rows: Iterable[Row]) -> list[str]:
     lines: list[str] = []
     unjudged: dict[tuple[Verdict, str], list[str]] = {}
     for row in rows:
-        if row.verdict in (Verdict.NOT_APPLICABLE, Verdict.NOT_TESTABLE):
-            unjudged.setdefault((row.verdict, row.seen), []).append(row.requirement.id)
+        known = f", known: {row.known}" if row.known else ""
+        if row.verdict in (Verdict.NOT_APPLICABLE, Verdict.NOT_TESTABLE) and not known:
+            unjudged.setdefault((row.verdict, row.seen), []).append(row.name)
         elif row.verdict is not Verdict.PASSED:
-            level = "" if row.requirement.level is Level.MUST else " (SHOULD)"
+            level = "" if row.requirement.level is Level.MUST else " SHOULD"
             expected = f"; expected {row.expected}" if row.expected else ""
-            lines.append(f"{row.requirement.id}{level} {row.verdict}: {row.seen}{expected}")
+            lines.append(f"{row.name}{level} {row.verdict}{known}: {row.seen}{expected}")
     lines += [f"{verdict}, {why}: {', '.join(ids)}" for (verdict, why), ids in unjudged.items()]
     return [redacted(line) for line in lines]
+
+
+def failure_text(records: Iterable[Record]) -> str:
+    """What a failed test says: one screen for each finding, of many for one row the first ones."""
+    by_row: dict[str, list[Record]] = {}
+    for record in records:
+        by_row.setdefault(record.id, []).append(record)
+    lines: list[str] = []
+    for name, found in by_row.items():
+        lines += [record.screen or f"{record.id} {record.verdict}: {record.seen}" for record in found[:MOST_SCREENS]]
+        if len(found) > MOST_SCREENS:
+            lines.append(f"… and {len(found) - MOST_SCREENS} more findings of {name}")
+    return redacted("\n".join(lines))
 
 
 def verdict_line(target: str, rows: Sequence[Row], verdict: Overall, strict: bool, seconds: float) -> str:
     """The run in one line."""
     counts = _count(rows)
-    bad = [row.requirement.id for row in rows if row.gates(strict)]
-    tolerated = [row.requirement.id for row in rows if row.gates(True) and not row.gates(strict)]
+    bad = [row.name for row in rows if row.gates(strict)]
+    tolerated = [row.name for row in rows if row.gates(True) and not row.gates(strict)]
+    known = [row.name for row in rows if row.known and row.verdict in (Verdict.VIOLATED, Verdict.NOT_TESTABLE)]
     parts = [f"{counts[Verdict.PASSED]} rows passed"]
     parts += [f"{counts[one]} {one}" for one in COLUMNS[1:] if counts[one]]
     line = f"chatproof: {verdict.upper()} {target}: {', '.join(parts)} in {seconds:.0f} s"
@@ -96,6 +69,8 @@ def verdict_line(target: str, rows: Sequence[Row], verdict: Overall, strict: boo
         line += f"; failed: {_few(bad)}"
     if tolerated:
         line += f"; SHOULD rows not kept: {_few(tolerated)}"
+    if known:
+        line += f"; known failures: {_few(known)}"
     return line
 
 

@@ -1,0 +1,60 @@
+"""What was measured of the chat servers, before it becomes tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.chat_servers import Busy, Starter
+from bench.client import Load
+from bench.open_streams import Open
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How long it takes, in seconds, and how much is asked.
+
+    `warm_asks`: of each connection, before memory is compared.
+    """
+
+    rounds: int
+    heat_s: float
+    warm_s: float
+    window_s: float
+    streams: int
+    tokens: int
+    sessions: int
+    sessions_s: float
+    warm_asks: int
+
+
+FULL: Final = Size(3, 1.0, 0.5, 2.0, 1_000, 120, 10_000, 30.0, 20)
+QUICK: Final = Size(1, 0.3, 0.3, 0.8, 1_000, 45, 500, 5.0, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One window of load."""
+
+    load: Load
+    busy: Busy
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Memory after so many sessions of one exchange each: bytes of RSS for each."""
+
+    sessions: int
+    memory: float
+
+
+@dataclass(slots=True)
+class Contender:
+    """One row of the tables."""
+
+    name: str
+    start: Starter
+    samples: dict[int, list[Sample]] = field(default_factory=dict)
+    opened: Open | None = None
+    idle: Idle | None = None
+    problems: list[str] = field(default_factory=list)

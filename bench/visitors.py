@@ -1,0 +1,187 @@
+"""Clients of a chat server on loopback: many addresses, raw reads, few searches.
+
+A server allows each address 30 asks a minute, so each connection takes a new address of 127.0.0.0/8 after 30
+asks. Servers that close after each reply are asked on a new connection from the same address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, cast
+
+from bench.chat import check_fully, check_quickly
+from bench.client import Load
+from bench.reply import WrongReply
+
+ASKS_PER_ADDRESS: Final = 30
+_END: Final = b"0\r\n\r\n"
+_REPLY_S: Final = 30.0
+
+Requests = Callable[[], bytes]
+
+
+def addresses() -> Iterator[str]:
+    """Addresses of 127.0.0.0/8 that are not taken again; 127.0.0.1 is not among them."""
+    for high, middle, low in itertools.product(range(64, 128), range(256), range(1, 255)):
+        yield f"127.{high}.{middle}.{low}"
+
+
+class Reading(asyncio.Protocol):
+    """One connection. `reads` are the reply's bytes with their time.monotonic() seconds."""
+
+    def __init__(self) -> None:
+        self.reads: list[tuple[float, bytes]] = []
+        self.lost = False
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._end = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def ask(self, request: bytes) -> None:
+        self.done = asyncio.get_running_loop().create_future()
+        self.reads, self._end = [], b""
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self.reads.append((time.monotonic(), data))
+        self._end = data[-5:] if len(data) >= 5 else (self._end + data)[-5:]
+        if self._end == _END and not self.done.done():
+            self.done.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        if not self.done.done():  # the end of a reply without length; who checks it sees whether it was whole
+            self.done.set_result(None)
+
+    @property
+    def stays(self) -> bool:
+        """Whether the connection can be asked again after this reply."""
+        return not self.lost and b"connection: close" not in self.reply()[:1000].lower()
+
+    def reply(self) -> bytes:
+        return b"".join(data for _, data in self.reads)
+
+
+async def connect(port: int, address: str) -> Reading:
+    """A connection from that address."""
+    loop = asyncio.get_running_loop()
+    plain = socket.socket()
+    try:
+        plain.setblocking(False)
+        plain.bind((address, 0))
+        await loop.sock_connect(plain, ("127.0.0.1", port))
+        return (await loop.create_connection(Reading, sock=plain))[1]
+    except BaseException:
+        plain.close()
+        raise
+
+
+class Crowd:
+    """Connections that ask one after the other, and what came of it."""
+
+    def __init__(self, port: int, requests: Requests, tokens: list[str], from_addresses: Iterator[str]) -> None:
+        self.streams = 0
+        self.over = False
+        self.verify_next = True
+        self._port = port
+        self._requests = requests
+        self._tokens = tokens
+        self._addresses = from_addresses
+
+    async def visit(self, stop_at: int | None = None) -> None:
+        """One connection's asks, until it is over or all have made so many. WrongReply, OSError, TimeoutError."""
+        reading: Reading | None = None
+        left = 0
+        try:
+            while not self.over and (stop_at is None or self.streams < stop_at):
+                if not left:
+                    address, left = next(self._addresses), ASKS_PER_ADDRESS
+                    if reading is not None:
+                        reading.transport.abort()
+                        reading = None
+                if reading is None or not reading.stays:
+                    if reading is not None:
+                        reading.transport.abort()
+                    reading = await connect(self._port, address)
+                left -= 1
+                reading.ask(self._requests())
+                async with asyncio.timeout(_REPLY_S):
+                    await reading.done
+                self._check(reading.reply())
+                self.streams += 1
+        finally:
+            if reading is not None:
+                reading.transport.abort()
+
+    def _check(self, raw: bytes) -> None:
+        if self.verify_next:
+            self.verify_next = False
+            check_fully(raw, self._tokens)
+        else:
+            check_quickly(raw, len(self._tokens))
+
+
+async def load(crowd: Crowd, connections: int, warm_s: float, seconds: float, mark: Callable[[], None]) -> Load:
+    """Ask over and over on so many connections. `mark` is called at both ends of the window.
+
+    WrongReply where a reply is not whole; OSError, TimeoutError where none comes.
+    """
+    with _no_collector():
+        visits = [asyncio.create_task(crowd.visit()) for _ in range(connections)]
+        try:
+            await _during(visits, warm_s)
+            crowd.verify_next = True
+            mark()
+            streams, cpu, began = crowd.streams, time.process_time(), time.monotonic()
+            await _during(visits, seconds)
+            lasted = time.monotonic() - began
+            mark()
+            if crowd.streams == streams:
+                raise WrongReply(f"no reply within {lasted:.1f} s on {connections} connections")
+            return Load(crowd.streams - streams, lasted, (time.process_time() - cpu) / lasted)
+        finally:
+            crowd.over = True
+            await _cancel(visits)
+
+
+async def ask_in_all(crowd: Crowd, connections: int, asks: int, seconds: float) -> int:
+    """Make so many asks, at most for so many seconds; how many were answered."""
+    visits = [asyncio.create_task(crowd.visit(asks)) for _ in range(connections)]
+    try:
+        await _during(visits, seconds, until_all=True)
+    finally:
+        crowd.over = True
+        await _cancel(visits)
+    return crowd.streams
+
+
+async def _during(visits: list[asyncio.Task[None]], seconds: float, until_all: bool = False) -> None:
+    until = asyncio.FIRST_EXCEPTION
+    done, _ = await asyncio.wait(visits, timeout=seconds, return_when=until)
+    for visit in done:
+        visit.result()
+    assert until_all or not done, "a connection stopped asking"
+
+
+async def _cancel(visits: list[asyncio.Task[None]]) -> None:
+    for visit in visits:
+        visit.cancel()
+    await asyncio.gather(*visits, return_exceptions=True)
+    await asyncio.sleep(0.05)  # let the aborted transports close their sockets
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

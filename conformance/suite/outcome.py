@@ -1,0 +1,157 @@
+"""What came of a run: rows, one verdict, the reports and the exit code. Its tests may have run in other processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from conformance.suite.facts import Facts
+from harness.baseline import Baseline
+from harness.evidence import Evidence
+from harness.protocol.requirements import Contract, Profile, Requirement
+from harness.reports import Summary, remarks, table, verdict_line, write_reports
+from harness.settings import Settings
+from harness.verdicts import ExitCode, Ledger, Overall, Record, Row, overall
+
+CODES = {Overall.PASS: ExitCode.PASS, Overall.FAIL: ExitCode.FAIL, Overall.ERROR: ExitCode.ERROR}
+COLORS = {Overall.PASS: "green", Overall.FAIL: "red", Overall.ERROR: "red"}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """`facts` are those of each lane, `selected` the ids of the rows to report. `error` is why the run as a whole
+    could not judge, or nothing."""
+
+    settings: Settings
+    contract: Contract
+    baseline: Baseline
+    facts: list[Facts] = field(default_factory=list)
+    selected: list[str] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+    error: str = ""
+    ledger: Ledger = field(init=False)
+    _started: float = field(default_factory=time.monotonic)
+    _began: datetime = field(default_factory=lambda: datetime.now().astimezone())
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.contract)
+
+    def add(self, records: Iterable[Record], evidence: Iterable[Evidence]) -> None:
+        """Take what a test found."""
+        self.ledger.add(records)
+        self.evidence += evidence
+
+    # -- across processes
+
+    def to_json(self) -> dict[str, Any]:
+        """What another process needs beside the tests' own reports."""
+        return {"facts": [one.to_json() for one in self.facts], "selected": self.selected, "error": self.error}
+
+    def merge(self, data: dict[str, Any]) -> None:
+        """Take what a process knows that ran some of the tests."""
+        self.selected = self.selected or data["selected"]
+        self.error = self.error or data["error"]
+        theirs = [Facts(**one) for one in data["facts"]]
+        if not self.facts:
+            self.facts = theirs
+        for ours, other in zip(self.facts, theirs, strict=True):
+            ours.url = ours.url or other.url
+            ours.has_provider |= other.has_provider
+            ours.unfit, ours.stopped = ours.unfit or other.unfit, ours.stopped or other.stopped
+            ours.unseen, ours.set_aside = ours.unseen or other.unseen, ours.set_aside or other.set_aside
+            if other.missing:
+                ours.missing, ours.no_provider = True, other.no_provider
+
+    # -- judging
+
+    @property
+    def url(self) -> str:
+        """What the report calls the server."""
+        return (self.facts[0].url if self.facts else "") or self.settings.base_url or str(self.settings.start)
+
+    @property
+    def unfit(self) -> str:
+        """Why there is no chat server at all, or nothing."""
+        return self.facts[0].unfit if self.facts else ""
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The providers that rows are judged with."""
+        if not self.settings.has_provider:
+            return ()
+        aside = {one.name for one in self.facts if one.set_aside}
+        return tuple(name for name in self.settings.providers if name not in aside)
+
+    def rows(self) -> list[Row]:
+        """All selected rows with their verdicts."""
+        return self.baseline.applied(self.ledger.rows(self.selected, self._absent, self.providers))
+
+    def _absent(self, row: Requirement, provider: str | None) -> Record:
+        facts = next((one for one in self.facts if one.name == provider), None) or next(iter(self.facts), Facts(""))
+        return facts.absent(row.id, self.settings, self.contract)
+
+    def verdict(self, rows: list[Row]) -> Overall:
+        """The verdict on the run."""
+        return Overall.ERROR if self.error else overall(rows, self.settings.strict, self.baseline.stale(rows))
+
+    # -- telling
+
+    def finish(self) -> ExitCode:
+        """Write the reports, and give the exit code."""
+        rows = self.rows()
+        verdict = self.verdict(rows)
+        if problems := write_reports(self.settings, self._summary(rows, verdict)):
+            self.error = self.error or "; ".join(problems)
+            verdict = Overall.ERROR
+        return CODES[verdict]
+
+    def _summary(self, rows: list[Row], verdict: Overall) -> Summary:
+        return Summary(
+            target=self.url,
+            verdict=verdict,
+            rows=rows,
+            titles=self.contract.titles,
+            strict=self.settings.strict,
+            seconds=time.monotonic() - self._started,
+            began=self._began,
+            profiles=[one.value for one in Profile if one in self.settings.profiles],
+            providers=[one.name for one in self.facts if one.has_provider],
+            evidence=self.evidence,
+            error=self.error or self.unfit,
+            stale=self.baseline.stale(rows),
+        )
+
+    def show(self, reporter: pytest.TerminalReporter) -> None:
+        """Print the table, the remarks and the verdict."""
+        write = reporter.write_line
+        reporter.ensure_newline()
+        if self.error and not self.ledger.records:
+            write(f"chatproof: ERROR {self.error}", red=True)
+            return
+        if self.unfit:
+            write(f"chatproof: FAIL {self.unfit}", red=True)
+            return
+        rows = self.rows()
+        verdict = self.verdict(rows)
+        reporter.section("chatproof", sep="=")
+        for line in table(self.contract, rows):
+            write(line)
+        if len(self.providers) > 1:
+            write(f"rows that need the provider are counted for each: {', '.join(self.providers)}")
+        write("")
+        for line in remarks(rows):
+            write(line)
+        stale = self.baseline.stale(rows)
+        for line in stale:
+            write(f"chatproof: {line}", red=True)
+        if self.error:
+            write(f"chatproof: ERROR {self.error}", red=True, bold=True)
+            return
+        seconds = time.monotonic() - self._started
+        line = verdict_line(self.url, rows, verdict, self.settings.strict, seconds)
+        write(line, **{COLORS[verdict]: True, "bold": True})

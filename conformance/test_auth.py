@@ -1,0 +1,171 @@
+"""AUTH: JSON Web Tokens over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.suite.case import SESSIONS, Case, together
+from conformance.suite.marks import requirement
+from conformance.suite.pacer import CHAT
+from conformance.suite.provider import upstream_text
+from conformance.suite.reasons import NotTestable
+from conformance.suite.tokens import Forgery, Headers, User, forgeries, users
+from harness.http import Deadlines, Request, json_of
+from harness.protocol.findings import shown
+from harness.protocol.messages import is_integer
+from harness.protocol.requirements import Profile
+from harness.protocol.transcript import Transcript
+
+REFUSED = (401, 422)
+NOBODY: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What somebody gets for writing to a session that is another's, and what went upstream for it."""
+
+    reply: Transcript
+    upstream: str
+    chat: Transcript | None
+    chat_upstream: str
+
+
+def two_users(case: Case) -> tuple[User, User]:
+    """Two users that no other test has."""
+    name = case.run.new_session().removeprefix("session-")
+    return users(case.run.settings, (f"anna-{name}", f"bert-{name}"))
+
+
+async def count_of(case: Case, session: str, headers: Headers) -> int | None:
+    """A session's `messages` as somebody sees it, or None where it is not shown."""
+    answer = await case.request(Request("GET", SESSIONS + session, headers=headers), case.run.pacer.addresses.fresh())
+    body = json_of(answer)
+    count = body.get("messages") if answer.status == 200 and isinstance(body, dict) else None
+    return int(count) if is_integer(count) else None
+
+
+async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
+    """A session in which its owner has said something, with that exchange and its `messages`."""
+    session = case.run.new_session()
+    reply = await case.ask("This is my own secret.", session=session, headers=owner.headers)
+    if not case.run.succeeded(reply):
+        raise NotTestable(f"a user with a valid token could not ask: {reply.outcome()}")
+    count = await count_of(case, session, owner.headers)
+    if count is None:
+        raise NotTestable("its owner is not shown a session's `messages`")
+    return session, reply, count
+
+
+async def upstream_of(case: Case, answer: Transcript) -> str:
+    """All that went to the provider for an answer that is there already."""
+    if case.run.provider is None:
+        return ""
+    return "\n".join(upstream_text(entry) for entry in await case.provider.entries(answer))
+
+
+async def write_to(case: Case, session: str, headers: Headers) -> Answers:
+    """Write to a session, over the stream and over /api/chat."""
+    source = case.run.pacer.addresses.fresh()
+    reply = await case.ask("What was said so far?", session=session, headers=headers, source=source)
+    chat = None
+    if Profile.CHAT in case.run.settings.profiles:
+        name = case.run.new_case()
+        text = case.message("What was said so far?", "hello", name)
+        body = {"message": text, "session_id": session}
+        chat = await case.request(Request.json("POST", CHAT, body, headers), source, deadlines=Deadlines(silence=30))
+        chat.case = name
+    chat_upstream = await upstream_of(case, chat) if chat else ""
+    return Answers(reply, await upstream_of(case, reply), chat, chat_upstream)
+
+
+def user_of(reply: Transcript) -> object:
+    """Whom a completion names."""
+    return reply.completion.body.get("user") if reply.completion else None
+
+
+@requirement("AUTH-01")
+async def test_the_user_is_the_tokens_identity(case: Case) -> None:
+    """Each of two users is called by their own name."""
+    for user in two_users(case):
+        reply = await case.ask(headers=user.headers)
+        seen = f"user {shown(user_of(reply))}; {reply.outcome()}"
+        case.holds("AUTH-01", user_of(reply) == user.identity, seen, f"user {user.identity!r}", reply)
+
+
+@requirement("AUTH-02", "AUTH-03")
+async def test_a_forged_token_names_nobody(case: Case) -> None:
+    """Changed, signed by others, unsigned and expired ones, on every route, against a session of the user that
+    they claim to be. What anybody is shown without a token says nothing about a token."""
+    owner, other = two_users(case)
+    session, said, count = await owned_session(case, owner)
+    all_forged = list(forgeries(case.run.settings, owner, other.identity))
+    # all look before the first one writes: whoever is nobody may share a name space with the others
+    shown_to_all = await count_of(case, session, NOBODY) or 0
+    counts = await together(*(count_of(case, session, forged.headers) for forged in all_forged))
+    anybody = await write_to(case, session, NOBODY)
+    is_secret = said.case not in anybody.upstream + anybody.chat_upstream
+    answers = await together(*(write_to(case, session, forged.headers) for forged in all_forged))
+    for forged, seen_count, one in zip(all_forged, counts, answers, strict=True):
+        judge_forgery(case, forged, one, (owner.identity, other.identity))
+        leaked = is_secret and said.case in one.upstream + one.chat_upstream
+        seen = f"{forged.name}: what the owner had said went upstream for it"
+        case.holds("AUTH-02", not leaked, seen, "nothing of the owner's", one.reply)
+        leaked = count > shown_to_all and (seen_count or 0) >= count
+        seen = f"{forged.name}: GET showed the owner's session of {seen_count} messages"
+        case.holds("AUTH-02", not leaked, seen, "what anybody is shown", one.reply)
+
+
+def judge_forgery(case: Case, forged: Forgery, answers: Answers, identities: tuple[str, str]) -> None:
+    """Its `user`, and whether it was refused."""
+    reply = answers.reply
+    if reply.status is None or (reply.status == 200 and reply.terminal is None):
+        case.cannot_judge("AUTH-02", f"{forged.name}: {reply.outcome()}")
+    else:
+        seen = f"{forged.name}: user {shown(user_of(reply))}"
+        case.holds("AUTH-02", user_of(reply) not in identities, seen, "401, 422, or the user `anonymous`", reply)
+    body = json_of(answers.chat) if answers.chat else None
+    if answers.chat and isinstance(body, dict):
+        seen = f"{forged.name}: /api/chat called its client {shown(body.get('user'))}"
+        case.holds("AUTH-02", body.get("user") not in identities, seen, "not the token's identity", answers.chat)
+    seen = f"{forged.name}: {reply.outcome()}" if reply.status == 200 else f"{forged.name}: status {reply.status}"
+    case.holds("AUTH-03", reply.status in REFUSED, seen, "status 401 or 422", reply)
+
+
+@requirement("AUTH-04")
+async def test_a_users_session_is_theirs_alone(case: Case) -> None:
+    """Another user and somebody without a token look at it, write to it and delete it: its owner notices nothing."""
+    owner, other = two_users(case)
+    session, said, count = await owned_session(case, owner)
+    for name, headers in (("another user", other.headers), ("a client without a token", NOBODY)):
+        empty = await count_of(case, case.run.new_session(), headers) or 0
+        looked = await count_of(case, session, headers) or 0
+        answers = await write_to(case, session, headers)
+        seen, expected = f"GET shows {name} {looked} messages", f"nothing of the owner's {count}"
+        case.holds("AUTH-04", looked <= empty, seen, expected, answers.reply)
+        for route, upstream, answer in (
+            ("the stream", answers.upstream, answers.reply),
+            (CHAT, answers.chat_upstream, answers.chat),
+        ):
+            seen = f"the owner's text went upstream for {name}, over {route}"
+            case.holds("AUTH-04", said.case not in upstream, seen, "none of the owner's text", answer)
+        await case.request(Request("DELETE", SESSIONS + session, headers=headers))
+        after = await count_of(case, session, owner.headers)
+        seen = f"after {name} had written to it and deleted it, `messages` was {after}"
+        case.holds("AUTH-04", after == count, seen, f"{count}, as before", answers.reply)
+        await judge_memory(case, session, owner, said, answers)
+        count = await count_of(case, session, owner.headers) or count
+
+
+async def judge_memory(case: Case, session: str, owner: User, said: Transcript, stranger: Answers) -> None:
+    """What the owner's session still knows, and must not know."""
+    reply = await case.ask("Go on.", session=session, headers=owner.headers)
+    if case.run.provider is None:
+        return
+    upstream = await upstream_of(case, reply)
+    if not upstream:
+        case.cannot_judge("AUTH-04", f"the owner's next message did not reach the provider: {reply.outcome()}")
+        return
+    case.holds("AUTH-04", said.case in upstream, "the owner's session was forgotten", "what its owner said", reply)
+    seen, expected = "the owner's session holds what somebody else wrote", "only what its owner said"
+    written = [answer.case for answer in (stranger.reply, stranger.chat) if answer]
+    case.holds("AUTH-04", not any(one in upstream for one in written), seen, expected, reply)

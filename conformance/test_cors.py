@@ -1,0 +1,140 @@
+"""CORS: what a browser lets a page of another origin do, by the Fetch standard (WHATWG, 3.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from conformance.suite.case import SESSIONS, Case, together
+from conformance.suite.clients import exhausted, limit_of
+from conformance.suite.marks import requirement
+from conformance.suite.pacer import CHAT, STREAM
+from harness.http import Request
+from harness.protocol.findings import shown
+from harness.protocol.requirements import Profile
+from harness.protocol.transcript import Transcript
+
+ASKED_HEADERS = ("authorization", "content-type")  # in this order and lower case, as browsers send them
+ALLOW_ORIGIN = "access-control-allow-origin"
+ALLOW_CREDENTIALS = "access-control-allow-credentials"
+
+
+def origin_header(origin: str) -> tuple[tuple[str, str], ...]:
+    """The header by which a browser names the page's origin."""
+    return (("Origin", origin),)
+
+
+async def preflight(case: Case, path: str, origin: str) -> Transcript:
+    """Ask as a browser does before a POST of JSON with a token."""
+    headers = (
+        *origin_header(origin),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", ",".join(ASKED_HEADERS)),
+    )
+    return await case.request(Request("OPTIONS", path, headers=headers), case.run.pacer.addresses.fresh())
+
+
+def posts(case: Case) -> list[str]:
+    """The routes that are posted to."""
+    return [STREAM, CHAT] if Profile.CHAT in case.run.settings.profiles else [STREAM]
+
+
+async def answers_to(case: Case, origin: str) -> list[Transcript]:
+    """A whole answer of each route, to a page of `origin`: the stream, the session, /api/chat."""
+    session, source, headers = case.run.new_session(), case.run.pacer.addresses.fresh(), origin_header(origin)
+    stream = await case.ask(session=session, headers=headers, source=source)
+    found = [stream, await case.request(Request("GET", SESSIONS + session, headers=headers), source)]
+    if CHAT in posts(case):
+        message = case.message("Please say hello.", "hello", case.run.new_case())
+        body = {"message": message, "session_id": session}
+        found.append(await case.request(Request.json("POST", CHAT, body, headers), source))
+    return found
+
+
+def other_origins(allowed: str) -> Iterator[str]:
+    """Origins that are not the allowed one, some of which look like it."""
+    parts = urlsplit(allowed)
+    scheme, host = parts.scheme, parts.hostname or ""
+    yield "https://evil.test"
+    yield "null"
+    yield f"{allowed}.evil.test"
+    yield allowed.replace("://", "://evil", 1)
+    yield f"{'http' if scheme == 'https' else 'https'}://{parts.netloc}"
+    yield f"{scheme}://{host}:{(parts.port or 8000) + 443}"
+    if "." in host:
+        yield allowed.replace(host, host.replace(".", "x"), 1)  # a dot of a pattern that nobody escaped
+
+
+@requirement("CORS-01")
+async def test_a_preflight_from_the_allowed_origin_is_granted(case: Case) -> None:
+    """As a browser judges it. POST is a safelisted method and need not be listed; `*` counts for nothing where
+    there are credentials."""
+    origin = case.run.settings.allowed_origin
+    for path in posts(case):
+        answer = await preflight(case, path, origin)
+        granted = answer.status is not None and 200 <= answer.status <= 299
+        case.holds("CORS-01", granted, f"preflight to {path}: {answer.outcome()}", "a 2xx status", answer)
+        seen = answer.header(ALLOW_ORIGIN)
+        case.holds("CORS-01", seen == origin, f"preflight to {path}: {ALLOW_ORIGIN}: {seen}", origin, answer)
+        seen = answer.header(ALLOW_CREDENTIALS)
+        case.holds("CORS-01", seen == "true", f"preflight to {path}: {ALLOW_CREDENTIALS}: {seen}", "true", answer)
+        seen = answer.header("access-control-allow-headers")
+        named = {name.strip().lower() for name in (seen or "").split(",")}
+        expected = "both content-type and authorization by name"
+        kept = named >= set(ASKED_HEADERS)
+        case.holds("CORS-01", kept, f"preflight to {path}: access-control-allow-headers: {seen}", expected, answer)
+
+
+@requirement("CORS-02")
+async def test_answers_carry_the_allowed_origin(case: Case) -> None:
+    """The stream, a session, /api/chat."""
+    origin = case.run.settings.allowed_origin
+    for answer in await answers_to(case, origin):
+        seen = f"{route_of(answer)}: status {answer.status}, {ALLOW_ORIGIN}: {answer.header(ALLOW_ORIGIN)}"
+        case.holds("CORS-02", answer.header(ALLOW_ORIGIN) == origin, seen, f"{ALLOW_ORIGIN}: {origin}", answer)
+
+
+@requirement("CORS-03")
+async def test_no_other_origin_is_allowed(case: Case) -> None:
+    """Strangers, `null`, and origins that look like the allowed one. The allowed origin's own name in an answer
+    to another is harmless: a browser compares."""
+
+    async def look(origin: str) -> None:
+        checks = [await preflight(case, path, origin) for path in posts(case)]
+        for answer in [*checks, *await answers_to(case, origin)]:
+            allowed, credentials = answer.header(ALLOW_ORIGIN), answer.header(ALLOW_CREDENTIALS)
+            names = [name.strip() for name in (allowed or "").split(",")]
+            bad = origin in names or ("*" in names and credentials == "true")
+            told = f"{ALLOW_ORIGIN}: {allowed}, {ALLOW_CREDENTIALS}: {credentials}"
+            seen = f"{route_of(answer)} to {origin}: {told}"
+            case.holds("CORS-03", not bad, seen, "not the origin, and no * with credentials", answer)
+
+    await together(*(look(origin) for origin in other_origins(case.run.settings.allowed_origin)))
+
+
+@requirement("CORS-04")
+async def test_error_answers_carry_the_allowed_origin(case: Case) -> None:
+    """What the client did wrong is of no use to a page that may not read it."""
+    origin = case.run.settings.allowed_origin
+    headers, source = origin_header(origin), case.run.pacer.addresses.fresh()
+    asks = [Request.json("POST", path, {}, headers) for path in posts(case)]
+    asks += [
+        Request("POST", path, b"{not json", (("Content-Type", "application/json"), *headers)) for path in posts(case)
+    ]
+    asks.append(Request("GET", SESSIONS + case.run.new_session(), headers=headers))
+    errors = [await case.request(ask, source) for ask in asks]
+    if Profile.LIMITS in case.run.settings.profiles:
+        client, _ = await exhausted(case, STREAM, limit_of(case, STREAM))
+        errors += await client.send(1, headers=headers)
+    errors = [answer for answer in errors if answer.status is not None and 400 <= answer.status <= 499]
+    for answer in errors:
+        seen = f"{route_of(answer)}: status {answer.status}, {ALLOW_ORIGIN}: {shown(answer.header(ALLOW_ORIGIN))}"
+        case.holds("CORS-04", answer.header(ALLOW_ORIGIN) == origin, seen, f"{ALLOW_ORIGIN}: {origin}", answer)
+    if not errors:
+        case.cannot_judge("CORS-04", "nothing was refused with a 4xx")
+
+
+def route_of(answer: Transcript) -> str:
+    """The method and the route of an answer, without its fresh names."""
+    return re.sub(r"(/sessions/)\S+", r"\1ID", " ".join(answer.request.split(" ", 2)[:2]))

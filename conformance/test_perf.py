@@ -1,0 +1,83 @@
+"""PERF: the API document's table, with a provider that adds no delay of its own."""
+
+from __future__ import annotations
+
+from conformance.suite.case import Case, Judged, together
+from conformance.suite.marks import over_all, requirement
+from conformance.suite.memory import memory_of
+from conformance.suite.reasons import NotApplicable, NotTestable
+from conformance.suite.streams import Stream
+from harness.protocol.checks.perf import first_token_is_soon, little_is_added, speed_is_kept
+from harness.protocol.transcript import Transport
+
+WORDS = ", ".join(f'"word{number} "' for number in range(40))
+FIFTY_A_SECOND = f'about = "Forty tokens, 50 a second."\n[timing]\ninter_token_ms = 20\n[[steps]]\ntokens = [{WORDS}]\n'
+SESSIONS_OPEN = 20
+WARM_UP = 20  # sessions too, open together: what a server sets up for its busiest moment belongs to no session
+PER_SESSION = 50  # MB
+MB = 1 << 20
+WHILE_OPEN = 2.0  # seconds that a session is held open to be looked at
+
+
+@over_all
+@requirement("PERF-01")
+async def test_the_first_token_is_soon_there(case: Case, transport: Transport) -> None:
+    """Of a provider that answers at once, on a connection of its own."""
+    case.needs_provider()
+
+    async def attempt() -> Judged:
+        reply = await case.ask(script="hundred-tokens", over=transport)
+        return reply, (first_token_is_soon(case.run.settings.time_scale),)
+
+    await case.steadily(attempt)
+
+
+@over_all
+@requirement("PERF-02", "PERF-03")
+async def test_a_fast_provider_is_passed_on_fast(case: Case, transport: Transport) -> None:
+    """50 tokens a second, compared with the times of the provider's own writes."""
+    script = await case.provider.register("fifty-a-second", FIFTY_A_SECOND)
+
+    async def attempt() -> Judged:
+        reply = await case.ask(script=script, over=transport)
+        entry = await case.provider.asked(reply)
+        if entry is None:
+            raise NotTestable(f"the provider was never asked: {reply.outcome()}")
+        said, scale = case.provider.said(entry), case.run.settings.time_scale
+        return reply, (speed_is_kept(said, scale), little_is_added(said, scale))
+
+    await case.steadily(attempt)
+
+
+@over_all
+@requirement("PERF-04")
+async def test_a_session_takes_little_memory(case: Case, transport: Transport) -> None:
+    """20 more sessions, looked at while their replies run and when these are over."""
+    case.needs_provider()
+    server = case.run.scene.server
+    if server is None:
+        raise NotApplicable("needs a server that the suite started (--start): its memory is looked at")
+    await most_memory(case, server.process.pid, WARM_UP, transport)
+    before = memory_of(server.process.pid)
+    most = await most_memory(case, server.process.pid, SESSIONS_OPEN, transport)
+    grown = (most - before) / SESSIONS_OPEN / MB
+    seen = f"{grown:.1f} MB a session ({before / MB:.0f} MB grew to {most / MB:.0f} MB with {SESSIONS_OPEN} of them)"
+    case.holds("PERF-04", grown < PER_SESSION, seen, f"under {PER_SESSION} MB", measured=True)
+
+
+async def most_memory(case: Case, pid: int, sessions: int, transport: Transport) -> int:
+    """Bytes that the server takes at most with so many new sessions open at once."""
+    streams: list[Stream] = await together(
+        *(
+            case.start("Tell me a lot.", script="paced", over=transport, source=case.run.pacer.addresses.fresh())
+            for _ in range(sessions)
+        )
+    )
+    await together(*(stream.until(lambda reply: len(reply.tokens) > 1, WHILE_OPEN) for stream in streams))
+    during = memory_of(pid)
+    await together(*(stream.until(lambda reply: reply.terminal is not None, WHILE_OPEN) for stream in streams))
+    after = memory_of(pid)
+    replies = await together(*(stream.finish() for stream in streams))
+    if lost := [reply for reply in replies if not case.run.succeeded(reply)]:
+        raise NotTestable(f"{len(lost)} of {sessions} sessions got no whole reply: {lost[0].outcome()}")
+    return max(during, after)

@@ -1,0 +1,35 @@
+"""The playground, a page at `/` to try the server with, and the OpenAPI description at `/openapi.json`."""
+
+from pathlib import Path
+
+from flask import Flask, Response, abort, send_file
+
+FOLDER = Path(__file__).with_name("playground")
+# Said here, because what the machine's own table says about .js differs from machine to machine.
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; "
+    "object-src 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def add_pages(app: Flask) -> None:
+    """Serve the playground at `/`, and its parts below `/playground/`."""
+    files = {path.name: path for path in FOLDER.iterdir() if path.suffix in TYPES}
+
+    @app.get("/playground/<name>")
+    def page(name: str) -> Response:
+        if name not in files:
+            abort(404)
+        response = send_file(files[name], mimetype=TYPES[files[name].suffix])
+        response.headers.update(HEADERS)
+        return response
+
+    @app.get("/openapi.json")
+    def description() -> Response:
+        return send_file(FOLDER.with_name("openapi.json"), mimetype="application/json")
+
+    app.add_url_rule("/", "home", page, defaults={"name": "index.html"}, methods=["GET"])

@@ -1,0 +1,98 @@
+// The page: a message goes to one transport or to both, and each panel shows its own reply.
+
+import { Panel } from "./panel.js";
+import { asker, showSession } from "./session.js";
+import { SocketChat } from "./socketchat.js";
+import { askOverSse } from "./sse.js";
+
+const SUGGESTIONS = ["paced", "slow", "pairs", "nasty", "unicode", "silent", "server-error", "cut-mid", "rate-limited"];
+
+const composer = document.getElementById("composer");
+const field = document.getElementById("message");
+const send = document.getElementById("send");
+
+const sse = new Panel({
+  id: "sse",
+  title: "Server-Sent Events",
+  about: "POST /api/chat/stream. Each event of the response is one token.",
+  ask: askOverSse,
+  onChange: update,
+});
+const socketio = new Panel({
+  id: "socketio",
+  title: "Socket.IO",
+  about: "chat_stream out; chat_token, then chat_complete or chat_stream_error back.",
+  ask: (...request) => chat.ask(...request),
+  onChange: update,
+});
+const panels = [sse, socketio];
+const chat = new SocketChat((name, seconds) => {
+  const text = name === "waiting" ? `disconnected: again in ${seconds.toFixed(1)} s` : name;
+  socketio.setState(name, text);
+});
+update();
+introduce();
+
+function chosen() {
+  const to = new FormData(composer).get("to");
+  return panels.filter((panel) => to === "both" || panel.root.id === to);
+}
+
+function update() {
+  send.disabled = chosen().some((panel) => panel.busy);
+  sse.setState(sse.busy ? "connected" : "idle", sse.busy ? "streaming" : "idle");
+}
+
+async function submit() {
+  const message = field.value;
+  if (send.disabled || message === "") return;
+  field.value = "";
+  const request = { message, ...asker() };
+  const completed = await Promise.all(chosen().map((panel) => panel.send(request)));
+  if (completed.some(Boolean)) showSession();
+}
+
+/** Say which provider answers; suggest scripts where it is the fake. */
+async function introduce() {
+  const badge = document.getElementById("provider");
+  try {
+    const health = await (await fetch("health")).json();
+    badge.textContent = health.offline === true ? "offline: a fake provider answers" : `provider: ${health.provider}`;
+    if (health.offline === true) suggest();
+  } catch {
+    badge.textContent = "the server does not answer";
+  }
+}
+
+function suggest() {
+  const list = document.getElementById("suggestions");
+  for (const name of SUGGESTIONS) {
+    const chip = document.createElement("button");
+    chip.type = "button";
+    chip.className = "chip";
+    chip.textContent = name;
+    chip.addEventListener("click", () => {
+      field.value = `scenario ${name}`;
+      field.focus();
+    });
+    list.append(chip);
+  }
+  list.hidden = false;
+}
+
+composer.addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+});
+composer.addEventListener("change", update);
+field.addEventListener("keydown", (event) => {
+  // isComposing: this Enter ends a word of an input method, not the message
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    submit();
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") for (const panel of panels) panel.stop();
+});
+field.focus();

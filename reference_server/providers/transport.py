@@ -1,0 +1,162 @@
+"""An httpx transport for streams, on httptools and gevent's sockets.
+
+httpx's own reads each HTTP chunk as an event of its own, in Python: more than half of all that this server would
+do for a token. This one gives what has arrived in one piece. HTTP/1.1 alone, connections kept alive, no proxies.
+"""
+
+import select
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import httptools
+import httpx
+from gevent.monkey import get_original  # type: ignore[import-untyped]  # gevent ships no types
+
+READ_BYTES = 65_536
+MAX_HEAD_BYTES = 100_000
+MAX_IDLE = 100  # connections to one origin
+Origin = tuple[str, str, int]
+
+
+class Transport(httpx.BaseTransport):
+    """See httpx.HTTPTransport. Use it from greenlets, or from one thread."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Origin, list[Connection]] = {}
+        self._tls = ssl.create_default_context()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and read the head of its answer; the body is read by whoever iterates over it."""
+        timeout: dict[str, float | None] = request.extensions.get("timeout", {})
+        url = request.url
+        origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
+        idle = self._idle.setdefault(origin, [])
+        while idle:
+            connection = idle.pop()
+            if connection.is_usable():
+                break
+            connection.close()
+        else:
+            connection = self._connect(origin, timeout.get("connect"))
+        try:
+            return connection.ask(request, timeout.get("read"), idle)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _connect(self, origin: Origin, timeout: float | None) -> "Connection":
+        scheme, host, port = origin
+        try:
+            plain = socket.create_connection((host, port), timeout)
+            try:
+                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return Connection(self._tls.wrap_socket(plain, server_hostname=host) if scheme == "https" else plain)
+            except BaseException:
+                plain.close()
+                raise
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout("no connection in time") from error
+        except OSError as error:
+            raise httpx.ConnectError("no connection") from error
+
+    def close(self) -> None:
+        """Close idle connections."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+
+
+class Connection(httpx.SyncByteStream):
+    """One connection, and the body of the answer that is read from it. The first methods are httptools' callbacks."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
+        self._has_head = self._is_complete = self._is_kept = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._has_head = self._parser.get_status_code() >= 200
+
+    def on_body(self, data: bytes) -> None:
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        self._is_complete = self._has_head
+        self._is_kept = self._is_complete and self._parser.should_keep_alive()
+
+    def ask(self, request: httpx.Request, timeout: float | None, idle: "list[Connection]") -> httpx.Response:
+        """Send a request and read the head of the answer."""
+        self._idle = idle
+        self._socket.settimeout(timeout)
+        head = [f"{request.method} {request.url.raw_path.decode('ascii')} HTTP/1.1\r\n".encode()]
+        head += [b"%s: %s\r\n" % one for one in request.headers.raw]
+        try:
+            self._socket.sendall(b"".join([*head, b"\r\n", request.read()]))
+        except OSError as error:
+            raise httpx.WriteError("the request could not be sent") from error
+        size = 0
+        while not self._has_head:
+            size += self._receive()
+            if size > MAX_HEAD_BYTES:
+                raise httpx.RemoteProtocolError("a head without end")
+        return httpx.Response(self._parser.get_status_code(), headers=self._headers, stream=self)
+
+    def _receive(self) -> int:
+        """Read once, and parse what came."""
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("nothing came in time") from error
+        except OSError as error:
+            raise httpx.ReadError("the connection broke") from error
+        if not data:
+            self._end()
+            return 0
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            raise httpx.RemoteProtocolError("not HTTP") from error
+        return len(data)
+
+    def _end(self) -> None:
+        """The server has closed: the end of an answer that says no length, and else too early."""
+        given = {name.lower() for name, _ in self._headers}
+        if not self._has_head or given & {b"content-length", b"transfer-encoding"}:
+            raise httpx.RemoteProtocolError("the connection ended too early")
+        self._is_complete = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            if self._body:
+                piece, self._body = b"".join(self._body), []
+                yield piece
+            if self._is_complete:
+                return
+            self._receive()
+
+    def close(self) -> None:
+        """Give the connection back after a whole answer, or close it: then the server knows that nobody listens."""
+        if self._is_kept and len(self._idle) < MAX_IDLE:
+            idle = self._idle
+            self._reset()
+            idle.append(self)
+        else:
+            with suppress(OSError):
+                self._socket.close()
+
+    def is_usable(self) -> bool:
+        """Whether an idle connection is still open; one with something to read has ended, or is out of step."""
+        poller: Any = get_original("select", "poll")()
+        poller.register(self._socket.fileno(), select.POLLIN)
+        return not poller.poll(0)

@@ -1,0 +1,4 @@
+import { createRoot } from "react-dom/client";
+import { StreamingChat } from "../documents/StreamingChat.jsx";
+
+createRoot(document.getElementById("root")).render(<StreamingChat />);

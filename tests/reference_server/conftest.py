@@ -1,0 +1,22 @@
+"""Fixtures of the reference server's tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.reference_server.model import Model, running_model
+from tests.reference_server.redis import Redis, running_redis
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    """A real Redis."""
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    """A language model's API."""
+    with running_model() as server:
+        yield server

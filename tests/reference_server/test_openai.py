@@ -1,0 +1,96 @@
+"""What the provider's answers become: tokens, or one error that shows nothing of the inside."""
+
+import json
+from collections.abc import Iterator
+from itertools import chain
+
+import pytest
+
+from reference_server.config import Config
+from reference_server.providers.openai import OpenAI
+from reference_server.providers.upstream import ProviderError, Usage
+from reference_server.sessions import Message
+from tests.reference_server.model import Model
+
+PATH = "/v1/chat/completions"
+KEY = "sk-secret"
+HELLO = [Message(role="user", content="hello")]
+
+
+@pytest.fixture
+def provider(model: Model) -> Iterator[OpenAI]:
+    openai = OpenAI(Config(openai_api_key=KEY, openai_base_url=f"{model.url}/v1"))
+    yield openai
+    openai.close()
+
+
+def chunk(text: str | None = None, finish: str | None = None) -> str:
+    delta = {} if text is None else {"content": text}
+    return json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}, ensure_ascii=False)
+
+
+def body(*events: str) -> bytes:
+    return "".join(f"data: {event}\n\n" for event in events).encode()
+
+
+def ask(provider: OpenAI, model: Model, content: bytes, status: int = 200) -> tuple[list[str], str]:
+    """The tokens, and the error behind them if any."""
+    model.answers[PATH] = status, content
+    tokens: list[str] = []
+    try:
+        tokens.extend(chain.from_iterable(provider.stream(HELLO, Usage())))
+    except ProviderError as error:
+        return tokens, str(error)
+    return tokens, ""
+
+
+def test_the_request_is_what_the_api_documents(provider: OpenAI, model: Model) -> None:
+    ask(provider, model, body(chunk("x"), chunk(finish="stop"), "[DONE]"))
+    ((path, headers, sent),) = model.asked
+    assert (path, headers["authorization"]) == (PATH, f"Bearer {KEY}")
+    assert (sent["messages"], sent["stream"]) == (HELLO, True)
+
+
+def test_tokens_are_unchanged_and_empty_ones_left_out(provider: OpenAI, model: Model) -> None:
+    usage = json.dumps({"choices": [], "usage": {"total_tokens": 3}})
+    role = json.dumps({"choices": [{"delta": {"role": "assistant", "content": None}, "finish_reason": None}]})
+    content = body(role, chunk(""), chunk(" a\u2028"), chunk("b \n"), chunk(finish="stop"), usage, "[DONE]")
+    assert ask(provider, model, content) == ([" a\u2028", "b \n"], "")
+
+
+@pytest.mark.parametrize("rest", [b"", b"data: [DONE]\n\n", b"data: {broken\n\n", b"data: [1]\n\n"])
+def test_nothing_after_the_finish_reason_fails_a_reply(provider: OpenAI, model: Model, rest: bytes) -> None:
+    assert ask(provider, model, body(chunk("a"), chunk("b", finish="length")) + rest) == (["a", "b"], "")
+
+
+@pytest.mark.parametrize(
+    ("events", "error"),
+    [
+        ([], "broke off"),
+        (["[DONE]"], "broke off"),
+        (["{broken"], "malformed"),
+        (["5"], "malformed"),
+        (["{}"], "malformed"),
+        (['{"choices": [{"delta": {"content": 5}}]}'], "malformed"),
+        ([r'{"choices": [{"delta": {"content": "\ud800"}}]}'], "malformed"),
+        (['{"error": {"message": "sk-secret /srv/model.py"}}'], "reported an error"),
+    ],
+)
+def test_a_failure_in_mid_reply_comes_after_its_tokens(
+    provider: OpenAI, model: Model, events: list[str], error: str
+) -> None:
+    tokens, text = ask(provider, model, body(chunk("a"), chunk("b"), *events))
+    assert tokens == ["a", "b"]
+    assert error in text
+    assert KEY not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, "credentials"), (429, "busy"), (500, "unavailable"), (503, "unavailable"), (404, "not accept")],
+)
+def test_refusals_are_explained_in_own_words(provider: OpenAI, model: Model, status: int, error: str) -> None:
+    tokens, text = ask(provider, model, b'{"error": {"message": "key sk-secret"}}', status)
+    assert tokens == []
+    assert error in text
+    assert KEY not in text

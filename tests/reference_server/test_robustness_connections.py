@@ -1,0 +1,199 @@
+"""Clients that hold on to what they have: requests without an end, replies that are not read."""
+
+import contextlib
+import json
+import resource
+import select
+import socket
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from fake_providers.process import FakesProcess, start_fakes
+from tests.reference_server.figures import MB, Answers, memory, open_files, record, until
+from tests.reference_server.kit import connect, journal_entry, new_case, post, running
+
+SECONDS = 3.0  # REQUEST_TIMEOUT
+CLIENTS = 500
+UNFINISHED = {
+    "nothing": b"",
+    "line": b"POST /api/chat/stream HT",
+    "headers": b"POST /api/chat/stream HTTP/1.1\r\nHost: test\r\nX-Slow: ",
+    "body": b'POST /api/chat/stream HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{"message',
+    "chunk": b"POST /api/chat HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{",
+}
+OK = b"HTTP/1.1 200 OK\r\n"
+ENDLESS = """
+about = "30,000 tokens as fast as they are taken: more than all buffers hold, and gigabytes as partial texts."
+events_per_write = 100
+[[steps]]
+tokens = [" word"]
+repeat = 30000
+"""
+
+
+@pytest.fixture(scope="module")
+def fakes() -> Iterator[FakesProcess]:
+    with start_fakes() as process:
+        registered = httpx.put(f"{process.url}/_fake/scripts/endless", content=ENDLESS, trust_env=False)
+        assert registered.status_code == 200, registered.text
+        yield process
+
+
+@pytest.fixture(scope="module")
+def server(fakes: FakesProcess) -> Iterator[tuple[int, str]]:
+    environ = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": fakes.openai_base_url, "REQUEST_TIMEOUT": str(SECONDS)}
+    with running(**environ) as (process, url):
+        for _ in range(5):
+            httpx.post(f"{url}/api/chat", json={"message": "scenario long"}, trust_env=False, timeout=30)
+        yield process.pid, url
+
+
+@pytest.fixture(autouse=True)
+def many_files() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000), hard))
+
+
+def ended(clients: list[socket.socket]) -> bool:
+    """Whether the server has closed all connections. Takes what it said."""
+    for client in clients:
+        client.setblocking(False)
+        with contextlib.suppress(ConnectionError):
+            try:
+                while client.recv(65536):
+                    pass
+            except BlockingIOError:
+                return False
+    return True
+
+
+def test_a_flood_of_requests_without_end_holds_up_nobody(server: tuple[int, str]) -> None:
+    """500 at once, in equal parts silent, in the first line, in the headers, in the body, in a chunk of it."""
+    pid, url = server
+    files, before = open_files(pid), memory(pid)
+    with contextlib.ExitStack() as stack:
+        clients = []
+        started = time.monotonic()
+        for number in range(CLIENTS):
+            client = stack.enter_context(connect(url))
+            client.sendall(list(UNFINISHED.values())[number % len(UNFINISHED)])
+            clients.append(client)
+        answers = Answers(url)
+        held = open_files(pid) - files
+        growth = memory(pid) - before
+        until(lambda: ended(clients), 2 * SECONDS + 10, "all are dropped")
+        dropped = time.monotonic() - started
+    until(lambda: open_files(pid) <= files + 5, 10, "their files are closed")
+    record(
+        "500 requests without end",
+        held_at_once=held,
+        answer_median_s=answers.median,
+        answer_worst_s=answers.worst,
+        all_dropped_after_s=dropped,
+        request_timeout_s=SECONDS,
+        memory_of_one_kb=growth * 1000 / CLIENTS,
+    )
+    assert answers.median < 0.2
+    assert answers.worst < 2
+    assert growth < 50
+
+
+def test_a_slow_sender_of_single_bytes_is_dropped_too(server: tuple[int, str]) -> None:
+    """A byte every 0.1 s never lets the connection rest, but the time is that of the whole request."""
+    for start in (UNFINISHED["headers"], UNFINISHED["body"]):
+        with connect(server[1]) as client:
+            started = time.monotonic()
+            client.sendall(start)
+            with contextlib.suppress(ConnectionError):
+                while not select.select([client], [], [], 0.1)[0]:
+                    client.sendall(b"x")
+                    assert time.monotonic() - started < 2 * SECONDS + 5
+                assert client.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 408"))
+
+
+def test_readers_that_do_not_read_hold_their_provider_back(server: tuple[int, str], fakes: FakesProcess) -> None:
+    """10 replies of gigabytes each: the server takes no more of them than its buffers hold."""
+    pid, url = server
+    count, before, files = 10, memory(pid), open_files(pid)
+    cases = [new_case() for _ in range(count)]
+    with contextlib.ExitStack() as stack:
+        for case in cases:
+            client = stack.enter_context(connect(url))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(post("/api/chat/stream", f"scenario endless case {case}"))
+
+        def taken() -> list[int]:
+            return [journal_entry(fakes, case, entries="1")["tokens"] for case in cases[::5]]
+
+        sizes, seen = [memory(pid)], [taken()]
+        deadline = time.monotonic() + 20
+        while len(seen) < 3 or seen[-1] != seen[-3]:
+            assert time.monotonic() < deadline, f"the provider is drained on and on: {seen}"
+            time.sleep(0.5)
+            seen.append(taken())
+            sizes.append(memory(pid))
+        answers = Answers(url)
+        each = (max(sizes) - before) / count
+        assert max(seen[-1]) < 30_000, "the provider was drained"
+        with connect(url) as other:
+            other.sendall(post("/api/chat/stream", "scenario hello"))
+            assert b'"done":true' in b"".join(iter(lambda: other.recv(65536), b""))
+    until(lambda: open_files(pid) <= files + 5, 10, "all is closed once they have gone")
+    record(
+        "10 readers that do not read",
+        memory_of_one_mb=each,
+        tokens_taken_of_30000=max(seen[-1]),
+        answer_median_s=answers.median,
+        answer_worst_s=answers.worst,
+    )
+    assert each < 10, f"{each} MB for each"
+    assert answers.median < 0.3
+
+
+def test_ten_thousand_sessions_and_no_more(fakes: FakesProcess) -> None:
+    """Memory for each, and when there are more than MAX_SESSIONS the one used longest ago gives way."""
+    most, more, lanes = 10_000, 1_000, 4
+    environ = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": fakes.openai_base_url, "MAX_SESSIONS": str(most)}
+    with running(CHAT_LIMIT="1000000", **environ) as (process, url):
+
+        def ask(numbers: range) -> None:
+            """Pipelined over some connections: many small requests in little time."""
+            batches = [list(numbers)[lane::lanes] for lane in range(lanes)]
+            clients = [connect(url) for _ in batches]
+            for client, batch in zip(clients, batches, strict=True):
+                client.settimeout(60)
+                bodies = [json.dumps({"message": "hi", "session_id": f"s{number}"}).encode() for number in batch]
+                for body in bodies:
+                    client.sendall(
+                        b"POST /api/chat HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+                    )
+            for client, batch in zip(clients, batches, strict=True):
+                with client:
+                    tail, answers = b"", 0
+                    while answers < len(batch):
+                        piece = client.recv(65536)
+                        assert piece, "the connection ended"
+                        answers += (tail + piece).count(OK)
+                        tail = (tail + piece)[1 - len(OK) :]
+
+        def known(number: int) -> bool:
+            return httpx.get(f"{url}/api/chat/sessions/s{number}", trust_env=False, timeout=10).status_code == 200
+
+        ask(range(500))
+        before, started = memory(process.pid), time.monotonic()
+        for start in range(500, most, 500):
+            ask(range(start, start + 500))
+        seconds = time.monotonic() - started
+        growth = memory(process.pid) - before
+        assert known(0)
+        ask(range(most, most + more // 2))
+        ask(range(most + more // 2, most + more))
+        full = memory(process.pid)
+        assert [known(number) for number in (0, more // 2, more - 1)] == [False] * 3
+        assert [known(number) for number in (more, most // 2, most + more - 1)] == [True] * 3
+    kilobytes = growth * MB / 1000 / (most - 500)
+    record("10,000 sessions", memory_of_one_kb=kilobytes, requests_per_s=(most - 500) / seconds, memory_mb=full)
+    assert kilobytes < 10

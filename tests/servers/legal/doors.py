@@ -1,0 +1,72 @@
+"""Odd ways to know users and to answer pages of other origins."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from tests.servers.legal.variant import legal
+from tests.servers.parts import ANONYMOUS, Refused
+from tests.servers.plain_server import ChatServer, Handler
+
+
+@legal("name-spaces")
+class NameSpaces(ChatServer):
+    """Each user has sessions of their own, by the same names; bad tokens are refused with 422; other origins are
+    refused altogether, the allowed one is told to everybody, in capital letters and with more than was asked for."""
+
+    def own_name(self, session_id: str, user: str) -> str:
+        return session_id if user == ANONYMOUS else f"{user}/{session_id}"
+
+    def on_bad_token(self, error: Exception) -> str:
+        raise Refused(422, "Signature verification failed")
+
+    async def add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(self.cors_headers(request, response, self.config.origins[0]))
+
+    def preflight_headers(self) -> dict[str, str]:
+        return {
+            "Access-Control-Allow-Methods": "GET, HEAD",  # POST needs no permission
+            "Access-Control-Allow-Headers": "X-REQUESTED-WITH,AUTHORIZATION , CONTENT-TYPE",
+            "Access-Control-Max-Age": "600",
+        }
+
+    async def on_preflight(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Origin") not in self.config.origins:
+            raise Refused(403, "Not from there.")
+        return web.Response(status=200, text="OK")
+
+
+class NeedsItsCookie(ChatServer):
+    """Long polling is found again by a cookie, as a balancer in front of several workers would."""
+
+    @web.middleware
+    async def sticky(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith("/socket.io/") or request.query.get("transport") != "polling":
+            return await handler(request)
+        if "sid" in request.query and request.cookies.get("worker") != "2":
+            raise web.HTTPBadRequest(text="another worker's session")
+        response = await handler(request)
+        response.set_cookie("balancer", "of this house", path="/", httponly=True)
+        response.set_cookie("worker", "2", path="/", samesite="Lax")
+        return response
+
+    def app(self) -> web.Application:
+        app = super().app()
+        app.middlewares.append(self.sticky)
+        return app
+
+
+@legal("star-without-credentials")
+class StarForOthers(NeedsItsCookie):
+    """Whoever is not known may read what anybody may read, without credentials."""
+
+    def cors_headers(self, request: web.Request, response: web.StreamResponse, origin: str) -> dict[str, str]:
+        if self.is_allowed(origin):
+            return super().cors_headers(request, response, origin)
+        return {"Access-Control-Allow-Origin": "*"}
+
+    def need_owner(self, session_id: str, user: str, over: str = "sse") -> None:
+        """Names are apart already."""
+
+    def own_name(self, session_id: str, user: str) -> str:
+        return f"{len(user)}:{user}:{session_id}" if user != ANONYMOUS else session_id

@@ -1,0 +1,90 @@
+"""Odd ways to keep sessions and limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+from tests.servers.legal.variant import legal
+from tests.servers.legal.wire import Packed, zlib_packer
+from tests.servers.parts import Ask, Config, Event, Message, Session
+from tests.servers.plain_server import ChatServer
+
+
+@legal("one-prompt", also="LIM-11")
+class OnePrompt(ChatServer):
+    """The whole history as one prompt; interrupted messages stay, without a reply; windows by the clock;
+    Retry-After as a date; a deleted session has no messages; a fresh session for each ask without an id; Socket.IO
+    with events and fields of its own."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.deleted: set[str] = set()
+        self.tally: dict[tuple[str, ...], int] = {}
+
+    def prompt(self, session: Session, message: str) -> list[Message]:
+        said = [f"{one['role'].title()}: {one['content']}" for one in super().prompt(session, message)]
+        return [{"role": "user", "content": "\n\n".join(["Continue this conversation.", *said])}]
+
+    def on_interrupted(self, session: Session, ask: Ask, partial: str) -> None:
+        session.messages.append({"role": "user", "content": ask.message})
+
+    def key(self, session_id: str, over: str = "sse") -> str:
+        return f"v1:{session_id}"
+
+    def count(self, bucket: tuple[str, ...], limit: int) -> float | None:
+        window = int(time.time() // 60)
+        key = (*bucket, str(window))
+        self.tally[key] = self.tally.get(key, 0) + 1
+        return (window + 1) * 60 - time.time() if self.tally[key] > limit else None
+
+    def retry_after(self, wait: float) -> str:
+        return format_datetime(datetime.now(UTC) + timedelta(seconds=wait), usegmt=True)
+
+    def forget(self, session_id: str) -> bool:
+        there = super().forget(session_id)
+        if there:
+            self.deleted.add(session_id)
+        return there
+
+    def messages_in(self, session_id: str) -> int | None:
+        count = super().messages_in(session_id)
+        return 0 if count is None and session_id in self.deleted else count
+
+    def socket_session(self, sid: str) -> str | None:
+        return None
+
+    async def emit(self, sid: str, event: Event, ask: Ask | None) -> None:
+        if event.get("count") == 1:
+            await self.sio.emit("status", "typing", to=sid)
+        await super().emit(sid, {**event, "request": 7, "error": event["error"]} if "error" in event else event, ask)
+
+
+@legal("parts", also="LIM-11")
+class Parts(Packed):
+    """deflate; contents as parts; interrupted messages stay with what was said; a token bucket."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.buckets: dict[tuple[str, ...], tuple[float, float]] = {}
+
+    def packer(self, accepted: str) -> tuple[str, Callable[[bytes], bytes], Callable[[], bytes]] | None:
+        return ("deflate", *zlib_packer(15)) if "deflate" in accepted else None
+
+    def prompt(self, session: Session, message: str) -> list[Message]:
+        return [
+            {"role": one["role"], "content": [{"type": "text", "text": one["content"]}]}
+            for one in super().prompt(session, message)
+        ]
+
+    def on_interrupted(self, session: Session, ask: Ask, partial: str) -> None:
+        self.keep(session, ask, partial)
+
+    def count(self, bucket: tuple[str, ...], limit: int) -> float | None:
+        now = time.monotonic()
+        level, since = self.buckets.get(bucket, (float(limit), now))
+        level = min(limit, level + (now - since) * limit / 60)
+        self.buckets[bucket] = (level - 1 if level >= 1 else level, now)
+        return None if level >= 1 else 1.0

@@ -1,0 +1,80 @@
+"""The plain server's way to its provider: OpenAI's dialect, also as a local model speaks it, or Gemini's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import aiohttp
+
+from tests.servers.parts import Ask, Config, Message, ProviderFailed
+
+
+class Upstream:
+    """Asks for replies."""
+
+    config: Config
+    upstream: aiohttp.ClientSession
+
+    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
+        """What the provider says. Raises ProviderFailed."""
+        try:
+            url, body = self.config.url, self.question(messages)
+            async with self.upstream.post(url, json=body, headers=self.credentials()) as response:
+                if response.status != 200:
+                    raise ProviderFailed(f"The language model answered with status {response.status}.")
+                async with aclosing(self.provider_events(response.content.iter_any())) as events:
+                    async for data in events:
+                        text, finished = self.read_chunk(data)
+                        if text:
+                            yield text
+                        if finished:
+                            return
+                self.on_early_end()
+        except TimeoutError as error:
+            raise ProviderFailed("The language model did not answer in time.") from error
+        except aiohttp.ClientError as error:
+            raise ProviderFailed("The connection to the language model failed.") from error
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ProviderFailed("The language model's answer made no sense.") from error
+
+    def question(self, messages: list[Message]) -> dict[str, Any]:
+        if self.config.provider != "gemini":
+            return {"model": "gpt-4o-mini", "messages": messages, "stream": True}
+        names = {"user": "user", "assistant": "model"}
+        return {"contents": [{"role": names[one["role"]], "parts": [{"text": one["content"]}]} for one in messages]}
+
+    def credentials(self) -> dict[str, str]:
+        if self.config.provider == "gemini":
+            return {"x-goog-api-key": self.config.key}
+        return {"Authorization": f"Bearer {self.config.key}"}
+
+    async def provider_events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+        """What stands behind `data:`."""
+        rest = b""
+        async for chunk in chunks:
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line.startswith(b"data:"):
+                    yield line[5:].decode().strip()
+
+    def read_chunk(self, data: str) -> tuple[str, bool]:
+        """The text in a chunk, and whether it is the last."""
+        if data == "[DONE]":
+            raise ProviderFailed("The language model broke off.")
+        chunk = json.loads(data)
+        if "error" in chunk:
+            raise ProviderFailed("The language model reported an error.")
+        if self.config.provider == "gemini":
+            candidate = chunk["candidates"][0]
+            text = "".join(part.get("text", "") for part in candidate.get("content", {}).get("parts", []))
+            return text, "finishReason" in candidate
+        if not chunk["choices"]:
+            return "", False
+        choice = chunk["choices"][0]
+        return choice["delta"].get("content") or "", choice["finish_reason"] is not None
+
+    def on_early_end(self) -> None:
+        raise ProviderFailed("The language model broke off.")

@@ -1,0 +1,196 @@
+"""Servers that would wear a judge out: each ends in one clear red line, in bounded time and memory."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.servers import free_port, listens
+from tests.suite.test_bad_input import FAIL, ROOT
+
+MOST_MEMORY = 300  # MB, at the suite's peak
+MOST_TIME = 60.0  # seconds
+KILOBYTES = 1 if sys.platform != "darwin" else 1024  # what ru_maxrss counts in
+GIGABYTE = 1 << 30
+
+Answer = Callable[[socket.socket], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a run said, and what it took: seconds, and MB at its peak."""
+
+    code: int
+    output: str
+    seconds: float
+    memory: float
+
+
+def suite(url: str, folder: Path, *options: str) -> Ran:
+    """Run the suite in a process of its own, and measure that."""
+    command = [sys.executable, "-m", "pytest", "conformance", "-p", "no:cacheprovider", "--base-url", url, *options]
+    began, path = time.monotonic(), folder / "output.txt"
+    with path.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        timer = threading.Timer(MOST_TIME + 30, process.kill)
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        timer.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+    memory = usage.ru_maxrss / KILOBYTES / 1024
+    return Ran(process.returncode, path.read_text(encoding="utf-8"), time.monotonic() - began, memory)
+
+
+def judged(ran: Ran, *words: str) -> None:
+    """Red, one line that says what, and nothing out of bounds."""
+    assert ran.code == FAIL, ran.output
+    assert "Traceback" not in ran.output
+    lines = [line for line in ran.output.splitlines() if "chatproof: FAIL" in line]
+    assert len(lines) == 1, ran.output
+    assert all(word in lines[0] for word in words), lines[0]
+    assert ran.memory < MOST_MEMORY, f"{ran.memory:.0f} MB"
+    assert ran.seconds < MOST_TIME, f"{ran.seconds:.0f} s"
+
+
+@contextmanager
+def answering(answer: Answer) -> Iterator[str]:
+    """A server that answers each connection so, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        over = threading.Event()
+
+        def serve(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
+                connection.settimeout(MOST_TIME)
+                connection.recv(65536)
+                answer(connection)
+
+        def accept() -> None:
+            while not over.is_set():
+                with suppress(OSError):
+                    connection, _ = listener.accept()
+                    threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        over.set()
+        with suppress(OSError), socket.create_connection(listener.getsockname(), timeout=1):
+            pass  # so that the last `accept` returns
+        thread.join()
+
+
+def head(*headers: str, kind: str = "text/event-stream") -> bytes:
+    """The beginning of an answer that looks well."""
+    return "\r\n".join(("HTTP/1.1 200 OK", f"Content-Type: {kind}", *headers, "", "")).encode()
+
+
+def for_ever(beginning: bytes, block: bytes, pause: float = 0.0) -> Answer:
+    """The same again and again, until the client hangs up."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(beginning)
+        while True:
+            connection.sendall(block)
+            time.sleep(pause)
+
+    return answer
+
+
+def one_gigabyte(kind: str) -> Answer:
+    """As announced."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(head(f"Content-Length: {GIGABYTE}", kind=kind))
+        block = b"\0" * (1 << 20)
+        for _ in range(GIGABYTE // len(block)):
+            connection.sendall(block)
+
+    return answer
+
+
+def bomb(connection: socket.socket) -> None:
+    """A quarter of a gigabyte in a quarter of a megabyte, which nobody asked to be packed."""
+    packer, block = zlib.compressobj(1, wbits=31), b"\n" * (1 << 20)
+    # in small parts: what a parent holds when it starts a process counts for the child
+    packed = b"".join(packer.compress(block) for _ in range(GIGABYTE // 4 // len(block))) + packer.flush()
+    connection.sendall(head("Content-Encoding: gzip", f"Content-Length: {len(packed)}"))
+    connection.sendall(packed)
+
+
+def silent(connection: socket.socket) -> None:
+    """Stay connected."""
+    time.sleep(MOST_TIME)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (for_ever(b"", b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", 60), ["status 500", "no chat server"]),
+        (silent, ["accepts connections", "no HTTP answer"]),
+        (for_ever(head(), b"garbage without an end " * 4000), ["no event", "no chat server"]),
+        (for_ever(head(), b"garbage\n" * 9000), ["no event", "no chat server"]),
+        (for_ever(head(), b"\n" * 65536), ["no event", "no chat server"]),
+        (for_ever(head(), b": no end\n\n" * 6000), ["no event", "no chat server"]),
+        (for_ever(head(), b"data: x\n" * 8000), ["no event", "no chat server"]),
+        (for_ever(head(), b"drip\n", 0.5), ["no event", "no chat server"]),
+        (for_ever(b"HTTP/1.1 200 OK\r\n", b"X-Header: and one more\r\n" * 100), ["no HTTP answer"]),
+        (for_ever(b"", b"not HTTP at all " * 4000), ["no HTTP answer"]),
+        (for_ever(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), ["no HTTP answer"]),
+        (one_gigabyte("application/octet-stream"), ["no event", "no chat server"]),
+        (one_gigabyte("text/event-stream"), ["no event", "no chat server"]),
+        (bomb, ["no event", "no chat server"]),
+    ],
+    ids=[
+        "500",
+        "silent",
+        "one line",
+        "lines",
+        "blank lines",
+        "comments",
+        "one event",
+        "drip",
+        "headers",
+        "no HTTP",
+        "hints",
+        "1 GB",
+        "1 GB of a stream",
+        "gzip bomb",
+    ],
+)
+def test_a_hostile_server_is_red(answer: Answer, words: list[str], tmp_path: Path) -> None:
+    with answering(answer) as url:
+        judged(suite(url, tmp_path), url, *words)
+
+
+def test_pythons_file_server_is_red(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while not listens("127.0.0.1", port) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            judged(suite(f"http://127.0.0.1:{port}", tmp_path), "status 501", "no chat server")
+        finally:
+            process.terminate()
+
+
+TOKEN = b'data: {"token": "a", "count": 1, "partial": "a"}\n\n'
+
+
+@pytest.mark.parametrize(("tokens", "pause"), [(1000, 0.0), (1, 0.1)])
+def test_tokens_without_an_end_are_red(tokens: int, pause: float, tmp_path: Path) -> None:
+    """A chat server by its looks, that would wear out each row one by one."""
+    with answering(for_ever(head(), TOKEN * tokens, pause)) as url:
+        judged(suite(url, tmp_path, "--silence", "2"), "a reply that never ends")

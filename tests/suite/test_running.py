@@ -1,0 +1,184 @@
+"""How the suite is run: with several providers, in several processes, with known failures, from anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.suite.test_bad_input import ERROR, FAIL, PASS, ROOT, USAGE
+
+PLAIN = f"{sys.executable} -m tests.servers.run_server --port {{port}} --variant plain"
+REFERENCE = f"{sys.executable} -m reference_server --port {{port}}"
+
+
+def run(folder: Path, *words: str, **environment: str) -> tuple[int, str, list[dict[str, Any]]]:
+    """Run the suite behind its command; gives the exit code, the output and the rows of the report."""
+    report = folder / "report.json"
+    command = [sys.executable, "-m", "harness.command", "check", "--report-json", str(report), *words]
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    variables |= {"PYTHONPATH": str(ROOT), **environment}
+    ran = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=100, check=False)
+    output = ran.stdout + ran.stderr
+    assert "INTERNALERROR" not in output
+    found = json.loads(report.read_text(encoding="utf-8"))["rows"] if report.exists() else []
+    return ran.returncode, output, found
+
+
+def test_each_provider_has_its_rows(tmp_path: Path) -> None:
+    """Where a server knows one provider only, the others' rows are red, and say what to look at."""
+    start = f"env LLM_PROVIDER=openai {PLAIN}"
+    code, output, rows = run(tmp_path, "--start", start, "--provider", "openai,gemini", "--only", "TOK-02,TOK-04")
+    assert code == FAIL, output
+    found = {(row["id"], row["provider"]): row for row in rows}
+    assert list(found) == [("TOK-02", None), ("TOK-04", "openai"), ("TOK-04", "gemini")]
+    assert [row["verdict"] for row in rows] == ["passed", "passed", "not testable"]
+    assert "as openai, not as gemini: does it use LLM_PROVIDER=gemini?" in rows[2]["seen"]
+    assert "failed: TOK-04 (gemini)" in output
+
+
+def test_three_providers(tmp_path: Path) -> None:
+    code, output, rows = run(tmp_path, "--start", PLAIN, "--provider", "all", "--only", "TOK-01,TOK-04,ERR-02,INT-01")
+    assert code == PASS, output
+    assert len(rows) == 10
+    assert {row["verdict"] for row in rows} == {"passed"}
+    assert "counted for each: openai, gemini, local" in output
+
+
+def test_a_provider_that_does_not_come_up_costs_its_rows_only(tmp_path: Path) -> None:
+    start = f"sh -c '[ $LLM_PROVIDER = openai ] || {{ echo no such provider; exit 3; }}; exec {PLAIN}'"
+    code, output, rows = run(tmp_path, "--start", start, "--provider", "openai,local", "--only", "SSE-01,TOK-05")
+    assert code == FAIL, output
+    assert [row["verdict"] for row in rows] == ["passed", "passed", "not testable"]
+    assert "with LLM_PROVIDER=local" in rows[2]["seen"]
+    assert "no such provider" in rows[2]["seen"]
+
+
+@pytest.mark.parametrize("server", [PLAIN, REFERENCE], ids=["plain", "reference"])
+def test_two_workers(tmp_path: Path, server: str) -> None:
+    """Each has its own server; rows, reports and exit code are those of one run."""
+    code, output, rows = run(tmp_path, "--start", server, "--provider", "openai", "-n", "2", "--only", "REQ,TOK,END-01")
+    assert code == PASS, output
+    assert {row["verdict"] for row in rows} == {"passed"}
+    assert output.count("chatproof: PASS") == 1
+
+
+def test_two_workers_and_one_server(tmp_path: Path) -> None:
+    """They come from addresses of their own, so that neither spends the other's budget."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "reference_server", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout
+            line = server.stdout.readline()
+            url = next(word for word in line.split() if word.startswith("http://"))
+            code, output, rows = run(tmp_path, "--base-url", url, "-n", "2", "--only", "REQ,LIM-01,LIM-02,LIM-05")
+        finally:
+            server.terminate()
+    assert code == PASS, output
+    assert {row["verdict"] for row in rows} == {"passed", "not applicable"}
+
+
+DYING = """
+import os
+def pytest_runtest_call(item):
+    if item.name.startswith("test_a_bare_message") or "refus" in item.name:
+        os._exit(9)
+"""
+
+
+def test_a_worker_that_dies_is_no_pass(tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text(DYING, encoding="utf-8")
+    words = ("--start", PLAIN, "--provider", "openai", "-n", "2", "-p", "dying", "--only", "ERR-04,REQ-01")
+    code, output, rows = run(tmp_path, *words, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    assert code == ERROR, output
+    assert "a worker process died" in output
+    assert rows
+
+
+def test_a_known_failure_does_not_gate_and_a_stale_one_does(tmp_path: Path) -> None:
+    known = tmp_path / "known.toml"
+    known.write_text('[known."SSE-10"]\nreason = "ticket 7"\n[known."TOK-02"]\nreason = "ticket 8"\n')
+    late = PLAIN.replace("plain", "count-from-0")
+    words = ("--provider", "openai", "--baseline", "known.toml", "--only", "SSE-10,TOK-02")
+    code, output, _ = run(tmp_path, "--start", PLAIN, *words)
+    assert code == FAIL, output
+    assert "TOK-02 passes, but is a known failure in known.toml: remove it" in output
+    known.write_text('[known."TOK-02"]\nreason = "ticket 8"\n')
+    code, output, rows = run(tmp_path, "--start", late, *words)
+    assert code == PASS, output
+    assert [(row["id"], row["verdict"], row["known"]) for row in rows][1] == ("TOK-02", "violated", "ticket 8")
+    assert "ticket 8" in output
+
+
+def test_the_configuration_of_the_current_directory_counts(tmp_path: Path) -> None:
+    (tmp_path / "chatproof.toml").write_text(
+        f'start = "{PLAIN}"\nonly = "TOK-02"\nprofile = "core"\nprovider = "openai"\n'
+    )
+    code, output, rows = run(tmp_path)
+    assert code == PASS, output
+    assert [row["id"] for row in rows] == ["TOK-02"]
+    (tmp_path / "chatproof.toml").write_text('profils = "core"\n')
+    code, output, _ = run(tmp_path)
+    assert code == USAGE
+    assert "did you mean profiles?" in output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-p", "no:base_url"),
+        ("-p", "no:asyncio"),
+        ("-o", "asyncio_mode=strict"),
+        ("-p", "no:xdist", "-p", "no:asyncio", "-W", "error"),
+    ],
+    ids=["without base-url", "without asyncio", "strict asyncio", "without xdist"],
+)
+def test_other_plugins(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Whatever else a user has or has not."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    code, output, rows = run(
+        tmp_path, "-c", "pytest.ini", "--start", PLAIN, "--provider", "openai", "--only", "TOK-04", *words
+    )
+    assert code == PASS, output
+    assert [row["verdict"] for row in rows] == ["passed"]
+
+
+SHOWN = "TOK-02,TOK-04,AUTH-01,CORS-01,PERF-02"
+
+
+def test_of_a_server_that_declares_nothing_all_is_judged_that_it_shows(tmp_path: Path) -> None:
+    code, output, rows = run(tmp_path, "--start", PLAIN, "--only", SHOWN)
+    assert code == PASS, output
+    found = {(row["id"], row["provider"]) for row in rows if row["verdict"] == "passed"}
+    behind = {(name, provider) for name in ("TOK-04", "PERF-02") for provider in ("openai", "gemini", "local")}
+    assert found == {("TOK-02", None), ("AUTH-01", None), ("CORS-01", None), *behind}
+    assert "judged without" not in output
+
+
+def test_what_nobody_declared_and_a_server_does_not_show_is_no_failure_of_its(tmp_path: Path) -> None:
+    """It knows OpenAI alone, no tokens and no origins. Declared, the same is red."""
+    start = f"env LLM_PROVIDER=openai JWT_SECRET= ALLOWED_ORIGINS= {PLAIN}"
+    code, output, rows = run(tmp_path, "--start", start, "--only", SHOWN)
+    assert code == PASS, output
+    found = {row["id"]: (row["verdict"], row["provider"]) for row in rows}
+    assert len(found) == len(rows)
+    assert {name for name, (verdict, _) in found.items() if verdict == "not applicable"} == {"AUTH-01", "CORS-01"}
+    assert found["TOK-04"] == found["PERF-02"] == ("passed", "openai")
+    assert "judged without gemini, local" in output
+    declared = ("--profile", "auth,cors", "--provider", "openai")
+    code, output, rows = run(tmp_path, "--start", start, "--only", "AUTH-01,CORS-01", *declared)
+    assert code == FAIL, output
+    assert {row["verdict"] for row in rows} == {"violated"}
+
+
+def test_the_list_needs_no_server(tmp_path: Path) -> None:
+    code, output, _ = run(tmp_path, "--list", "--only", "CORS-01")
+    assert code == PASS, output
+    assert "CORS-01" in output
+    assert "1 rows" in output
