@@ -26,6 +26,7 @@ VARIABLES = {
 DIALECTS = {"openai": ("openai",), "gemini": ("gemini",), "local": ("local", "openai")}
 NOBODY = "http://127.0.0.1:1/v1"
 STILL_COMING = 2.0  # seconds since the last bytes
+MUCH_TO_SAY = 200  # tokens to a greeting, of a model that is not ours
 PROVIDER_TIMEOUT = 10.0  # seconds; well over the 5 that INT-02 leaves, so that the two are told apart
 
 
@@ -104,7 +105,7 @@ def first_ask(target: Target, message: str, session: str) -> Request:
     return Request.json("POST", STREAM, {"message": message, "session_id": session})
 
 
-def why_unfit(exchange: Exchange) -> str:
+def why_unfit(exchange: Exchange, has_provider: bool) -> str:
     """Why what answered is no chat server at all, or nothing.
 
     Raises:
@@ -118,7 +119,7 @@ def why_unfit(exchange: Exchange) -> str:
     kind = reply.header("content-type") or "no Content-Type"
     if reply.status != 200:
         return f"{url} answers POST /api/chat/stream with status {reply.status} ({kind}): this is no chat server"
-    if is_endless(reply):
+    if is_endless(reply) and (has_provider or len(reply.tokens) > MUCH_TO_SAY):
         seen = f"{len(reply.tokens)} tokens in {reply.reads[-1].at - reply.asked_at:.0f} s, and still no end"
         return f"{url} answers `Please say hello.` with {seen}: a reply that never ends cannot be judged"
     if has_stream(reply, kind):

@@ -115,9 +115,7 @@ class Run:
     async def _first_reply(self) -> Transcript:
         case = self.new_case()
         text = self.message("Please say hello.", "hello", case)
-        # without the fakes, who knows how much a model has to say to a greeting
-        whole = self.settings.silence * (3 if self.provider else 6)
-        deadlines = Deadlines(silence=self.settings.silence, whole=whole)
+        deadlines = Deadlines(silence=self.settings.silence, whole=self.settings.silence * 3)
         while True:
             await self.pacer.pace(STREAM)
             ask = first_ask(self.target, text, self.new_session())
@@ -125,7 +123,7 @@ class Run:
             exchange.transcript.case = case
             reply = await exchange.start().finish()
             if reply.status != 429:
-                self.facts.unfit = why_unfit(exchange)
+                self.facts.unfit = why_unfit(exchange, self.provider is not None)
                 self.completes = reply.completion is not None or reply.terminal is not None
                 return reply
             await self.pacer.wait_out(WINDOW, reply.request)

@@ -189,7 +189,7 @@ def test_pythons_file_server_is_red(tmp_path: Path) -> None:
 TOKEN = b'data: {"token": "a", "count": 1, "partial": "a"}\n\n'
 
 
-@pytest.mark.parametrize(("tokens", "pause"), [(1000, 0.0), (1, 0.1)])
+@pytest.mark.parametrize(("tokens", "pause"), [(1000, 0.0), (1, 0.01)])
 def test_tokens_without_an_end_are_red(tokens: int, pause: float, tmp_path: Path) -> None:
     """A chat server by its looks, that would wear out each row one by one."""
     with answering(for_ever(head(), TOKEN * tokens, pause)) as url:
