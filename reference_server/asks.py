@@ -5,8 +5,10 @@ from dataclasses import dataclass
 MAX_SESSION_ID_CHARS = 512
 
 
-class BadAsk(Exception):
-    """The request cannot be answered; its text says why and is meant for the client."""
+class Refusal(Exception):
+    """Why there is no answer; the text is meant for the client. `status` is that of HTTP."""
+
+    status = 400
 
 
 @dataclass(frozen=True)
@@ -18,22 +20,20 @@ class Ask:
 
 
 def read_ask(payload: object, max_message_chars: int) -> Ask:
-    """Check what a client sent, already parsed from JSON. Raises BadAsk."""
+    """Check what a client sent, already parsed from JSON. Raises Refusal."""
     if not isinstance(payload, dict):
-        raise BadAsk("The request must be a JSON object with a message.")
-    message = payload.get("message")
+        raise Refusal("The request must be a JSON object with a message.")
+    message, session_id = payload.get("message"), payload.get("session_id")
     if not isinstance(message, str) or not message.strip():
-        raise BadAsk("message must be a string that is not blank.")
-    if len(message) > max_message_chars:
-        raise BadAsk(f"message is longer than {max_message_chars} characters.")
-    session_id = payload.get("session_id")
+        raise Refusal("message must be a string that is not blank.")
     if session_id is not None and (not isinstance(session_id, str) or not session_id):
-        raise BadAsk("session_id must be a string that is not empty.")
-    if session_id is not None and len(session_id) > MAX_SESSION_ID_CHARS:
-        raise BadAsk(f"session_id is longer than {MAX_SESSION_ID_CHARS} characters.")
-    for text in (message, session_id or ""):
+        raise Refusal("session_id must be a string that is not empty.")
+    texts = (("message", message, max_message_chars), ("session_id", session_id or "", MAX_SESSION_ID_CHARS))
+    for name, text, most in texts:
+        if len(text) > most:
+            raise Refusal(f"{name} is longer than {most} characters.")
         try:
             text.encode()
         except UnicodeEncodeError:  # JSON can write half of a surrogate pair; UTF-8 cannot
-            raise BadAsk("message and session_id must be valid Unicode.") from None
+            raise Refusal("message and session_id must be valid Unicode.") from None
     return Ask(message, session_id)

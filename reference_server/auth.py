@@ -2,11 +2,15 @@
 
 import jwt
 
+from reference_server.asks import Refusal
+
 ANONYMOUS = "anonymous"
 
 
-class BadToken(Exception):
-    """A token that is not to be trusted; the text is for the client."""
+class BadToken(Refusal):
+    """A token that is not to be trusted."""
+
+    status = 401
 
 
 def read_user(header: str | None, secret: str) -> str | None:
@@ -14,10 +18,8 @@ def read_user(header: str | None, secret: str) -> str | None:
 
     A token that is not good is refused, never taken for a visitor without one: its owner should know.
     """
-    if not secret or not header:
-        return None
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer":
+    scheme, _, token = (header or "").partition(" ")
+    if not secret or scheme.lower() != "bearer":
         return None
     try:
         user = jwt.decode(token.strip(), secret, algorithms=["HS256"], options={"require": ["sub"]})["sub"]

@@ -1,50 +1,54 @@
 """What the environment and `.env` may set. A bad value is one clear sentence, never a traceback."""
 
-import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
-PROVIDERS = ("openai", "gemini", "local")
+# By name, and the setting without which there is none; the first that is configured counts.
+PROVIDERS = {"openai": "openai_api_key", "gemini": "gemini_api_key", "local": "local_llm_url"}
 
 
 class ConfigError(Exception):
     """A setting that the server cannot start with; its text is one line for a person."""
 
 
-def _number(kind: type, least: float, most: float) -> Callable[[str], Any]:
+Read = Callable[[str], Any]
+
+
+def _number(kind: type, least: float, most: float) -> Read:
+    wanted = f"{'a whole number' if kind is int else 'a number'} from {least:,} to {most:,}"
+
     def read(text: str) -> Any:
-        try:
-            number = kind(text)
-        except ValueError:
-            number = math.nan
-        if not least <= number <= most:  # false for nan as well
-            whole = "a whole number" if kind is int else "a number"
-            raise ConfigError(f"must be {whole} from {least:,} to {most:,}: {text[:40]!r}")
-        return number
+        with suppress(ValueError):
+            if least <= (number := kind(text)) <= most:  # false for nan as well
+                return number
+        raise ConfigError(f"must be {wanted}: {text[:40]!r}")
 
     return read
 
 
-def _secret(text: str) -> str:
-    # Keys become headers. The message must not repeat them: it ends in logs.
-    if not re.fullmatch(r"[!-~]*", text):
-        raise ConfigError("holds a character that no key holds (a space, perhaps)")
-    return text
+def _text(pattern: str, complaint: str) -> Read:
+    """The complaint may have a place for the text; not for keys, since it ends in logs."""
 
-
-def _url(*schemes: str) -> Callable[[str], str]:
     def read(text: str) -> str:
-        try:
+        if not re.fullmatch(pattern, text):
+            raise ConfigError(complaint.format(text[:40]))
+        return text
+
+    return read
+
+
+def _url(*schemes: str) -> Read:
+    def read(text: str) -> str:
+        with suppress(ValueError):  # such as a port that is not a number
             url = urlsplit(text)
-            usable = url.scheme in schemes and (url.hostname or url.scheme == "unix") and url.port != 0
-        except ValueError:  # such as a port that is not a number
-            usable = False
-        if not usable or not re.fullmatch(r"[!-~]+", text):
-            raise ConfigError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-        return text.rstrip("/")
+            is_whole = url.scheme in schemes and (url.hostname or url.scheme == "unix") and url.port != 0
+            if is_whole and re.fullmatch(r"[!-~]+", text):
+                return text.rstrip("/")
+        raise ConfigError(f"must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
 
     return read
 
@@ -52,19 +56,17 @@ def _url(*schemes: str) -> Callable[[str], str]:
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
     for origin in origins:
-        if origin != "*" and not re.fullmatch(r"https?://[^/\s*]+", origin):
+        if not re.fullmatch(r"\*|https?://[^/\s*]+", origin):
             raise ConfigError(f"must list origins such as https://example.com: {origin[:80]!r}")
     return origins
 
 
-def _provider(text: str) -> str:
-    if text not in PROVIDERS:
-        raise ConfigError(f"must be one of {', '.join(PROVIDERS)}: {text[:40]!r}")
-    return text
-
-
-def _setting(default: Any, read: Callable[[str], Any] = str, shown: bool = True) -> Any:
+def _setting(default: Any, read: Read = str, shown: bool = True) -> Any:
     return field(default=default, metadata={"read": read}, repr=shown)
+
+
+_provider = _text("|".join(PROVIDERS), f"must be one of {', '.join(PROVIDERS)}: {{!r}}")
+_secret = _text("[!-~]*", "holds a character that no key holds (a space, perhaps)")  # keys become headers
 
 
 @dataclass(frozen=True)
@@ -106,18 +108,17 @@ class Config:
         """Read the settings; an empty variable counts as unset. Raises ConfigError."""
         values = {}
         for one in fields(cls):
-            if text := environ.get(one.name.upper(), "").strip():
-                try:
+            try:
+                if text := environ.get(one.name.upper(), "").strip():
                     values[one.name] = one.metadata["read"](text)
-                except ConfigError as error:
-                    raise ConfigError(f"{one.name.upper()} {error}.") from None
+            except ConfigError as error:
+                raise ConfigError(f"{one.name.upper()} {error}.") from None
         for url, key in (("openai_base_url", "openai_api_key"), ("google_gemini_base_url", "gemini_api_key")):
             if url in values and key not in values:
                 raise ConfigError(f"{url.upper()} is set, but {key.upper()} is not: set both or neither.")
-        needs = {"openai": "openai_api_key", "gemini": "gemini_api_key", "local": "local_llm_url"}
-        provider = values.setdefault("llm_provider", next((one for one in PROVIDERS if needs[one] in values), ""))
-        if provider and needs[provider] not in values:
-            raise ConfigError(f"LLM_PROVIDER is {provider}, but {needs[provider].upper()} is not set.")
+        provider = values.setdefault("llm_provider", next((one for one in PROVIDERS if PROVIDERS[one] in values), ""))
+        if provider and PROVIDERS[provider] not in values:
+            raise ConfigError(f"LLM_PROVIDER is {provider}, but {PROVIDERS[provider].upper()} is not set.")
         if values.get("workers", 1) > 1 and "redis_url" not in values:
             raise ConfigError("WORKERS above 1 need REDIS_URL: in memory, each would have sessions of its own.")
         return cls(**values)

@@ -16,6 +16,7 @@ from reference_server.tokens import MESSAGE_TOKENS, cost, count_tokens
 log = logging.getLogger(__name__)
 
 Event = dict[str, object]
+Events = Generator[list[Event], None, None]
 
 
 class ShuttingDown(gevent.GreenletExit):  # type: ignore[misc]  # gevent ships no types
@@ -35,7 +36,7 @@ class Replies:
         self._running: set[gevent.Greenlet] = set()
         self._is_closing = False
 
-    def generate(self, name: Name, message: str) -> Generator[list[Event], None, None]:
+    def generate(self, name: Name, message: str) -> Events:
         """Answer a message, and remember both once the reply is complete.
 
         Yields events as soon as there are some, those together that came together. Close the generator,
@@ -54,7 +55,7 @@ class Replies:
             conversation[:0] = _messages(session.history())
             with closing(self._provider.stream(conversation, usage)) as stream:
                 for tokens in stream:
-                    events = list[Event]()
+                    events: list[Event] = []
                     for token in tokens:
                         count += 1
                         partial += token
@@ -70,17 +71,9 @@ class Replies:
         else:
             # The speed is computed from the duration as shown, so that the two agree.
             duration = max(round(time.monotonic() - started, 3), 0.001)
-            done: Event = {
-                "done": True,
-                "tokens": count,
-                "duration": duration,
-                "tokens_per_second": round(count / duration, 2),
-                "full_response": partial,
-                "session_id": name.session_id,
-                "user": name.user or ANONYMOUS,
-                "timestamp": timestamp(),
-            }
-            yield [done]
+            figures = {"tokens": count, "duration": duration, "tokens_per_second": round(count / duration, 2)}
+            whose = {"session_id": name.session_id, "user": name.user or ANONYMOUS, "timestamp": timestamp()}
+            yield [{"done": True, **figures, "full_response": partial, **whose}]
         finally:
             self._running.discard(greenlet)
             if log.isEnabledFor(logging.INFO):  # counting takes time

@@ -14,7 +14,6 @@ import gevent.socket  # type: ignore[import-untyped]
 from gevent.monkey import get_original  # type: ignore[import-untyped]
 
 SOCKET_KEY = "reference_server.socket"
-PIPELINED_SECONDS = 0.25
 # Linux only; unlike peeking, it sees the end behind bytes that nobody has read yet.
 _HUNG_UP = getattr(select, "POLLRDHUP", None)
 
@@ -30,7 +29,7 @@ def killed_on_hangup(environ: Mapping[str, object]) -> Iterator[None]:
         yield
         return
     loop = gevent.get_hub().loop
-    readable, pause = loop.io(client.fileno(), 1), loop.timer(PIPELINED_SECONDS)
+    readable, pause = loop.io(client.fileno(), 1), loop.timer(0.25)
     victim = gevent.getcurrent()
 
     def look() -> None:
@@ -51,11 +50,16 @@ def killed_on_hangup(environ: Mapping[str, object]) -> Iterator[None]:
 
 def _has_hung_up(client: socket.socket) -> bool:
     """Whether the client has closed or reset the connection of this readable socket."""
-    if _HUNG_UP is None:
-        try:
-            return client.recv(1, socket.MSG_PEEK) == b""
-        except ConnectionError:
-            return True
+    if _HUNG_UP is not None:
+        return has_event(client, _HUNG_UP)
+    try:
+        return client.recv(1, socket.MSG_PEEK) == b""
+    except ConnectionError:
+        return True
+
+
+def has_event(sock: socket.socket, event: int) -> bool:
+    """Whether one of `select.poll` is there, errors always included; does not wait."""
     poller = get_original("select", "poll")()
-    poller.register(client.fileno(), _HUNG_UP)  # errors are always included
+    poller.register(sock.fileno(), event)
     return bool(poller.poll(0))

@@ -4,10 +4,10 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_cors import CORS
 from flask_limiter import Limiter
@@ -17,13 +17,15 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from reference_server.asks import Ask, BadAsk, read_ask
-from reference_server.auth import BadToken, read_user
+from reference_server.asks import Ask, Refusal, read_ask
+from reference_server.auth import read_user
 from reference_server.config import Config
-from reference_server.generation import Event, Replies
+from reference_server.generation import Event, Events, Replies
 from reference_server.hangup import killed_on_hangup
 from reference_server.sessions import Name, Sessions, StoreError
 from reference_server.sse import encode_event
+
+NO_SESSION = "There is no such session."
 
 
 class AnyText(BaseConverter):
@@ -51,27 +53,26 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
     )
     _add_error_answers(app, limiter)
 
-    def ask_and_name() -> tuple[Ask, Name]:
-        user = read_user(request.headers.get("Authorization"), config.jwt_secret)
+    def user() -> str | None:
+        return read_user(request.headers.get("Authorization"), config.jwt_secret)
+
+    def start_reply() -> Events:
+        asker = user()  # first: whoever may not ask need not send
         ask = _read_request(config)
-        return ask, Name(user, ask.session_id or uuid.uuid4().hex)
+        return replies.generate(Name(asker, ask.session_id or uuid.uuid4().hex), ask.message)
 
     @app.post("/api/chat/stream")
     @limiter.limit(f"{config.stream_limit} per minute", methods=["POST"])
     def stream() -> Response:
-        ask, name = ask_and_name()
-        return Response(
-            _stream_events(replies.generate(name, ask.message), request.environ),
-            mimetype="text/event-stream",
-            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-        )
+        body = _stream_events(start_reply(), request.environ)
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        return Response(body, mimetype="text/event-stream", headers=headers)
 
     @app.post("/api/chat")
     @limiter.limit(f"{config.chat_limit} per minute", methods=["POST"])
     def chat() -> ResponseReturnValue:
-        ask, name = ask_and_name()
         last: Event = {}
-        with killed_on_hangup(request.environ), closing(replies.generate(name, ask.message)) as reply:
+        with killed_on_hangup(request.environ), closing(start_reply()) as reply:
             for events in reply:
                 last = events[-1]
         if "error" in last:
@@ -80,18 +81,15 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
         return jsonify({"response": last.pop("full_response"), **last})
 
     @app.get("/api/chat/sessions/<any_text:session_id>")
-    def show_session(session_id: str) -> ResponseReturnValue:
-        user = read_user(request.headers.get("Authorization"), config.jwt_secret)
-        session = sessions.get(Name(user, session_id))
-        if session is None:
-            return jsonify(error="There is no such session."), 404
+    def show_session(session_id: str) -> Response:
+        if not (session := sessions.get(Name(user(), session_id))):
+            abort(404, NO_SESSION)
         return jsonify(session_id=session_id, messages=session.messages, timestamp=session.updated)
 
     @app.delete("/api/chat/sessions/<any_text:session_id>")
-    def delete_session(session_id: str) -> ResponseReturnValue:
-        user = read_user(request.headers.get("Authorization"), config.jwt_secret)
-        if not sessions.delete(Name(user, session_id)):
-            return jsonify(error="There is no such session."), 404
+    def delete_session(session_id: str) -> Response:
+        if not sessions.delete(Name(user(), session_id)):
+            abort(404, NO_SESSION)
         return jsonify(success=True, message="Session deleted")
 
     @app.get("/health")
@@ -102,7 +100,7 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
 def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
     CORS(
         app,
-        resources={r"/api/*": {"origins": "*" if "*" in origins else list(origins)}},
+        resources={r"/api/*": {"origins": list(origins)}},
         methods=["GET", "POST", "DELETE"],
         allow_headers=["Content-Type", "Authorization"],
         expose_headers=["Retry-After"],
@@ -116,17 +114,17 @@ def _read_request(config: Config) -> Ask:
     try:
         body = request.get_data(cache=False)
     except OSError:  # cut short, or not in the chunks it promised
-        raise BadAsk("The request's body could not be read.") from None
+        raise Refusal("The request's body could not be read.") from None
     if len(body) >= config.max_body_bytes:  # a body without a Content-Length is cut there, not refused
         raise RequestEntityTooLarge
     try:
         payload = json.loads(body.decode())
     except (ValueError, RecursionError):  # RecursionError: brackets nested beyond all reason
-        raise BadAsk("The request's body must be JSON in UTF-8.") from None
+        raise Refusal("The request's body must be JSON in UTF-8.") from None
     return read_ask(payload, config.max_message_chars)
 
 
-def _stream_events(reply: Generator[list[Event], None, None], environ: dict[str, object]) -> Iterator[bytes]:
+def _stream_events(reply: Events, environ: dict[str, object]) -> Iterator[bytes]:
     with killed_on_hangup(environ), closing(reply):
         yield b": here it comes\n\n"  # sends the headers now, however long the first token takes
         for events in reply:
@@ -134,30 +132,27 @@ def _stream_events(reply: Generator[list[Event], None, None], environ: dict[str,
 
 
 def _add_error_answers(app: Flask, limiter: Limiter) -> None:
-    @app.errorhandler(BadAsk)
-    def bad_ask(error: BadAsk) -> ResponseReturnValue:
-        return jsonify(error=str(error)), 400
+    @app.errorhandler(Refusal)
+    def refusal(error: Refusal) -> ResponseReturnValue:
+        return jsonify(error=str(error)), error.status, {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
 
-    @app.errorhandler(BadToken)
-    def bad_token(error: BadToken) -> ResponseReturnValue:
-        return jsonify(error=str(error)), 401, {"WWW-Authenticate": "Bearer"}
-
-    @app.errorhandler(StoreError)
     @app.errorhandler(RedisError)  # of the limits: only one of those that ask at the same time is spared
-    def store_error(error: Exception) -> ResponseReturnValue:
-        return jsonify(error=str(StoreError())), 503
+    def limits_are_away(error: RedisError) -> ResponseReturnValue:
+        return refusal(StoreError())
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
-        response = Response.force_type(error.get_response(), request.environ)  # keeps Allow and its like
-        response.data = json.dumps({"error": error.description})
-        response.content_type = "application/json"
+        text, headers = error.description, {}
         if error.code in (408, 413):
-            response.headers["Connection"] = "close"  # the rest of the body is not worth reading
+            headers["Connection"] = "close"  # the rest of the body is not worth reading
         if error.code == 429:
-            response.data = json.dumps({"error": f"Too many requests: the limit is {error.description}."})
+            text = f"Too many requests: the limit is {text}."
             wait = limiter.current_limit.reset_at - time.time() if limiter.current_limit else 60
-            response.headers["Retry-After"] = str(min(max(math.ceil(wait), 0), 60))
+            headers["Retry-After"] = str(min(max(math.ceil(wait), 0), 60))
+        response = Response.force_type(error.get_response(), request.environ)  # keeps Allow and its like
+        response.data = json.dumps({"error": text})
+        response.content_type = "application/json"
+        response.headers.update(headers)
         return response
 
     @app.errorhandler(Exception)

@@ -15,13 +15,13 @@ from werkzeug.exceptions import RequestTimeout
 from reference_server.balancer import receive
 from reference_server.hangup import SOCKET_KEY
 
-MAX_CONNECTIONS = 10_000
-DISCARD_SECONDS = 2.0
 IDLE_SECONDS = 75.0  # for a connection that is kept open to send the next request
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 65_536
 # Whatever else two servers in a row may read differently, and so take a part of one request for another.
 HEADERS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r\n]*\r?\n)*\r?\n")
+FRAMING = (b"content-length:", b"transfer-encoding:")
+CLEAR = re.compile(rb"content-length:[ \t]*[0-9]{1,18}[ \t]*|transfer-encoding:[ \t]*chunked[ \t]*")
 
 
 class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
@@ -37,12 +37,11 @@ class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
 
     def send(self, data: bytes, flags: int = 0, **timeout: Any) -> int:
         """See socket.send; returns the length of the data."""
-        view = memoryview(data)
-        sent = 0
+        rest = memoryview(data)
         with self._turn:
-            while sent < len(view):
-                sent += super().send(view[sent:], flags, **timeout)
-        return sent
+            while rest:
+                rest = rest[super().send(rest, flags, **timeout) :]
+        return len(data)
 
     def sendall(self, data: bytes, flags: int = 0) -> None:
         """See socket.sendall; gevent's own asks for the size of the socket's buffer at each call."""
@@ -76,8 +75,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
         """Do not wait for ever; a ValueError is answered with status 400."""
         with gevent.Timeout(self.server.request_timeout, ValueError("the headers took too long")):
             is_read: bool = super().read_request(raw_requestline)
-        if self.server.closes_connections:
-            self.close_connection = True
+        self.close_connection |= self.server.closes_connections
         return is_read
 
     def _check_http_version(self) -> bool:
@@ -93,15 +91,10 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
             block += line
         if not HEADERS.fullmatch(block):
             raise ValueError("headers without end, or that are none")
-        headers = super().MessageClass(BytesIO(block))
-        lengths, codings = headers.get_all("content-length", []), headers.get_all("transfer-encoding", [])
-        if (
-            len(lengths) + len(codings) > 1
-            or not all(re.fullmatch("[0-9]{1,18}", length) for length in lengths)
-            or not all(coding.lower() == "chunked" for coding in codings)
-        ):
+        framing = [line for line in block.lower().splitlines() if line.startswith(FRAMING)]
+        if len(framing) > 1 or not all(map(CLEAR.fullmatch, framing)):
             raise ValueError("a length that is not clear")
-        return headers
+        return super().MessageClass(BytesIO(block))
 
     def get_environ(self) -> dict[str, Any]:
         """Let the application see the client's socket, to notice a hang-up, and a body that does not take for ever."""
@@ -137,7 +130,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
             super().run_application()
         finally:
             clean = False
-            with gevent.Timeout(DISCARD_SECONDS, False), suppress(OSError, RequestTimeout):
+            with gevent.Timeout(2.0, False), suppress(OSError, RequestTimeout):
                 self.wsgi_input._discard()
                 clean = not self.wsgi_input._chunked_input_error
             if not clean:
@@ -151,31 +144,21 @@ class Server(WSGIServer):  # type: ignore[misc]  # gevent ships no types
     It listens on a host and port, or takes the connections that a balancer passes to it, each for one request.
     """
 
-    def __init__(
-        self, listener: tuple[str, int] | socket, application: Any, *, request_timeout: float, access_log: bool
-    ) -> None:
-        self.request_timeout = request_timeout  # seconds
-        self.closes_connections = not isinstance(listener, tuple)
-        super().__init__(
-            listener,
-            application,
-            backlog=None if self.closes_connections else 1024,
-            spawn=MAX_CONNECTIONS,
-            log="default" if access_log else None,
-            handler_class=Handler,
-            environ={"SERVER_NAME": "localhost"},  # else pywsgi asks the DNS for one
-        )
+    backlog = 1024
+    handler_class = Handler
 
-    def do_read(self) -> tuple[ClientSocket, Any] | None:
+    def __init__(self, listener: tuple[str, int] | socket, application: Any, timeout: float, log: str | None) -> None:
+        self.request_timeout = timeout  # seconds
+        self.closes_connections = not isinstance(listener, tuple)
+        environ = {"SERVER_NAME": "localhost"}  # else pywsgi asks the DNS for one
+        super().__init__(listener, application, spawn=10_000, log=log, environ=environ)  # connections at most
+
+    def do_read(self) -> tuple[ClientSocket, object] | None:
         """Accept a connection."""
-        if self.closes_connections:
-            if not (plain := receive(self.socket)):
-                return None
-            address = plain.getpeername()
-        else:
-            if not (accepted := super().do_read()):
-                return None
-            plain, address = accepted
-        client = ClientSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        accepted = receive(self.socket) if self.closes_connections else super().do_read()
+        if not accepted:
+            return None
+        plain, address = accepted
+        client = ClientSocket(fileno=plain.detach())
         client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # a token must not wait for an acknowledgement
         return client, address

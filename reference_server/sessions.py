@@ -9,11 +9,12 @@ to the deleted object, which nobody reads any more: what was said before a delet
 """
 
 import time
-from collections import OrderedDict, deque
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, TypedDict
 
+from reference_server.asks import Refusal
 from reference_server.config import Config
 
 
@@ -32,65 +33,55 @@ class Name:
     session_id: str
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What GET shows. `messages` counts all that were said, the forgotten ones included."""
-
-    messages: int
-    updated: str
-
-
-class Session(Protocol):
-    """One conversation, as a reply uses it."""
-
-    def history(self) -> list[tuple[str, str]]:
-        """The exchanges so far, oldest first: message and reply."""
-
-    def add_exchange(self, user: str, assistant: str) -> None:
-        """Remember a message and the complete reply to it."""
-
-
-class Sessions(Protocol):
-    """All sessions."""
-
-    def open(self, name: Name) -> Session:
-        """The session of that name, a new one if need be."""
-
-    def get(self, name: Name) -> Summary | None:
-        """What is known of a session, if there is one."""
-
-    def delete(self, name: Name) -> bool:
-        """Forget a session; false if there was none."""
-
-
-class StoreError(Exception):
+class StoreError(Refusal):
     """The sessions cannot be reached just now."""
+
+    status = 503
 
     def __init__(self) -> None:
         super().__init__("The sessions cannot be reached just now. Please try again.")
 
 
-class MemorySession:
-    """A Session in memory."""
+def timestamp() -> str:
+    """Now, in ISO 8601 with its offset from UTC."""
+    return datetime.now(UTC).isoformat()
 
-    def __init__(self, limits: Config) -> None:
-        self.messages = 0
-        self.used = time.monotonic()
-        self.updated = timestamp()
-        self._limits = limits
-        self._exchanges: deque[tuple[str, str]] = deque(maxlen=limits.max_history // 2)
+
+@dataclass
+class Session:
+    """One conversation. `messages` counts all that were said, those included that the history has lost."""
+
+    limits: Config
+    messages: int = 0
+    updated: str = field(default_factory=timestamp)
+    exchanges: list[tuple[str, str]] = field(default_factory=list)
+    used: float = field(default_factory=time.monotonic)  # seconds
 
     def history(self) -> list[tuple[str, str]]:
-        """See Session."""
-        return list(self._exchanges)
+        """The exchanges so far, oldest first: message and reply."""
+        return [(user, assistant) for user, assistant in self.exchanges]
 
     def add_exchange(self, user: str, assistant: str) -> None:
-        """See Session."""
+        """Remember a message and the complete reply to it."""
         self.messages += 2
         self.updated = timestamp()
-        self._exchanges.append((user, assistant))
-        while sum(len(text) for exchange in self._exchanges for text in exchange) > self._limits.max_history_chars:
-            self._exchanges.popleft()
+        self.exchanges.append((user, assistant))
+        del self.exchanges[: -(self.limits.max_history // 2)]
+        while sum(len(text) for exchange in self.exchanges for text in exchange) > self.limits.max_history_chars:
+            del self.exchanges[0]
+
+
+class Sessions(Protocol):
+    """All sessions. Each method may raise StoreError."""
+
+    def open(self, name: Name) -> Session:
+        """The session of that name, a new one if need be."""
+
+    def get(self, name: Name) -> Session | None:
+        """A session to look at, if there is one of that name."""
+
+    def delete(self, name: Name) -> bool:
+        """Forget a session; false if there was none."""
 
 
 class MemorySessions:
@@ -98,21 +89,20 @@ class MemorySessions:
 
     def __init__(self, limits: Config) -> None:
         self._limits = limits
-        self._by_name: OrderedDict[Name, MemorySession] = OrderedDict()
+        self._by_name: OrderedDict[Name, Session] = OrderedDict()
 
-    def open(self, name: Name) -> MemorySession:
+    def open(self, name: Name) -> Session:
         """See Sessions."""
-        session = self._by_name.setdefault(name, MemorySession(self._limits))
+        session = self._by_name.setdefault(name, Session(self._limits))
         self._by_name.move_to_end(name)
         session.used = time.monotonic()
         self._forget()
         return session
 
-    def get(self, name: Name) -> Summary | None:
+    def get(self, name: Name) -> Session | None:
         """See Sessions."""
         self._forget()
-        session = self._by_name.get(name)
-        return Summary(session.messages, session.updated) if session else None
+        return self._by_name.get(name)
 
     def delete(self, name: Name) -> bool:
         """See Sessions."""
@@ -125,8 +115,3 @@ class MemorySessions:
             if len(self._by_name) <= self._limits.max_sessions and first.used > oldest:
                 return
             self._by_name.popitem(last=False)
-
-
-def timestamp() -> str:
-    """Now, in ISO 8601 with its offset from UTC."""
-    return datetime.now(UTC).isoformat()

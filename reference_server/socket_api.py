@@ -14,33 +14,29 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, SocketIO  # type: ignore[import-untyped]
 from wsproto.utilities import RemoteProtocolError
 
-from reference_server.asks import Ask, BadAsk, read_ask
-from reference_server.auth import BadToken, read_user
+from reference_server.asks import Ask, Refusal, read_ask
+from reference_server.auth import read_user
 from reference_server.config import Config
 from reference_server.generation import Event, Replies
 from reference_server.sessions import Name
 
-PING_INTERVAL = 5  # whole seconds only: Engine.IO tells clients no fractions
-PING_TIMEOUT = 5
-PING_CHECK_SECONDS = 0.25
 # A reply waits for its reader when so many packets are unsent. It bounds memory, and python-socketio
 # drops a polling response of more than 16 packets.
 MAX_UNSENT = 12
 MAX_REFUSALS = 1000  # unsent; a client that asks on and on and reads nothing is dropped
-MAX_RECEIVED = 256  # packets in one polling request; beyond its limit Engine.IO drops them unanswered
 
 
 def add_socket_api(app: Flask, config: Config, replies: Replies, worker: int) -> None:
     """Serve Socket.IO in the application, for pages of its own origin and of the allowed ones."""
-    Payload.max_decode_packets = MAX_RECEIVED
+    Payload.max_decode_packets = 256  # in one polling request; more are dropped unanswered
     origins = config.allowed_origins
     socketio = SocketIO(
         app,
         async_mode="gevent",
         cors_allowed_origins="*" if "*" in origins else list(origins) or None,
         message_queue=config.redis_url or None,  # lets other processes emit to this one's sockets
-        ping_interval=PING_INTERVAL,
-        ping_timeout=PING_TIMEOUT,
+        ping_interval=5,  # whole seconds only: Engine.IO tells clients no fractions
+        ping_timeout=5,
         http_compression=False,
     )
     engine = socketio.server.eio
@@ -48,9 +44,8 @@ def add_socket_api(app: Flask, config: Config, replies: Replies, worker: int) ->
     engine._async = {**engine._async, "websocket": WebSocket}
     engine.generate_id = lambda: f"{worker}-{generate_id()}"  # tells the balancer whose socket it is
     chat = SocketChat(socketio, config, replies)
-    socketio.on_event("connect", chat.connect)
-    socketio.on_event("disconnect", chat.disconnect)
-    socketio.on_event("chat_stream", chat.chat_stream)
+    for event in (chat.connect, chat.disconnect, chat.chat_stream):
+        socketio.on_event(event.__name__, event)
 
 
 class Bell(gevent.event.Event):  # type: ignore[misc]  # gevent ships no types
@@ -105,7 +100,7 @@ class SocketChat:
         header = f"Bearer {token}" if token else request.headers.get("Authorization")
         try:
             user = read_user(header, self._config.jwt_secret)
-        except BadToken as error:
+        except Refusal as error:
             raise ConnectionRefusedError(str(error)) from None
         self._names[_sid()] = Name(user, uuid.uuid4().hex)
 
@@ -124,21 +119,21 @@ class SocketChat:
         try:
             ask = read_ask(args[0] if args else None, self._config.max_message_chars)
             if sid in self._replies:
-                raise BadAsk("A reply is still running on this connection. Ask again when it has ended.")
-        except BadAsk as error:
+                raise Refusal("A reply is still running on this connection. Ask again when it has ended.")
+        except Refusal as error:
             self._emit(sid, {"error": str(error)})
-            with suppress(KeyError):
-                if (engine_socket := self._engine_socket(sid)).queue.qsize() > MAX_REFUSALS:
-                    engine_socket.close(wait=False, abort=True)
-            return
-        self._replies[sid] = gevent.spawn(self._reply, sid, ask)
+            if (connection := self._connection(sid)) and connection.queue.qsize() > MAX_REFUSALS:
+                connection.close(wait=False, abort=True)
+        else:
+            self._replies[sid] = gevent.spawn(self._reply, sid, ask)
 
     def _reply(self, sid: str, ask: Ask) -> None:
         name = self._names[sid]
         name = Name(name.user, ask.session_id or name.session_id)
         with closing(self._all_replies.generate(name, ask.message)) as reply:
             for event in chain.from_iterable(reply):
-                self._wait_for_reader(sid)
+                if (connection := self._connection(sid)) and connection.queue.qsize() >= MAX_UNSENT:
+                    connection.queue.join()
                 if "token" not in event:
                     self._replies.pop(sid, None)  # first: the client may ask again at once
                 self._emit(sid, event)
@@ -147,29 +142,22 @@ class SocketChat:
         name = "chat_token" if "token" in event else "chat_complete" if "done" in event else "chat_stream_error"
         self._socketio.emit(name, event, to=sid, ignore_queue=True)  # the socket is one of this process
 
-    def _wait_for_reader(self, sid: str) -> None:
-        with suppress(KeyError):  # the socket has gone: its disconnect ends this greenlet
-            unsent = self._engine_socket(sid).queue
-            if unsent.qsize() >= MAX_UNSENT:
-                unsent.join()
-
     def _watch_pings(self) -> None:
         """Notice in time that a client no longer answers pings.
 
-        Engine.IO itself looks once in PING_TIMEOUT only, and a reply would run on for nobody.
+        Engine.IO itself looks once in `ping_timeout` only, and a reply would run on for nobody.
         """
         while True:
-            gevent.sleep(PING_CHECK_SECONDS)
-            for sid in list(self._replies):
-                with suppress(KeyError, SocketIsClosedError):
-                    self._engine_socket(sid).check_ping_timeout()
+            gevent.sleep(0.25)
+            for connection in filter(None, map(self._connection, list(self._replies))):
+                with suppress(SocketIsClosedError):
+                    connection.check_ping_timeout()
 
-    def _engine_socket(self, sid: str) -> Any:
-        """The Engine.IO socket below a Socket.IO one; KeyError once it is closed."""
+    def _connection(self, sid: str) -> Any:
+        """The Engine.IO socket below a Socket.IO one; None once it has gone, and its disconnect ends the reply."""
         server = self._socketio.server
-        return server.eio.sockets[server.manager.eio_sid_from_sid(sid, "/")]
+        return server.eio.sockets.get(server.manager.eio_sid_from_sid(sid, "/"))
 
 
 def _sid() -> str:
-    sid: str = request.sid  # type: ignore[attr-defined]  # Flask-SocketIO adds it
-    return sid
+    return str(request.sid)  # type: ignore[attr-defined]  # Flask-SocketIO adds it

@@ -3,59 +3,47 @@
 Source: https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from functools import partial
-
-import orjson
+from typing import Any
 
 from reference_server.config import Config
-from reference_server.providers.upstream import REPORTED, ProviderError, Upstream, Usage, checked, read_tokens
+from reference_server.providers.upstream import ProviderError, Reply, Upstream, Usage
 from reference_server.sessions import Message
 from reference_server.sse import decode_events
 
-COMPLETE = ("STOP", "MAX_TOKENS")
-WITHHELD = "The language model withheld the rest of its reply."
+ROLES = {"user": "user", "assistant": "model"}
+COMPLETE = (None, "STOP", "MAX_TOKENS")  # None: not at its end yet
 
 
-class Gemini:
+class Gemini(Upstream):
     """Gemini, with an API key."""
 
     name = "gemini"
 
     def __init__(self, config: Config) -> None:
         headers = {"x-goog-api-key": config.gemini_api_key}
-        self._upstream = Upstream(config.google_gemini_base_url, headers, config.provider_timeout)
+        super().__init__(config.google_gemini_base_url, headers, config.provider_timeout)
         self._path = f"/v1beta/models/{config.gemini_model}:streamGenerateContent?alt=sse"
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
+    def stream(self, messages: Sequence[Message], usage: Usage) -> Reply:
         """See Provider."""
-        roles = {"user": "user", "assistant": "model"}
-        contents = [{"role": roles[one["role"]], "parts": [{"text": one["content"]}]} for one in messages]
-        with self._upstream.post(self._path, {"contents": contents}) as body:
-            yield from read_tokens(decode_events(body), partial(_read_chunk, usage=usage))
-
-    def close(self) -> None:
-        """See Provider."""
-        self._upstream.close()
+        contents = [{"role": ROLES[one["role"]], "parts": [{"text": one["content"]}]} for one in messages]
+        return self.ask(self._path, {"contents": contents}, decode_events, partial(_read_chunk, usage))
 
 
-def _read_chunk(data: bytes, usage: Usage) -> tuple[str, bool]:
-    """The text of one chunk, and whether it is the reply's last. Raises ValueError, ProviderError."""
-    chunk = orjson.loads(data)
-    if chunk.get("error"):
-        raise ProviderError(REPORTED)
+def _read_chunk(usage: Usage, chunk: Any) -> tuple[object, bool]:
     if chunk.get("promptFeedback", {}).get("blockReason"):
         raise ProviderError("The language model does not answer this message.")
     counted = chunk.get("usageMetadata", {})
     usage.tokens_in = counted.get("promptTokenCount", usage.tokens_in)
     usage.tokens_out = counted.get("candidatesTokenCount", usage.tokens_out)
-    if not (candidates := chunk.get("candidates")):
-        if counted:
-            return "", False
-        raise ValueError("neither a candidate nor an account")
-    parts = candidates[0].get("content", {}).get("parts", [])
-    text = "".join(checked(part.get("text")) for part in parts if not part.get("thought"))
-    reason = candidates[0].get("finishReason")
-    if reason and reason not in COMPLETE:
-        raise ProviderError(WITHHELD)
+    if counted and not chunk.get("candidates"):
+        return "", False
+    candidate = chunk["candidates"][0]
+    parts = candidate.get("content", {}).get("parts", [])
+    text = "".join(part.get("text") or "" for part in parts if not part.get("thought"))
+    reason = candidate.get("finishReason")
+    if reason not in COMPLETE:
+        raise ProviderError("The language model withheld the rest of its reply.")
     return text, reason is not None

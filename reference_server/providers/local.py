@@ -3,19 +3,18 @@
 Source: https://github.com/ollama/ollama/blob/main/docs/api.md#generate-a-chat-completion
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-
-import orjson
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from reference_server.config import Config
 from reference_server.providers.openai import complete_chat
-from reference_server.providers.upstream import REPORTED, ProviderError, Upstream, Usage, checked, read_tokens
+from reference_server.providers.upstream import ProviderError, Reply, Upstream, Usage
 from reference_server.sessions import Message
 
 MAX_LINE_BYTES = 1_000_000
 
 
-class Local:
+class Local(Upstream):
     """The server at LOCAL_LLM_URL. One that has no /api/chat is asked at /v1/chat/completions from then on."""
 
     name = "local"
@@ -23,36 +22,25 @@ class Local:
     def __init__(self, config: Config) -> None:
         url = config.local_llm_url
         self._is_ollama = not url.endswith("/v1")
-        self._upstream = Upstream(url.removesuffix("/v1"), {}, config.provider_timeout)
+        super().__init__(url.removesuffix("/v1"), {}, config.provider_timeout)
         self._model = config.local_llm_model
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
+    def stream(self, messages: Sequence[Message], usage: Usage) -> Reply:
         """See Provider."""
         if self._is_ollama:
+            body = {"model": self._model, "messages": messages, "stream": True}
             try:
-                yield from self._ask_ollama(messages)
+                yield from self.ask("/api/chat", body, decode_lines, _read_line)
                 return
             except ProviderError as error:
                 if error.status not in (404, 405, 501):
                     raise
-        yield from complete_chat(self._upstream, "/v1/chat/completions", self._model, messages)
+        yield from complete_chat(self, "/v1/chat/completions", self._model, messages)
         self._is_ollama = False
 
-    def _ask_ollama(self, messages: Sequence[Message]) -> Generator[list[str], None, None]:
-        with self._upstream.post("/api/chat", {"model": self._model, "messages": messages, "stream": True}) as body:
-            yield from read_tokens(decode_lines(body), _read_line)
 
-    def close(self) -> None:
-        """See Provider."""
-        self._upstream.close()
-
-
-def _read_line(line: bytes) -> tuple[str, bool]:
-    """The text of one line, and whether it is the reply's last. Raises ValueError, ProviderError."""
-    chunk = orjson.loads(line)
-    if chunk.get("error"):
-        raise ProviderError(REPORTED)
-    return checked(chunk["message"].get("content")), bool(chunk["done"])
+def _read_line(chunk: Any) -> tuple[object, bool]:
+    return chunk["message"].get("content"), bool(chunk["done"])
 
 
 def decode_lines(body: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -9,15 +9,13 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 import httptools
 import httpx
-from gevent.monkey import get_original  # type: ignore[import-untyped]  # gevent ships no types
 
-READ_BYTES = 65_536
+from reference_server.hangup import has_event
+
 MAX_HEAD_BYTES = 100_000
-MAX_IDLE = 100  # connections to one origin
 Origin = tuple[str, str, int]
 
 
@@ -34,13 +32,9 @@ class Transport(httpx.BaseTransport):
         url = request.url
         origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
         idle = self._idle.setdefault(origin, [])
-        while idle:
-            connection = idle.pop()
-            if connection.is_usable():
-                break
-            connection.close()
-        else:
-            connection = self._connect(origin, timeout.get("connect"))
+        while idle and not idle[-1].is_usable():
+            idle.pop().close()
+        connection = idle.pop() if idle else self._connect(origin, timeout.get("connect"))
         try:
             return connection.ask(request, timeout.get("read"), idle)
         except BaseException:
@@ -99,10 +93,10 @@ class Connection(httpx.SyncByteStream):
         """Send a request and read the head of the answer."""
         self._idle = idle
         self._socket.settimeout(timeout)
-        head = [f"{request.method} {request.url.raw_path.decode('ascii')} HTTP/1.1\r\n".encode()]
-        head += [b"%s: %s\r\n" % one for one in request.headers.raw]
+        head = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
+        head += [b"%s: %s" % header for header in request.headers.raw]
         try:
-            self._socket.sendall(b"".join([*head, b"\r\n", request.read()]))
+            self._socket.sendall(b"\r\n".join([*head, b"", request.read()]))
         except OSError as error:
             raise httpx.WriteError("the request could not be sent") from error
         size = 0
@@ -115,7 +109,7 @@ class Connection(httpx.SyncByteStream):
     def _receive(self) -> int:
         """Read once, and parse what came."""
         try:
-            data = self._socket.recv(READ_BYTES)
+            data = self._socket.recv(65_536)
         except TimeoutError as error:
             raise httpx.ReadTimeout("nothing came in time") from error
         except OSError as error:
@@ -137,17 +131,16 @@ class Connection(httpx.SyncByteStream):
         self._is_complete = True
 
     def __iter__(self) -> Iterator[bytes]:
-        while True:
+        while self._body or not self._is_complete:
             if self._body:
                 piece, self._body = b"".join(self._body), []
                 yield piece
-            if self._is_complete:
-                return
-            self._receive()
+            else:
+                self._receive()
 
     def close(self) -> None:
         """Give the connection back after a whole answer, or close it: then the server knows that nobody listens."""
-        if self._is_kept and len(self._idle) < MAX_IDLE:
+        if self._is_kept and len(self._idle) < 100:
             idle = self._idle
             self._reset()
             idle.append(self)
@@ -157,6 +150,4 @@ class Connection(httpx.SyncByteStream):
 
     def is_usable(self) -> bool:
         """Whether an idle connection is still open; one with something to read has ended, or is out of step."""
-        poller: Any = get_original("select", "poll")()
-        poller.register(self._socket.fileno(), select.POLLIN)
-        return not poller.poll(0)
+        return not has_event(self._socket, select.POLLIN)

@@ -1,30 +1,33 @@
 """What all providers share: asking over HTTP, and telling in which way that failed."""
 
-import ipaddress
+import re
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 import httpx
+import orjson
 
 from reference_server.providers.transport import Transport
 from reference_server.sessions import Message
 
-CONNECT_SECONDS = 10.0
-GOODBYE_SECONDS = 0.25  # how long a complete reply may take to end its HTTP response
-MALFORMED = "The language model sent a malformed reply."
+LOOPBACK = re.compile(r"https?://(localhost|127(\.[0-9]+){3}|\[::1\])([:/?#]|$)", re.IGNORECASE)
 BROKE_OFF = "The connection to the language model broke off."
-REPORTED = "The language model reported an error."
+UNAVAILABLE = "The language model is unavailable. Please try again later."
+DECLINED = "The language model did not accept the request."
 REFUSALS = {
     401: "The language model refused the server's credentials.",
     403: "The language model refused the server's credentials.",
     429: "The language model is busy. Please try again later.",
 }
+
+Reply = Generator[list[str], None, None]
+Decode = Callable[[Iterable[bytes]], Iterator[list[bytes]]]  # the chunks, JSON each, in the bytes of an answer
+Read = Callable[[Any], tuple[object, bool]]  # a chunk's text, and whether the reply ends there; it may fail in any way
 
 
 class ProviderError(Exception):
@@ -51,7 +54,7 @@ class Provider(Protocol):
 
     name: str
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
+    def stream(self, messages: Sequence[Message], usage: Usage) -> Reply:
         """The reply to a conversation, token by token, those together that came together; fills in `usage`.
 
         Ends only when the provider has said that the reply is complete; raises ProviderError
@@ -63,25 +66,28 @@ class Provider(Protocol):
 
 
 class Upstream:
-    """The HTTP side of one provider. `timeout` in seconds: of silence, at any time."""
+    """The HTTP side of a provider. `timeout` in seconds: of silence, at any time."""
 
     def __init__(self, url: str, headers: dict[str, str], timeout: float) -> None:
         self._url = url
         self._client = httpx.Client(
             headers={**headers, "Accept-Encoding": "identity"},  # a compressor may hold tokens back
-            timeout=httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout)),
+            timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
             # no proxy stands before this machine; before others one may
-            transport=Transport() if _is_loopback(url) or not getproxies() else None,
+            transport=Transport() if LOOPBACK.match(url) or not getproxies() else None,
         )
 
-    @contextmanager
-    def post(self, path: str, body: dict[str, Any]) -> Iterator[Iterator[bytes]]:
-        """Ask, and give the body of a good answer in pieces. Whatever goes wrong, also within, is a ProviderError."""
+    def close(self) -> None:
+        """See Provider."""
+        self._client.close()
+
+    def ask(self, path: str, body: dict[str, Any], decode: Decode, read: Read) -> Reply:
+        """Ask, and give the reply; see Provider.stream. Whatever goes wrong is a ProviderError."""
         try:
             with self._client.stream("POST", self._url + path, json=body) as response:
-                if response.status_code != 200:
-                    raise ProviderError(_refusal(response.status_code), response.status_code)
-                yield response.iter_raw()
+                if (status := response.status_code) != 200:
+                    raise ProviderError(REFUSALS.get(status, UNAVAILABLE if status >= 500 else DECLINED), status)
+                yield from _read_tokens(decode(response.iter_raw()), read)
         except httpx.TimeoutException as error:
             raise ProviderError("The language model did not answer in time.") from error
         except httpx.ConnectError as error:
@@ -89,19 +95,13 @@ class Upstream:
         except httpx.HTTPError as error:
             raise ProviderError(BROKE_OFF) from error
         except (ValueError, LookupError, TypeError, AttributeError) as error:  # JSON, but not what the API documents
-            raise ProviderError(MALFORMED) from error
-
-    def close(self) -> None:
-        """Close idle connections."""
-        self._client.close()
+            raise ProviderError("The language model sent a malformed reply.") from error
 
 
-def read_tokens(
-    pieces: Iterator[list[bytes]], read: Callable[[bytes], tuple[str, bool]]
-) -> Generator[list[str], None, None]:
-    """The texts of a reply's chunks, those together that came together. `read` gives a text, and whether it ends there.
+def _read_tokens(pieces: Iterator[list[bytes]], read: Read) -> Reply:
+    """The texts of a reply's chunks, those together that came together.
 
-    What follows is read to its end, so that the connection can be used again; the reply no longer depends on any of
+    What follows its end is read too, so that the connection can be used again; the reply no longer depends on any of
     it, so nothing there may fail it or hold it up. Raises ProviderError where the reply does not end.
     """
     for chunks in pieces:
@@ -109,7 +109,9 @@ def read_tokens(
         finished = False
         try:
             for chunk in chunks:
-                text, finished = read(chunk)
+                text, finished = read(_parse(chunk))
+                if text is not None and not isinstance(text, str):
+                    raise ValueError("not a text")
                 if text:
                     tokens.append(text)
                 if finished:
@@ -118,33 +120,16 @@ def read_tokens(
             if tokens:
                 yield tokens
         if finished:
-            with gevent.Timeout(GOODBYE_SECONDS, False), suppress(httpx.HTTPError, ValueError):
+            with gevent.Timeout(0.25, False), suppress(httpx.HTTPError, ValueError):
                 deque(pieces, 0)
             return
     raise ProviderError(BROKE_OFF)
 
 
-def checked(text: object) -> str:
-    """A text as providers send it; None is as good as none. Raises ValueError for anything that is no text."""
-    if text is None:
-        return ""
-    if not isinstance(text, str):
-        raise ValueError("not a text")
-    text.encode()  # raises UnicodeEncodeError, a ValueError, for half a surrogate pair
-    return text
-
-
-def _refusal(status: int) -> str:
-    if status in REFUSALS:
-        return REFUSALS[status]
-    if status >= 500:
-        return "The language model is unavailable. Please try again later."
-    return "The language model did not accept the request."
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _parse(data: bytes) -> Any:
+    if data == b"[DONE]":
+        raise ProviderError(BROKE_OFF)  # OpenAI's last word, but no finish_reason came before it
+    chunk = orjson.loads(data)
+    if chunk.get("error"):
+        raise ProviderError("The language model reported an error.")
+    return chunk

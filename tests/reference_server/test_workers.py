@@ -118,6 +118,18 @@ def test_a_worker_that_dies_is_replaced(server: tuple[subprocess.Popen[str], str
         assert b'"done":true' in exchange(url, post("/api/chat/stream", "scenario hello"))
 
 
+def test_while_no_worker_runs_requests_wait_for_the_next(server: tuple[subprocess.Popen[str], str]) -> None:
+    process, url = server
+    assert get(url, "/health").status_code == 200
+    running = children(process)
+    assert len(running) == 2
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda _: exchange(url, post("/api/chat/stream", "scenario hello")), range(8))
+        assert all(b'"done":true' in answer for answer in answers)
+
+
 def test_redis_may_come_and_go(fakes: FakesProcess) -> None:
     """Under load: while it is away each request is refused clearly, and afterwards all is well."""
     with running_redis() as redis, workers(fakes, redis) as (_, url), ThreadPoolExecutor(8) as pool:
