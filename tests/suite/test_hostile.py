@@ -170,7 +170,7 @@ def silent(connection: socket.socket) -> None:
 )
 def test_a_hostile_server_is_red(answer: Answer, words: list[str], tmp_path: Path) -> None:
     with answering(answer) as url:
-        judged(suite(url, tmp_path), url, *words)
+        judged(suite(url, tmp_path, "--silence", "4"), url, *words)
 
 
 def test_pythons_file_server_is_red(tmp_path: Path) -> None:
