@@ -65,7 +65,7 @@ def test_secrets_are_not_shown() -> None:
         ("PROVIDER_TIMEOUT", "soon"),
         ("ALLOWED_ORIGINS", "example.com"),
         ("ALLOWED_ORIGINS", "https://*.example.com"),
-        ("LLM_PROVIDER", "claude"),
+        ("LLM_PROVIDER", "mistral"),
         ("LLM_PROVIDER", "gemini"),
         ("LLM_PROVIDER", "local"),
         ("OPENAI_BASE_URL", "localhost:8000"),
