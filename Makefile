@@ -25,7 +25,8 @@ $(JS_READY): %/node_modules/.package-lock.json: %/package-lock.json
 setup: $(READY)  ## make .venv and install everything into it
 
 test: $(READY) $(JS_READY) lint  ## the project's own tests, with ruff and mypy; at the end, which were left out and why
-	$(BIN)/python -m pytest tests -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests/servers
+	$(BIN)/python -m pytest tests --ignore tests/servers -n 2 --dist loadfile
 
 lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check .
