@@ -34,7 +34,22 @@ class Transport(httpx.BaseTransport):
         idle = self._idle.setdefault(origin, [])
         while idle and not idle[-1].is_usable():
             idle.pop().close()
-        connection = idle.pop() if idle else self._connect(origin, timeout.get("connect"))
+        if idle:
+            connection = idle.pop()
+            try:
+                return self._ask(connection, request, timeout, idle)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                if connection.has_heard:
+                    raise  # else it was closed just when we used it again: ask anew
+        return self._ask(self._connect(origin, timeout.get("connect")), request, timeout, idle)
+
+    def _ask(
+        self,
+        connection: "Connection",
+        request: httpx.Request,
+        timeout: dict[str, float | None],
+        idle: "list[Connection]",
+    ) -> httpx.Response:
         try:
             return connection.ask(request, timeout.get("read"), idle)
         except BaseException:
@@ -74,7 +89,7 @@ class Connection(httpx.SyncByteStream):
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
-        self._has_head = self._is_complete = self._is_kept = False
+        self._has_head = self._is_complete = self._is_kept = self.has_heard = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
@@ -117,6 +132,7 @@ class Connection(httpx.SyncByteStream):
         if not data:
             self._end()
             return 0
+        self.has_heard = True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:

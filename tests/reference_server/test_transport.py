@@ -82,6 +82,16 @@ def send(*pieces: bytes, close: bool = False, pause: float = 0.0) -> Play:
     return play
 
 
+def in_turn(*plays: Play) -> Play:
+    """One for each request on the same connection."""
+    rest = iter(plays)
+
+    def play(sock: socket.socket) -> None:
+        next(rest)(sock)
+
+    return play
+
+
 def reset(*pieces: bytes) -> Play:
     def play(sock: socket.socket) -> None:
         send(*pieces)(sock)
@@ -139,6 +149,23 @@ def test_an_idle_connection_that_the_server_closed_is_not_used(client: httpx.Cli
         time.sleep(0.05)
         read(client, server.url)
         assert server.connections == 2
+
+
+def test_a_connection_that_ends_just_when_it_is_used_again_costs_no_reply(client: httpx.Client) -> None:
+    """Only where nothing of an answer has come: else it would be asked and paid for twice."""
+    answer = send(LENGTH + b"abcde")
+    with serving(in_turn(answer, send(close=True)), answer) as server:
+        assert [read(client, server.url) for _ in range(2)] == [[b"abcde"]] * 2
+        assert (server.connections, len(server.requests)) == (2, 3)
+    with serving(in_turn(answer, send(LENGTH + b"ab", close=True)), answer) as server:
+        read(client, server.url)
+        with pytest.raises(httpx.RemoteProtocolError):
+            read(client, server.url)
+        assert len(server.requests) == 2
+    with serving(send(close=True)) as server:
+        with pytest.raises(httpx.RemoteProtocolError):
+            read(client, server.url)
+        assert len(server.requests) == 1
 
 
 def test_the_request_is_http(client: httpx.Client) -> None:
