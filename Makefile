@@ -6,6 +6,9 @@ READY  := $(VENV)/.ready
 JS     := tests/clients/js tests/browser/js
 JS_READY := $(JS:%=%/node_modules/.package-lock.json)
 
+# The tests start hundreds of Python processes: none of them shall compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup test lint conformance report load serve clean lock
 
 help:  ## what can be made
@@ -26,7 +29,7 @@ setup: $(READY)  ## make .venv and install everything into it
 
 test: $(READY) $(JS_READY) lint  ## the project's own tests, with ruff and mypy; at the end, which were left out and why
 	$(BIN)/python -m pytest tests/servers
-	$(BIN)/python -m pytest tests --ignore tests/servers -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests --ignore tests/servers -n 3 --dist loadfile
 
 lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check .

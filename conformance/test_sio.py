@@ -216,8 +216,8 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     client = await case.connect(Transport.WEBSOCKET)
     assert client.opened is not None
     interval = client.opened.ping_interval
-    allowed = interval * 1.1 + 0.5  # seconds without a ping
-    length = interval * 1.15 + 1  # more than that, and under 30 s with the usual interval of 25 s
+    allowed = interval * 1.1 + 1  # seconds without a ping; one may be sent late on a busy machine
+    length = interval * 1.1 + 2  # more than that, and under 30 s with the usual interval of 25 s
     if length > LONGEST_UNASKED and not case.run.settings.slow:
         raise NotApplicable(f"takes a reply of {length:.0f} s, since the server pings every {interval:g} s (--slow)")
     script = await case.provider.register("beyond-a-ping", talk(length))

@@ -163,7 +163,9 @@ class FakesSync(Assertions):
 
 
 def _options(url: str, connections: int) -> dict[str, Any]:
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=None)
+    # httpcore looks at every connection it keeps for each request: so it keeps few
+    kept = min(connections, 12)
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=kept, keepalive_expiry=None)
     return {"base_url": url, "trust_env": False, "timeout": 10.0, "limits": limits}
 
 

@@ -174,13 +174,10 @@ async def test_something(case):
 """
 
 
-def test_an_unknown_id_stops_the_collection() -> None:
-    stray = ROOT / "conformance" / "test_stray_for_this_test.py"
+def test_an_unknown_id_stops_the_collection(tmp_path: Path) -> None:
+    stray = tmp_path / "test_stray.py"
     stray.write_text(UNKNOWN_ID, encoding="utf-8")
-    try:
-        result = suite("--base-url", "http://127.0.0.1:1")
-    finally:
-        stray.unlink()
+    result = suite("--base-url", "http://127.0.0.1:1", str(stray))
     assert result.returncode == USAGE
     assert "no requirement has the id TOK-77" in result.stdout + result.stderr
 
