@@ -26,7 +26,7 @@ from tests.loadtests.screens import chromium
 
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<html>hi</html>"
 LIMITED = b"HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\nRetry-After: 60\r\n\r\n"
-SHORT = ["--no-calibration", "--duration", "2", "--drain", "1"]
+SHORT = ["--no-calibration", "--duration", "2", "--drain", "5"]
 SLOWED = """
 about = "Slower than any objective: the first token after three seconds."
 [timing]
@@ -175,7 +175,7 @@ def test_other_users(users: dict[str, tuple[Made, Path]], transport: str) -> Non
     document = document_in(path.parent, path.name)
     assert made.returncode == 0, made.stdout + made.stderr
     wanted = "interrupted" if "interrupt" in transport else "complete"
-    assert set(document["outcomes"]) <= {wanted, "unfinished"}
+    assert set(document["outcomes"]) <= {wanted, "complete", "unfinished"}  # a reply may be over before it is stopped
     assert document["outcomes"][wanted] > 0
     if wanted == "interrupted":
         assert document["metrics"]["upstream_cancel"]["count"] > 0

@@ -22,7 +22,7 @@ from tests.servers.legal import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 SERVER = f"{sys.executable} -m tests.servers.run_server --port {{port}} --variant "
-AT_ONCE = int(os.environ.get("CHATPROOF_JOBS", "6"))
+AT_ONCE = int(os.environ.get("CHATPROOF_JOBS", "8"))
 WAITING = {"LIM-11", "ERR-06", "SIO-09", "INT-09"}
 EVERYTHING = (WHOLE + " " + DOORS).split()
 LIMIT = 280.0  # seconds for one run
