@@ -1,4 +1,4 @@
-"""The command line: read the settings, serve until told to stop."""
+"""The command line: read the settings, put the parts together, serve until told to stop."""
 
 import argparse
 import gc
@@ -11,15 +11,20 @@ from contextlib import ExitStack, closing, suppress
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from dotenv import load_dotenv
+from flask import Flask
 from gevent.event import Event  # type: ignore[import-untyped]
 
-from reference_server import tokens
-from reference_server.app import create_app
 from reference_server.balancer import WORKER_FD, WORKER_NUMBER, Balancer
 from reference_server.config import Config, ConfigError
 from reference_server.generation import Replies
-from reference_server.providers import make_provider
+from reference_server.http_api import add_http_api
+from reference_server.pages import add_pages
+from reference_server.providers import PROVIDERS
+from reference_server.providers.upstream import Provider
+from reference_server.redis_sessions import RedisSessions
 from reference_server.server import Server
+from reference_server.sessions import MemorySessions
+from reference_server.socket_api import add_socket_api
 
 OFFLINE = """\
 Provider: none is configured, so a fake one answers. For a real one set OPENAI_API_KEY, GEMINI_API_KEY
@@ -79,8 +84,7 @@ def _serve(stop: Event, cleanup: ExitStack, verbose: bool) -> None:
     try:
         server.start()
     except OSError as error:
-        is_name = isinstance(error, socket.gaierror)
-        reason = "there is no such host" if is_name else os.strerror(error.errno or 0)
+        reason = "there is no such host" if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise ConfigError(f"cannot listen on {host}:{config.port}: {reason}.") from error
     cleanup.callback(server.stop, timeout=0)
     # What is here now stays: the collector need not look at it again, nor look often, with thousands of replies.
@@ -102,10 +106,20 @@ def _make_server(config: Config, cleanup: ExitStack, verbose: bool) -> tuple[Ser
         listener = gevent.socket.socket(fileno=int(os.environ[WORKER_FD]))
     elif config.workers > 1:
         return Balancer(listener, config.workers, config.request_timeout), None
-    provider = cleanup.enter_context(closing(make_provider(config)))
-    tokens.vocabulary(config.openai_model)  # now: reading it takes a while
+    provider = cleanup.enter_context(closing(PROVIDERS[config.llm_provider](config)))
     app, replies = create_app(config, provider, int(os.environ.get(WORKER_NUMBER, "0")))
     return Server(listener, app, config.request_timeout, "default" if verbose else None), replies
+
+
+def create_app(config: Config, provider: Provider, worker: int = 0) -> tuple[Flask, Replies]:
+    """The whole application, as WSGI, and its replies, to be closed in the end; both transports share the sessions."""
+    app = Flask("reference_server", static_folder=None)
+    sessions = RedisSessions(config) if config.redis_url else MemorySessions(config)
+    replies = Replies(config, provider, sessions)
+    add_http_api(app, config, replies, sessions)
+    add_pages(app)
+    add_socket_api(app, config, replies, worker)
+    return app, replies
 
 
 def _with_provider(cleanup: ExitStack) -> tuple[Config, str]:

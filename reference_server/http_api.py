@@ -1,9 +1,8 @@
 """The HTTP routes."""
 
 import json
-import math
-import time
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -13,16 +12,16 @@ from flask_cors import CORS
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from redis import RedisError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from reference_server.asks import Ask, Refusal, read_ask
-from reference_server.auth import read_user
+from reference_server.asks import Ask, read_ask, read_user
 from reference_server.config import Config
-from reference_server.generation import Event, Events, Replies
+from reference_server.generation import NOT_REACHED, Events, Replies
 from reference_server.hangup import killed_on_hangup
-from reference_server.sessions import Name, Sessions, StoreError
+from reference_server.redis_sessions import Sessions
+from reference_server.sessions import Name
 from reference_server.sse import encode_event
 
 NO_SESSION = "There is no such session."
@@ -42,16 +41,26 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
     app.url_map.merge_slashes = False  # slashes in a session's id are its own
     if config.trusted_proxies:  # else X-Forwarded-For is anyone's to write
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
-    if config.allowed_origins:
-        _allow_origins(app, config.allowed_origins)
+    if origins := config.allowed_origins:
+        CORS(
+            app,
+            resources={r"/api/*": {"origins": list(origins)}},
+            methods=["GET", "POST", "DELETE"],
+            allow_headers=["Content-Type", "Authorization"],
+            expose_headers=["Retry-After"],
+            send_wildcard="*" in origins,
+            supports_credentials="*" not in origins,  # with them, `*` would let every page act for its visitor
+            max_age=600,
+        )
     limiter = Limiter(
         get_remote_address,
         app=app,
         storage_uri=config.redis_url or "memory://",
         strategy="fixed-window",  # from the first request on; nothing is left of a client that went,
         in_memory_fallback_enabled=bool(config.redis_url),  # a limit for each process, while Redis is away
+        headers_enabled=True,  # Retry-After too
     )
-    _add_error_answers(app, limiter)
+    _add_error_answers(app)
 
     def user() -> str | None:
         return read_user(request.headers.get("Authorization"), config.jwt_secret)
@@ -71,10 +80,8 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
     @app.post("/api/chat")
     @limiter.limit(f"{config.chat_limit} per minute", methods=["POST"])
     def chat() -> ResponseReturnValue:
-        last: Event = {}
         with killed_on_hangup(request.environ), closing(start_reply()) as reply:
-            for events in reply:
-                last = events[-1]
+            last = deque(reply, 1)[0][-1]
         if "error" in last:
             return jsonify(last), 502
         del last["done"]
@@ -97,30 +104,17 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
         return jsonify(status="ok", provider=config.llm_provider, offline=config.offline)
 
 
-def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
-    CORS(
-        app,
-        resources={r"/api/*": {"origins": list(origins)}},
-        methods=["GET", "POST", "DELETE"],
-        allow_headers=["Content-Type", "Authorization"],
-        expose_headers=["Retry-After"],
-        send_wildcard="*" in origins,
-        supports_credentials="*" not in origins,  # with them, `*` would let every page act for its visitor
-        max_age=600,
-    )
-
-
 def _read_request(config: Config) -> Ask:
     try:
         body = request.get_data(cache=False)
     except OSError:  # cut short, or not in the chunks it promised
-        raise Refusal("The request's body could not be read.") from None
+        raise BadRequest("The request's body could not be read.") from None
     if len(body) >= config.max_body_bytes:  # a body without a Content-Length is cut there, not refused
         raise RequestEntityTooLarge
     try:
         payload = json.loads(body.decode())
     except (ValueError, RecursionError):  # RecursionError: brackets nested beyond all reason
-        raise Refusal("The request's body must be JSON in UTF-8.") from None
+        raise BadRequest("The request's body must be JSON in UTF-8.") from None
     return read_ask(payload, config.max_message_chars)
 
 
@@ -131,14 +125,10 @@ def _stream_events(reply: Events, environ: dict[str, object]) -> Iterator[bytes]
             yield b"".join(map(encode_event, events))
 
 
-def _add_error_answers(app: Flask, limiter: Limiter) -> None:
-    @app.errorhandler(Refusal)
-    def refusal(error: Refusal) -> ResponseReturnValue:
-        return jsonify(error=str(error)), error.status, {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-
-    @app.errorhandler(RedisError)  # of the limits: only one of those that ask at the same time is spared
-    def limits_are_away(error: RedisError) -> ResponseReturnValue:
-        return refusal(StoreError())
+def _add_error_answers(app: Flask) -> None:
+    @app.errorhandler(RedisError)  # also of the limits, where several ask at the moment when it goes
+    def redis_is_away(error: RedisError) -> ResponseReturnValue:
+        return http_error(ServiceUnavailable(NOT_REACHED))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
@@ -147,15 +137,8 @@ def _add_error_answers(app: Flask, limiter: Limiter) -> None:
             headers["Connection"] = "close"  # the rest of the body is not worth reading
         if error.code == 429:
             text = f"Too many requests: the limit is {text}."
-            wait = limiter.current_limit.reset_at - time.time() if limiter.current_limit else 60
-            headers["Retry-After"] = str(min(max(math.ceil(wait), 0), 60))
         response = Response.force_type(error.get_response(), request.environ)  # keeps Allow and its like
         response.data = json.dumps({"error": text})
         response.content_type = "application/json"
         response.headers.update(headers)
         return response
-
-    @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> ResponseReturnValue:
-        app.logger.error("Request failed", exc_info=error)
-        return jsonify(error="The server could not answer."), 500

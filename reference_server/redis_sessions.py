@@ -8,26 +8,16 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
 
 from reference_server.config import Config
-from reference_server.sessions import Name, Session, StoreError
+from reference_server.sessions import MemorySessions, Name, Session
 
 INDEX = "chatproof:sessions"  # the keys of all sessions by their last use
 TIMEOUT = 5.0  # seconds for Redis to answer
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        raise StoreError from error
 
 
 @dataclass(kw_only=True)
@@ -49,8 +39,7 @@ class RedisSession(Session):
                 Session.add_exchange(current, user, assistant)
                 transaction.set(self.key, current.dump(), keepttl=True)
 
-        with _reached():
-            self.redis.transaction(add, self.key)
+        self.redis.transaction(add, self.key)
 
     def dump(self) -> str:
         """What Redis holds of it."""
@@ -59,7 +48,7 @@ class RedisSession(Session):
 
 
 class RedisSessions:
-    """Sessions in Redis."""
+    """Sessions in Redis. Each method may raise RedisError."""
 
     def __init__(self, limits: Config) -> None:
         self._limits = limits
@@ -71,9 +60,9 @@ class RedisSessions:
         return RedisSession(self._limits, redis=self._redis, key=key, **state)
 
     def open(self, name: Name) -> Session:
-        """See Sessions."""
+        """See MemorySessions."""
         key, now, age = _key(name), time.time(), self._limits.max_session_age
-        with _reached(), self._redis.pipeline() as together:
+        with self._redis.pipeline() as together:
             together.set(key, self._session(key, id=uuid.uuid4().hex).dump(), nx=True).expire(key, age).get(key)
             together.zadd(INDEX, {key: now}).zremrangebyscore(INDEX, "-inf", now - age).zcard(INDEX)
             _, _, state, _, _, count = together.execute()
@@ -83,21 +72,21 @@ class RedisSessions:
         return self._session(key, **json.loads(state))
 
     def get(self, name: Name) -> Session | None:
-        """See Sessions."""
+        """See MemorySessions."""
         key = _key(name)
-        with _reached():
-            state = self._redis.get(key)
+        state = self._redis.get(key)
         return self._session(key, **json.loads(state)) if state else None
 
     def delete(self, name: Name) -> bool:
-        """See Sessions."""
+        """See MemorySessions."""
         key = _key(name)
-        with _reached():
-            deleted, _ = self._redis.pipeline().delete(key).zrem(INDEX, key).execute()
+        deleted, _ = self._redis.pipeline().delete(key).zrem(INDEX, key).execute()
         return bool(deleted)
 
 
 def _key(name: Name) -> str:
     # A hash bounds the key's length, and no name can look like another's.
-    digest = hashlib.sha256(json.dumps([name.user, name.session_id]).encode())
-    return f"chatproof:session:{digest.hexdigest()}"
+    return "chatproof:session:" + hashlib.sha256(json.dumps([name.user, name.session_id]).encode()).hexdigest()
+
+
+Sessions = MemorySessions | RedisSessions

@@ -12,9 +12,8 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
-from reference_server.asks import Refusal
 from reference_server.config import Config
 
 
@@ -33,15 +32,6 @@ class Name:
     session_id: str
 
 
-class StoreError(Refusal):
-    """The sessions cannot be reached just now."""
-
-    status = 503
-
-    def __init__(self) -> None:
-        super().__init__("The sessions cannot be reached just now. Please try again.")
-
-
 def timestamp() -> str:
     """Now, in ISO 8601 with its offset from UTC."""
     return datetime.now(UTC).isoformat()
@@ -54,34 +44,21 @@ class Session:
     limits: Config
     messages: int = 0
     updated: str = field(default_factory=timestamp)
-    exchanges: list[tuple[str, str]] = field(default_factory=list)
+    exchanges: list[dict[str, str]] = field(default_factory=list)  # what each role said
     used: float = field(default_factory=time.monotonic)  # seconds
 
-    def history(self) -> list[tuple[str, str]]:
-        """The exchanges so far, oldest first: message and reply."""
-        return [(user, assistant) for user, assistant in self.exchanges]
+    def history(self) -> list[Message]:
+        """What was said so far, oldest first."""
+        return [Message(role=role, content=text) for one in self.exchanges for role, text in one.items()]
 
     def add_exchange(self, user: str, assistant: str) -> None:
         """Remember a message and the complete reply to it."""
         self.messages += 2
         self.updated = timestamp()
-        self.exchanges.append((user, assistant))
+        self.exchanges.append({"user": user, "assistant": assistant})
         del self.exchanges[: -(self.limits.max_history // 2)]
-        while sum(len(text) for exchange in self.exchanges for text in exchange) > self.limits.max_history_chars:
+        while sum(len(text) for one in self.exchanges for text in one.values()) > self.limits.max_history_chars:
             del self.exchanges[0]
-
-
-class Sessions(Protocol):
-    """All sessions. Each method may raise StoreError."""
-
-    def open(self, name: Name) -> Session:
-        """The session of that name, a new one if need be."""
-
-    def get(self, name: Name) -> Session | None:
-        """A session to look at, if there is one of that name."""
-
-    def delete(self, name: Name) -> bool:
-        """Forget a session; false if there was none."""
 
 
 class MemorySessions:
@@ -92,7 +69,7 @@ class MemorySessions:
         self._by_name: OrderedDict[Name, Session] = OrderedDict()
 
     def open(self, name: Name) -> Session:
-        """See Sessions."""
+        """The session of that name, a new one if need be."""
         session = self._by_name.setdefault(name, Session(self._limits))
         self._by_name.move_to_end(name)
         session.used = time.monotonic()
@@ -100,12 +77,12 @@ class MemorySessions:
         return session
 
     def get(self, name: Name) -> Session | None:
-        """See Sessions."""
+        """A session to look at, if there is one of that name."""
         self._forget()
         return self._by_name.get(name)
 
     def delete(self, name: Name) -> bool:
-        """See Sessions."""
+        """Forget a session; false if there was none."""
         return self._by_name.pop(name, None) is not None
 
     def _forget(self) -> None:

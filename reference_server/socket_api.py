@@ -12,10 +12,10 @@ from engineio.exceptions import SocketIsClosedError  # type: ignore[import-untyp
 from engineio.payload import Payload  # type: ignore[import-untyped]
 from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, SocketIO  # type: ignore[import-untyped]
+from werkzeug.exceptions import BadRequest, HTTPException
 from wsproto.utilities import RemoteProtocolError
 
-from reference_server.asks import Ask, Refusal, read_ask
-from reference_server.auth import read_user
+from reference_server.asks import Ask, read_ask, read_user
 from reference_server.config import Config
 from reference_server.generation import Event, Replies
 from reference_server.sessions import Name
@@ -100,8 +100,8 @@ class SocketChat:
         header = f"Bearer {token}" if token else request.headers.get("Authorization")
         try:
             user = read_user(header, self._config.jwt_secret)
-        except Refusal as error:
-            raise ConnectionRefusedError(str(error)) from None
+        except HTTPException as error:
+            raise ConnectionRefusedError(error.description) from None
         self._names[_sid()] = Name(user, uuid.uuid4().hex)
 
     def disconnect(self, reason: object = None) -> None:
@@ -119,9 +119,9 @@ class SocketChat:
         try:
             ask = read_ask(args[0] if args else None, self._config.max_message_chars)
             if sid in self._replies:
-                raise Refusal("A reply is still running on this connection. Ask again when it has ended.")
-        except Refusal as error:
-            self._emit(sid, {"error": str(error)})
+                raise BadRequest("A reply is still running on this connection. Ask again when it has ended.")
+        except HTTPException as error:
+            self._emit(sid, {"error": error.description})
             if (connection := self._connection(sid)) and connection.queue.qsize() > MAX_REFUSALS:
                 connection.close(wait=False, abort=True)
         else:

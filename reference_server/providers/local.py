@@ -3,15 +3,14 @@
 Source: https://github.com/ollama/ollama/blob/main/docs/api.md#generate-a-chat-completion
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from reference_server.config import Config
 from reference_server.providers.openai import complete_chat
 from reference_server.providers.upstream import ProviderError, Reply, Upstream, Usage
 from reference_server.sessions import Message
-
-MAX_LINE_BYTES = 1_000_000
+from reference_server.sse import decode_lines
 
 
 class Local(Upstream):
@@ -41,17 +40,3 @@ class Local(Upstream):
 
 def _read_line(chunk: Any) -> tuple[object, bool]:
     return chunk["message"].get("content"), bool(chunk["done"])
-
-
-def decode_lines(body: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The lines of a body of JSON lines that may be cut anywhere, those together that one piece completes.
-
-    One without its end is dropped. Raises ValueError for a line without end.
-    """
-    rest = b""
-    for piece in body:
-        *lines, rest = (rest + piece).split(b"\n")
-        if lines := [line for line in lines if line.strip()]:
-            yield lines
-        if len(rest) > MAX_LINE_BYTES:
-            raise ValueError("a line without end")

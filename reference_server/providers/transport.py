@@ -8,7 +8,6 @@ import select
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
 
 import httptools
 import httpx
@@ -16,6 +15,7 @@ import httpx
 from reference_server.hangup import has_event
 
 MAX_HEAD_BYTES = 100_000
+FRAMED = {b"content-length", b"transfer-encoding"}
 Origin = tuple[str, str, int]
 
 
@@ -28,46 +28,24 @@ class Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and read the head of its answer; the body is read by whoever iterates over it."""
-        timeout: dict[str, float | None] = request.extensions.get("timeout", {})
         url = request.url
         origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
         idle = self._idle.setdefault(origin, [])
-        while idle and not idle[-1].is_usable():
-            idle.pop().close()
-        if idle:
+        while idle:
             connection = idle.pop()
             try:
-                return self._ask(connection, request, timeout, idle)
+                return connection.ask(request)
             except (httpx.NetworkError, httpx.RemoteProtocolError):
                 if connection.has_heard:
-                    raise  # else it was closed just when we used it again: ask anew
-        return self._ask(self._connect(origin, timeout.get("connect")), request, timeout, idle)
+                    raise  # else it was closed while nobody used it: ask anew
+        return Connection(self._connect(origin, request.extensions["timeout"]["connect"]), idle).ask(request)
 
-    def _ask(
-        self,
-        connection: "Connection",
-        request: httpx.Request,
-        timeout: dict[str, float | None],
-        idle: "list[Connection]",
-    ) -> httpx.Response:
-        try:
-            return connection.ask(request, timeout.get("read"), idle)
-        except BaseException:
-            connection.close()
-            raise
-
-    def _connect(self, origin: Origin, timeout: float | None) -> "Connection":
+    def _connect(self, origin: Origin, timeout: float) -> socket.socket:
         scheme, host, port = origin
         try:
             plain = socket.create_connection((host, port), timeout)
-            try:
-                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return Connection(self._tls.wrap_socket(plain, server_hostname=host) if scheme == "https" else plain)
-            except BaseException:
-                plain.close()
-                raise
-        except TimeoutError as error:
-            raise httpx.ConnectTimeout("no connection in time") from error
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return self._tls.wrap_socket(plain, server_hostname=host) if scheme == "https" else plain
         except OSError as error:
             raise httpx.ConnectError("no connection") from error
 
@@ -81,8 +59,9 @@ class Transport(httpx.BaseTransport):
 class Connection(httpx.SyncByteStream):
     """One connection, and the body of the answer that is read from it. The first methods are httptools' callbacks."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, idle: "list[Connection]") -> None:
         self._socket = sock
+        self._idle = idle  # where it goes after a whole answer
         self._reset()
 
     def _reset(self) -> None:
@@ -104,21 +83,26 @@ class Connection(httpx.SyncByteStream):
         self._is_complete = self._has_head
         self._is_kept = self._is_complete and self._parser.should_keep_alive()
 
-    def ask(self, request: httpx.Request, timeout: float | None, idle: "list[Connection]") -> httpx.Response:
+    def ask(self, request: httpx.Request) -> httpx.Response:
         """Send a request and read the head of the answer."""
-        self._idle = idle
-        self._socket.settimeout(timeout)
         head = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
         head += [b"%s: %s" % header for header in request.headers.raw]
-        try:
-            self._socket.sendall(b"\r\n".join([*head, b"", request.read()]))
-        except OSError as error:
-            raise httpx.WriteError("the request could not be sent") from error
         size = 0
-        while not self._has_head:
-            size += self._receive()
-            if size > MAX_HEAD_BYTES:
-                raise httpx.RemoteProtocolError("a head without end")
+        try:
+            if has_event(self._socket, select.POLLIN):
+                raise httpx.ReadError("closed while it was idle, or out of step")
+            self._socket.settimeout(request.extensions["timeout"]["read"])
+            self._socket.sendall(b"\r\n".join([*head, b"", request.read()]))
+            while not self._has_head:
+                size += self._receive()
+                if size > MAX_HEAD_BYTES:
+                    raise httpx.RemoteProtocolError("a head without end")
+        except OSError as error:
+            self.close()
+            raise httpx.WriteError("the request could not be sent") from error
+        except BaseException:
+            self.close()
+            raise
         return httpx.Response(self._parser.get_status_code(), headers=self._headers, stream=self)
 
     def _receive(self) -> int:
@@ -129,8 +113,10 @@ class Connection(httpx.SyncByteStream):
             raise httpx.ReadTimeout("nothing came in time") from error
         except OSError as error:
             raise httpx.ReadError("the connection broke") from error
-        if not data:
-            self._end()
+        if not data:  # the end of an answer that says no length, and else too early
+            if not self._has_head or {name.lower() for name, _ in self._headers} & FRAMED:
+                raise httpx.RemoteProtocolError("the connection ended too early")
+            self._is_complete = True
             return 0
         self.has_heard = True
         try:
@@ -138,13 +124,6 @@ class Connection(httpx.SyncByteStream):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise httpx.RemoteProtocolError("not HTTP") from error
         return len(data)
-
-    def _end(self) -> None:
-        """The server has closed: the end of an answer that says no length, and else too early."""
-        given = {name.lower() for name, _ in self._headers}
-        if not self._has_head or given & {b"content-length", b"transfer-encoding"}:
-            raise httpx.RemoteProtocolError("the connection ended too early")
-        self._is_complete = True
 
     def __iter__(self) -> Iterator[bytes]:
         while self._body or not self._is_complete:
@@ -157,13 +136,7 @@ class Connection(httpx.SyncByteStream):
     def close(self) -> None:
         """Give the connection back after a whole answer, or close it: then the server knows that nobody listens."""
         if self._is_kept and len(self._idle) < 100:
-            idle = self._idle
             self._reset()
-            idle.append(self)
+            self._idle.append(self)
         else:
-            with suppress(OSError):
-                self._socket.close()
-
-    def is_usable(self) -> bool:
-        """Whether an idle connection is still open; one with something to read has ended, or is out of step."""
-        return not has_event(self._socket, select.POLLIN)
+            self._socket.close()

@@ -19,11 +19,8 @@ LOOPBACK = re.compile(r"https?://(localhost|127(\.[0-9]+){3}|\[::1\])([:/?#]|$)"
 BROKE_OFF = "The connection to the language model broke off."
 UNAVAILABLE = "The language model is unavailable. Please try again later."
 DECLINED = "The language model did not accept the request."
-REFUSALS = {
-    401: "The language model refused the server's credentials.",
-    403: "The language model refused the server's credentials.",
-    429: "The language model is busy. Please try again later.",
-}
+BUSY = "The language model is busy. Please try again later."
+REFUSALS = {429: BUSY, **dict.fromkeys((401, 403), "The language model refused the server's credentials.")}
 
 Reply = Generator[list[str], None, None]
 Decode = Callable[[Iterable[bytes]], Iterator[list[bytes]]]  # the chunks, JSON each, in the bytes of an answer
@@ -76,10 +73,7 @@ class Upstream:
             # no proxy stands before this machine; before others one may
             transport=Transport() if LOOPBACK.match(url) or not getproxies() else None,
         )
-
-    def close(self) -> None:
-        """See Provider."""
-        self._client.close()
+        self.close = self._client.close
 
     def ask(self, path: str, body: dict[str, Any], decode: Decode, read: Read) -> Reply:
         """Ask, and give the reply; see Provider.stream. Whatever goes wrong is a ProviderError."""
@@ -108,7 +102,7 @@ def _read_tokens(pieces: Iterator[list[bytes]], read: Read) -> Reply:
         tokens = []
         finished = False
         try:
-            for chunk in chunks:
+            for chunk in filter(None, chunks):
                 text, finished = read(_parse(chunk))
                 if text is not None and not isinstance(text, str):
                     raise ValueError("not a text")

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from reference_server.app import create_app
+from reference_server.command import create_app
 from reference_server.config import Config
 from reference_server.providers.upstream import ProviderError, Usage
 from reference_server.sessions import Message

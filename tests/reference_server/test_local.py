@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reference_server.config import Config
-from reference_server.providers.local import Local, decode_lines
+from reference_server.providers.local import Local
 from reference_server.providers.upstream import ProviderError, Usage
 from reference_server.sessions import Message
 from tests.reference_server.model import Model
@@ -87,12 +87,3 @@ def test_a_root_that_ends_in_v1_is_openai_compatible(model: Model) -> None:
     assert ask(local) == (["hi"], "")
     local.close()
     assert model.count(OLLAMA) == 0
-
-
-def test_lines_may_be_cut_anywhere() -> None:
-    body = 'é\u2028\n\n{"a": 1}\r\nrest'.encode()
-    for cut in range(len(body)):
-        lines = chain.from_iterable(decode_lines([body[:cut], body[cut:]]))
-        assert [line.decode() for line in lines] == ["é\u2028", '{"a": 1}\r']
-    with pytest.raises(ValueError, match="without end"):
-        list(decode_lines([b"x" * 600_000] * 2))

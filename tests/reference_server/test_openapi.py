@@ -15,10 +15,10 @@ from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 
 from fake_providers.process import start_fakes
-from reference_server.app import create_app
+from reference_server.command import create_app
 from reference_server.config import Config
 from reference_server.pages import FOLDER
-from reference_server.providers import make_provider
+from reference_server.providers import PROVIDERS
 from tests.reference_server.kit import connect, running
 
 DOCUMENT: dict[str, Any] = json.loads(FOLDER.with_name("openapi.json").read_text(encoding="utf-8"))
@@ -84,7 +84,7 @@ def test_what_the_server_answers_is_described(case: Any, url: str) -> None:
 
 def test_every_route_is_described_and_no_other() -> None:
     config = Config(llm_provider="openai", openai_api_key="k")
-    app: Flask = create_app(config, make_provider(config))[0]
+    app: Flask = create_app(config, PROVIDERS[config.llm_provider](config))[0]
     routes = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()

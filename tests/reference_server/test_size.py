@@ -8,7 +8,7 @@ from pathlib import Path
 
 import reference_server
 
-MOST = 1310  # 1,200 is the goal; what is above it is the way of a token, made fast
+MOST = 1200
 FOLDER = Path(reference_server.__file__).parent
 SILENT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference_server.sse import decode_events, encode_event
+from reference_server.sse import decode_events, decode_lines, encode_event
 
 
 def decoded(pieces: list[bytes]) -> list[str]:
@@ -45,7 +45,19 @@ def test_events_that_come_together_are_given_together() -> None:
 
 def test_an_event_without_end_is_refused() -> None:
     with pytest.raises(ValueError, match="event without end"):
-        list(decode_events([b"data: "] + [b"x" * 100_000] * 11))
+        list(decode_events([b"data: "] + [b"x" * 100_000 + b"\ndata: "] * 11))
+
+
+def test_lines_may_be_cut_anywhere() -> None:
+    body = 'é\u2028\n\n{"a": 1}\r\nrest'.encode()
+    for place in range(len(body)):
+        lines = chain.from_iterable(decode_lines([body[:place], body[place:]]))
+        assert [line.decode() for line in lines] == ["é\u2028", "", '{"a": 1}']
+
+
+def test_a_line_without_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="line without end"):
+        list(decode_lines([b"x" * 600_000] * 2))
 
 
 def test_an_event_is_one_line_and_keeps_its_characters() -> None:
