@@ -1,7 +1,8 @@
 """For Locust's own command: `locust -f loadtests/locustfile.py --host URL`.
 
-Every user class is there to choose from (`… ChatSocketIO SessionChat`); without a choice all users come over SSE.
-With `--chat-rate` they come in an open loop. What Locust does not know is set by options that begin with `--chat-`.
+Every user class is there to choose from (`… ChatSocketIO SessionChat`); without a choice all users come as
+`--chat-transport` says, over SSE by default. With `--chat-rate` they come so in an open loop. What Locust does not know
+is set by options that begin with `--chat-`.
 """
 
 from __future__ import annotations
@@ -20,22 +21,22 @@ from loadtests.accuracy import Calibration
 from loadtests.arrivals import Crowd, OpenLoop
 from loadtests.errors import LoadError
 from loadtests.objectives import DEFAULT
-from loadtests.options import Options
+from loadtests.options import TRANSPORTS, Options
 from loadtests.plan import SHAPES, Arrivals, Plan
 from loadtests.plugin import Run, run_of
 from loadtests.reporting.page import write_html
 from loadtests.result import Result, summary
-from loadtests.users import ChatSocketIO, ChatSSE, Interrupter, PlainChat, SessionChat
+from loadtests.users import CLOSED, ChatSocketIO, ChatSSE, Interrupter, PlainChat, SessionChat, SocketInterrupter
 from loadtests.web.tab import add_tab
 
-__all__ = ["ChatSSE", "ChatSocketIO", "Interrupter", "OpenLoopChat", "PlainChat", "SessionChat"]
+__all__ = ["ChatSSE", "ChatSocketIO", "Interrupter", "OpenLoopChat", "PlainChat", "SessionChat", "SocketInterrupter"]
 
 
 class OpenLoopChat(OpenLoop):
-    """Streams at a rate, over SSE: set by `--chat-rate`."""
+    """Streams at a rate: set by `--chat-rate` and `--chat-transport`."""
 
 
-_CLASSES: tuple[Any, ...] = (ChatSSE, ChatSocketIO, Interrupter, OpenLoopChat, PlainChat, SessionChat)
+_CLASSES: tuple[Any, ...] = (*CLOSED.values(), OpenLoopChat)
 
 
 def _add_options(parser: LocustArgumentParser) -> None:
@@ -46,6 +47,7 @@ def _add_options(parser: LocustArgumentParser) -> None:
     add("--chat-jwt", default="", help="a JWT, or @FILE with one a line", include_in_web_ui=False)
     add("--chat-think", default="0", help="seconds between asks, such as 2 or 1..5", include_in_web_ui=False)
     add("--chat-provider-url", default="", help="the fake providers behind the server", include_in_web_ui=False)
+    add("--chat-transport", choices=TRANSPORTS, default="sse", help="how users come", include_in_web_ui=False)
     add("--chat-rate", type=float, default=0.0, help="open loop: streams a second", include_in_web_ui=False)
     add("--chat-shape", choices=SHAPES, default="constant", help="how the rate goes", include_in_web_ui=False)
     add("--chat-seconds", type=float, default=60.0, help="how long the rate is kept", include_in_web_ui=False)
@@ -61,6 +63,7 @@ def _begin(environment: Any, **_: Any) -> None:
     is_worker = isinstance(environment.runner, WorkerRunner)
     try:
         options = Options.read(
+            transport=given.chat_transport,
             messages=given.chat_messages or None,
             message=given.chat_message or None,
             jwt=given.chat_jwt or None,
@@ -91,11 +94,10 @@ def _arrivals(given: Any) -> Arrivals | None:
 
 
 def _choose(given: Any, open_loop: bool) -> None:
-    """Locust spawns all classes of a file by weight: only those that are named take part, or SSE alone."""
-    named = set(given.user_classes or ())
+    """Locust spawns all classes of a file by weight: only those that are named take part, or that of the transport."""
+    named = set(given.user_classes or [CLOSED[given.chat_transport].__name__])
     for one in _CLASSES:
-        chosen = one is OpenLoopChat if open_loop else one.__name__ in named or (not named and one is ChatSSE)
-        one.weight = 1 if chosen else 0
+        one.weight = int(one is OpenLoopChat if open_loop else one.__name__ in named)
 
 
 def _calibrated(given: Any, environment: Any) -> Calibration | None:
@@ -106,7 +108,10 @@ def _calibrated(given: Any, environment: Any) -> Calibration | None:
 
     workers = max(1, given.expect_workers or 1) if given.master else 1
     streams = (given.chat_rate * 2 if given.chat_rate else given.num_users or 1) / workers
-    kind = "socketio" if "ChatSocketIO" in (given.user_classes or ()) else "sse"
+    over_sockets = "socket" in given.chat_transport or {"ChatSocketIO", "SocketInterrupter"} & {
+        *(given.user_classes or ())
+    }
+    kind = "socketio" if over_sockets else "sse"
     calibration = calibrate(kind, max(1, min(1000, math.ceil(streams))))
     sys.stderr.write(f"{told(calibration)}\n")
     return calibration

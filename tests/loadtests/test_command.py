@@ -339,38 +339,6 @@ def test_calibration_tells_the_clients_error(ran: Any, transport: str) -> None:
     assert f"calibration: 3 streams over {transport}: the client's own error is" in made.stderr
 
 
-@job
-def locusts_own(folder: Path) -> Made:
-    """Locust's command, with no more than Locust's users know, and users chosen by name."""
-    with playing(*steady()) as target:
-        command = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py"), "--headless"]
-        command += ["--host", target.url, "-u", "4", "-r", "4", "-t", "2s", "--stop-timeout", "3", "SessionChat"]
-        command += [
-            "--csv",
-            str(folder / "run"),
-            "--json-file",
-            str(folder / "stats"),
-            "--chat-json",
-            str(folder / "run.json"),
-        ]
-        command += ["--chat-slo", "ttft_p95<9s,complete_share>=99%", "--chat-html", str(folder / "run.html")]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-
-
-def test_locusts_own_command(ran: Any) -> None:
-    """Its table has one request for each stream, and the gate knows the client's error."""
-    made, folder = ran("locusts_own")
-    assert made.returncode == 0, made.stdout + made.stderr
-    document = document_in(folder)
-    complete = document["outcomes"]["complete"]
-    assert document["metrics"]["inter_token"]["count"] == 4 * complete > 0
-    assert document["calibration"]["streams"] == 4
-    # Locust's CSV may lack the last second; what it writes at its very end does not
-    assert sum(row["num_requests"] for row in json.loads((folder / "stats.json").read_text())) == complete
-    assert (folder / "run_stats.csv").exists()
-    assert "chatproof load: passed" in (folder / "run.html").read_text()
-
-
 # -- what is wrong
 
 NOWHERE = ["run", "--host", "http://127.0.0.1:1"]
