@@ -135,5 +135,6 @@ async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> No
     last = case.provider.local(entry.writes[-1].at if entry.writes else entry.received)
     ended = reply.terminal.at if reply.terminal else reply.ended_at or last
     seen = f"an error {ended - last:.1f} s after the provider's last byte"
-    expected = f"within {timeout:g} s ({GRACE:g} s of grace)"
-    case.holds("ERR-06", ended - last <= timeout + GRACE, seen, expected, reply)
+    grace = case.run.settings.allowed(GRACE)
+    expected = f"within {timeout:g} s ({grace:g} s of grace)"
+    case.holds("ERR-06", ended - last <= timeout + grace, seen, expected, reply)

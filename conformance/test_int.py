@@ -40,16 +40,11 @@ MANY = 50
 VANISHING = 8  # polling clients that vanish side by side
 
 
-def times(case: Case, seconds: float) -> float:
-    """What is allowed, on a machine as slow as the settings say."""
-    return seconds * case.run.settings.time_scale
-
-
 @requirement("INT-01")
 async def test_leaving_cancels_the_provider(case: Case) -> None:
     """By FIN and by RST, at different moments, inside an event too, side by side and many times."""
     large = await case.provider.register("large-events", LARGE_EVENTS)
-    within = times(case, CANCELLED_WITHIN)
+    within = case.run.settings.allowed(CANCELLED_WITHIN)
     moments = (*MID_REPLY, Moment(large, 1, inside=True))
     plan = [partial(interrupt, case, how, moment, within) for how, moment in plan_of(case, moments)]
     await judge_cancelled(case, "INT-01", within, plan)
@@ -58,7 +53,7 @@ async def test_leaving_cancels_the_provider(case: Case) -> None:
 @requirement("INT-02")
 async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
     """Before the first token, and after the last one while the reply's end is still to come."""
-    within = times(case, CANCELLED_IN_SILENCE_WITHIN)
+    within = case.run.settings.allowed(CANCELLED_IN_SILENCE_WITHIN)
     plan = [partial(interrupt, case, how, moment, within) for how, moment in plan_of(case, IN_SILENCE)]
     await judge_cancelled(case, "INT-02", within, plan)
 
@@ -66,7 +61,7 @@ async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
 @requirement("INT-03")
 async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
     """With a goodbye and without, in the socket's first reply and in a later one."""
-    within = times(case, CANCELLED_WITHIN)
+    within = case.run.settings.allowed(CANCELLED_WITHIN)
     plan = [
         partial(leave_socket, case, how, moment, within, number // len(MID_REPLY) % 2 == 0)
         for number, (how, moment) in enumerate(plan_of(case, MID_REPLY))
@@ -87,7 +82,7 @@ async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, i
 @requirement("INT-09")
 async def test_a_polling_client_that_says_goodbye_cancels_the_provider(case: Case) -> None:
     """As fast as any other."""
-    within = times(case, CANCELLED_WITHIN)
+    within = case.run.settings.allowed(CANCELLED_WITHIN)
     plan = [
         partial(interrupt, case, BY_FIN, moment, within, over=Transport.POLLING)
         for _, moment in plan_of(case, MID_REPLY)
@@ -102,7 +97,7 @@ async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -
     patience = max(one.opened.ping_interval + one.opened.ping_timeout for one in clients if one.opened)
     if patience > LONGEST_UNASKED and not case.run.settings.slow:
         raise NotApplicable(f"takes {patience:.0f} s, the server's ping interval and timeout (--slow)")
-    within = times(case, patience + max(2.0, patience * 0.2))
+    within = case.run.settings.allowed(patience + max(2.0, patience * 0.2))
     script = await case.provider.register("beyond-patience", talk(within + 15))
     plan = [partial(interrupt, case, BY_RST, Moment(script, 3), within, socket=client) for client in clients]
     left = await together(*(leave() for leave in plan))

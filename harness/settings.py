@@ -98,6 +98,10 @@ class Settings:
             **plain,
         )
 
+    def allowed(self, seconds: float) -> float:
+        """A time allowed, on a machine as slow as the settings say."""
+        return seconds * self.time_scale
+
     @property
     def has_provider(self) -> bool:
         """Whether the fakes are behind the server."""

@@ -73,9 +73,8 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
     @app.post("/api/chat/stream")
     @limiter.limit(f"{config.stream_limit} per minute", methods=["POST"])
     def stream() -> Response:
-        body = _stream_events(start_reply(), request.environ)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return Response(body, mimetype="text/event-stream", headers=headers)
+        return Response(_stream_events(start_reply(), request.environ), mimetype="text/event-stream", headers=headers)
 
     @app.post("/api/chat")
     @limiter.limit(f"{config.chat_limit} per minute", methods=["POST"])

@@ -38,11 +38,8 @@ class Pacer:
     def deadlines(self) -> Deadlines:
         """How long a request may take. A server that let several time out is given less from then on, so that
         one that hangs does not make the run last for ever."""
-        silence = (
-            self.settings.silence
-            * self.settings.time_scale
-            * (IMPATIENT if self._timeouts >= SLOW_ASKS_AT_MOST else 1.0)
-        )
+        patience = IMPATIENT if self._timeouts >= SLOW_ASKS_AT_MOST else 1.0
+        silence = self.settings.allowed(self.settings.silence * patience)
         return Deadlines(silence=silence, whole=silence * 6)
 
     def note(self, reply: Transcript) -> None:

@@ -21,7 +21,7 @@ async def perform(case: Case, body: TestBody, arguments: dict[str, Any]) -> None
         case.close_records(Verdict.NOT_TESTABLE, case.run.stopped)
         return
     try:
-        async with asyncio.timeout(TEST_TIMEOUT * case.run.settings.time_scale):
+        async with asyncio.timeout(case.run.settings.allowed(TEST_TIMEOUT)):
             await body(**arguments)
         case.close_records(Verdict.HARNESS_ERROR, "the test made no check of this row")
     except NotApplicable as reason:

@@ -17,11 +17,13 @@ DUE = 5.0  # seconds within which a server must have asked its provider
 
 @dataclass(slots=True)
 class Provider:
-    """The fakes, as tests ask them. `offset` is their monotonic clock minus ours, in seconds."""
+    """The fakes, as tests ask them. `offset` is their monotonic clock minus ours, and `due` what a server may take
+    until it asks; both in seconds."""
 
     fakes: Fakes
     scripts: dict[str, dict[str, Any]] = field(default_factory=dict)
     offset: float = 0.0
+    due: float = DUE
 
     async def open(self) -> None:
         """Read the scripts and compare the clocks. Raises FakesError."""
@@ -46,14 +48,14 @@ class Provider:
         """What the server asked the provider for this reply, retries and side questions included."""
         return await self.fakes.entries(reply.case)
 
-    async def asked(self, reply: Transcript, timeout: float = DUE) -> Entry | None:
+    async def asked(self, reply: Transcript, timeout: float | None = None) -> Entry | None:
         """The request that carries the reply, the one that said most; None if the provider was not asked."""
-        entries = await self._in_time(self.fakes.wait_entries(reply.case, 1, timeout))
+        entries = await self._in_time(self.fakes.wait_entries(reply.case, 1, timeout or self.due))
         return max(entries, key=lambda entry: (entry.tokens, entry.stream, entry.id), default=None)
 
-    async def has_said(self, reply: Transcript, tokens: int, timeout: float = DUE) -> bool:
+    async def has_said(self, reply: Transcript, tokens: int, timeout: float | None = None) -> bool:
         """Wait until the provider has written that many tokens of the reply."""
-        entries = await self._in_time(self.fakes.wait_tokens(reply.case, tokens, timeout))
+        entries = await self._in_time(self.fakes.wait_tokens(reply.case, tokens, timeout or self.due))
         return any(entry.tokens >= tokens for entry in entries)
 
     async def ended(self, reply: Transcript, timeout: float) -> list[Entry]:

@@ -11,7 +11,7 @@ from itertools import count
 from conformance.suite.facts import Facts
 from conformance.suite.opening import DIALECTS, PROVIDER_TIMEOUT, VARIABLES, Scene, first_ask, set_up, why_unfit
 from conformance.suite.pacer import STREAM, WINDOW, Pacer
-from conformance.suite.provider import Provider
+from conformance.suite.provider import DUE, Provider
 from fake_providers.client import Fakes, FakesError
 from harness.errors import ChatproofError
 from harness.http import Deadlines, Exchange
@@ -88,7 +88,7 @@ class Run:
             ChatproofError: nobody answers, so there is nothing to judge.
         """
         if url := self.scene.fakes_url:
-            self.provider = Provider(Fakes(url))
+            self.provider = Provider(Fakes(url), due=self.settings.allowed(DUE))
             try:
                 await self.provider.open()
             except FakesError as error:

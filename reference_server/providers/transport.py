@@ -62,7 +62,7 @@ class Connection(httpx.SyncByteStream):
     def __init__(self, sock: socket.socket, idle: "list[Connection]") -> None:
         self._socket = sock
         self._idle = idle  # where it goes after a whole answer
-        self._reset()
+        self._is_complete = False
 
     def _reset(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -87,9 +87,10 @@ class Connection(httpx.SyncByteStream):
         """Send a request and read the head of the answer."""
         head = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
         head += [b"%s: %s" % header for header in request.headers.raw]
-        size = 0
+        size, was_idle = 0, self._is_complete
+        self._reset()
         try:
-            if has_event(self._socket, select.POLLIN):
+            if was_idle and has_event(self._socket, select.POLLIN):
                 raise httpx.ReadError("closed while it was idle, or out of step")
             self._socket.settimeout(request.extensions["timeout"]["read"])
             self._socket.sendall(b"\r\n".join([*head, b"", request.read()]))
@@ -136,7 +137,7 @@ class Connection(httpx.SyncByteStream):
     def close(self) -> None:
         """Give the connection back after a whole answer, or close it: then the server knows that nobody listens."""
         if self._is_kept and len(self._idle) < 100:
-            self._reset()
+            self._is_kept = False  # given back once
             self._idle.append(self)
         else:
             self._socket.close()

@@ -168,6 +168,14 @@ def test_a_connection_that_ends_just_when_it_is_used_again_costs_no_reply(client
         assert len(server.requests) == 1
 
 
+def test_a_new_connection_may_have_something_to_read(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with TLS 1.3, whose tickets come behind the handshake."""
+    monkeypatch.setattr("reference_server.providers.transport.has_event", lambda *_: True)
+    with serving(send(LENGTH + b"first")) as server:
+        assert [read(client, server.url) for _ in range(2)] == [[b"first"]] * 2
+        assert server.connections == 2, "an idle one that has something to read is out of step"
+
+
 def test_the_request_is_http(client: httpx.Client) -> None:
     with serving(send(LENGTH + b"abcde")) as server:
         with client.stream("POST", f"{server.url}a/b?c=é", json={"ü": 1}, headers={"X-Key": "k"}) as response:
