@@ -126,7 +126,8 @@ async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> No
     timeout = case.run.provider_timeout
     if timeout is None:
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
-    deadlines = Deadlines(silence=timeout + 10, whole=timeout * 2 + 20)
+    allowed = case.run.settings.allowed
+    deadlines = Deadlines(silence=timeout + allowed(10), whole=timeout * 2 + allowed(20))
     reply = await case.ask(script=script, deadlines=deadlines)
     case.conforms(reply, fails_as_error("ERR-06"))
     entry = await case.provider.asked(reply)
@@ -135,6 +136,6 @@ async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> No
     last = case.provider.local(entry.writes[-1].at if entry.writes else entry.received)
     ended = reply.terminal.at if reply.terminal else reply.ended_at or last
     seen = f"an error {ended - last:.1f} s after the provider's last byte"
-    grace = case.run.settings.allowed(GRACE)
+    grace = allowed(GRACE)
     expected = f"within {timeout:g} s ({grace:g} s of grace)"
     case.holds("ERR-06", ended - last <= timeout + grace, seen, expected, reply)

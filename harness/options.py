@@ -117,7 +117,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "--time-scale",
         type=float,
         metavar="FACTOR",
-        help="stretch what the suite waits for by this factor, for a slow machine (default: 1)",
+        help="stretch the times that a server is allowed by this factor, for a slow machine (default: 1)",
     )
     reports = parser.getgroup("chatproof-reports", "chatproof: reports (and pytest's --junit-xml)")
     reports.addoption("--report-json", metavar="FILE", help="the verdict of every row, for other tools")

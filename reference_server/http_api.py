@@ -1,6 +1,7 @@
 """The HTTP routes."""
 
 import json
+import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ class AnyText(BaseConverter):
 
 def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Sessions) -> None:
     """Add all routes and the error answers to the application."""
-    app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
+    app.config.update(MAX_CONTENT_LENGTH=config.max_body_bytes, PROPAGATE_EXCEPTIONS=False)
     app.url_map.converters["any_text"] = AnyText
     app.url_map.merge_slashes = False  # slashes in a session's id are its own
     if config.trusted_proxies:  # else X-Forwarded-For is anyone's to write
@@ -58,9 +59,8 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
         storage_uri=config.redis_url or "memory://",
         strategy="fixed-window",  # from the first request on; nothing is left of a client that went,
         in_memory_fallback_enabled=bool(config.redis_url),  # a limit for each process, while Redis is away
-        headers_enabled=True,  # Retry-After too
     )
-    _add_error_answers(app)
+    _add_error_answers(app, limiter)
 
     def user() -> str | None:
         return read_user(request.headers.get("Authorization"), config.jwt_secret)
@@ -124,18 +124,18 @@ def _stream_events(reply: Events, environ: dict[str, object]) -> Iterator[bytes]
             yield b"".join(map(encode_event, events))
 
 
-def _add_error_answers(app: Flask) -> None:
+def _add_error_answers(app: Flask, limiter: Limiter) -> None:
     @app.errorhandler(RedisError)  # also of the limits, where several ask at the moment when it goes
     def redis_is_away(error: RedisError) -> ResponseReturnValue:
         return http_error(ServiceUnavailable(NOT_REACHED))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
-        text, headers = error.description, {}
-        if error.code in (408, 413):
-            headers["Connection"] = "close"  # the rest of the body is not worth reading
-        if error.code == 429:
+        # the rest of a body that is too late or too large is not worth reading
+        text, headers = error.description, {"Connection": "close"} if error.code in (408, 413) else {}
+        if error.code == 429 and limiter.current_limit:
             text = f"Too many requests: the limit is {text}."
+            headers["Retry-After"] = str(min(int(limiter.current_limit.reset_at - time.time()) + 1, 60))
         response = Response.force_type(error.get_response(), request.environ)  # keeps Allow and its like
         response.data = json.dumps({"error": text})
         response.content_type = "application/json"

@@ -86,7 +86,7 @@ class RedisSessions:
 
 def _key(name: Name) -> str:
     # A hash bounds the key's length, and no name can look like another's.
-    return "chatproof:session:" + hashlib.sha256(json.dumps([name.user, name.session_id]).encode()).hexdigest()
+    return "chatproof:session:2:" + hashlib.sha256(json.dumps([name.user, name.session_id]).encode()).hexdigest()
 
 
 Sessions = MemorySessions | RedisSessions

@@ -32,9 +32,8 @@ def decode_events(body: Iterable[bytes]) -> Iterator[list[bytes]]:
     """The data of the events of a body that may be cut into pieces anywhere, even inside a character.
 
     Those that one piece completes come together. Works on bytes up to the end of a line, and knows only the line
-    ends of the standard:
-    `str.splitlines` and `httpx.Response.iter_lines` also break at U+2028 and its like, which are
-    ordinary text here. An event without its blank line is dropped, as the standard says.
+    ends of the standard: `str.splitlines` and `httpx.Response.iter_lines` also break at U+2028 and its like, which
+    are ordinary text here. An event without its blank line is dropped, as the standard says.
 
     Raises ValueError for bytes that are not UTF-8 and for an event without end.
     """

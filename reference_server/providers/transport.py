@@ -31,13 +31,13 @@ class Transport(httpx.BaseTransport):
         url = request.url
         origin = (url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
         idle = self._idle.setdefault(origin, [])
-        while idle:
+        if idle:
             connection = idle.pop()
             try:
                 return connection.ask(request)
             except (httpx.NetworkError, httpx.RemoteProtocolError):
                 if connection.has_heard:
-                    raise  # else it was closed while nobody used it: ask anew
+                    raise  # else it was closed, as a rule while nobody used it: ask anew, once
         return Connection(self._connect(origin, request.extensions["timeout"]["connect"]), idle).ask(request)
 
     def _connect(self, origin: Origin, timeout: float) -> socket.socket:

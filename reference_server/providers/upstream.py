@@ -102,7 +102,7 @@ def _read_tokens(pieces: Iterator[list[bytes]], read: Read) -> Reply:
         tokens = []
         finished = False
         try:
-            for chunk in filter(None, chunks):
+            for chunk in filter(bytes.strip, chunks):
                 text, finished = read(_parse(chunk))
                 if text is not None and not isinstance(text, str):
                     raise ValueError("not a text")

@@ -1,12 +1,13 @@
 """The transport below httpx, against bytes as a server may send them, cut anywhere, and its ways to end."""
 
 import socket
+import socketserver
 import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from threading import Thread
+from contextlib import ExitStack, contextmanager, suppress
+from threading import Event, Thread
 
 import httpx
 import pytest
@@ -166,6 +167,33 @@ def test_a_connection_that_ends_just_when_it_is_used_again_costs_no_reply(client
         with pytest.raises(httpx.RemoteProtocolError):
             read(client, server.url)
         assert len(server.requests) == 1
+
+
+def test_a_request_that_the_provider_dies_of_is_sent_twice_at_most(client: httpx.Client) -> None:
+    """However many connections are idle: each time may have to be paid for."""
+    asked: list[bytes] = []
+    dying = Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while request := self.request.recv(65536):
+                asked.append(request)
+                if dying.is_set():
+                    return
+                self.request.sendall(LENGTH + b"abcde")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server, ExitStack() as together:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever).start()
+        together.callback(server.shutdown)
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        for response in [together.enter_context(client.stream("POST", url)) for _ in range(5)]:
+            assert b"".join(response.iter_raw()) == b"abcde"
+        assert len(asked) == 5
+        dying.set()
+        with pytest.raises(httpx.RemoteProtocolError):
+            read(client, url)
+        assert len(asked) == 7
 
 
 def test_a_new_connection_may_have_something_to_read(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
