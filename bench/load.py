@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bench import guidellm
 from bench.servers import Cores
 from loadtests.calibration.run import serving
 from loadtests.calibration.script import Script
@@ -22,6 +23,7 @@ CLIENTS: Final = {
     "fast-iter-lines": "Locust FastHttpUser, `iter_lines`",
     "requests": "Locust HttpUser, `iter_lines`",
     "socketio": "Locust SocketIOUser",
+    guidellm.NAME: "GuideLLM, `/v1/chat/completions`",
 }
 LEVELS: Final = (1, 50, 200, 500)
 QUICK_LEVELS: Final = (1, 20)
@@ -52,13 +54,20 @@ def run(quick: bool) -> int:
     """Measure and print the tables. 0, or 1 where one of ours failed."""
     cores = Cores.choose()
     levels = QUICK_LEVELS if quick else LEVELS
-    wanted = [(name, level) for level in levels for name in CLIENTS]
+    program = guidellm.command()
+    if program is None:
+        sys.stderr.write("guidellm is not installed: its rows are left out (bench/guidellm.py)\n")
+    wanted = [(name, level) for level in levels for name in CLIENTS if program or name != guidellm.NAME]
     if not quick:
         wanted += [(name, level) for name, level, _ in GOALS if level not in levels]
     rows = []
     for name, level in wanted:
         sys.stderr.write(f"{CLIENTS[name]}: {level} streams\n")
-        rows.append(_measure(name, level, 1 if quick else ROUNDS, cores))
+        rounds = 1 if quick else ROUNDS
+        if program and name == guidellm.NAME:
+            rows.append(_measure_guidellm(program, level, rounds, cores))
+        else:
+            rows.append(_measure(name, level, rounds, cores))
     sys.stdout.write(_text(rows, quick))
     return int(any(row.found is None for row in rows if row.client.startswith("ours")))
 
@@ -82,6 +91,16 @@ def _measure(name: str, level: int, rounds: int, cores: Cores) -> Row:
     except ValueError:
         return Row(name, level, None, (done.stderr.strip().splitlines() or ["no answer"])[-1])
     return Row(name, level, found, next(iter(found.get("why", ())), ""))
+
+
+def _measure_guidellm(program: str, level: int, rounds: int, cores: Cores) -> Row:
+    try:
+        return Row(guidellm.NAME, level, guidellm.measure(program, level, rounds, cores, _CLIENT_S))
+    except subprocess.TimeoutExpired:
+        return Row(guidellm.NAME, level, None, f"did not end within {_CLIENT_S:.0f} s")
+    except (subprocess.CalledProcessError, OSError, ValueError, LookupError) as error:
+        said = (getattr(error, "stderr", None) or str(error).encode()).decode(errors="replace").strip().splitlines()
+        return Row(guidellm.NAME, level, None, (said or ["no answer"])[-1][:200])
 
 
 def _text(rows: list[Row], quick: bool) -> str:

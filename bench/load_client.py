@@ -88,13 +88,14 @@ def _errors(seen: list[Seen], tokens: int, wanted: int) -> dict[str, Any]:
     return {
         "replies": len(first),
         "failed": wanted - len(first),
-        "first": (_rank(first, 50), _rank(first, 99)),
-        "between": (_rank(between, 50), _rank(between, 99)),
-        "server_late": _rank(late, 99),
+        "first": (rank(first, 50), rank(first, 99)),
+        "between": (rank(between, 50), rank(between, 99)),
+        "server_late": rank(late, 99),
     }
 
 
-def _rank(values: list[float], percent: float) -> float | None:
+def rank(values: list[float], percent: float) -> float | None:
+    """Nearest rank; None of no values."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * int(percent) // 100) - 1)] if ordered else None
 

@@ -1,0 +1,90 @@
+"""GuideLLM as a client under measurement. It asks providers' APIs alone: so the fakes play it the same script.
+
+It is no dependency (it brings PyTorch): the row is there where a command `guidellm` is on the path, or is named by the
+variable GUIDELLM. It tells each stream's mean time between tokens and no single one: a burst behind a pause, which
+the other rows count, it cannot show.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from bench.load_client import rank
+from bench.servers import Cores
+from fake_providers.process import start_fakes
+from loadtests.calibration.script import Script
+
+NAME: Final = "guidellm"
+_SCRIPT: Final = """
+about = "As the load tests' calibration: for clients that ask providers."
+[timing]
+first_token_ms = {first:g}
+inter_token_ms = {between:g}
+[[steps]]
+tokens = [" word"]
+repeat = {tokens}
+"""
+
+
+def command() -> str | None:
+    """Where it is installed; None where it is not."""
+    return shutil.which(os.environ.get("GUIDELLM") or NAME)
+
+
+def measure(program: str, streams: int, rounds: int, cores: Cores, patience: float) -> dict[str, Any]:
+    """Its errors, as `bench.load_client` gives those of others. Raises OSError, ValueError or SubprocessError."""
+    script, asked = Script(), streams * rounds
+    text = _SCRIPT.format(first=script.first_token * 1000, between=script.inter_token * 1000, tokens=script.tokens)
+    with cores.for_server():
+        fakes = start_fakes()
+    with fakes, tempfile.TemporaryDirectory() as folder:
+        httpx.put(f"{fakes.url}/_fake/scripts/{NAME}", content=text, trust_env=False).raise_for_status()
+        ask = f"scenario {NAME}"
+        Path(folder, "asks.jsonl").write_text((json.dumps({"prompt": ask}) + "\n") * asked, encoding="utf-8")
+        warm = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": ask}]}
+        httpx.post(f"{fakes.url}/vllm/v1/chat/completions", json=warm, trust_env=False).raise_for_status()
+        httpx.delete(f"{fakes.url}/_fake/journal", trust_env=False).raise_for_status()
+        words = [program, "run", "--disable-console", "--data", "kind=json_file,path=asks.jsonl"]
+        words += ["--backend", f"kind=openai_http,target={fakes.url}/vllm,model=bench,validate_backend=false"]
+        words += ["--profile", f"kind=concurrent,streams={streams},rampup_duration={script.seconds:g}"]
+        words += ["--constraint", f"kind=max_requests,count={asked}", "--output", "kind=json,path=out.json"]
+        # one core, one worker: its ten would stand in each other's way
+        variables = {**os.environ, "GUIDELLM__MAX_WORKER_PROCESSES": "1", "HF_HUB_OFFLINE": "1"}
+        began, used = time.monotonic(), _cpu()
+        subprocess.run(words, cwd=folder, env=variables, capture_output=True, timeout=patience, check=True)
+        share = (_cpu() - used) / (time.monotonic() - began)
+        document = json.loads(Path(folder, "out.json").read_text(encoding="utf-8"))
+        journal = httpx.get(f"{fakes.url}/_fake/journal", params={"limit": asked}, trust_env=False, timeout=60).json()
+    done = document["benchmarks"][0]["requests"]["successful"]
+    first = [abs(one["time_to_first_token_ms"] / 1000 - script.first_token) for one in done]
+    between = [abs(one["inter_token_latency_ms"] / 1000 - script.inter_token) for one in done]
+    return {
+        "replies": len(done),
+        "failed": asked - len(done),
+        "first": (rank(first, 50), rank(first, 99)),
+        "between": (rank(between, 50), rank(between, 99)),
+        "cpu": share,
+        "server_late": rank([late for entry in journal["entries"] for late in _lateness(entry, script)], 99),
+    }
+
+
+def _cpu() -> float:
+    """CPU seconds of the children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _lateness(entry: dict[str, Any], script: Script) -> list[float]:
+    said = [write["at"] for write in entry["writes"] if write["tokens"]]
+    due = [entry["received"] + script.due(number) for number in range(len(said))]
+    return [at - planned for at, planned in zip(said, due, strict=True)]
