@@ -354,7 +354,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "time": ([*NOWHERE, "--duration", "soon"], "is no time"),
     "processes": ([*NOWHERE, "--processes", "900"], "--processes: 0 to 64"),
     "command": (["run", "--start", "no-such-command-here {port}"], "cannot run no-such-command-here"),
-    "ended": (["run", "--start", "python -c 'raise SystemExit(3)'"], "ended at once with exit code 3"),
+    "ended": (["run", "--start", "python -c 'raise SystemExit(\"why\")'"], "with exit code 1; its last words: why"),
     "calibration": (["calibrate", "--users", "0"], "can be calibrated"),
     "search": (["search", *NOWHERE[1:], "--from", "9", "--to", "3"], "--from must be above 0"),
 }
