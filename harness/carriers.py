@@ -20,8 +20,9 @@ from wsproto.events import Request as WsRequest
 from wsproto.utilities import RemoteProtocolError
 
 from harness.http import BODY_LIMIT, Deadlines, Exchange, Request
-from harness.net import Connection, Target
+from harness.net import Connection
 from harness.protocol.engineio import SEPARATOR, Decoder, Opened
+from harness.protocol.target import Target
 from harness.protocol.transcript import End, Transcript
 
 PATH = "/socket.io/?EIO=4&transport="

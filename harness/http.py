@@ -16,7 +16,8 @@ from typing import Any, Self
 import h11
 
 from harness.encodings import BROKEN, Decoder, decoder
-from harness.net import Connection, Target
+from harness.net import Connection
+from harness.protocol.target import Target
 from harness.protocol.transcript import End, Transcript, Transport
 
 BODY_LIMIT = 48 * 1024 * 1024  # bytes; three times the largest reply that the suite asks for

@@ -1,4 +1,4 @@
-"""Where a server is, from which address it is asked, and the connection to it.
+"""From which address a server is asked, and the connection to it.
 
 Connections are raw non-blocking sockets: the suite must stamp each read, choose the source address, end by
 FIN or by RST, and stop reading.
@@ -13,67 +13,12 @@ import socket
 import ssl
 import struct
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
-from harness.errors import ChatproofError
+from harness.protocol.target import Target, is_loopback, loopback_address
 
 READ_SIZE = 256 * 1024
 ADDRESSES = 63 * 256 * 254  # those of 127.64.0.0 to 127.126.255.255 that `fresh` gives
 MOST_ADDRESSES = 100_000  # that one run may use
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A server's base URL, taken apart. `root` is its path without the last slash."""
-
-    scheme: str
-    host: str
-    port: int
-    root: str = ""
-
-    @classmethod
-    def parse(cls, url: str) -> Target:
-        """Read a base URL.
-
-        Raises:
-            ChatproofError: it is not an http or https URL.
-        """
-        try:
-            parts = urlsplit(url if "://" in url else f"http://{url}")
-            port = parts.port
-        except ValueError as error:
-            raise ChatproofError(f"{url!r} is not a URL: {error}") from error
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ChatproofError(f"{url!r} is not an http:// or https:// URL")
-        return cls(
-            parts.scheme,
-            parts.hostname,
-            port or (443 if parts.scheme == "https" else 80),
-            parts.path.rstrip("/"),
-        )
-
-    @property
-    def url(self) -> str:
-        """The base URL without a last slash."""
-        return f"{self.scheme}://{self.authority}{self.root}"
-
-    @property
-    def authority(self) -> str:
-        """`host:port` as the Host header has it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == {"http": 80, "https": 443}[self.scheme] else f"{host}:{self.port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, reached over IPv4's 127.0.0.0/8."""
-    if host == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    return address.version == 4 and address.is_loopback
 
 
 @dataclass(slots=True)
@@ -110,9 +55,7 @@ class SourceAddresses:
         """An address not used in this run, or None where there is only one."""
         if not self.available:
             return None
-        block, host = divmod(next(self._numbers), 254)  # no .0 and no .255
-        network, block = divmod(block, 256)
-        return f"127.{64 + network % 63}.{block}.{host + 1}"
+        return loopback_address(next(self._numbers))
 
 
 class Connection:

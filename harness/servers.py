@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from harness.errors import ChatproofError
-from harness.net import Target
+from harness.protocol.target import Target
 
 STOP_TIMEOUT = 5.0
 LAST_WORDS = 400  # characters of a dead server's output that the error line repeats

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ChatproofError
-from harness.net import Target
 from harness.protocol.requirements import Contract, Profile
+from harness.protocol.target import Target
 
 DECLARABLE = tuple(Profile)
 DEFAULT_PROFILES = (Profile.CORE, Profile.SOCKETIO, Profile.LIMITS, Profile.CHAT)
@@ -73,7 +73,10 @@ class Settings:
         if not base_url and not start and not options.get("list_rows"):
             raise ChatproofError("which server? Give --base-url URL, or --start COMMAND to have it started")
         for url in filter(None, (base_url, provider_url)):
-            Target.parse(url)
+            try:
+                Target.parse(url)
+            except ValueError as error:
+                raise ChatproofError(str(error)) from error
         for name in (*NUMBERS, *COUNTS):
             if options.get(name) is not None and not options[name] > 0:
                 raise ChatproofError(f"--{name.replace('_', '-')}: {options[name]:g} is not above 0")

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from harness.carriers import Carrier, CarrierClosed, Packet, PollingCarrier, WebSocketCarrier
-from harness.net import Target
 from harness.protocol.engineio import (
     CLOSE,
     CONNECT,
@@ -24,6 +23,7 @@ from harness.protocol.engineio import (
     Pinged,
     emit,
 )
+from harness.protocol.target import Target
 from harness.protocol.transcript import End, Transcript, Transport
 
 CONNECT_TIMEOUT = 5.0

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from harness.protocol.target import Target
 from loadtests.accuracy import Calibration
 from loadtests.compare import FEWEST, THRESHOLD, Side, compare
 from loadtests.errors import LoadError
@@ -18,7 +19,7 @@ from loadtests.options import TRANSPORTS, Options
 from loadtests.plan import SHAPES, Plan
 from loadtests.readers.sse import Limits
 from loadtests.result import Result, summary
-from loadtests.target import Target
+from loadtests.target import read_target
 
 MOST_CALIBRATED = 1000
 MOST_PROCESSES = 64
@@ -143,7 +144,7 @@ def _options(given: argparse.Namespace, provider_url: str | None) -> Options:
 
 def _where(given: argparse.Namespace, stack: ExitStack) -> tuple[Target, str | None]:
     if given.start is None:
-        return Target.parse(given.host), given.provider_url
+        return read_target(given.host), given.provider_url
     from loadtests.starting import started
 
     server = stack.enter_context(started(given.start, tuple(given.scripts)))

@@ -15,7 +15,7 @@ from loadtests.plan import Arrivals
 from loadtests.readers.reading import Outcome, Reading
 from loadtests.readers.sse import PLAIN_PATH, STREAM_PATH
 from loadtests.session import Session
-from loadtests.target import Target
+from loadtests.target import read_target
 
 KEY: Final = "chatproof"  # in what workers report
 
@@ -58,7 +58,7 @@ class Run:
     def open(self) -> Session:
         """The session, made when the first user needs it: a worker learns its host from the master."""
         if self.session is None:
-            self.session = Session(Target.parse(self.environment.host or ""), self.options)
+            self.session = Session(read_target(self.environment.host or ""), self.options)
             self.session.on_reading = self._fire
         return self.session
 

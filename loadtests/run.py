@@ -17,6 +17,7 @@ import locust
 from gevent.event import Event  # type: ignore[import-untyped]
 from locust.env import Environment
 
+from harness.protocol.target import Target
 from loadtests import fleet
 from loadtests.accuracy import Calibration
 from loadtests.arrivals import LATE, SPAWN_RATE, PlannedUsers
@@ -28,7 +29,7 @@ from loadtests.plugin import Run
 from loadtests.readers.wire import NotConnected, Wire
 from loadtests.result import Result, shown
 from loadtests.session import Session
-from loadtests.target import PER_ADDRESS, Sources, Target
+from loadtests.target import PER_ADDRESS, Sources
 from loadtests.version import VERSION
 from loadtests.worker import OPEN, user_class
 

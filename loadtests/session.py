@@ -21,6 +21,7 @@ from typing import Final
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent.event import Event  # type: ignore[import-untyped]
 
+from harness.protocol.target import Target
 from harness.protocol.transcript import End, Transport
 from loadtests.metrics import Metrics
 from loadtests.options import Options
@@ -33,7 +34,7 @@ from loadtests.readers.sse import PLAIN_PATH, STREAM_PATH, Ask, ask_over_http
 from loadtests.readers.strict import violations
 from loadtests.readers.wire import NotConnected
 from loadtests.redact import redacted
-from loadtests.target import Sources, Target
+from loadtests.target import Sources
 from loadtests.upstream import Upstream
 
 MOST_CHECKED: Final = 50

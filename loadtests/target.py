@@ -7,62 +7,19 @@ import random
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
+from harness.protocol.target import Target, is_loopback, loopback_address
 from loadtests.errors import LoadError
 
 PER_ADDRESS = 30  # requests a minute that the API document allows to one address
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A server's base URL, taken apart. `root` is its path without the last slash."""
-
-    scheme: str
-    host: str
-    port: int
-    root: str = ""
-
-    @classmethod
-    def parse(cls, url: str) -> Target:
-        """Read a base URL. Raises LoadError where it is not an http or https URL."""
-        try:
-            parts = urlsplit(url if "://" in url else f"http://{url}")
-            port = parts.port
-        except ValueError as error:
-            raise LoadError(f"{url!r} is not a URL: {error}") from error
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise LoadError(f"{url!r} is not an http:// or https:// URL")
-        usual = 443 if parts.scheme == "https" else 80
-        return cls(parts.scheme, parts.hostname, port or usual, parts.path.rstrip("/"))
-
-    @property
-    def secure(self) -> bool:
-        """Whether it is reached over TLS."""
-        return self.scheme == "https"
-
-    @property
-    def authority(self) -> str:
-        """`host:port` as the Host header has it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.secure else 80) else f"{host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """The base URL without a last slash."""
-        return f"{self.scheme}://{self.authority}{self.root}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, reached over IPv4's 127.0.0.0/8."""
-    if host == "localhost":
-        return True
+def read_target(url: str) -> Target:
+    """Read a base URL. Raises LoadError where it is not an http or https URL."""
     try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    return address.version == 4 and address.is_loopback
+        return Target.parse(url)
+    except ValueError as error:
+        raise LoadError(str(error)) from error
 
 
 @dataclass(slots=True)
@@ -96,8 +53,6 @@ class Sources:
         if not self.available:
             return None
         if self._left == 0:
-            block, host = divmod(next(self._numbers), 254)  # no .0 and no .255
-            network, block = divmod(block, 256)
-            self._current, self._left = f"127.{64 + network % 63}.{block}.{host + 1}", self.per_address
+            self._current, self._left = loopback_address(next(self._numbers)), self.per_address
         self._left -= 1
         return self._current

@@ -14,8 +14,8 @@ from conformance.suite.run import Run
 from fake_providers.client import FakesError
 from fake_providers.process import FakesStartError
 from harness.errors import ChatproofError
-from harness.net import Target
 from harness.protocol.requirements import Contract
+from harness.protocol.target import Target
 from harness.settings import Settings
 
 T = TypeVar("T")

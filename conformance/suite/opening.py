@@ -10,8 +10,8 @@ from conformance.suite.pacer import STREAM
 from fake_providers.process import start_fakes
 from harness.errors import ChatproofError
 from harness.http import Exchange, Request
-from harness.net import Target
 from harness.protocol.findings import shown
+from harness.protocol.target import Target
 from harness.protocol.transcript import End, Transcript
 from harness.redaction import conceal
 from harness.servers import StartedServer, free_port, listens

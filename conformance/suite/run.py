@@ -15,8 +15,9 @@ from conformance.suite.provider import DUE, Provider
 from fake_providers.client import Fakes, FakesError
 from harness.errors import ChatproofError
 from harness.http import Deadlines, Exchange
-from harness.net import SourceAddresses, Target
+from harness.net import SourceAddresses
 from harness.protocol.requirements import Contract, Profile
+from harness.protocol.target import Target
 from harness.protocol.transcript import Transcript
 from harness.settings import Settings
 from harness.verdicts import Record

@@ -19,6 +19,7 @@ from typing import Final
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent.socket import wait_read  # type: ignore[import-untyped]
 
+from harness.protocol.target import Target
 from loadtests.accuracy import Calibration
 from loadtests.calibration.script import Script
 from loadtests.errors import LoadError
@@ -26,7 +27,6 @@ from loadtests.histogram import Histogram
 from loadtests.options import Options
 from loadtests.readers.reading import Outcome, Reading
 from loadtests.session import Session
-from loadtests.target import Target
 
 ROUNDS: Final = 2
 _STAMPS: Final = re.compile(rb'"received": "(\d{19})", "due": "(\d{19})", "sent": "(\d{19})"')

@@ -15,6 +15,7 @@ from wsproto.events import AcceptConnection, Pong, Request, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
 from harness.protocol.engineio import CONNECT, DISCONNECT, PONG, Closed, Decoder, Joined, Opened, emit
+from harness.protocol.target import Target
 from harness.protocol.transcript import End, Transport
 from loadtests.readers import frames
 from loadtests.readers.events import may_end
@@ -22,7 +23,6 @@ from loadtests.readers.http import HEAD_END, MAX_HEAD, NotHttp, read_head
 from loadtests.readers.recording import Recording
 from loadtests.readers.sse import Ask, Began, Limits
 from loadtests.readers.wire import NotConnected, Wire
-from loadtests.target import Target
 
 PATH: Final = "/socket.io/?EIO=4&transport=websocket"
 

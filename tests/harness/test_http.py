@@ -14,7 +14,7 @@ import brotli
 import pytest
 
 from harness.http import Deadlines, Exchange, Request
-from harness.net import Target
+from harness.protocol.target import Target
 from harness.protocol.transcript import End, Transcript
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -11,8 +11,8 @@ import pytest_asyncio
 import socketio  # type: ignore[import-untyped]  # ships no types
 from aiohttp import web
 
-from harness.net import Target
 from harness.protocol.engineio import Bad, Closed, Decoder, Emitted, Opened, emit
+from harness.protocol.target import Target
 from harness.protocol.transcript import End, Transport
 from harness.socketio import NotConnected, SocketClient
 

@@ -9,9 +9,10 @@ import pytest
 
 from harness import __version__
 from harness.errors import ChatproofError
-from harness.net import SourceAddresses, Target
+from harness.net import SourceAddresses
 from harness.protocol.findings import Violation
 from harness.protocol.requirements import contract
+from harness.protocol.target import Target
 from harness.reports import as_json, remarks, table, verdict_line, write_json
 from harness.settings import Settings
 from harness.trace import screen

@@ -6,11 +6,12 @@ import time
 
 import pytest
 
+from harness.protocol.target import Target
 from harness.protocol.transcript import End
 from loadtests.readers.reading import Outcome, understand
 from loadtests.readers.sse import PLAIN_PATH, Ask, Limits, ask_over_http
 from loadtests.readers.strict import violations
-from loadtests.target import Sources, Target
+from loadtests.target import Sources
 from tests.loadtests.kit import HEAD, HOLD, LAST, RESET, Step, chunk, done, event, playing, reply, token
 
 QUICK = Limits(connect=2.0, silence=0.4, whole=1.5, size=200_000, linger=0.2)

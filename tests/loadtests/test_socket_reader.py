@@ -14,13 +14,13 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, TextMessage
 from wsproto.events import Pong as WsPong
 
+from harness.protocol.target import Target
 from harness.protocol.transcript import End
 from loadtests.readers.reading import Outcome, understand
 from loadtests.readers.socketio import SocketReader, SocketRefused
 from loadtests.readers.sse import Ask, Limits
 from loadtests.readers.strict import violations
 from loadtests.readers.wire import NotConnected
-from loadtests.target import Target
 from tests.loadtests.kit import done, playing, token
 
 QUICK = Limits(connect=2.0, silence=0.4, whole=1.5, size=100_000, linger=0.3)

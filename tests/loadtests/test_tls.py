@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.protocol.target import Target
 from loadtests.readers.reading import Outcome, understand
 from loadtests.readers.sse import Ask, Limits, ask_over_http
-from loadtests.target import Target
 from tests.loadtests.kit import HEAD, LAST, chunk, done, event, read_request, token
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed: no certificate")
