@@ -29,7 +29,8 @@ LIMIT = 280.0  # seconds for one run
 PLAIN = "plain"
 # To begin with: those of many rows do so anyway.
 LONG = {PLAIN, "no-terminal-event", "not-cancelled", "held-back", "no-limit", "never-again", "slow-to-pass-on"}
-LONG |= {"stuck-reader", "no-timeout", "cancels-mostly", "slow-to-start", "old-stream", "socket-not-cancelled"}
+LONG |= {"stuck-reader", "no-timeout", "slow-to-start", "old-stream", "socket-not-cancelled"}
+LONG |= {"cancels-mostly", "cancels-mostly-polling"}
 SILENCE, PROVIDER_TIMEOUT = "5", "6"  # seconds; less than the suite's own, so that broken servers are done sooner
 
 
