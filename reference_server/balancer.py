@@ -2,7 +2,7 @@
 
 This process accepts each connection and passes it on to a worker, in turn; only a Socket.IO client that polls has to
 come back to the worker that knows it, which its id names. A connection is passed on once, so workers answer
-one request on each and close it (WebSocket aside). It waits in the worker's channel for one that is only starting.
+one request on each and close it (WebSocket aside). It waits in the worker's channel where none is ready.
 """
 
 import logging
@@ -10,15 +10,14 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 from collections import deque
 from contextlib import suppress
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
-import gevent.subprocess  # type: ignore[import-untyped]
 from gevent.lock import Semaphore  # type: ignore[import-untyped]
 from gevent.server import StreamServer  # type: ignore[import-untyped]
+from gevent.subprocess import PIPE, Popen  # type: ignore[import-untyped]
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +34,9 @@ class Balancer(StreamServer):  # type: ignore[misc]  # gevent ships no types
         super().__init__(listener, self._pass_on, backlog=1024)
         self._request_timeout = request_timeout  # seconds
         self._channels = [socket.socketpair() for _ in range(workers)]  # our end, and the worker's
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._processes: dict[int, Popen] = {}
         self._locks = [Semaphore() for _ in range(workers)]
-        self._turns = deque(range(workers))  # of those that run, or will at once
+        self._turns: deque[int] = deque()  # of those that are ready
         self._keepers = [gevent.spawn(self._keep, number) for number in range(workers)]
 
     def _keep(self, number: int) -> None:
@@ -46,12 +45,19 @@ class Balancer(StreamServer):  # type: ignore[misc]  # gevent ships no types
         environ = {**os.environ, WORKER_FD: str(descriptor), WORKER_NUMBER: str(number)}
         command = [sys.executable, "-m", "reference_server", *sys.argv[1:]]
         while True:
-            self._processes[number] = gevent.subprocess.Popen(command, env=environ, pass_fds=[descriptor])
-            code = self._processes[number].wait()
-            self._turns.remove(number)
-            log.warning("Worker %d ended with code %s and is started again", number, code)
-            gevent.sleep(1.0)  # it may end at once, again and again
+            process = self._processes[number] = Popen(command, env=environ, pass_fds=[descriptor], stdout=PIPE)
+            process.stdout.readline()  # "Listening", or the end of one that could not start
             self._turns.append(number)
+            log.warning("Worker %d ended with code %s and is started again", number, process.wait())
+            self._turns.remove(number)
+            gevent.sleep(1.0)  # it may end at once, again and again
+
+    def start(self) -> None:
+        """Listen, and wait for the workers: a connection before that would wait as long."""
+        super().start()
+        with gevent.Timeout(10.0, False):  # seconds
+            while len(self._turns) < len(self._channels):
+                gevent.sleep(0.01)
 
     def _pass_on(self, client: socket.socket, address: object) -> None:
         with client, suppress(OSError, gevent.Timeout), gevent.Timeout(self._request_timeout):
@@ -75,9 +81,7 @@ class Balancer(StreamServer):  # type: ignore[misc]  # gevent ships no types
         gevent.killall(self._keepers)
         for process in self._processes.values():
             process.send_signal(signal.SIGTERM)
-        with gevent.Timeout(8.0, False):
-            for process in self._processes.values():
-                process.wait()
+        gevent.joinall([gevent.spawn(process.wait) for process in self._processes.values()], timeout=8.0)
         for process in self._processes.values():
             process.kill()
 

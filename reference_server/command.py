@@ -90,9 +90,8 @@ def _serve(stop: Event, cleanup: ExitStack, verbose: bool) -> None:
     # What is here now stays: the collector need not look at it again, nor look often, with thousands of replies.
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
-    if WORKER_FD not in os.environ:
-        sys.stdout.write(f"Listening on http://{host}:{server.server_port}\n{about}")
-        sys.stdout.flush()
+    sys.stdout.write(f"Listening on http://{host}:{server.server_port}\n{about}")  # of a worker the balancer reads it
+    sys.stdout.flush()
     stop.wait()
     server.close()
     if replies:

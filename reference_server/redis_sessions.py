@@ -80,8 +80,7 @@ class RedisSessions:
     def delete(self, name: Name) -> bool:
         """See MemorySessions."""
         key = _key(name)
-        deleted, _ = self._redis.pipeline().delete(key).zrem(INDEX, key).execute()
-        return bool(deleted)
+        return bool(self._redis.pipeline().delete(key).zrem(INDEX, key).execute()[0])
 
 
 def _key(name: Name) -> str:

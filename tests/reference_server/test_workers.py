@@ -62,6 +62,14 @@ def get(url: str, path: str) -> httpx.Response:
     return httpx.get(url + path, trust_env=False, timeout=10)
 
 
+def test_all_are_ready_when_it_says_that_it_listens(fakes: FakesProcess, redis: Redis) -> None:
+    began = time.monotonic()
+    with workers(fakes, redis) as (_, url):
+        listens = time.monotonic()
+        assert [get(url, "/health").status_code for _ in range(4)] == [200] * 4  # connections take turns
+        assert time.monotonic() - listens < (listens - began) / 2
+
+
 def test_a_session_is_known_to_both(url: str) -> None:
     session = new_case()
     for number in range(4):  # connections take turns
