@@ -16,6 +16,8 @@ pytest.importorskip("openai", reason="the official openai client is not installe
 import openai
 from openai import AsyncOpenAI
 
+from tests.timing import timed
+
 MODEL = "gpt-4o"
 SLACK = 0.25  # seconds that a busy machine may add to a wait
 
@@ -172,6 +174,7 @@ async def gaps(fakes: Fakes, case: str, count: int) -> list[float]:
     return [later.received - (earlier.ended_at or 0) for earlier, later in pairwise(entries)]
 
 
+@timed
 @pytest.mark.parametrize(
     ("keys", "waits"),
     [
@@ -206,6 +209,7 @@ async def test_a_broken_connection_is_retried(patient: AsyncOpenAI, fakes: Fakes
     assert len(await gaps(fakes, "retry-3", 3)) == 2
 
 
+@timed
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_second_try_may_succeed(patient: AsyncOpenAI, fakes: Fakes, stream: bool) -> None:
     await fakes.register("busy", 'about = "x"\n[[steps]]\nfault = "status"\nstatus = 429\nretry_after_ms = 20')

@@ -13,6 +13,7 @@ from fake_providers.script import Script
 from tests.clients import node
 from tests.fake_providers.kit import Served
 from tests.fake_providers.openai_kit import ONE_CALL, TWO_CALLS
+from tests.timing import timed
 
 pytestmark = node.needs("openai")
 
@@ -164,6 +165,7 @@ async def gaps(fakes: Fakes, case: str, count: int) -> list[float]:
     return [later.received - (earlier.ended_at or 0) for earlier, later in pairwise(entries)]
 
 
+@timed
 @pytest.mark.parametrize(
     ("keys", "waits"),
     [

@@ -21,6 +21,7 @@ from respx.models import AllMockedAssertionError
 
 from fake_providers.inprocess import InProcess
 from fake_providers.script import ScriptError
+from tests.timing import timed
 
 HEADERS = {"authorization": "Bearer sk-secret"}
 LIBRARIES = pytest.mark.parametrize("library", [httpx, httpx2])
@@ -46,6 +47,7 @@ def instant() -> Iterator[InProcess]:
         yield running
 
 
+@timed
 @LIBRARIES
 def test_a_stream_comes_at_the_scripts_pace(fakes: InProcess, library: Any) -> None:
     seen = []
@@ -60,6 +62,7 @@ def test_a_stream_comes_at_the_scripts_pace(fakes: InProcess, library: Any) -> N
     assert [round(write.at - entry.received, 3) for write in entry.writes] == [round(0.05 * n, 3) for n in range(21)]
 
 
+@timed
 @LIBRARIES
 async def test_async_streams_run_side_by_side(fakes: InProcess, library: Any) -> None:
     async with library.AsyncClient(headers=HEADERS) as client:
@@ -69,6 +72,7 @@ async def test_async_streams_run_side_by_side(fakes: InProcess, library: Any) ->
     assert len({reply.text for reply in replies}) == 1
 
 
+@timed
 @LIBRARIES
 def test_without_a_pace_nothing_is_waited_for(instant: InProcess, library: Any) -> None:
     start = time.monotonic()
@@ -79,6 +83,7 @@ def test_without_a_pace_nothing_is_waited_for(instant: InProcess, library: Any) 
     assert [entry.ended for entry in instant.journal.entries()] == ["completed"] * 3
 
 
+@timed
 @pytest.mark.parametrize("pace", [0, 0.05, 1])
 @LIBRARIES
 def test_what_times_out_does_so_at_every_pace(library: Any, pace: float) -> None:
@@ -110,7 +115,7 @@ def test_what_was_due_at_the_hang_up_was_sent_although_nobody_read_it(fakes: InP
             next(chunks)
             time.sleep(0.22)  # the time that passes is what is tested
         entry = fakes.journal.assert_cancelled("idle", within=0)
-    assert entry.tokens == 5
+    assert entry.tokens >= 5  # more, if the machine slept longer
     assert entry.hangup_after is not None
     assert 0 < entry.hangup_after < 0.05
 

@@ -10,6 +10,7 @@ import pytest
 
 from fake_providers.inprocess import InProcess
 from fake_providers.threaded import ThreadedServer
+from tests.timing import timed
 
 
 def asked(text: str) -> Any:
@@ -42,6 +43,7 @@ async def test_openai_async(fake_openai: InProcess) -> None:
             await asking
 
 
+@timed
 @pytest.mark.parametrize(
     ("name", "error", "requests"),
     [

@@ -13,6 +13,7 @@ import pytest
 from fake_providers.client import Fakes, FakesError
 from fake_providers.journal import Entry, Journal, redacted_headers, redacted_path
 from tests.fake_providers.kit import Served
+from tests.timing import timed
 
 
 def vanish(sock: socket.socket) -> None:
@@ -81,6 +82,7 @@ async def test_an_entry_tells_what_was_asked_and_said(http: httpx.AsyncClient, f
     assert Entry.from_json(entry.to_json()) == entry
 
 
+@timed
 async def test_waits_wake_as_soon_as_it_happens(served: Served, fakes: Fakes) -> None:
     waiting = asyncio.create_task(fakes.wait_tokens("later", 4, 5))
     await asyncio.sleep(0.1)

@@ -13,6 +13,7 @@ import pytest
 from fake_providers.client import Fakes
 from fake_providers.script import Script
 from tests.fake_providers.kit import Served, read_to_end, request_bytes
+from tests.timing import timed
 
 
 def question(text: str, stream: bool = True) -> dict[str, Any]:
@@ -139,6 +140,7 @@ async def test_silent_sends_headers_and_nothing_else(served: Served) -> None:
     assert how == "open"
 
 
+@timed
 async def test_tokens_come_at_their_deadlines(http: httpx.AsyncClient, fakes: Fakes) -> None:
     for name, expected in (("paced", [0.05 * n for n in range(21)]), ("pairs", _pairs())):
         await http.post("/v1/chat/completions", json=question(f"scenario {name} case pace-{name}"))

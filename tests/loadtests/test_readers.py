@@ -13,6 +13,7 @@ from loadtests.readers.sse import PLAIN_PATH, Ask, Limits, ask_over_http
 from loadtests.readers.strict import violations
 from loadtests.target import Sources
 from tests.loadtests.kit import HEAD, HOLD, LAST, RESET, Step, chunk, done, event, playing, reply, token
+from tests.timing import timed
 
 QUICK = Limits(connect=2.0, silence=0.4, whole=1.5, size=200_000, linger=0.2)
 TWO: list[Step] = [HEAD, chunk(event(token(1))), 0.02, chunk(event(token(2)))]
@@ -79,6 +80,7 @@ def test_nobody_there_is_a_refusal() -> None:
     assert "Connection refused" in understand(recording).detail
 
 
+@timed
 def test_a_whole_reply_is_not_waited_on() -> None:
     with playing(*reply(), HOLD) as target:
         began = time.monotonic()
@@ -86,6 +88,7 @@ def test_a_whole_reply_is_not_waited_on() -> None:
         assert time.monotonic() - began < 1.0
 
 
+@timed
 def test_times_are_those_of_the_wire() -> None:
     pause = 0.12
     steps: list[Step] = [

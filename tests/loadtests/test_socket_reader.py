@@ -22,6 +22,7 @@ from loadtests.readers.sse import Ask, Limits
 from loadtests.readers.strict import violations
 from loadtests.readers.wire import NotConnected
 from tests.loadtests.kit import done, playing, token
+from tests.timing import timed
 
 QUICK = Limits(connect=2.0, silence=0.4, whole=1.5, size=100_000, linger=0.3)
 OPEN = '0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
@@ -196,6 +197,7 @@ def test_every_end_is_told_apart(how: str, outcome: Outcome) -> None:
         reader.close()
 
 
+@timed
 def test_goodbye_in_mid_reply_and_what_still_comes() -> None:
     def script(talk: Talk) -> None:
         talk.join()

@@ -18,6 +18,7 @@ from harness.protocol.target import Target
 from loadtests.readers.reading import Outcome, understand
 from loadtests.readers.sse import Ask, Limits, ask_over_http
 from tests.loadtests.kit import HEAD, LAST, chunk, done, event, read_request, token
+from tests.timing import timed
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed: no certificate")
 
@@ -54,6 +55,7 @@ def serving(certificate: Path, *, whole: bool = True) -> Iterator[Target]:
         thread.join(10)
 
 
+@timed
 def test_a_stream_over_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
     with serving(certificate) as target:

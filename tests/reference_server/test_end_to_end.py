@@ -18,6 +18,7 @@ import pytest
 
 from fake_providers.process import FakesProcess, start_fakes
 from tests.reference_server.kit import Asker, connect, journal_entry, new_case, post, running
+from tests.timing import timed
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,7 @@ def url(fakes: FakesProcess) -> Iterator[str]:
         yield server
 
 
+@timed
 def test_tokens_come_one_by_one_and_the_upstream_connection_is_left_in_order(url: str, fakes: FakesProcess) -> None:
     case = new_case()
     times = []
@@ -53,6 +55,7 @@ def test_tokens_come_one_by_one_and_the_upstream_connection_is_left_in_order(url
     assert journal_entry(fakes, case, ended="1")["ended"] == "completed"
 
 
+@timed
 @pytest.mark.parametrize("reset", [False, True], ids=["close", "reset"])
 @pytest.mark.parametrize("script", ["silent", "stall", "minute"])
 @pytest.mark.parametrize("path", ["/api/chat/stream", "/api/chat"])

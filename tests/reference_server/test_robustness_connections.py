@@ -14,6 +14,7 @@ import pytest
 from fake_providers.process import FakesProcess, start_fakes
 from tests.reference_server.figures import MB, Answers, memory, open_files, record, until
 from tests.reference_server.kit import connect, journal_entry, new_case, post, running
+from tests.timing import timed
 
 SECONDS = 3.0  # REQUEST_TIMEOUT
 CLIENTS = 500
@@ -70,6 +71,7 @@ def ended(clients: list[socket.socket]) -> bool:
     return True
 
 
+@timed
 def test_a_flood_of_requests_without_end_holds_up_nobody(server: tuple[int, str]) -> None:
     """500 at once, in equal parts silent, in the first line, in the headers, in the body, in a chunk of it."""
     pid, url = server
@@ -114,6 +116,7 @@ def test_a_slow_sender_of_single_bytes_is_dropped_too(server: tuple[int, str]) -
                 assert client.recv(100).startswith((b"HTTP/1.1 400", b"HTTP/1.1 408"))
 
 
+@timed
 def test_readers_that_do_not_read_hold_their_provider_back(server: tuple[int, str], fakes: FakesProcess) -> None:
     """10 replies of gigabytes each: the server takes no more of them than its buffers hold."""
     pid, url = server

@@ -9,6 +9,7 @@ import pytest
 from fake_providers.process import start_fakes
 from tests.reference_server.figures import Answers, memory, record
 from tests.reference_server.kit import connect, running
+from tests.timing import timed
 
 GET = b"GET /health HTTP/1.1\r\nHost: test\r\n"
 POST = b"POST /api/chat HTTP/1.1\r\nHost: test\r\n"
@@ -123,6 +124,7 @@ def test_a_hostile_request_is_refused(server: tuple[int, str], name: str) -> Non
     assert taken < 6
 
 
+@timed
 def test_they_leave_nothing_behind(server: tuple[int, str]) -> None:
     """Three times all of them: the second and third time no memory is added, and others are answered meanwhile."""
     pid, url = server

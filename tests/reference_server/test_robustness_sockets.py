@@ -15,6 +15,7 @@ import pytest
 from fake_providers.process import start_fakes
 from tests.reference_server.figures import Answers, memory, open_files, record, until
 from tests.reference_server.kit import connect, running
+from tests.timing import timed
 
 TEXT, BINARY, CLOSE = 1, 2, 8
 PATH = "/socket.io/?EIO=4&transport="
@@ -183,6 +184,7 @@ def test_refusals_that_nobody_reads_do_not_pile_up(server: tuple[int, str]) -> N
     serves(url)
 
 
+@timed
 def test_sockets_that_never_say_anything_are_dropped(server: tuple[int, str]) -> None:
     """200 over WebSocket and 200 over polling that connect, and then are silent, as are their pongs."""
     pid, url = server
