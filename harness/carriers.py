@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from wsproto.events import (
     TextMessage,
 )
 from wsproto.events import Request as WsRequest
-from wsproto.utilities import RemoteProtocolError
+from wsproto.utilities import LocalProtocolError, ProtocolError, RemoteProtocolError
 
 from harness.http import BODY_LIMIT, Deadlines, Exchange, Request
 from harness.net import Connection
@@ -99,7 +100,7 @@ class WebSocketCarrier:
         try:
             assert self._connection is not None
             await self._connection.send(self._ws.send(TextMessage(data=packet)))
-        except (OSError, RemoteProtocolError) as error:
+        except (OSError, ProtocolError) as error:  # a LocalProtocolError: the server has said that it closes
             raise CarrierClosed(f"the WebSocket is gone: {error}") from error
 
     async def receive(self) -> list[Packet]:
@@ -110,8 +111,9 @@ class WebSocketCarrier:
                 data = await self._connection.receive()
                 self._ws.receive_data(data or None)
                 packets = self._packets(time.monotonic())
-                for reply in self._replies:
-                    await self._connection.send(reply)
+                with suppress(OSError):  # what came before the end counts; the next read tells of the end
+                    for reply in self._replies:
+                        await self._connection.send(reply)
                 self._replies.clear()
         except (OSError, RemoteProtocolError) as error:
             raise CarrierClosed(f"the WebSocket broke: {error}") from error
@@ -131,7 +133,8 @@ class WebSocketCarrier:
                     packets.append(Packet(at, "".join(self._parts)))
                     self._parts.clear()
             elif isinstance(event, Ping):
-                self._replies.append(self._ws.send(event.response()))
+                with suppress(LocalProtocolError):  # the server's close came with it
+                    self._replies.append(self._ws.send(event.response()))
             elif isinstance(event, CloseConnection):
                 if packets:
                     packets.append(Packet(at, "1"))

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -200,7 +201,8 @@ class SocketClient:
                 self.opened, self.opened_at = signal, packet.at
             case Pinged():
                 self.pings.append(packet.at)
-                await carrier.send(PONG)
+                with suppress(CarrierClosed):  # what came behind the ping is still to be read
+                    await carrier.send(PONG)
             case Joined():
                 self._joined = True
             case Emitted(name, args):

@@ -10,7 +10,10 @@ import pytest
 import pytest_asyncio
 import socketio  # type: ignore[import-untyped]  # ships no types
 from aiohttp import web
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, TextMessage
 
+from harness.carriers import CarrierClosed, WebSocketCarrier
 from harness.protocol.engineio import Bad, Closed, Decoder, Emitted, Opened, emit
 from harness.protocol.target import Target
 from harness.protocol.transcript import End, Transport
@@ -96,6 +99,66 @@ async def test_a_polling_client_that_vanishes_polls_no_more(official: Official) 
     await client.vanish()
     async with asyncio.timeout(6):
         await official.left.get()
+
+
+OPENING = '0{"sid":"one","upgrades":[],"pingInterval":1000,"pingTimeout":1000}'
+LAST_WORDS = [TextMessage(data="2"), Ping(b"there?"), TextMessage(data='42["chat_complete",{"tokens":0}]')]
+
+
+@pytest_asyncio.fixture
+async def abrupt() -> AsyncIterator[Target]:
+    """A server that answers each ask with pings, the last event and its goodbye in one write."""
+    talks = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.create_task(says_all_at_once(reader, writer)))
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield Target("http", "127.0.0.1", server.sockets[0].getsockname()[1])
+        async with asyncio.timeout(5):
+            await asyncio.gather(*talks)
+
+
+async def says_all_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    ws = WSConnection(ConnectionType.SERVER)
+    while data := await reader.read(65536):
+        ws.receive_data(data)
+        for event in ws.events():
+            match event:
+                case Request():
+                    writer.write(ws.send(AcceptConnection()) + ws.send(TextMessage(data=OPENING)))
+                case TextMessage(data="40"):
+                    writer.write(ws.send(TextMessage(data='40{"sid":"two"}')))
+                case TextMessage(data=text) if text.startswith("42"):
+                    writer.write(b"".join(map(ws.send, [*LAST_WORDS, CloseConnection(code=1000)])))
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_goodbye_right_behind_the_last_event_hides_nothing(abrupt: Target) -> None:
+    """The pings in front of it can no longer be answered, and there is nobody left to say goodbye to."""
+    client = await SocketClient(abrupt, Transport.WEBSOCKET).connect()
+    reply = await client.terminal(await client.emit("chat_stream", {"message": "hello"}), silence=3)
+    assert [message.name for message in reply.messages] == ["chat_complete"]
+    assert not client.is_open
+    with pytest.raises(NotConnected):
+        await client.emit("chat_stream", {"message": "still there?"})
+    await client.disconnect()
+
+
+async def test_who_has_said_goodbye_is_told_nothing(abrupt: Target) -> None:
+    """The server's close has been read, but nobody has acted on it yet."""
+    carrier = WebSocketCarrier(abrupt)
+    await carrier.open()
+    await carrier.send("42")
+    assert carrier._connection is not None
+    carrier._ws.receive_data(await carrier._connection.receive())
+    assert any(isinstance(event, CloseConnection) for event in carrier._ws.events())
+    try:
+        with pytest.raises(CarrierClosed):
+            await carrier.send("41")
+    finally:
+        await carrier.close()
 
 
 async def test_an_unanswered_ask_is_a_timeout(official: Official) -> None:
