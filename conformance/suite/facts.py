@@ -35,14 +35,18 @@ class Facts:
         """Plain values."""
         return asdict(self)
 
+    def undeclared(self, requirement_id: str, settings: Settings, contract: Contract) -> str:
+        """Why a server that does not declare all profiles is not asked for a row, or nothing."""
+        profiles = contract[requirement_id].profiles
+        missing = [f"profile {profile} is not declared" for profile in profiles if profile not in settings.profiles]
+        unseen = [self.unseen[profile] for profile in profiles if profile in self.unseen]
+        return (missing + unseen + [""])[0]
+
     def why_not(self, requirement_id: str, settings: Settings, contract: Contract) -> str:
         """Why a row does not apply, or nothing."""
         row = contract[requirement_id]
-        missing = [profile for profile in row.profiles if profile not in settings.profiles]
-        if missing:
-            return f"profile {missing[0]} is not declared"
-        if unseen := [self.unseen[profile] for profile in row.profiles if profile in self.unseen]:
-            return unseen[0]
+        if undeclared := self.undeclared(requirement_id, settings, contract):
+            return undeclared
         if row.needs_provider and not self.has_provider and not self.unfit:
             return self.no_provider
         return ""

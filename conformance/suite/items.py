@@ -58,12 +58,14 @@ def uses_sockets(item: pytest.Item, contract: Contract) -> bool:
 
 
 def is_wanted(item: pytest.Item, settings: Settings, contract: Contract) -> bool:
-    """Whether a test says something of what this run is about."""
+    """Whether a test says something of what this run is about. One that asks in a way that the server does not
+    declare says nothing, whatever else it judges."""
     if settings.only and not settings.only & set(ids_of(item)):
         return False
     transport = parameters_of(item).get("transport", Transport.SSE)
     if transport is not Transport.SSE and Profile.SOCKETIO not in settings.profiles:
         return False
     rows = [contract[name] for name in ids_of(item)]
-    declared = [row for row in rows if set(row.profiles) <= settings.profiles]
-    return any(settings.has_provider or not row.needs_provider for row in declared)
+    if not all(set(row.profiles) <= settings.profiles for row in rows):
+        return False
+    return any(settings.has_provider or not row.needs_provider for row in rows)

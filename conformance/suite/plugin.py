@@ -170,8 +170,10 @@ class SuitePlugin:
         run = self.lanes[provider_of(item)]
         if reason := self.outcome.unfit or run.facts.unfit or run.facts.set_aside:
             return reason
-        reasons = [run.why_not(name) for name in ids_of(item)]
-        return reasons[0] if all(reasons) else ""
+        rows = ids_of(item)
+        reasons = [run.why_not(name) for name in rows]
+        # it asks in the ways of all its rows, so a server that lacks one of those ways is not asked
+        return next(filter(None, map(run.undeclared, rows)), "") or (reasons[0] if all(reasons) else "")
 
     def case(self, item: pytest.Item) -> Case:
         """The case of a test, the same for its fixtures, its body and its report."""

@@ -184,6 +184,10 @@ class Run:
         """Whether a row is judged in this run."""
         return self.why_not(requirement_id) == "" and requirement_id in self.settings.selected(self.contract)
 
+    def undeclared(self, requirement_id: str) -> str:
+        """Why a server that does not declare all profiles is not asked for a row, or nothing."""
+        return self.facts.undeclared(requirement_id, self.settings, self.contract)
+
     def why_not(self, requirement_id: str) -> str:
         """Why a row does not apply, or nothing."""
         return self.facts.why_not(requirement_id, self.settings, self.contract)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from harness.protocol.requirements import Profile
 from tests.servers.plain_server import ChatServer
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A legal server, and rows to run although they wait."""
+    """A legal server, rows to run although they wait, and the profiles that it declares."""
 
     server: type[ChatServer]
     also: str
+    profiles: frozenset[Profile]
 
 
 VARIANTS: dict[str, Variant] = {}
@@ -21,11 +23,11 @@ VARIANTS: dict[str, Variant] = {}
 Server = type[ChatServer]
 
 
-def legal(name: str, also: str = "") -> Callable[[Server], Server]:
+def legal(name: str, also: str = "", profiles: Iterable[Profile] = Profile) -> Callable[[Server], Server]:
     """Register a legal server."""
 
     def register(server: Server) -> Server:
-        VARIANTS[name] = Variant(server, also)
+        VARIANTS[name] = Variant(server, also, frozenset(profiles))
         return server
 
     return register
