@@ -162,11 +162,11 @@ class Case:
     async def connect(self, transport: Transport, source: str | None = None) -> SocketClient:
         """Open a socket that is closed with the test. Raises NotTestable."""
         client = SocketClient(self.run.target, transport, source or self.source)
+        self._open.append(client.disconnect)  # first: the test may be cancelled while it connects
         try:
             await client.connect()
         except NotConnected as error:
             raise NotTestable(f"no Socket.IO connection over {transport}: {error}") from error
-        self._open.append(client.disconnect)
         return client
 
     @property

@@ -177,6 +177,19 @@ def test_what_nobody_declared_and_a_server_does_not_show_is_no_failure_of_its(tm
     assert {row["verdict"] for row in rows} == {"violated"}
 
 
+def test_a_server_without_sockets_is_told_how_to_say_so(tmp_path: Path) -> None:
+    """And what was under way when the first of several sockets was refused is closed: nothing warns of it."""
+    start = PLAIN.replace("plain", "without-sockets")
+    strict_warnings = {"PYTHONWARNINGS": "error", "PYTEST_ADDOPTS": "-W error"}
+    code, output, rows = run(tmp_path, "--start", start, "--only", "SIO", **strict_warnings)
+    assert code == FAIL, output
+    verdicts = {row["id"]: row["verdict"] for row in rows if row["provider"] in (None, "openai")}
+    assert verdicts.pop("SIO-01") == "violated"
+    assert set(verdicts.values()) == {"not testable"}
+    assert "--profile limits,chat" in output
+    assert "unclosed" not in output
+
+
 def test_the_list_needs_no_server(tmp_path: Path) -> None:
     code, output, _ = run(tmp_path, "--list", "--only", "CORS-01")
     assert code == PASS, output
