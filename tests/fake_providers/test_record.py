@@ -23,6 +23,7 @@ from fake_providers.record import Recorder
 from fake_providers.script import BUILT_IN, Fail, Script, load_scripts
 from fake_providers.server import FakeServer
 from tests.fake_providers.kit import Served
+from tests.timing import timed
 
 KEY = "sk-secret-0123456789"
 CHAT = "/v1/chat/completions"
@@ -164,6 +165,7 @@ async def test_every_providers_answers_are_recorded(
         assert json.loads(again[1]) == json.loads(original[1])
 
 
+@timed
 async def test_the_pace_is_the_one_seen(served: Served, recorder: Proxy, tmp_path: Path, fakes: Fakes) -> None:
     await ask(recorder.url, "scenario pairs case first")
     (name,) = await written(tmp_path)
@@ -205,6 +207,7 @@ async def test_a_call_is_recorded_whole(fakes: Fakes, recorder: Proxy, tmp_path:
     assert b'"finish_reason":"tool_calls"' in body
 
 
+@timed
 async def test_a_whole_answer_is_recorded_too(recorder: Proxy, tmp_path: Path) -> None:
     await ask(recorder.url, "scenario paced", stream=False)
     (script,) = (await written(tmp_path)).values()
