@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shlex
 import signal
@@ -21,13 +22,26 @@ from harness.protocol.target import Target
 
 STOP_TIMEOUT = 5.0
 LAST_WORDS = 400  # characters of a dead server's output that the error line repeats
+FIRST_PORT, PORTS = 10_000, 22_768  # Linux hands out those from 32,768 on, others from 49,152 on
+
+_asked = itertools.count()
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, for a server that is yet to start.
+
+    Below those that systems hand out by themselves: else another process may be given it before the server has come up.
+    Processes side by side look in different places.
+
+    Raises:
+        ChatproofError: there is none.
+    """
+    for _ in range(PORTS):
+        port = FIRST_PORT + (os.getpid() * 4 + next(_asked)) % PORTS
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((host, port))
+            return port
+    raise ChatproofError(f"no port of {host} is free")
 
 
 def listens(host: str, port: int) -> bool:

@@ -22,6 +22,7 @@ from loadtests.errors import LoadError
 START_S = 20.0
 STOP_S = 5.0
 LAST_WORDS = 400  # bytes
+FIRST_PORT, PORTS = 10_000, 22_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,13 @@ def started(command: str, scripts: tuple[str, ...] = ()) -> Iterator[Started]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that systems hand out by themselves: another process may be given such a one meanwhile."""
+    for number in range(PORTS):
+        port = FIRST_PORT + (os.getpid() * 4 + number) % PORTS
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise LoadError("--start: no port is free")
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, output: IO[bytes]) -> None:

@@ -70,13 +70,6 @@ def steady(tokens: int = 5, gap: float = 0.02) -> list[Step]:
     return [*steps, chunk(event(done(tokens))) + LAST]
 
 
-def free_port() -> int:
-    """A port that nobody has at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
-
-
 @contextmanager
 def spawned(command: list[str], **more: Any) -> Iterator[subprocess.Popen[str]]:
     """A process in a group of its own, which ends with the block, children and all."""

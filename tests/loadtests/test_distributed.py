@@ -17,7 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.loadtests.kit import ROOT, free_port, playing, spawned, steady
+from harness.servers import free_port
+from tests.loadtests.kit import ROOT, playing, spawned, steady
 
 LOCUSTFILE = str(ROOT / "loadtests" / "locustfile.py")
 POOLING = str(ROOT / "tests" / "loadtests" / "pooling.py")

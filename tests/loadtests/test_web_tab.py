@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.loadtests.kit import HEAD, chunk, event, free_port, playing, spawned, steady, wait_for_port
+from harness.servers import free_port
+from tests.loadtests.kit import HEAD, chunk, event, playing, spawned, steady, wait_for_port
 from tests.loadtests.screens import chromium
 
 ROOT = Path(__file__).parents[2]

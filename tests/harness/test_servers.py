@@ -1,0 +1,41 @@
+"""Where servers that the suite starts are put."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from harness import servers
+from harness.errors import ChatproofError
+from harness.servers import free_port
+
+HANDED_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def test_each_port_is_another_and_free() -> None:
+    ports = [free_port() for _ in range(20)]
+    assert len(set(ports)) == 20
+    with socket.create_server(("127.0.0.1", ports[0])):
+        pass
+
+
+def test_what_somebody_has_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "FIRST_PORT", free_port())
+    monkeypatch.setattr(servers, "PORTS", 2)
+    with socket.create_server(("127.0.0.1", servers.FIRST_PORT)):
+        assert {free_port() for _ in range(4)} == {servers.FIRST_PORT + 1}
+        with (
+            socket.create_server(("127.0.0.1", servers.FIRST_PORT + 1)),
+            pytest.raises(ChatproofError, match="no port"),
+        ):
+            free_port()
+
+
+@pytest.mark.skipif(not HANDED_OUT.exists(), reason="no Linux")
+def test_the_system_gives_none_of_them_to_others() -> None:
+    lowest, _ = map(int, HANDED_OUT.read_text(encoding="ascii").split())
+    if lowest != 32_768:
+        pytest.skip("this system hands out other ports than Linux usually does")
+    assert lowest >= servers.FIRST_PORT + servers.PORTS
