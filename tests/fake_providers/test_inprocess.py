@@ -117,7 +117,9 @@ def test_what_was_due_at_the_hang_up_was_sent_although_nobody_read_it(fakes: InP
         entry = fakes.journal.assert_cancelled("idle", within=0)
     assert entry.tokens >= 5  # more, if the machine slept longer
     assert entry.hangup_after is not None
+    assert entry.ended_at is not None
     assert 0 < entry.hangup_after < 0.05
+    assert entry.ended_at - entry.hangup_after == pytest.approx(entry.received + 0.05 * (entry.tokens - 1))
 
 
 @LIBRARIES

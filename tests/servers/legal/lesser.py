@@ -6,7 +6,7 @@ from aiohttp import web
 
 from harness.protocol.requirements import Profile
 from tests.servers.legal.variant import legal
-from tests.servers.parts import SESSIONS
+from tests.servers.parts import MAX_BODY, SESSIONS
 from tests.servers.plain_server import ChatServer
 
 
@@ -15,7 +15,7 @@ class StreamsOnly(ChatServer):
     """No Socket.IO, no `/api/chat`, no limits; who sends a token is as anonymous as anybody."""
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[self.as_json], client_max_size=2**20)
+        app = web.Application(middlewares=[self.as_json], client_max_size=MAX_BODY)
         app.router.add_post("/api/chat/stream", self.on_stream)
         app.router.add_get(SESSIONS + "{name:.*}", self.on_get_session)
         app.router.add_delete(SESSIONS + "{name:.*}", self.on_delete_session)
