@@ -17,7 +17,8 @@ import psutil
 from bench import proxies
 from bench.peers import Proxy
 from bench.servers import Cores, Server, free_port, start, stopping, wait_for
-from fake_providers.process import environment, start_fakes
+from chatproof.fake_providers.process import start_fakes
+from chatproof.harness.common.child_process import child_environment
 
 _OWN_SETTINGS: Final = ("LLM_PROVIDER", "REDIS_URL", "SECRET_KEY", "JWT_SECRET_KEY", "ALLOWED_ORIGINS", "HOST", "PORT")
 """Settings of the reference server that must not come from whoever runs the benchmark."""
@@ -78,7 +79,7 @@ def ours(cores: Cores) -> Starter:
     """`python -m reference_server`, as its README says."""
 
     def command(port: int, base_url: str) -> list[str]:
-        return [sys.executable, "-m", "reference_server", "--port", str(port)]
+        return [sys.executable, "-m", "chatproof.reference_server", "--port", str(port)]
 
     return lambda scripts: _behind(cores, "the reference server", command, scripts)
 
@@ -103,7 +104,7 @@ def _behind(
         port = free_port()
         variables = {
             **dict.fromkeys(_OWN_SETTINGS, ""),
-            "PYTHONPATH": environment()["PYTHONPATH"],
+            "PYTHONPATH": child_environment()["PYTHONPATH"],
             "OPENAI_API_KEY": "bench",
             "OPENAI_BASE_URL": fakes.openai_base_url,
         }

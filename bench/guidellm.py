@@ -21,8 +21,8 @@ import httpx
 
 from bench.load_client import rank
 from bench.servers import Cores
-from fake_providers.process import start_fakes
-from loadtests.calibration.script import Script
+from chatproof.fake_providers.process import start_fakes
+from chatproof.loadtests.calibration.script import Script
 
 NAME: Final = "guidellm"
 _SCRIPT: Final = """

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from bench import guidellm
 from bench.servers import Cores
-from loadtests.calibration.run import serving
-from loadtests.calibration.script import Script
-from loadtests.errors import LoadError
+from chatproof.loadtests.calibration.run import serving
+from chatproof.loadtests.calibration.script import Script
+from chatproof.loadtests.errors import LoadError
 
 CLIENTS: Final = {
     "ours-sse": "ours, SSE",

@@ -20,10 +20,11 @@ import httpx
 
 from bench.peers import Aimock, Llmock
 from bench.reply import CHARACTERS, SCRIPTS, TEXT, request
-from fake_providers.process import environment, start_fakes
-from fake_providers.requests import as_request
-from fake_providers.script import parse_script
-from fake_providers.server import FakeServer
+from chatproof.fake_providers.process import start_fakes
+from chatproof.fake_providers.requests import as_request
+from chatproof.fake_providers.script import parse_script
+from chatproof.fake_providers.server import FakeServer
+from chatproof.harness.common.child_process import child_environment
 
 _START_S: Final = 30.0
 _STOP_S: Final = 5.0
@@ -111,7 +112,7 @@ def bare(cores: Cores, each: bool) -> Iterator[Server]:
         file = Path(folder) / "writes.json"
         file.write_text(json.dumps([piece.decode("latin-1") for piece in pieces]))
         command = [sys.executable, "-m", "bench.bare", str(file)]
-        process = start(command, cores, {"PYTHONPATH": environment()["PYTHONPATH"]}, stdout=subprocess.PIPE)
+        process = start(command, cores, {"PYTHONPATH": child_environment()["PYTHONPATH"]}, stdout=subprocess.PIPE)
         with stopping(process):
             line = process.stdout.readline() if process.stdout is not None else b""
             if not line.strip().isdigit():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.suite.case import Case
-from conformance.suite.plugin import SuitePlugin
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.hooks import SuitePlugin
 
 NAME = "chatproof-suite"
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conformance.suite.case import SESSIONS, Case, together
-from conformance.suite.marks import requirement
-from conformance.suite.pacer import CHAT
-from conformance.suite.provider import upstream_text
-from conformance.suite.reasons import NotTestable
-from conformance.suite.tokens import Forgery, Headers, User, forgeries, users
-from harness.http import Deadlines, Request, json_of
-from harness.protocol.findings import shown
-from harness.protocol.messages import is_integer
-from harness.protocol.requirements import Profile
-from harness.protocol.transcript import Transcript
+from chatproof.conformance.suite.case import SESSIONS, Case, together
+from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.jwt import Forgery, Headers, User, forgeries, users
+from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.provider import upstream_text
+from chatproof.conformance.suite.rate_budget import CHAT
+from chatproof.harness.client.http import Deadlines, Request, json_of
+from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.messages import is_integer
+from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.transcript import Transcript
 
 REFUSED = (401, 422)
 NOBODY: Headers = ()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.suite.case import Case
-from conformance.suite.marks import requirement
-from conformance.suite.pacer import CHAT
-from harness.http import Deadlines, Request, json_of
-from harness.protocol.checks.err import is_http_error, no_internals
-from harness.protocol.findings import shown
-from harness.protocol.messages import is_text
-from harness.protocol.transcript import Transcript
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.rate_budget import CHAT
+from chatproof.harness.client.http import Deadlines, Request, json_of
+from chatproof.harness.protocol.checks.err import is_http_error, no_internals
+from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.messages import is_text
+from chatproof.harness.protocol.transcript import Transcript
 
 
 async def chat(case: Case, script: str) -> Transcript:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from conformance.suite.case import SESSIONS, Case, together
-from conformance.suite.clients import exhausted, limit_of
-from conformance.suite.marks import requirement
-from conformance.suite.pacer import CHAT, STREAM
-from harness.http import Request
-from harness.protocol.findings import shown
-from harness.protocol.requirements import Profile
-from harness.protocol.transcript import Transcript
+from chatproof.conformance.suite.case import SESSIONS, Case, together
+from chatproof.conformance.suite.clients import exhausted, limit_of
+from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.rate_budget import CHAT, STREAM
+from chatproof.harness.client.http import Request
+from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.transcript import Transcript
 
 ASKED_HEADERS = ("authorization", "content-type")  # in this order and lower case, as browsers send them
 ALLOW_ORIGIN = "access-control-allow-origin"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from conformance.suite.case import Case, Judged
-from conformance.suite.marks import When, requirement
-from harness.protocol.checks.end import COMPLETION_CHECKS, duration_is_true, speed_is_tokens_over_duration
+from chatproof.conformance.suite.case import Case, Judged
+from chatproof.conformance.suite.marks import When, requirement
+from chatproof.harness.protocol.checks.end import COMPLETION_CHECKS, duration_is_true, speed_is_tokens_over_duration
 
 
 @requirement("END-01", "END-02", "END-03", "END-04", "END-07", "END-08")

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.suite.case import Case
-from conformance.suite.marks import When, over_both, requirement
-from conformance.suite.reasons import NotApplicable, NotTestable
-from harness.http import Deadlines, Request
-from harness.protocol.checks.err import error_ends_the_reply, fails_as_error, is_http_error, no_internals, no_tokens
-from harness.protocol.checks.tok import same_words, words_are, words_begin
-from harness.protocol.messages import Kind
-from harness.protocol.transcript import Transcript, Transport
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
+from chatproof.conformance.suite.marks import When, over_both, requirement
+from chatproof.harness.client.http import Deadlines, Request
+from chatproof.harness.protocol.checks.err import (
+    error_ends_the_reply,
+    fails_as_error,
+    is_http_error,
+    no_internals,
+    no_tokens,
+)
+from chatproof.harness.protocol.checks.tok import same_words, words_are, words_begin
+from chatproof.harness.protocol.messages import Kind
+from chatproof.harness.protocol.transcript import Transcript, Transport
 
 RETRIES = Deadlines(silence=30, whole=60)  # official provider clients try three times before they give up
 REFUSED_FOR = 25.0  # seconds, more than such a client's tries

@@ -6,8 +6,9 @@ import asyncio
 import time
 from functools import partial
 
-from conformance.suite.case import Case, together
-from conformance.suite.leaving import (
+from chatproof.conformance.suite.case import Case, together
+from chatproof.conformance.suite.exceptions import NotApplicable
+from chatproof.conformance.suite.interruption import (
     BOTH,
     BY_FIN,
     BY_RST,
@@ -24,16 +25,15 @@ from conformance.suite.leaving import (
     plan_of,
     report_cancelled,
 )
-from conformance.suite.marks import When, over_both, requirement
-from conformance.suite.provider import talk, upstream_texts
-from conformance.suite.reasons import NotApplicable
-from conformance.suite.streams import SseStream
-from fake_providers.journal import Entry
-from harness.http import Deadlines
-from harness.protocol.checks.sio import CHAT_KINDS
-from harness.protocol.checks.tok import same_words
-from harness.protocol.findings import shown
-from harness.protocol.transcript import Transport
+from chatproof.conformance.suite.marks import When, over_both, requirement
+from chatproof.conformance.suite.provider import talk, upstream_texts
+from chatproof.conformance.suite.replies import SseStream
+from chatproof.fake_providers.journal import Entry
+from chatproof.harness.client.http import Deadlines
+from chatproof.harness.protocol.checks.sio import CHAT_KINDS
+from chatproof.harness.protocol.checks.tok import same_words
+from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.transcript import Transport
 
 LONGEST_UNASKED = 50.0  # seconds that INT-09 may wait without --slow
 MANY = 50

@@ -8,12 +8,12 @@ import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from conformance.suite.case import Case
-from conformance.suite.clients import TRIES, Client, client_of, exhausted, limit_of, refused
-from conformance.suite.marks import When, requirement
-from conformance.suite.pacer import CHAT, STREAM, WINDOW
-from harness.http import Request
-from harness.protocol.messages import decode_object, is_text
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.clients import TRIES, Client, client_of, exhausted, limit_of, refused
+from chatproof.conformance.suite.marks import When, requirement
+from chatproof.conformance.suite.rate_budget import CHAT, STREAM, WINDOW
+from chatproof.harness.client.http import Request
+from chatproof.harness.protocol.messages import decode_object, is_text
 
 
 async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from conformance.suite.case import Case, Judged, together
-from conformance.suite.marks import over_all, requirement
-from conformance.suite.memory import memory_of
-from conformance.suite.reasons import NotApplicable, NotTestable
-from conformance.suite.streams import Stream
-from harness.protocol.checks.perf import first_token_is_soon, little_is_added, speed_is_kept
-from harness.protocol.transcript import Transport
+from chatproof.conformance.suite.case import Case, Judged, together
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
+from chatproof.conformance.suite.marks import over_all, requirement
+from chatproof.conformance.suite.process_memory import memory_of
+from chatproof.conformance.suite.replies import Stream
+from chatproof.harness.protocol.checks.perf import first_token_is_soon, little_is_added, speed_is_kept
+from chatproof.harness.protocol.transcript import Transport
 
 WORDS = ", ".join(f'"word{number} "' for number in range(40))
 FIFTY_A_SECOND = f'about = "Forty tokens, 50 a second."\n[timing]\ninter_token_ms = 20\n[[steps]]\ntokens = [{WORDS}]\n'

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from conformance.suite.case import Case
-from conformance.suite.marks import requirement
-from conformance.suite.pacer import STREAM
-from conformance.suite.provider import upstream_texts
-from harness.http import Deadlines, Request
-from harness.protocol.checks.err import is_http_error
-from harness.protocol.messages import decode_object, is_text
-from harness.protocol.transcript import End, Transcript
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.provider import upstream_texts
+from chatproof.conformance.suite.rate_budget import STREAM
+from chatproof.harness.client.http import Deadlines, Request
+from chatproof.harness.protocol.checks.err import is_http_error
+from chatproof.harness.protocol.messages import decode_object, is_text
+from chatproof.harness.protocol.transcript import End, Transcript
 
 JSON = (("Content-Type", "application/json"),)
 MEGABYTES = 10

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from conformance.suite.case import SESSIONS, Case, together
-from conformance.suite.marks import over_both, requirement
-from conformance.suite.provider import upstream_text
-from conformance.suite.reasons import NotTestable
-from harness.http import Request, json_of
-from harness.protocol.checks.end import is_timestamp
-from harness.protocol.checks.tok import same_words, words
-from harness.protocol.findings import shown
-from harness.protocol.messages import is_integer, is_text
-from harness.protocol.transcript import Transcript, Transport
+from chatproof.conformance.suite.case import SESSIONS, Case, together
+from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.marks import over_both, requirement
+from chatproof.conformance.suite.provider import upstream_text
+from chatproof.harness.client.http import Request, json_of
+from chatproof.harness.protocol.checks.end import is_timestamp
+from chatproof.harness.protocol.checks.tok import same_words, words
+from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.messages import is_integer, is_text
+from chatproof.harness.protocol.transcript import Transcript, Transport
 
 # In each, `{}` becomes a fresh name, so that an earlier run's sessions are not met again.
 ODD_IDS = (

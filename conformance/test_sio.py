@@ -8,31 +8,31 @@ from typing import Any
 
 import pytest
 
-from conformance.suite.case import Case, Judged, together
-from conformance.suite.marks import When, over_sockets, requirement
-from conformance.suite.pace import judge_pace
-from conformance.suite.provider import talk
-from conformance.suite.reasons import NotApplicable
-from harness.http import Deadlines
-from harness.protocol.checks.end import (
+from chatproof.conformance.suite.case import Case, Judged, together
+from chatproof.conformance.suite.exceptions import NotApplicable
+from chatproof.conformance.suite.marks import When, over_sockets, requirement
+from chatproof.conformance.suite.paced_replies import judge_pace
+from chatproof.conformance.suite.provider import talk
+from chatproof.harness.client.http import Deadlines
+from chatproof.harness.client.socketio import NotConnected, SocketClient
+from chatproof.harness.protocol.checks.end import (
     completion_is_typed,
     duration_is_true,
     speed_is_tokens_over_duration,
     tokens_equal_last_count,
 )
-from harness.protocol.checks.err import error_ends_the_reply, fails_as_error, no_internals, no_tokens
-from harness.protocol.checks.sio import (
+from chatproof.harness.protocol.checks.err import error_ends_the_reply, fails_as_error, no_internals, no_tokens
+from chatproof.harness.protocol.checks.sio import (
     CHAT_KINDS,
     one_terminal_event,
     refused_with_an_error,
     replies_do_not_mix,
 )
-from harness.protocol.checks.tok import TOKEN_CHECKS, text_is, words_are
-from harness.protocol.findings import on_behalf_of
-from harness.protocol.messages import Kind
-from harness.protocol.transcript import Transcript, Transport
-from harness.socketio import NotConnected, SocketClient
-from harness.verdicts import Verdict
+from chatproof.harness.protocol.checks.tok import TOKEN_CHECKS, text_is, words_are
+from chatproof.harness.protocol.findings import on_behalf_of
+from chatproof.harness.protocol.messages import Kind
+from chatproof.harness.protocol.transcript import Transcript, Transport
+from chatproof.harness.report.verdicts import Verdict
 
 LINGER = 0.3  # seconds to look for events that must not come
 ANSWER = 5.0  # seconds in which a refusal must come

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.suite.case import Case, Judged
-from conformance.suite.marks import When, requirement
-from conformance.suite.pace import judge_pace
-from conformance.suite.pacer import STREAM
-from harness.http import Request
-from harness.net import Connection
-from harness.protocol.checks import sse
-from harness.protocol.transcript import End, Transport
+from chatproof.conformance.suite.case import Case, Judged
+from chatproof.conformance.suite.marks import When, requirement
+from chatproof.conformance.suite.paced_replies import judge_pace
+from chatproof.conformance.suite.rate_budget import STREAM
+from chatproof.harness.client.connection import Connection
+from chatproof.harness.client.http import Request
+from chatproof.harness.protocol.checks import sse
+from chatproof.harness.protocol.transcript import End, Transport
 
 ENCODINGS = (("Accept-Encoding", "gzip, deflate, br"),)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from conformance.suite.case import Case
-from conformance.suite.marks import over_all, over_both, requirement
-from harness.protocol.checks.tok import TOKEN_CHECKS, text_is
-from harness.protocol.transcript import Transport
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.marks import over_all, over_both, requirement
+from chatproof.harness.protocol.checks.tok import TOKEN_CHECKS, text_is
+from chatproof.harness.protocol.transcript import Transport
 
 
 @over_both

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Protocol
 
-from fake_providers.answering import Answering
-from fake_providers.control import (
+from chatproof.fake_providers.answering import Answering
+from chatproof.fake_providers.control import (
     BadRequest,
     Conditions,
     Query,
@@ -20,9 +20,9 @@ from fake_providers.control import (
     seconds,
     timeout_of,
 )
-from fake_providers.exchange import Reply, Request
-from fake_providers.journal import Entry, Journal
-from fake_providers.script import Script, ScriptError, parse_script
+from chatproof.fake_providers.exchange import Reply, Request
+from chatproof.fake_providers.journal import Entry, Journal
+from chatproof.fake_providers.script import Script, ScriptError, parse_script
 
 PREFIX: Final = "/_fake/"
 _NAME: Final = "chatproof fake providers"

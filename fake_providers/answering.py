@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from fake_providers.dialects import dialect_for
-from fake_providers.exchange import Ask, Dialect, Reply, Request
-from fake_providers.frames import Frame
-from fake_providers.library import Library
-from fake_providers.script import Script
-from fake_providers.sequences import Turns
+from chatproof.fake_providers.dialects import dialect_for
+from chatproof.fake_providers.exchange import Ask, Dialect, Reply, Request
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.library import Library
+from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.sequences import Turns
 
 
 @dataclass(frozen=True, slots=True)

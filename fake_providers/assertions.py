@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from fake_providers.entry import Entry
+from chatproof.fake_providers.entry import Entry
 
 __all__ = ["Assertions", "AsyncAssertions", "Wanted", "timeline"]
 

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
 
-from fake_providers import tokens
-from fake_providers.script import Say, Script
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.script import Say, Script
 
 _SCENARIO: Final = re.compile(r"\b(?i:scenario)\s+([a-z0-9-]{1,200})")
 _CASE: Final = re.compile(r"\b(?i:case)\s+([a-z0-9-]{1,200})")

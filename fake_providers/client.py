@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 
 import httpx
 
-from fake_providers.assertions import Assertions, AsyncAssertions, Wanted, too_late
-from fake_providers.entry import Entry
+from chatproof.fake_providers.assertions import Assertions, AsyncAssertions, Wanted, too_late
+from chatproof.fake_providers.entry import Entry
 
 __all__ = ["Entry", "Fakes", "FakesError", "FakesSync", "NotInTime"]
 

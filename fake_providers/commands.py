@@ -9,7 +9,15 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from fake_providers.script import BUILT_IN, Fail, Script, ScriptError, check_sequence, load_script, load_scripts
+from chatproof.fake_providers.script import (
+    BUILT_IN,
+    Fail,
+    Script,
+    ScriptError,
+    check_sequence,
+    load_script,
+    load_scripts,
+)
 
 _WIDTH = 110
 

@@ -11,12 +11,12 @@ from typing import Final, Protocol, cast
 
 import httptools
 
-from fake_providers.exchange import Reply, Request
-from fake_providers.frames import Frame
-from fake_providers.journal import Ended, Entry, Journal
-from fake_providers.player import Player, reset
-from fake_providers.requests import as_request
-from fake_providers.wire import Plan, plan
+from chatproof.fake_providers.exchange import Reply, Request
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.journal import Ended, Entry, Journal
+from chatproof.fake_providers.player import Player, reset
+from chatproof.fake_providers.requests import as_request
+from chatproof.fake_providers.wire import Plan, plan
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 from urllib.parse import parse_qs
 
-from fake_providers.entry import Entry
-from fake_providers.exchange import Reply, Request
-from fake_providers.frames import Frame
+from chatproof.fake_providers.entry import Entry
+from chatproof.fake_providers.exchange import Reply, Request
+from chatproof.fake_providers.frames import Frame
 
 MAX_WAIT_S: Final = 120.0
 _DEFAULT_WAIT_S: Final = 10.0

@@ -10,7 +10,7 @@ from random import Random
 from statistics import NormalDist
 from typing import Any, Final, Literal, get_args
 
-from fake_providers.table import Table
+from chatproof.fake_providers.table import Table
 
 Kind = Literal["uniform", "normal", "lognormal", "recorded", "sampled"]
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

@@ -6,8 +6,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fake_providers.frames import End, Frame
-from fake_providers.script import Script
+from chatproof.fake_providers.frames import End, Frame
+from chatproof.fake_providers.script import Script
 
 Headers = tuple[tuple[str, str], ...]
 

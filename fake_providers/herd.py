@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from fake_providers.process import environment
-from fake_providers.workers import Place
+from chatproof.fake_providers.workers import Place
+from chatproof.harness.common.child_process import child_environment
 
 _STOP_SECONDS: Final = 5.0
 _LONGEST_FOLDER: Final = 80
@@ -74,7 +74,7 @@ class Herd:
 
     async def _start(self, folder: Path) -> None:
         Place(folder, 0, self._count).turns.mkdir()
-        command = [sys.executable, "-m", "fake_providers", *self._arguments, "--until-stdin-closes"]
+        command = [sys.executable, "-m", "chatproof.fake_providers", *self._arguments, "--until-stdin-closes"]
         command += ["--host", self.host, "--port", str(self.port)]
         for index in range(self._count):
             worker = await asyncio.create_subprocess_exec(
@@ -82,7 +82,7 @@ class Herd:
                 f"--worker={index}/{self._count}:{folder}",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env=environment(),
+                env=child_environment(),
             )
             self._workers.append(worker)
         for index, worker in enumerate(self._workers):

@@ -17,14 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, get_args
 
-from fake_providers.addresses import HOSTS, REAL_HOSTS, SEQUENCE_NAME, Provider, base_url, sequence_for_all
-from fake_providers.interception import routers
-from fake_providers.journal import Journal
-from fake_providers.library import Library
-from fake_providers.playback import Playback
-from fake_providers.requests import as_request
-from fake_providers.script import parse_script
-from fake_providers.server import FakeServer
+from chatproof.fake_providers.addresses import HOSTS, REAL_HOSTS, SEQUENCE_NAME, Provider, base_url, sequence_for_all
+from chatproof.fake_providers.interception import routers
+from chatproof.fake_providers.journal import Journal
+from chatproof.fake_providers.library import Library
+from chatproof.fake_providers.playback import Playback
+from chatproof.fake_providers.requests import as_request
+from chatproof.fake_providers.script import parse_script
+from chatproof.fake_providers.server import FakeServer
 
 if TYPE_CHECKING:
     import httpx

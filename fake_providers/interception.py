@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, Protocol
 
-from fake_providers.playback import Playback, Reset
+from chatproof.fake_providers.playback import Playback, Reset
 
 try:
     import anyio

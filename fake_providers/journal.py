@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, cast
 
-from fake_providers.assertions import Assertions, AsyncAssertions, Wanted
-from fake_providers.entry import Ended, Entry, JournalWrite
+from chatproof.fake_providers.assertions import Assertions, AsyncAssertions, Wanted
+from chatproof.fake_providers.entry import Ended, Entry, JournalWrite
 
 __all__ = ["Ended", "Entry", "Journal", "JournalWrite", "redacted_headers", "redacted_path"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from fake_providers.script import BUILT_IN, Script, ScriptError, check_sequence, load_script, load_scripts
+from chatproof.fake_providers.script import BUILT_IN, Script, ScriptError, check_sequence, load_script, load_scripts
 
 _SHARE: Final = 20
 """A look at the folders may take this share of the time: one that took 50 µs is repeated after 1 ms."""

@@ -8,9 +8,9 @@ import time
 from collections import deque
 from typing import Final
 
-from fake_providers.entry import Ended, Entry
-from fake_providers.journal import Journal
-from fake_providers.wire import Plan
+from chatproof.fake_providers.entry import Ended, Entry
+from chatproof.fake_providers.journal import Journal
+from chatproof.fake_providers.wire import Plan
 
 _BUFFER: Final = 65_536
 """Bytes that are written ahead of a client that does not read, as a socket would take them."""

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from fake_providers.journal import Ended, Entry, Journal
-from fake_providers.wire import Plan
+from chatproof.fake_providers.journal import Ended, Entry, Journal
+from chatproof.fake_providers.wire import Plan
 
 _RESET_PAUSE: Final = 0.05
 """Seconds between the last write and an RST: a reset may throw away bytes that the peer has not read."""

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
 
+from chatproof.harness.common.child_process import child_environment
+
 __all__ = ["FakesProcess", "FakesStartError", "start_fakes"]
 
 _URL: Final = re.compile(r"http://\S+")
@@ -70,7 +72,16 @@ def start_fakes(
     share the port; `deadline` in seconds.
     Raises FakesStartError with the process's own line where it does not come up in time.
     """
-    command = [sys.executable, "-m", "fake_providers", "--host", host, "--port", str(port), "--until-stdin-closes"]
+    command = [
+        sys.executable,
+        "-m",
+        "chatproof.fake_providers",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--until-stdin-closes",
+    ]
     if workers > 1:
         command += ["--workers", str(workers)]
     for folder in scripts:
@@ -83,7 +94,7 @@ def start_fakes(
             stderr=errors,
             text=True,
             encoding="utf-8",
-            env=environment(),
+            env=child_environment(),
             start_new_session=True,
         )
         line = _first_line(process, deadline)
@@ -96,16 +107,6 @@ def start_fakes(
     if said:
         raise FakesStartError(f"the fake providers did not start: {said[-1]}")
     raise FakesStartError(f"the fake providers did not say within {deadline:g} s where they listen")
-
-
-def environment() -> dict[str, str]:
-    """In a checkout the child finds this package wherever it is started; installed, it finds it anyway."""
-    environment = dict(os.environ)
-    root = Path(__file__).resolve().parent.parent
-    if root.name not in ("site-packages", "dist-packages"):
-        known = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = f"{root}{os.pathsep}{known}" if known else str(root)
-    return environment
 
 
 def _first_line(process: subprocess.Popen[str], deadline: float) -> str | None:

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import h11
 import httpx
 
-from fake_providers.player import reset
-from fake_providers.recording import Ending
+from chatproof.fake_providers.player import reset
+from chatproof.fake_providers.recording import Ending
 
 _MAX_BODY: Final = 32_000_000
 _READ: Final = 65_536

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from fake_providers.choice import case_of
-from fake_providers.commands import fail
-from fake_providers.proxy import Exchange, Proxy
-from fake_providers.recording import Ending, Recording, redacted
-from fake_providers.script import NAME, ScriptError, parse_script
-from fake_providers.streams import listener_for
+from chatproof.fake_providers.choice import case_of
+from chatproof.fake_providers.commands import fail
+from chatproof.fake_providers.proxy import Exchange, Proxy
+from chatproof.fake_providers.recording import Ending, Recording, redacted
+from chatproof.fake_providers.script import NAME, ScriptError, parse_script
+from chatproof.fake_providers.streams import listener_for
 
 _SECRET_HEADERS: Final = ("authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie")
 _SHORTEST_SECRET: Final = 4

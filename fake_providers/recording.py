@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, Literal
 
-from fake_providers import tokens
-from fake_providers.streams import (
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.streams import (
     Blocked,
     Called,
     Decoder,

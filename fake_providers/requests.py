@@ -6,7 +6,7 @@ import json
 from typing import Any, Final, NoReturn
 from urllib.parse import unquote
 
-from fake_providers.exchange import Request
+from chatproof.fake_providers.exchange import Request
 
 
 def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -> Request:

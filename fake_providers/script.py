@@ -21,9 +21,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, cast
 
-from fake_providers.delays import Delay, take_delay
-from fake_providers.steps import Call, Fail, Say, Step, Wait, take_steps
-from fake_providers.table import ScriptError, Table
+from chatproof.fake_providers.delays import Delay, take_delay
+from chatproof.fake_providers.steps import Call, Fail, Say, Step, Wait, take_steps
+from chatproof.fake_providers.table import ScriptError, Table
 
 __all__ = ["BUILT_IN", "Call", "Fail", "Match", "Say", "Script", "ScriptError", "Step", "Wait"]
 __all__ += ["check_sequence", "load_script", "load_scripts", "parse_script"]

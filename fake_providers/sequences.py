@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from fake_providers.exchange import Request
-from fake_providers.script import Script
+from chatproof.fake_providers.exchange import Request
+from chatproof.fake_providers.script import Script
 
 _MAX_COUNTS: Final = 10_000
 _KEY_HEADERS: Final = ("authorization", "api-key", "x-api-key", "x-goog-api-key")

@@ -9,17 +9,17 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
-from fake_providers import journal as journals
-from fake_providers.admin import PREFIX, Admin
-from fake_providers.answering import Answering
-from fake_providers.connection import Connection
-from fake_providers.exchange import Ask, Dialect, Reply, Request
-from fake_providers.journal import Entry, Journal
-from fake_providers.library import Library
-from fake_providers.script import Script
-from fake_providers.sequences import Turns
-from fake_providers.wire import Grouping, Plan, plan
-from fake_providers.workers import Place, Together
+from chatproof.fake_providers import journal as journals
+from chatproof.fake_providers.admin import PREFIX, Admin
+from chatproof.fake_providers.answering import Answering
+from chatproof.fake_providers.connection import Connection
+from chatproof.fake_providers.exchange import Ask, Dialect, Reply, Request
+from chatproof.fake_providers.journal import Entry, Journal
+from chatproof.fake_providers.library import Library
+from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.sequences import Turns
+from chatproof.fake_providers.wire import Grouping, Plan, plan
+from chatproof.fake_providers.workers import Place, Together
 
 _CACHE_BYTES: Final = 32_000_000
 _BACKLOG: Final = 2_048

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from fake_providers import tokens
-from fake_providers.delays import Delay, take_delay
-from fake_providers.frames import FAULTS, Fault
-from fake_providers.table import Table
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.delays import Delay, take_delay
+from chatproof.fake_providers.frames import FAULTS, Fault
+from chatproof.fake_providers.table import Table
 
 _KINDS: Final = ("text", "tokens", "tool_call", "wait_ms", "fault")
 _BODIES: Final = ("json", "empty", "html")

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from fake_providers.addresses import SEQUENCE_NAME, Provider, base_url, sequence_for_all
-from fake_providers.journal import Journal
-from fake_providers.library import Library
-from fake_providers.script import parse_script
-from fake_providers.server import FakeServer
+from chatproof.fake_providers.addresses import SEQUENCE_NAME, Provider, base_url, sequence_for_all
+from chatproof.fake_providers.journal import Journal
+from chatproof.fake_providers.library import Library
+from chatproof.fake_providers.script import parse_script
+from chatproof.fake_providers.server import FakeServer
 
 __all__ = ["ThreadedServer"]
 

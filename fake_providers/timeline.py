@@ -8,10 +8,10 @@ from itertools import pairwise
 from random import Random
 from typing import Final, Protocol
 
-from fake_providers import tokens
-from fake_providers.delays import draws
-from fake_providers.frames import End, Fault, Frame
-from fake_providers.script import Call, Fail, Say, Script, Step, Wait
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.delays import draws
+from chatproof.fake_providers.frames import End, Fault, Frame
+from chatproof.fake_providers.script import Call, Fail, Say, Script, Step, Wait
 
 SPLIT_PAUSE: Final = 0.003
 """Seconds between the pieces of a split step: enough for each to be its own read on loopback."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
-from fake_providers.entry import Sent
-from fake_providers.exchange import Reply
-from fake_providers.frames import End, Frame
+from chatproof.fake_providers.entry import Sent
+from chatproof.fake_providers.exchange import Reply
+from chatproof.fake_providers.frames import End, Frame
 
 _MAX_WRITE: Final = 65_536  # larger writes would make a slow client's backpressure coarse
 _MISSING: Final = 64  # bytes that a torn chunk announces and does not bring

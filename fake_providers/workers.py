@@ -16,9 +16,18 @@ from urllib.parse import urlencode
 
 import httpx
 
-from fake_providers.admin import PREFIX
-from fake_providers.control import BadRequest, Conditions, Summary, case_of, json_reply, limit_of, query_of, timeout_of
-from fake_providers.exchange import Reply, Request
+from chatproof.fake_providers.admin import PREFIX
+from chatproof.fake_providers.control import (
+    BadRequest,
+    Conditions,
+    Summary,
+    case_of,
+    json_reply,
+    limit_of,
+    query_of,
+    timeout_of,
+)
+from chatproof.fake_providers.exchange import Reply, Request
 
 _ROUND_S: Final = 30.0
 _ANSWER_S: Final = 10.0

@@ -8,14 +8,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from harness import __version__
-from harness.options import pytest_addoption
+from chatproof import __version__
+from chatproof.harness.common.options import add_options
 
 CHECK_HELP = """\
 Run the conformance suite. All options of the suite are taken as they are, pytest's own too:
@@ -48,22 +47,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands.add_parser("load", help="load a server and judge it: chatproof load run --host URL", add_help=False)
     if check.add_help:  # else all words are pytest's to read
-        pytest_addoption(cast(pytest.Parser, _Help(check)), None)
+        add_options(HelpParser(check))
     _, rest = parser.parse_known_args(words)
     return int(pytest.main([suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *rest]))
 
 
 def load(arguments: Sequence[str]) -> int:
-    """Become `python -m loadtests`: gevent must patch the standard library before anything else has imported it, and
-    a signal must reach the run itself. Returns only where a process cannot be replaced."""
-    command = [sys.executable, "-m", "loadtests", *arguments]
+    """Become `python -m chatproof.loadtests`. Returns only where a process cannot be replaced.
+
+    gevent must patch the standard library before anything else has imported it, and a signal must reach the run itself.
+    """
+    command = [sys.executable, "-m", "chatproof.loadtests", *arguments]
     if os.name == "posix":
         os.execv(command[0], command)
     return subprocess.run(command, check=False).returncode
 
 
 @dataclass(frozen=True, slots=True)
-class _Help:
+class HelpParser:
     """The suite's options as argparse shows them, which pytest would bury among its own."""
 
     parser: argparse.ArgumentParser
@@ -82,10 +83,7 @@ class _HelpGroup:
 
 def suite() -> str:
     """The folder of the installed suite."""
-    spec = find_spec("conformance")
-    assert spec is not None
-    assert spec.origin is not None
-    return str(Path(spec.origin).parent)
+    return str(Path(__file__).parent.parent / "conformance")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m loadtests`: the same as `chatproof load`."""
+"""`python -m chatproof.loadtests`: the same as `chatproof load`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ if __name__ == "__main__":
     if find_spec("locust") is None:
         sys.stderr.write("chatproof load: Locust is not installed: pip install 'chatproof[load]'\n")
         sys.exit(2)
-    from loadtests.command import main
+    from chatproof.loadtests.command import main
 
     sys.exit(main())

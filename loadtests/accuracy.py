@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from loadtests.metrics import Metrics
+from chatproof.loadtests.metrics import Metrics
 
 # whose arrivals each figure stands on: one stamp against the start, or one stamp against another
 _FROM_START = ("ttft", "end_to_end", "overhead", "upstream_cancel", "stop_to_last_token", "connect", "plain")

@@ -10,9 +10,9 @@ from gevent.pool import Group  # type: ignore[import-untyped]
 from locust import LoadTestShape, User, task
 from locust.exception import StopUser
 
-from loadtests.plan import Arrivals, Plan
-from loadtests.plugin import Run, run_of
-from loadtests.session import Session
+from chatproof.loadtests.plan import Arrivals, Plan
+from chatproof.loadtests.plugin import Run, run_of
+from chatproof.loadtests.session import Session
 
 MOST_IN_FLIGHT = 20_000
 TICK = 0.5

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from loadtests.accuracy import Accuracy, Calibration
-from loadtests.errors import LoadError
-from loadtests.histogram import Histogram
-from loadtests.metrics import KINDS, Kind, Metrics
-from loadtests.objectives import SHARE
-from loadtests.result import FORMAT, load_metrics, shown
+from chatproof.loadtests.accuracy import Accuracy, Calibration
+from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.histogram import Histogram
+from chatproof.loadtests.metrics import KINDS, Kind, Metrics
+from chatproof.loadtests.objectives import SHARE
+from chatproof.loadtests.result import FORMAT, load_metrics, shown
 
 THRESHOLD: Final = 10.0
 FEWEST: Final = 20

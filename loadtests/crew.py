@@ -11,9 +11,9 @@ from typing import Any, Final
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust.runners import STATE_MISSING, MasterRunner
 
-from loadtests.metrics import Metrics
-from loadtests.plan import Arrivals
-from loadtests.version import VERSION
+from chatproof import __version__ as VERSION
+from chatproof.loadtests.metrics import Metrics
+from chatproof.loadtests.plan import Arrivals
 
 FORMAT: Final = 2
 # messages; the prefix keeps them apart from Locust's own

@@ -8,14 +8,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, Final
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust.runners import MasterRunner
 
-from loadtests.errors import LoadError
-from loadtests.options import Options
+from chatproof.harness.common.child_process import child_environment
+from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.options import Options
 
 START_S: Final = 30.0
 STOP_S: Final = 5.0
@@ -24,14 +24,15 @@ STOP_S: Final = 5.0
 @contextmanager
 def workers(runner: MasterRunner, count: int, users: str, options: Options) -> Iterator[list[int]]:
     """So many processes, connected to `runner`; their ids. `users`: see `loadtests.worker`. Raises LoadError."""
-    root = Path(__file__).resolve().parents[1]
     told = {"port": runner.server.port, "users": users, "options": options.to_json()}
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for _ in range(count):
-            command = [sys.executable, "-m", "loadtests.worker"]
+            command = [sys.executable, "-m", "chatproof.loadtests.worker"]
             # on standard input: a JWT on the command line could be read by everyone
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=root)
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=child_environment()
+            )
             processes.append(process)
             assert process.stdin is not None
             process.stdin.write(json.dumps(told).encode())

@@ -17,17 +17,25 @@ from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.runners import WorkerRunner
 
-from loadtests.accuracy import Calibration
-from loadtests.arrivals import Crowd, OpenLoop
-from loadtests.errors import LoadError
-from loadtests.objectives import DEFAULT
-from loadtests.options import TRANSPORTS, Options
-from loadtests.plan import SHAPES, Arrivals, Plan
-from loadtests.plugin import Run, run_of
-from loadtests.reporting.page import write_html
-from loadtests.result import Result, summary
-from loadtests.users import CLOSED, ChatSocketIO, ChatSSE, Interrupter, PlainChat, SessionChat, SocketInterrupter
-from loadtests.web.tab import add_tab
+from chatproof.loadtests.accuracy import Calibration
+from chatproof.loadtests.arrivals import Crowd, OpenLoop
+from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.objectives import DEFAULT
+from chatproof.loadtests.options import TRANSPORTS, Options
+from chatproof.loadtests.plan import SHAPES, Arrivals, Plan
+from chatproof.loadtests.plugin import Run, run_of
+from chatproof.loadtests.reporting.page import write_html
+from chatproof.loadtests.result import Result, summary
+from chatproof.loadtests.users import (
+    CLOSED,
+    ChatSocketIO,
+    ChatSSE,
+    Interrupter,
+    PlainChat,
+    SessionChat,
+    SocketInterrupter,
+)
+from chatproof.loadtests.web.tab import add_tab
 
 __all__ = ["ChatSSE", "ChatSocketIO", "Interrupter", "OpenLoopChat", "PlainChat", "SessionChat", "SocketInterrupter"]
 
@@ -110,7 +118,7 @@ def _calibrated(given: Any, environment: Any) -> Calibration | None:
     """The client's own error, where a verdict is wanted and the number of users is known beforehand."""
     if not given.chat_slo or not given.headless:
         return None
-    from loadtests.calibration.run import calibrate, told
+    from chatproof.loadtests.calibration.run import calibrate, told
 
     workers = max(1, given.expect_workers or 1) if given.master else 1
     streams = (given.chat_rate * 2 if given.chat_rate else given.num_users or 1) / workers

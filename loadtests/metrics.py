@@ -11,9 +11,9 @@ from itertools import pairwise
 from operator import sub
 from typing import Any, Final
 
-from harness.protocol.findings import Violation
-from loadtests.histogram import Histogram
-from loadtests.readers.reading import Outcome, Reading
+from chatproof.harness.protocol.findings import Violation
+from chatproof.loadtests.histogram import Histogram
+from chatproof.loadtests.readers.reading import Outcome, Reading
 
 SECONDS: Final = "s"
 RATE: Final = "tokens/s"

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
 
-from loadtests.accuracy import Accuracy
-from loadtests.errors import LoadError
-from loadtests.metrics import KINDS, RATE, SECONDS, Metrics
+from chatproof.loadtests.accuracy import Accuracy
+from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.metrics import KINDS, RATE, SECONDS, Metrics
 
 SHARE: Final = "complete_share"
 """Per cent of the streams that ended in a completion, those refused by a limit left out."""

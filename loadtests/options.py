@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from loadtests.errors import LoadError
-from loadtests.objectives import DEFAULT, Objective, parse_objectives
-from loadtests.readers.sse import Limits
+from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.objectives import DEFAULT, Objective, parse_objectives
+from chatproof.loadtests.readers.sse import Limits
 
 TRANSPORTS: Final = ("sse", "socketio", "session", "interrupt", "socket-interrupt", "plain")
 """Streams over SSE or Socket.IO, sessions of several turns, users who interrupt on either, and `/api/chat`."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from loadtests.errors import LoadError
+from chatproof.loadtests.errors import LoadError
 
 # points (part of the duration, part of the peak); straight lines lie between them
 _SHAPES: Final[dict[str, tuple[tuple[float, float], ...]]] = {

@@ -7,15 +7,15 @@ from typing import Any, Final
 
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtests.accuracy import Calibration
-from loadtests.crew import HELLO, LAST, PART, PLAYED, STOP, Crew, said
-from loadtests.metrics import Metrics
-from loadtests.options import Options
-from loadtests.plan import Arrivals
-from loadtests.readers.reading import Outcome, Reading
-from loadtests.readers.sse import PLAIN_PATH, STREAM_PATH
-from loadtests.session import Session
-from loadtests.target import read_target
+from chatproof.loadtests.accuracy import Calibration
+from chatproof.loadtests.crew import HELLO, LAST, PART, PLAYED, STOP, Crew, said
+from chatproof.loadtests.metrics import Metrics
+from chatproof.loadtests.options import Options
+from chatproof.loadtests.plan import Arrivals
+from chatproof.loadtests.readers.reading import Outcome, Reading
+from chatproof.loadtests.readers.sse import PLAIN_PATH, STREAM_PATH
+from chatproof.loadtests.session import Session
+from chatproof.loadtests.target import read_target
 
 KEY: Final = "chatproof"  # in what workers report
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from loadtests.accuracy import Accuracy
-from loadtests.histogram import Histogram, middle
-from loadtests.metrics import KINDS, SECONDS
-from loadtests.result import Result
+from chatproof.loadtests.accuracy import Accuracy
+from chatproof.loadtests.histogram import Histogram, middle
+from chatproof.loadtests.metrics import KINDS, SECONDS
+from chatproof.loadtests.result import Result
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX: Final = "chatproof_load_"

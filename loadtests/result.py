@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from loadtests.accuracy import Accuracy, Calibration
-from loadtests.histogram import Histogram
-from loadtests.metrics import KINDS, SECONDS, Metrics
-from loadtests.objectives import Judged, Objective, Verdict, exit_code, judge
+from chatproof.loadtests.accuracy import Accuracy, Calibration
+from chatproof.loadtests.histogram import Histogram
+from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
+from chatproof.loadtests.objectives import Judged, Objective, Verdict, exit_code, judge
 
 FORMAT: Final = 1
 _COLUMNS: Final = ("at", "started", "ended", "failed", "tokens", "ttft", "inter_token")

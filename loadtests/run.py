@@ -17,21 +17,21 @@ import locust
 from gevent.event import Event  # type: ignore[import-untyped]
 from locust.env import Environment
 
-from harness.protocol.target import Target
-from loadtests import fleet
-from loadtests.accuracy import Calibration
-from loadtests.arrivals import LATE, SPAWN_RATE, PlannedUsers
-from loadtests.errors import LoadError
-from loadtests.metrics import Metrics
-from loadtests.options import Options
-from loadtests.plan import Arrivals, Plan
-from loadtests.plugin import Run
-from loadtests.readers.wire import NotConnected, Wire
-from loadtests.result import Result, shown
-from loadtests.session import Session
-from loadtests.target import PER_ADDRESS, Sources
-from loadtests.version import VERSION
-from loadtests.worker import OPEN, user_class
+from chatproof import __version__ as VERSION
+from chatproof.harness.common.target import Target
+from chatproof.loadtests import fleet
+from chatproof.loadtests.accuracy import Calibration
+from chatproof.loadtests.arrivals import LATE, SPAWN_RATE, PlannedUsers
+from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.metrics import Metrics
+from chatproof.loadtests.options import Options
+from chatproof.loadtests.plan import Arrivals, Plan
+from chatproof.loadtests.plugin import Run
+from chatproof.loadtests.readers.wire import NotConnected, Wire
+from chatproof.loadtests.result import Result, shown
+from chatproof.loadtests.session import Session
+from chatproof.loadtests.target import PER_ADDRESS, Sources
+from chatproof.loadtests.worker import OPEN, user_class
 
 ONE_ADDRESS = (
     "note: all requests come from this machine's own address: a server that keeps the documented limit of "

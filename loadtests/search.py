@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from loadtests.result import Result
+from chatproof.loadtests.result import Result
 
 Trial = Callable[[float], Result]
 

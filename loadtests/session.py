@@ -21,21 +21,21 @@ from typing import Final
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent.event import Event  # type: ignore[import-untyped]
 
-from harness.protocol.target import Target
-from harness.protocol.transcript import End, Transport
-from loadtests.metrics import Metrics
-from loadtests.options import Options
-from loadtests.readers.frames import BadFrame
-from loadtests.readers.http import NotHttp
-from loadtests.readers.reading import Outcome, Reading, understand
-from loadtests.readers.recording import Recording
-from loadtests.readers.socketio import SocketReader, SocketRefused
-from loadtests.readers.sse import PLAIN_PATH, STREAM_PATH, Ask, ask_over_http
-from loadtests.readers.strict import violations
-from loadtests.readers.wire import NotConnected
-from loadtests.redact import redacted
-from loadtests.target import Sources
-from loadtests.upstream import Upstream
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.transcript import End, Transport
+from chatproof.loadtests.metrics import Metrics
+from chatproof.loadtests.options import Options
+from chatproof.loadtests.readers.frames import BadFrame
+from chatproof.loadtests.readers.http import NotHttp
+from chatproof.loadtests.readers.reading import Outcome, Reading, understand
+from chatproof.loadtests.readers.recording import Recording
+from chatproof.loadtests.readers.socketio import SocketReader, SocketRefused
+from chatproof.loadtests.readers.sse import PLAIN_PATH, STREAM_PATH, Ask, ask_over_http
+from chatproof.loadtests.readers.strict import violations
+from chatproof.loadtests.readers.wire import NotConnected
+from chatproof.loadtests.redact import redacted
+from chatproof.loadtests.target import Sources
+from chatproof.loadtests.upstream import Upstream
 
 MOST_CHECKED: Final = 50
 MOST_CHECKED_BYTES: Final = 1 << 20

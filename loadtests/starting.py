@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from fake_providers.process import FakesStartError, start_fakes
-from loadtests.errors import LoadError
+from chatproof.fake_providers.process import FakesStartError, start_fakes
+from chatproof.loadtests.errors import LoadError
 
 START_S = 20.0
 STOP_S = 5.0

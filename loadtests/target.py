@@ -8,8 +8,8 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from harness.protocol.target import Target, is_loopback, loopback_address
-from loadtests.errors import LoadError
+from chatproof.harness.common.target import Target, is_loopback, loopback_address
+from chatproof.loadtests.errors import LoadError
 
 PER_ADDRESS = 30  # requests a minute that the API document allows to one address
 

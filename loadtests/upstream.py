@@ -6,11 +6,11 @@ import time
 from collections import deque
 from typing import Final
 
-from fake_providers.client import FakesError, FakesSync
-from fake_providers.entry import Entry
-from harness.protocol.transcript import Transport
-from loadtests.errors import LoadError
-from loadtests.readers.reading import Reading
+from chatproof.fake_providers.client import FakesError, FakesSync
+from chatproof.fake_providers.entry import Entry
+from chatproof.harness.protocol.transcript import Transport
+from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.readers.reading import Reading
 
 _WAITING: Final = 40
 _SAME_CLOCK: Final = 0.05

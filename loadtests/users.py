@@ -12,9 +12,9 @@ from typing import Any
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust import User, task
 
-from loadtests.plugin import session_of
-from loadtests.readers.socketio import SocketReader
-from loadtests.session import Session
+from chatproof.loadtests.plugin import session_of
+from chatproof.loadtests.readers.socketio import SocketReader
+from chatproof.loadtests.session import Session
 
 
 class ChatUser(User):

@@ -1,4 +1,4 @@
-"""A worker process of `chatproof load run --processes N`: `python -m loadtests.worker`, told all on standard input."""
+"""A worker process of `chatproof load run --processes N`; it is told everything on standard input."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from argparse import Namespace
 
 from locust.env import Environment
 
-from loadtests.arrivals import OpenLoop
-from loadtests.options import Options
-from loadtests.plugin import Run
-from loadtests.session import Session
-from loadtests.users import CLOSED
+from chatproof.loadtests.arrivals import OpenLoop
+from chatproof.loadtests.options import Options
+from chatproof.loadtests.plugin import Run
+from chatproof.loadtests.session import Session
+from chatproof.loadtests.users import CLOSED
 
 OPEN = "open"
 """Instead of a transport's name: users who play an open loop."""

@@ -43,7 +43,7 @@ class Balancer(StreamServer):  # type: ignore[misc]  # gevent ships no types
         """Run a worker, again and again."""
         descriptor = self._channels[number][1].fileno()
         environ = {**os.environ, WORKER_FD: str(descriptor), WORKER_NUMBER: str(number)}
-        command = [sys.executable, "-m", "reference_server", *sys.argv[1:]]
+        command = [sys.executable, "-m", "chatproof.reference_server", *sys.argv[1:]]
         while True:
             process = self._processes[number] = Popen(command, env=environ, pass_fds=[descriptor], stdout=PIPE)
             process.stdout.readline()  # "Listening", or the end of one that could not start

@@ -14,17 +14,17 @@ from dotenv import load_dotenv
 from flask import Flask
 from gevent.event import Event  # type: ignore[import-untyped]
 
-from reference_server.balancer import WORKER_FD, WORKER_NUMBER, Balancer
-from reference_server.config import Config, ConfigError
-from reference_server.generation import Replies
-from reference_server.http_api import add_http_api
-from reference_server.pages import add_pages
-from reference_server.providers import PROVIDERS
-from reference_server.providers.upstream import Provider
-from reference_server.redis_sessions import RedisSessions
-from reference_server.server import Server
-from reference_server.sessions import MemorySessions
-from reference_server.socket_api import add_socket_api
+from chatproof.reference_server.balancer import WORKER_FD, WORKER_NUMBER, Balancer
+from chatproof.reference_server.config import Config, ConfigError
+from chatproof.reference_server.generation import Replies
+from chatproof.reference_server.http_api import add_http_api
+from chatproof.reference_server.pages import add_pages
+from chatproof.reference_server.providers import PROVIDERS
+from chatproof.reference_server.providers.upstream import Provider
+from chatproof.reference_server.redis_sessions import RedisSessions
+from chatproof.reference_server.server import Server
+from chatproof.reference_server.sessions import MemorySessions
+from chatproof.reference_server.socket_api import add_socket_api
 
 OFFLINE = """\
 Provider: none is configured, so a fake one answers. For a real one set OPENAI_API_KEY, GEMINI_API_KEY
@@ -112,7 +112,7 @@ def _make_server(config: Config, cleanup: ExitStack, verbose: bool) -> tuple[Ser
 
 def create_app(config: Config, provider: Provider, worker: int = 0) -> tuple[Flask, Replies]:
     """The whole application, as WSGI, and its replies, to be closed in the end; both transports share the sessions."""
-    app = Flask("reference_server", static_folder=None)
+    app = Flask(__name__, static_folder=None)
     sessions = RedisSessions(config) if config.redis_url else MemorySessions(config)
     replies = Replies(config, provider, sessions)
     add_http_api(app, config, replies, sessions)
@@ -127,7 +127,7 @@ def _with_provider(cleanup: ExitStack) -> tuple[Config, str]:
     if config.llm_provider:
         return config, f"Provider: {config.llm_provider}\n"
     # Only here: with a real provider, the server needs nothing of the rest of the project.
-    from fake_providers.process import FakesStartError, start_fakes
+    from chatproof.fake_providers.process import FakesStartError, start_fakes
 
     try:
         fakes = cleanup.enter_context(start_fakes(port=0))

@@ -10,11 +10,11 @@ import gevent  # type: ignore[import-untyped]  # gevent ships no types
 import tiktoken
 from redis import RedisError
 
-from reference_server.asks import ANONYMOUS
-from reference_server.config import Config
-from reference_server.providers.upstream import Provider, ProviderError, Usage
-from reference_server.redis_sessions import Sessions
-from reference_server.sessions import Message, Name, timestamp
+from chatproof.reference_server.asks import ANONYMOUS
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.upstream import Provider, ProviderError, Usage
+from chatproof.reference_server.redis_sessions import Sessions
+from chatproof.reference_server.sessions import Message, Name, timestamp
 
 log = logging.getLogger(__name__)
 

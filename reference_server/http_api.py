@@ -17,13 +17,13 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from reference_server.asks import Ask, read_ask, read_user
-from reference_server.config import Config
-from reference_server.generation import NOT_REACHED, Events, Replies
-from reference_server.hangup import killed_on_hangup
-from reference_server.redis_sessions import Sessions
-from reference_server.sessions import Name
-from reference_server.sse import encode_event
+from chatproof.reference_server.asks import Ask, read_ask, read_user
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.generation import NOT_REACHED, Events, Replies
+from chatproof.reference_server.hangup import killed_on_hangup
+from chatproof.reference_server.redis_sessions import Sessions
+from chatproof.reference_server.sessions import Name
+from chatproof.reference_server.sse import encode_event
 
 NO_SESSION = "There is no such session."
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import redis
 
-from reference_server.config import Config
-from reference_server.sessions import MemorySessions, Name, Session
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.sessions import MemorySessions, Name, Session
 
 INDEX = "chatproof:sessions"  # the keys of all sessions by their last use
 TIMEOUT = 5.0  # seconds for Redis to answer

@@ -12,8 +12,8 @@ from gevent.pywsgi import Input, WSGIHandler, WSGIServer  # type: ignore[import-
 from gevent.socket import IPPROTO_TCP, TCP_NODELAY, socket  # type: ignore[import-untyped]
 from werkzeug.exceptions import RequestTimeout
 
-from reference_server.balancer import receive
-from reference_server.hangup import SOCKET_KEY
+from chatproof.reference_server.balancer import receive
+from chatproof.reference_server.hangup import SOCKET_KEY
 
 IDLE_SECONDS = 75.0  # for a connection that is kept open to send the next request
 MAX_HEADERS = 100

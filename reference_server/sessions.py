@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from reference_server.config import Config
+from chatproof.reference_server.config import Config
 
 
 class Message(TypedDict):

@@ -15,10 +15,10 @@ from flask_socketio import ConnectionRefusedError, SocketIO  # type: ignore[impo
 from werkzeug.exceptions import BadRequest, HTTPException
 from wsproto.utilities import RemoteProtocolError
 
-from reference_server.asks import Ask, read_ask, read_user
-from reference_server.config import Config
-from reference_server.generation import Event, Replies
-from reference_server.sessions import Name
+from chatproof.reference_server.asks import Ask, read_ask, read_user
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.generation import Event, Replies
+from chatproof.reference_server.sessions import Name
 
 # A reply waits for its reader when so many packets are unsent. It bounds memory, and python-socketio
 # drops a polling response of more than 16 packets.

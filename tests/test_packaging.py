@@ -43,7 +43,7 @@ def test_the_wheel_is_whole(wheel: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ["-m", "harness.command", "check"],
+        ["-m", "chatproof.harness.command", "check"],
         ["-m", "pytest", "--pyargs", "conformance", "-p", "no:cacheprovider"],
     ],
     ids=["chatproof check", "pytest --pyargs"],

@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from conformance.suite.pacer import STREAM, WINDOW
-from conformance.suite.provider import Provider
-from conformance.suite.reasons import NotApplicable, NotTestable
-from conformance.suite.recording import Recording
-from conformance.suite.run import Run
-from conformance.suite.streams import SocketStream, SseStream, Stream
-from harness.evidence import Evidence
-from harness.http import NO_ANSWER, Deadlines, Exchange, Request
-from harness.net import Connection
-from harness.protocol.findings import Check, Finding, Unjudged, Violation
-from harness.protocol.transcript import End, Transcript, Transport
-from harness.redaction import redacted
-from harness.socketio import NotConnected, SocketClient
-from harness.trace import screen
-from harness.verdicts import Record, Verdict
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
+from chatproof.conformance.suite.exchange_log import Recording
+from chatproof.conformance.suite.lane import Run
+from chatproof.conformance.suite.provider import Provider
+from chatproof.conformance.suite.rate_budget import STREAM, WINDOW
+from chatproof.conformance.suite.replies import SocketStream, SseStream, Stream
+from chatproof.harness.client.connection import Connection
+from chatproof.harness.client.http import NO_ANSWER, Deadlines, Exchange, Request
+from chatproof.harness.client.socketio import NotConnected, SocketClient
+from chatproof.harness.common.redaction import redacted
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
+from chatproof.harness.report.evidence import Evidence
+from chatproof.harness.report.failure_screen import screen
+from chatproof.harness.report.verdicts import Record, Verdict
 
 SESSIONS = "/api/chat/sessions/"
 FRESH = ""

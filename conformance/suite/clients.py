@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from conformance.suite.case import Case, together
-from conformance.suite.pacer import STREAM
-from conformance.suite.reasons import NotTestable
-from harness.http import Request
-from harness.protocol.transcript import Transcript
+from chatproof.conformance.suite.case import Case, together
+from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.rate_budget import STREAM
+from chatproof.harness.client.http import Request
+from chatproof.harness.protocol.transcript import Transcript
 
 AT_ONCE = 8  # requests under way together where nothing else is asked for
 TRIES = 3  # the edge of a clock-aligned window may let 2N through

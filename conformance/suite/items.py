@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from conformance.suite.case import Case
-from conformance.suite.marks import TestBody, When
-from harness.protocol.requirements import Contract, Profile
-from harness.protocol.transcript import Transport
-from harness.settings import Settings
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.marks import TestBody, When
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.requirements import Contract, Profile
+from chatproof.harness.protocol.transcript import Transport
 
 BEHIND = "behind"  # the fixture that says which provider is behind the server
 

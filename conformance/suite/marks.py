@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.protocol.transcript import Transport
+from chatproof.harness.protocol.transcript import Transport
 
 TestBody = Callable[..., Awaitable[None]]
 ALONE_GROUPS = ("INT", "PERF")  # a server that cancels a stranger's reply, or is slow, must fail there alone

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from conformance.suite.facts import Facts
-from harness.baseline import Baseline
-from harness.evidence import Evidence
-from harness.protocol.requirements import Contract, Profile, Requirement
-from harness.reports import Summary, remarks, table, verdict_line, write_reports
-from harness.settings import Settings
-from harness.verdicts import ExitCode, Ledger, Overall, Record, Row, overall
+from chatproof.conformance.suite.lane_state import Facts
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
+from chatproof.harness.report import Summary, remarks, table, verdict_line, write_reports
+from chatproof.harness.report.baseline import Baseline
+from chatproof.harness.report.evidence import Evidence
+from chatproof.harness.report.verdicts import ExitCode, Ledger, Overall, Record, Row, overall
 
 CODES = {Overall.PASS: ExitCode.PASS, Overall.FAIL: ExitCode.FAIL, Overall.ERROR: ExitCode.ERROR}
 COLORS = {Overall.PASS: "green", Overall.FAIL: "red", Overall.ERROR: "red"}

@@ -7,10 +7,10 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fake_providers.client import Fakes, NotInTime
-from fake_providers.journal import Entry
-from harness.protocol.checks.pace import Said
-from harness.protocol.transcript import Transcript
+from chatproof.fake_providers.client import Fakes, NotInTime
+from chatproof.fake_providers.journal import Entry
+from chatproof.harness.protocol.checks.pass_through import Said
+from chatproof.harness.protocol.transcript import Transcript
 
 DUE = 5.0  # seconds within which a server must have asked its provider
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from conformance.suite.case import Case
-from harness.evidence import Evidence
-from harness.protocol.requirements import Contract
-from harness.verdicts import Record
+from chatproof.conformance.suite.case import Case
+from chatproof.harness.protocol.requirements import Contract
+from chatproof.harness.report.evidence import Evidence
+from chatproof.harness.report.verdicts import Record
 
 ATTRIBUTE = "chatproof"
 FOUND: pytest.StashKey[dict[str, Any]] = pytest.StashKey()

@@ -8,7 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, cast
 
-from fake_providers.exchange import Dialect, Request
+from chatproof.fake_providers.exchange import Dialect, Request
 
 
 @lru_cache(maxsize=1)

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fake_providers.dialects._gemini_json import duration
-from fake_providers.script import Fail
+from chatproof.fake_providers.dialects._gemini_json import duration
+from chatproof.fake_providers.script import Fail
 
 SERVICE: Final = "generativelanguage.googleapis.com"
 

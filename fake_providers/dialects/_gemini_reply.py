@@ -11,14 +11,14 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from fake_providers import tokens
-from fake_providers.dialects._gemini_errors import meant
-from fake_providers.dialects._gemini_json import Escapes, compact, pretty, quoted
-from fake_providers.dialects._one_piece import html_page, in_one_piece
-from fake_providers.exchange import Ask, Headers, Reply
-from fake_providers.frames import Frame
-from fake_providers.script import Fail
-from fake_providers.timeline import Timeline, play
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.dialects._gemini_errors import meant
+from chatproof.fake_providers.dialects._gemini_json import Escapes, compact, pretty, quoted
+from chatproof.fake_providers.dialects._one_piece import html_page, in_one_piece
+from chatproof.fake_providers.exchange import Ask, Headers, Reply
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.script import Fail
+from chatproof.fake_providers.timeline import Timeline, play
 
 SSE: Final = "sse"
 ARRAY: Final = "array"

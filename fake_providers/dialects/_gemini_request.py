@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from fake_providers import tokens
+from chatproof.fake_providers import tokens
 
 _ROLES: Final = ("user", "model", "function", "tool")
 _RANGES: Final[dict[str, tuple[float, float]]] = {

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from fake_providers.choice import UnknownScenario, case_of, choose, scenario_of
-from fake_providers.dialects import _local_catalogue as catalogue
-from fake_providers.dialects import _local_request as requests
-from fake_providers.dialects._local_embeddings import vector
-from fake_providers.dialects._local_ollama import CHAT, GENERATE, Lines, metrics
-from fake_providers.dialects._local_wire import TIMING, go_json, json_reply, lay_out, text_reply, timestamp
-from fake_providers.exchange import Ask, Reply, Request
-from fake_providers.script import Script
-from fake_providers.timeline import Timeline
+from chatproof.fake_providers.choice import UnknownScenario, case_of, choose, scenario_of
+from chatproof.fake_providers.dialects import _local_catalogue as catalogue
+from chatproof.fake_providers.dialects import _local_request as requests
+from chatproof.fake_providers.dialects._local_embeddings import vector
+from chatproof.fake_providers.dialects._local_ollama import CHAT, GENERATE, Lines, metrics
+from chatproof.fake_providers.dialects._local_wire import TIMING, go_json, json_reply, lay_out, text_reply, timestamp
+from chatproof.fake_providers.exchange import Ask, Reply, Request
+from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.timeline import Timeline
 
 EMBED: Final = "/api/embed"
 EMBEDDINGS: Final = "/api/embeddings"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from fake_providers.dialects._local_wire import JSON, digest, go_json
-from fake_providers.exchange import Ask, Headers
-from fake_providers.script import Call, Fail
-from fake_providers.timeline import Timeline
+from chatproof.fake_providers.dialects._local_wire import JSON, digest, go_json
+from chatproof.fake_providers.exchange import Ask, Headers
+from chatproof.fake_providers.script import Call, Fail
+from chatproof.fake_providers.timeline import Timeline
 
 CREATED: Final = 1_700_000_000  # fixed: the same request has the same bytes on every day
 CONTINUOUS: Final = "continuous_usage_stats"

@@ -6,7 +6,7 @@ import math
 from itertools import count
 from typing import Final
 
-from fake_providers.dialects import _openai_embeddings as openai
+from chatproof.fake_providers.dialects import _openai_embeddings as openai
 
 _DIGITS: Final = 9  # as many as a 32-bit float has
 

@@ -16,18 +16,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from fake_providers.addresses import HOSTS
-from fake_providers.choice import UnknownScenario, case_of, choose, scenario_of
-from fake_providers.dialects import _local_catalogue as catalogue
-from fake_providers.dialects import openai
-from fake_providers.dialects._local_compatible import CONTINUOUS, Compatible
-from fake_providers.dialects._local_products import PRODUCTS
-from fake_providers.dialects._local_wire import json_reply, lay_out, text_reply
-from fake_providers.dialects._openai_messages import last_user_text
-from fake_providers.dialects._openai_request import problem, prompt_tokens
-from fake_providers.exchange import Ask, Headers, Reply, Request
-from fake_providers.frames import Frame
-from fake_providers.script import Script
+from chatproof.fake_providers.addresses import HOSTS
+from chatproof.fake_providers.choice import UnknownScenario, case_of, choose, scenario_of
+from chatproof.fake_providers.dialects import _local_catalogue as catalogue
+from chatproof.fake_providers.dialects import openai
+from chatproof.fake_providers.dialects._local_compatible import CONTINUOUS, Compatible
+from chatproof.fake_providers.dialects._local_products import PRODUCTS
+from chatproof.fake_providers.dialects._local_wire import json_reply, lay_out, text_reply
+from chatproof.fake_providers.dialects._openai_messages import last_user_text
+from chatproof.fake_providers.dialects._openai_request import problem, prompt_tokens
+from chatproof.fake_providers.exchange import Ask, Headers, Reply, Request
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.script import Script
 
 _PROVIDER: Final = "local"
 _CHAT: Final = "/v1/chat/completions"

@@ -9,11 +9,11 @@ import json
 import zlib
 from typing import Any, Final
 
-from fake_providers import tokens
-from fake_providers.dialects._local_wire import JSON, MOMENT, TIMING, Timing, digest, go_json
-from fake_providers.exchange import Ask, Headers
-from fake_providers.script import Call, Fail
-from fake_providers.timeline import Timeline
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.dialects._local_wire import JSON, MOMENT, TIMING, Timing, digest, go_json
+from chatproof.fake_providers.exchange import Ask, Headers
+from chatproof.fake_providers.script import Call, Fail
+from chatproof.fake_providers.timeline import Timeline
 
 CHAT: Final = "/api/chat"
 GENERATE: Final = "/api/generate"

@@ -6,11 +6,11 @@ import json
 from http import HTTPStatus
 from typing import Any, Final
 
-from fake_providers.dialects._local_compatible import CONTINUOUS, CREATED, Compatible, OllamaCompatible
-from fake_providers.dialects._local_wire import TIMING, Timing, digest
-from fake_providers.exchange import Headers
-from fake_providers.script import Call, Fail
-from fake_providers.timeline import Timeline
+from chatproof.fake_providers.dialects._local_compatible import CONTINUOUS, CREATED, Compatible, OllamaCompatible
+from chatproof.fake_providers.dialects._local_wire import TIMING, Timing, digest
+from chatproof.fake_providers.exchange import Headers
+from chatproof.fake_providers.script import Call, Fail
+from chatproof.fake_providers.timeline import Timeline
 
 _CONTEXT: Final = 32_768
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}

@@ -8,7 +8,7 @@ import math
 import re
 from typing import Any, Final, NamedTuple
 
-from fake_providers import tokens
+from chatproof.fake_providers import tokens
 
 _TOKENS_PER_MESSAGE: Final = 5  # what a chat template writes around a message
 _DURATION: Final = re.compile(r"[-+]?(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+|0|-1")

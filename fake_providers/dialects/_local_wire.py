@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from fake_providers.dialects._one_piece import html_page, in_one_piece
-from fake_providers.exchange import Ask, Headers, Reply
-from fake_providers.frames import Frame
-from fake_providers.script import Fail, Script
-from fake_providers.timeline import Encoder, Timeline, play
+from chatproof.fake_providers.dialects._one_piece import html_page, in_one_piece
+from chatproof.fake_providers.exchange import Ask, Headers, Reply
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.script import Fail, Script
+from chatproof.fake_providers.timeline import Encoder, Timeline, play
 
 JSON: Final = ("content-type", "application/json; charset=utf-8")
 MOMENT: Final = b"\x00" * 30

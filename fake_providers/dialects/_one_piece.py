@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fake_providers.exchange import Headers, Reply
-from fake_providers.frames import Frame
-from fake_providers.timeline import Timeline
+from chatproof.fake_providers.exchange import Headers, Reply
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.timeline import Timeline
 
 
 def in_one_piece(line: Timeline, headers: Headers, body: Callable[[], bytes]) -> Reply:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fake_providers.dialects._openai_errors import failure
-from fake_providers.dialects._openai_reply import CREATED, Whole, answer, digest, dumps, quoting
-from fake_providers.exchange import Ask, Reply
-from fake_providers.script import Call, Fail
-from fake_providers.timeline import Timeline, play
+from chatproof.fake_providers.dialects._openai_errors import failure
+from chatproof.fake_providers.dialects._openai_reply import CREATED, Whole, answer, digest, dumps, quoting
+from chatproof.fake_providers.exchange import Ask, Reply
+from chatproof.fake_providers.script import Call, Fail
+from chatproof.fake_providers.timeline import Timeline, play
 
 _FINGERPRINT: Final = "fp_chatproof"
 

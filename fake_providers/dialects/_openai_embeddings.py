@@ -13,11 +13,11 @@ import re
 import struct
 from typing import Any, Final, NamedTuple
 
-from fake_providers import tokens
-from fake_providers.dialects._openai_check import Problem, integer, missing, one_of, wrong_type
-from fake_providers.dialects._openai_reply import Whole, answer
-from fake_providers.exchange import Ask, Reply
-from fake_providers.timeline import play
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.dialects._openai_check import Problem, integer, missing, one_of, wrong_type
+from chatproof.fake_providers.dialects._openai_reply import Whole, answer
+from chatproof.fake_providers.exchange import Ask, Reply
+from chatproof.fake_providers.timeline import play
 
 KNOWN: Final = frozenset({"dimensions", "encoding_format", "input", "model", "user"})
 """The parameters of the endpoint, as the official client has them."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from fake_providers.dialects._openai_check import Problem
-from fake_providers.exchange import Headers, Reply
-from fake_providers.frames import Frame
-from fake_providers.script import Fail
+from chatproof.fake_providers.dialects._openai_check import Problem
+from chatproof.fake_providers.exchange import Headers, Reply
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.script import Fail
 
 JSON: Final = ("content-type", "application/json")
 STREAM: Final = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))

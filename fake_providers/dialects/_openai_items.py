@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fake_providers.dialects._openai_check import Problem, missing, wrong_type, wrong_value
+from chatproof.fake_providers.dialects._openai_check import Problem, missing, wrong_type, wrong_value
 
 _ROLES: Final = ("assistant", "system", "developer", "user")
 _PARTS: Final = ("input_text", "input_image", "output_text", "refusal", "input_file", "input_audio")

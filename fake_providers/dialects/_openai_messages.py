@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fake_providers.dialects._openai_check import Problem, missing, wrong_type, wrong_value
+from chatproof.fake_providers.dialects._openai_check import Problem, missing, wrong_type, wrong_value
 
 _ROLES: Final = ("system", "assistant", "user", "function", "tool", "developer")
 # a content part's type: the key that holds it

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Final
 
-from fake_providers.dialects._one_piece import html_page, in_one_piece
-from fake_providers.dialects._openai_check import Problem
-from fake_providers.dialects._openai_errors import (
+from chatproof.fake_providers.dialects._one_piece import html_page, in_one_piece
+from chatproof.fake_providers.dialects._openai_check import Problem
+from chatproof.fake_providers.dialects._openai_errors import (
     ALWAYS,
     JSON,
     STREAM,
@@ -19,10 +19,10 @@ from fake_providers.dialects._openai_errors import (
     refusal,
     retry_headers,
 )
-from fake_providers.exchange import Ask, Headers, Reply
-from fake_providers.frames import Frame
-from fake_providers.script import Fail, Script
-from fake_providers.timeline import Timeline
+from chatproof.fake_providers.exchange import Ask, Headers, Reply
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.script import Fail, Script
+from chatproof.fake_providers.timeline import Timeline
 
 CREATED: Final = 1_700_000_000  # fixed: the same request has the same bytes on every day
 

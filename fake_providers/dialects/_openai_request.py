@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from fake_providers import tokens
-from fake_providers.dialects._openai_check import (
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.dialects._openai_check import (
     ARRAY,
     FLAG,
     OBJECT,
@@ -18,7 +18,7 @@ from fake_providers.dialects._openai_check import (
     wrong_type,
     wrong_value,
 )
-from fake_providers.dialects._openai_messages import messages, texts_of
+from chatproof.fake_providers.dialects._openai_messages import messages, texts_of
 
 KNOWN: Final = frozenset({
     "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens",

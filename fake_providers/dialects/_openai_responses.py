@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fake_providers.dialects._openai_errors import details
-from fake_providers.dialects._openai_reply import CREATED, answer, digest, dumps, quoting
-from fake_providers.exchange import Ask, Reply
-from fake_providers.script import Fail
-from fake_providers.timeline import play
+from chatproof.fake_providers.dialects._openai_errors import details
+from chatproof.fake_providers.dialects._openai_reply import CREATED, answer, digest, dumps, quoting
+from chatproof.fake_providers.exchange import Ask, Reply
+from chatproof.fake_providers.script import Fail
+from chatproof.fake_providers.timeline import play
 
 _INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _ERROR_CODES: Final = ("server_error", "rate_limit_exceeded", "invalid_prompt")

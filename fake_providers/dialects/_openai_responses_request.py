@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fake_providers import tokens
-from fake_providers.dialects._openai_check import (
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.dialects._openai_check import (
     ARRAY,
     FLAG,
     OBJECT,
@@ -17,8 +17,8 @@ from fake_providers.dialects._openai_check import (
     wrong_type,
     wrong_value,
 )
-from fake_providers.dialects._openai_items import input_items, item_text
-from fake_providers.dialects._openai_request import tool_function
+from chatproof.fake_providers.dialects._openai_items import input_items, item_text
+from chatproof.fake_providers.dialects._openai_request import tool_function
 
 KNOWN: Final = frozenset({
     "access_programs", "background", "background_options", "context_management", "conversation", "image", "include",

@@ -11,22 +11,31 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from fake_providers.choice import UnknownScenario, case_of, choose, scenario_of
-from fake_providers.dialects import _gemini_models as models
-from fake_providers.dialects._gemini_errors import bad_request, error, no_key
-from fake_providers.dialects._gemini_json import pretty
-from fake_providers.dialects._gemini_reply import ARRAY, HEADERS, JSON_TYPE, SSE, WHOLE, details, error_body, render
-from fake_providers.dialects._gemini_request import (
+from chatproof.fake_providers.choice import UnknownScenario, case_of, choose, scenario_of
+from chatproof.fake_providers.dialects import _gemini_models as models
+from chatproof.fake_providers.dialects._gemini_errors import bad_request, error, no_key
+from chatproof.fake_providers.dialects._gemini_json import pretty
+from chatproof.fake_providers.dialects._gemini_reply import (
+    ARRAY,
+    HEADERS,
+    JSON_TYPE,
+    SSE,
+    WHOLE,
+    details,
+    error_body,
+    render,
+)
+from chatproof.fake_providers.dialects._gemini_request import (
     contents_problem,
     generation_problem,
     prompt_tokens,
     text_of,
     user_text,
 )
-from fake_providers.dialects._gemini_schema import Reader
-from fake_providers.exchange import Ask, Headers, Reply, Request
-from fake_providers.frames import Frame
-from fake_providers.script import Script
+from chatproof.fake_providers.dialects._gemini_schema import Reader
+from chatproof.fake_providers.exchange import Ask, Headers, Reply, Request
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.script import Script
 
 __all__ = ["NAME", "answers", "claims", "read", "render"]
 

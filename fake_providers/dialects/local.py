@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fake_providers.dialects import _local_api, _local_flavours
-from fake_providers.exchange import Ask, Reply, Request
-from fake_providers.script import Script
+from chatproof.fake_providers.dialects import _local_api, _local_flavours
+from chatproof.fake_providers.exchange import Ask, Reply, Request
+from chatproof.fake_providers.script import Script
 
 NAME = "local"
 

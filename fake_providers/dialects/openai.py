@@ -9,20 +9,20 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fake_providers.choice import UnknownScenario, case_of, choose, scenario_of
-from fake_providers.dialects import _openai_chat as chat
-from fake_providers.dialects import _openai_embeddings as embeddings
-from fake_providers.dialects import _openai_items as items
-from fake_providers.dialects import _openai_messages as messages
-from fake_providers.dialects import _openai_request as chat_request
-from fake_providers.dialects import _openai_responses as responses
-from fake_providers.dialects import _openai_responses_request as responses_request
-from fake_providers.dialects._openai_check import Problem
-from fake_providers.dialects._openai_errors import ALWAYS, JSON, refusal
-from fake_providers.dialects._openai_reply import CREATED, dumps
-from fake_providers.exchange import Ask, Reply, Request
-from fake_providers.frames import Frame
-from fake_providers.script import Say, Script
+from chatproof.fake_providers.choice import UnknownScenario, case_of, choose, scenario_of
+from chatproof.fake_providers.dialects import _openai_chat as chat
+from chatproof.fake_providers.dialects import _openai_embeddings as embeddings
+from chatproof.fake_providers.dialects import _openai_items as items
+from chatproof.fake_providers.dialects import _openai_messages as messages
+from chatproof.fake_providers.dialects import _openai_request as chat_request
+from chatproof.fake_providers.dialects import _openai_responses as responses
+from chatproof.fake_providers.dialects import _openai_responses_request as responses_request
+from chatproof.fake_providers.dialects._openai_check import Problem
+from chatproof.fake_providers.dialects._openai_errors import ALWAYS, JSON, refusal
+from chatproof.fake_providers.dialects._openai_reply import CREATED, dumps
+from chatproof.fake_providers.exchange import Ask, Reply, Request
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.script import Say, Script
 
 NAME = "openai"
 

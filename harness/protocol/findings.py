@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from harness.protocol.transcript import Transcript
+from chatproof.harness.protocol.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)

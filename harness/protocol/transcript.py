@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from harness.protocol.messages import Decoded, JsonFault, Kind, Message, classify, decode_object
-from harness.protocol.sse import Event, Item, SseParser
+from chatproof.harness.protocol.messages import Decoded, JsonFault, Kind, Message, classify, decode_object
+from chatproof.harness.protocol.sse_parser import Event, Item, SseParser
 
 
 class Transport(StrEnum):

@@ -13,20 +13,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent.socket import wait_read  # type: ignore[import-untyped]
 
-from harness.protocol.target import Target
-from loadtests.accuracy import Calibration
-from loadtests.calibration.script import Script
-from loadtests.errors import LoadError
-from loadtests.histogram import Histogram
-from loadtests.options import Options
-from loadtests.readers.reading import Outcome, Reading
-from loadtests.session import Session
+from chatproof.harness.common.child_process import child_environment
+from chatproof.harness.common.target import Target
+from chatproof.loadtests.accuracy import Calibration
+from chatproof.loadtests.calibration.script import Script
+from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.histogram import Histogram
+from chatproof.loadtests.options import Options
+from chatproof.loadtests.readers.reading import Outcome, Reading
+from chatproof.loadtests.session import Session
 
 ROUNDS: Final = 2
 _STAMPS: Final = re.compile(rb'"received": "(\d{19})", "due": "(\d{19})", "sent": "(\d{19})"')
@@ -36,9 +36,8 @@ _START_S: Final = 10.0
 @contextmanager
 def serving(script: Script) -> Iterator[int]:
     """The bare server in a process of its own, on the port that is given. Raises LoadError."""
-    command = [sys.executable, "-m", "loadtests.calibration.server", json.dumps(asdict(script))]
-    root = Path(__file__).resolve().parents[2]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
+    command = [sys.executable, "-m", "chatproof.loadtests.calibration.server", json.dumps(asdict(script))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment()) as process:
         try:
             yield int(_first_line(process))
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from harness.protocol.messages import Decoded, JsonFault, Kind, classify, decode_object
+from chatproof.harness.protocol.messages import Decoded, JsonFault, Kind, classify, decode_object
 
 _TOKEN_STARTS = (b'{"token": "', b'{"token":"')
 _EVENT_KINDS = {"chat_token": Kind.TOKEN, "chat_complete": Kind.COMPLETION, "chat_stream_error": Kind.ERROR}

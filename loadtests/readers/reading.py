@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.protocol.messages import Kind
-from harness.protocol.transcript import End, Transport
-from loadtests.readers import frames
-from loadtests.readers.events import Found, socket_event, sse_events
-from loadtests.readers.http import Body, Head, NotHttp, read_body, read_head
-from loadtests.readers.recording import Recording
+from chatproof.harness.protocol.messages import Kind
+from chatproof.harness.protocol.transcript import End, Transport
+from chatproof.loadtests.readers import frames
+from chatproof.loadtests.readers.events import Found, socket_event, sse_events
+from chatproof.loadtests.readers.http import Body, Head, NotHttp, read_body, read_head
+from chatproof.loadtests.readers.recording import Recording
 
 
 class Outcome(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.protocol.transcript import End, Transport
+from chatproof.harness.protocol.transcript import End, Transport
 
 
 @dataclass(slots=True)

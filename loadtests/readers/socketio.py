@@ -14,15 +14,15 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Pong, Request, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
-from harness.protocol.engineio import CONNECT, DISCONNECT, PONG, Closed, Decoder, Joined, Opened, emit
-from harness.protocol.target import Target
-from harness.protocol.transcript import End, Transport
-from loadtests.readers import frames
-from loadtests.readers.events import may_end
-from loadtests.readers.http import HEAD_END, MAX_HEAD, NotHttp, read_head
-from loadtests.readers.recording import Recording
-from loadtests.readers.sse import Ask, Began, Limits
-from loadtests.readers.wire import NotConnected, Wire
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.engineio import CONNECT, DISCONNECT, PONG, Closed, Decoder, Joined, Opened, emit
+from chatproof.harness.protocol.transcript import End, Transport
+from chatproof.loadtests.readers import frames
+from chatproof.loadtests.readers.events import may_end
+from chatproof.loadtests.readers.http import HEAD_END, MAX_HEAD, NotHttp, read_head
+from chatproof.loadtests.readers.recording import Recording
+from chatproof.loadtests.readers.sse import Ask, Began, Limits
+from chatproof.loadtests.readers.wire import NotConnected, Wire
 
 PATH: Final = "/socket.io/?EIO=4&transport=websocket"
 

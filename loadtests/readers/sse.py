@@ -10,11 +10,11 @@ from typing import Final
 
 from gevent.event import Event  # type: ignore[import-untyped]  # gevent ships no types
 
-from harness.protocol.target import Target
-from harness.protocol.transcript import End, Transport
-from loadtests.readers.http import HEAD_END, LAST_CHUNK, Head, NotHttp, read_body, read_head
-from loadtests.readers.recording import Recording
-from loadtests.readers.wire import NotConnected, Wire
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.transcript import End, Transport
+from chatproof.loadtests.readers.http import HEAD_END, LAST_CHUNK, Head, NotHttp, read_body, read_head
+from chatproof.loadtests.readers.recording import Recording
+from chatproof.loadtests.readers.wire import NotConnected, Wire
 
 STREAM_PATH: Final = "/api/chat/stream"
 PLAIN_PATH: Final = "/api/chat"

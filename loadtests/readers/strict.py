@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 
-from harness.protocol.checks.end import COMPLETION_CHECKS
-from harness.protocol.checks.sio import one_terminal_event
-from harness.protocol.checks.sse import STREAM_CHECKS
-from harness.protocol.checks.tok import TOKEN_CHECKS
-from harness.protocol.engineio import Decoder, Emitted
-from harness.protocol.findings import Check, Violation
-from harness.protocol.requirements import Level, contract
-from harness.protocol.transcript import End, Transcript, Transport
-from loadtests.readers.frames import TEXT, Frames
-from loadtests.readers.http import read_body, read_head
-from loadtests.readers.recording import Recording
+from chatproof.harness.protocol.checks.end import COMPLETION_CHECKS
+from chatproof.harness.protocol.checks.sio import one_terminal_event
+from chatproof.harness.protocol.checks.sse import STREAM_CHECKS
+from chatproof.harness.protocol.checks.tok import TOKEN_CHECKS
+from chatproof.harness.protocol.engineio import Decoder, Emitted
+from chatproof.harness.protocol.findings import Check, Violation
+from chatproof.harness.protocol.requirements import Level, contract
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
+from chatproof.loadtests.readers.frames import TEXT, Frames
+from chatproof.loadtests.readers.http import read_body, read_head
+from chatproof.loadtests.readers.recording import Recording
 
 _FOR_ANONYMOUS = "END-07"
 

@@ -21,8 +21,8 @@ from typing import Any, Final
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent import socket as waiting
 
-from harness.protocol.target import Target
-from harness.protocol.transcript import End
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.transcript import End
 
 READ_SIZE: Final = 256 * 1024
 _STAMPS: Final = getattr(socket, "SO_TIMESTAMPNS", 35) if sys.platform == "linux" else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from loadtests.accuracy import Accuracy
-from loadtests.metrics import KINDS, SECONDS, Metrics
-from loadtests.readers.reading import Outcome
-from loadtests.reporting.plot import LEFT, RIGHT, Frame, Line, chart, figure, legend
+from chatproof.loadtests.accuracy import Accuracy
+from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
+from chatproof.loadtests.readers.reading import Outcome
+from chatproof.loadtests.reporting.plot import LEFT, RIGHT, Frame, Line, chart, figure, legend
 
 _CURVES: Final = (("ttft", "c1"), ("inter_token", "c2"), ("largest_gap", "c3"), ("end_to_end", "c4"))
 _PERCENTS: Final = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)

@@ -8,12 +8,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from loadtests.accuracy import Accuracy, Calibration
-from loadtests.metrics import KINDS, SECONDS, Metrics
-from loadtests.objectives import Judged
-from loadtests.redact import redacted
-from loadtests.reporting import charts
-from loadtests.result import Result, shown
+from chatproof.loadtests.accuracy import Accuracy, Calibration
+from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
+from chatproof.loadtests.objectives import Judged
+from chatproof.loadtests.redact import redacted
+from chatproof.loadtests.reporting import charts
+from chatproof.loadtests.result import Result, shown
 
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched and nothing runs
 _GOOD = frozenset({"complete", "interrupted", "unfinished"})

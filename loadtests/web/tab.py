@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, request
 
-from loadtests import prometheus
-from loadtests.accuracy import Accuracy
-from loadtests.metrics import KINDS, Second
-from loadtests.reporting.page import page
-from loadtests.result import Result, metrics_csv, series_csv, shown
+from chatproof.loadtests import prometheus
+from chatproof.loadtests.accuracy import Accuracy
+from chatproof.loadtests.metrics import KINDS, Second
+from chatproof.loadtests.reporting.page import page
+from chatproof.loadtests.result import Result, metrics_csv, series_csv, shown
 
 KEY: Final = "chatproof"
 SHOWN_S: Final = 300

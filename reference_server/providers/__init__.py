@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from reference_server.config import Config
-from reference_server.providers.gemini import Gemini
-from reference_server.providers.local import Local
-from reference_server.providers.openai import OpenAI
-from reference_server.providers.upstream import Provider
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.gemini import Gemini
+from chatproof.reference_server.providers.local import Local
+from chatproof.reference_server.providers.openai import OpenAI
+from chatproof.reference_server.providers.upstream import Provider
 
 # By LLM_PROVIDER.
 PROVIDERS: dict[str, Callable[[Config], Provider]] = {"openai": OpenAI, "gemini": Gemini, "local": Local}

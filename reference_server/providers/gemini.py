@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from reference_server.config import Config
-from reference_server.providers.upstream import ProviderError, Reply, Upstream, Usage
-from reference_server.sessions import Message
-from reference_server.sse import decode_events
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.upstream import ProviderError, Reply, Upstream, Usage
+from chatproof.reference_server.sessions import Message
+from chatproof.reference_server.sse import decode_events
 
 ROLES = {"user": "user", "assistant": "model"}
 COMPLETE = (None, "STOP", "MAX_TOKENS")  # None: not at its end yet

@@ -6,11 +6,11 @@ Source: https://github.com/ollama/ollama/blob/main/docs/api.md#generate-a-chat-c
 from collections.abc import Sequence
 from typing import Any
 
-from reference_server.config import Config
-from reference_server.providers.openai import complete_chat
-from reference_server.providers.upstream import ProviderError, Reply, Upstream, Usage
-from reference_server.sessions import Message
-from reference_server.sse import decode_lines
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.openai import complete_chat
+from chatproof.reference_server.providers.upstream import ProviderError, Reply, Upstream, Usage
+from chatproof.reference_server.sessions import Message
+from chatproof.reference_server.sse import decode_lines
 
 
 class Local(Upstream):

@@ -6,10 +6,10 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming
 from collections.abc import Sequence
 from typing import Any
 
-from reference_server.config import Config
-from reference_server.providers.upstream import Reply, Upstream, Usage
-from reference_server.sessions import Message
-from reference_server.sse import decode_events
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.upstream import Reply, Upstream, Usage
+from chatproof.reference_server.sessions import Message
+from chatproof.reference_server.sse import decode_events
 
 
 class OpenAI(Upstream):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httptools
 import httpx
 
-from reference_server.hangup import has_event
+from chatproof.reference_server.hangup import has_event
 
 MAX_HEAD_BYTES = 100_000
 FRAMED = {b"content-length", b"transfer-encoding"}

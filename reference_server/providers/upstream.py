@@ -12,8 +12,8 @@ import gevent  # type: ignore[import-untyped]  # gevent ships no types
 import httpx
 import orjson
 
-from reference_server.providers.transport import Transport
-from reference_server.sessions import Message
+from chatproof.reference_server.providers.transport import Transport
+from chatproof.reference_server.sessions import Message
 
 LOOPBACK = re.compile(r"https?://(localhost|127(\.[0-9]+){3}|\[::1\])([:/?#]|$)", re.IGNORECASE)
 BROKE_OFF = "The connection to the language model broke off."

@@ -49,7 +49,7 @@ def running(provider: Mapping[str, str] | None = None, port: int = 0, signing: s
     `signing` is the key of its users' JWTs.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", "reference_server", "--port", str(port)],
+        [sys.executable, "-m", "chatproof.reference_server", "--port", str(port)],
         cwd=ROOT,
         env={**os.environ, **dict.fromkeys(_SETTINGS, ""), "JWT_SECRET": signing, **(provider or {})},
         stdin=subprocess.DEVNULL,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fake_providers.client import Fakes
-from fake_providers.script import Script
+from chatproof.fake_providers.client import Fakes
+from chatproof.fake_providers.script import Script
 from tests.fake_providers.kit import Served
 from tests.fake_providers.openai_kit import ONE_CALL, TWO_CALLS
 

@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-from fake_providers.server import FakeServer
+from chatproof.fake_providers.server import FakeServer
 
 
 @dataclass

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fake_providers.__main__ import main
-from fake_providers.script import BUILT_IN, Script
+from chatproof.fake_providers.__main__ import main
+from chatproof.fake_providers.script import BUILT_IN, Script
 
 
 def test_scripts_are_listed_with_what_they_are_for(

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from fake_providers.dialects import dialect_for, gemini
-from fake_providers.dialects._gemini_json import compact, duration, pretty
-from fake_providers.exchange import Reply
-from fake_providers.requests import as_request
+from chatproof.fake_providers.dialects import dialect_for, gemini
+from chatproof.fake_providers.dialects._gemini_json import compact, duration, pretty
+from chatproof.fake_providers.exchange import Reply
+from chatproof.fake_providers.requests import as_request
 from tests.fake_providers.gemini_kit import (
     KEY,
     MODEL,

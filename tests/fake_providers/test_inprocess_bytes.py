@@ -14,11 +14,11 @@ import httpx
 import httpx2
 import pytest
 
-from fake_providers.dialects import all_dialects
-from fake_providers.inprocess import InProcess
-from fake_providers.playback import Playback, Reset
-from fake_providers.script import BUILT_IN
-from fake_providers.threaded import ThreadedServer
+from chatproof.fake_providers.dialects import all_dialects
+from chatproof.fake_providers.inprocess import InProcess
+from chatproof.fake_providers.playback import Playback, Reset
+from chatproof.fake_providers.script import BUILT_IN
+from chatproof.fake_providers.threaded import ThreadedServer
 
 SCRIPTS = sorted(path.stem for path in BUILT_IN.glob("*.toml"))
 QUIET_S = 3.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fake_providers.inprocess import InProcess
-from fake_providers.threaded import ThreadedServer
+from chatproof.fake_providers.inprocess import InProcess
+from chatproof.fake_providers.threaded import ThreadedServer
 from tests.timing import timed
 
 

@@ -19,7 +19,7 @@ def run(folder: Path, test: str, *options: str, ini: str = "", conftest: str = "
     (folder / "test_mine.py").write_text(dedent(test), encoding="utf-8")
     (folder / "conftest.py").write_text(dedent(conftest), encoding="utf-8")
     (folder / "pytest.ini").write_text(f"[pytest]\n{SETTINGS}{ini}", encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "fake_providers.pytest_plugin", "-p", "no:cacheprovider", *options]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "sk-real", "GOOGLE_API_KEY": "real"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
     return done.stdout + done.stderr
@@ -163,8 +163,8 @@ def test_the_plugin_costs_other_runs_nothing(tmp_path: Path) -> None:
         import sys
 
         def test_nothing_was_imported():
-            assert sorted(name for name in sys.modules if name.startswith("fake_providers")) == [
-                "fake_providers", "fake_providers.pytest_plugin"
+            assert sorted(name for name in sys.modules if name.startswith("chatproof")) == [
+                "chatproof", "chatproof.pytest_plugin"
             ]
             assert not {"httpx2", "openai", "tiktoken", "uvloop", "httptools"} & set(sys.modules)
         """,

@@ -10,8 +10,8 @@ import time
 import httpx
 import pytest
 
-from fake_providers.client import Fakes, FakesError
-from fake_providers.journal import Entry, Journal, redacted_headers, redacted_path
+from chatproof.fake_providers.client import Fakes, FakesError
+from chatproof.fake_providers.journal import Entry, Journal, redacted_headers, redacted_path
 from tests.fake_providers.kit import Served
 from tests.timing import timed
 

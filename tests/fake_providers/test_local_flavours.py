@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fake_providers.addresses import HOSTS
-from fake_providers.dialects import dialect_for, local, openai
-from fake_providers.exchange import Ask, Reply
+from chatproof.fake_providers.addresses import HOSTS
+from chatproof.fake_providers.dialects import dialect_for, local, openai
+from chatproof.fake_providers.exchange import Ask, Reply
 from tests.fake_providers.local_kit import (
     PRODUCTS,
     asked,

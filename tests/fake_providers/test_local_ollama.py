@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fake_providers.dialects import dialect_for, local
-from fake_providers.exchange import Ask
-from fake_providers.script import Script
+from chatproof.fake_providers.dialects import dialect_for, local
+from chatproof.fake_providers.exchange import Ask
+from chatproof.fake_providers.script import Script
 from tests.fake_providers.local_kit import (
     CHAT,
     GENERATE,

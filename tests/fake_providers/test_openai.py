@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fake_providers.dialects import all_dialects, openai
-from fake_providers.script import Script
-from fake_providers.wire import plan
+from chatproof.fake_providers.dialects import all_dialects, openai
+from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.wire import plan
 from tests.fake_providers.openai_kit import asked, chat, payload, refused, script
 
 HEAD = (

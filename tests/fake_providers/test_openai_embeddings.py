@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fake_providers.dialects import openai
-from fake_providers.dialects._openai_embeddings import vector
-from fake_providers.exchange import Ask
+from chatproof.fake_providers.dialects import openai
+from chatproof.fake_providers.dialects._openai_embeddings import vector
+from chatproof.fake_providers.exchange import Ask
 from tests.fake_providers.openai_kit import EMBEDDINGS, asked, payload, refused, replied, request, script, whole
 
 SMALL = "text-embedding-3-small"

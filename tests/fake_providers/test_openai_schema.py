@@ -8,13 +8,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from fake_providers.dialects import _openai_embeddings as embeddings
-from fake_providers.dialects import _openai_items as items
-from fake_providers.dialects import _openai_request as chat_request
-from fake_providers.dialects import _openai_responses_request as responses_request
-from fake_providers.dialects import openai
-from fake_providers.exchange import Reply
-from fake_providers.script import BUILT_IN, Script, load_scripts
+from chatproof.fake_providers.dialects import _openai_embeddings as embeddings
+from chatproof.fake_providers.dialects import _openai_items as items
+from chatproof.fake_providers.dialects import _openai_request as chat_request
+from chatproof.fake_providers.dialects import _openai_responses_request as responses_request
+from chatproof.fake_providers.dialects import openai
+from chatproof.fake_providers.exchange import Reply
+from chatproof.fake_providers.script import BUILT_IN, Script, load_scripts
 from tests.fake_providers.openai_kit import (
     CHAT,
     EMBEDDINGS,

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fake_providers.process import FakesStartError, start_fakes
+from chatproof.fake_providers.process import FakesStartError, start_fakes
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fake_providers", *arguments]
+    command = [sys.executable, "-m", "chatproof.fake_providers", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
 
@@ -58,7 +58,7 @@ def _alive(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_cleanly_also_while_a_reply_runs(number: int) -> None:
-    command = [sys.executable, "-m", "fake_providers", "--port", "0"]
+    command = [sys.executable, "-m", "chatproof.fake_providers", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -16,12 +16,12 @@ from typing import Any
 import httpx
 import pytest
 
-from fake_providers.client import Fakes
-from fake_providers.library import Library
-from fake_providers.proxy import Exchange, Proxy
-from fake_providers.record import Recorder
-from fake_providers.script import BUILT_IN, Fail, Script, load_scripts
-from fake_providers.server import FakeServer
+from chatproof.fake_providers.client import Fakes
+from chatproof.fake_providers.library import Library
+from chatproof.fake_providers.proxy import Exchange, Proxy
+from chatproof.fake_providers.record import Recorder
+from chatproof.fake_providers.script import BUILT_IN, Fail, Script, load_scripts
+from chatproof.fake_providers.server import FakeServer
 from tests.fake_providers.kit import Served
 from tests.timing import timed
 
@@ -307,7 +307,7 @@ def test_a_path_that_the_target_has_is_not_doubled(tmp_path: Path) -> None:
 
 
 def test_the_command_records_until_it_is_told_to_stop(served: Served, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "fake_providers", "record", "--target", served.url, "--port", "0"]
+    command = [sys.executable, "-m", "chatproof.fake_providers", "record", "--target", served.url, "--port", "0"]
     process = subprocess.Popen([*command, "--out", str(tmp_path / "new")], stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from fake_providers.recording import Recording, redacted
-from fake_providers.script import Fail, parse_script
-from fake_providers.streams import Decoder, Form, listener_for
+from chatproof.fake_providers.recording import Recording, redacted
+from chatproof.fake_providers.script import Fail, parse_script
+from chatproof.fake_providers.streams import Decoder, Form, listener_for
 
 CHAT = "/v1/chat/completions"
 

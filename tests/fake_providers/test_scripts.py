@@ -8,10 +8,19 @@ from typing import Any, get_args
 
 import pytest
 
-from fake_providers import tokens
-from fake_providers.delays import Kind
-from fake_providers.frames import FAULTS
-from fake_providers.script import Fail, Say, Script, ScriptError, Wait, load_script, load_scripts, parse_script
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.delays import Kind
+from chatproof.fake_providers.frames import FAULTS
+from chatproof.fake_providers.script import (
+    Fail,
+    Say,
+    Script,
+    ScriptError,
+    Wait,
+    load_script,
+    load_scripts,
+    parse_script,
+)
 
 GOOD = """
 about = "All that a script can say."

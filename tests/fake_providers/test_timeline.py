@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fake_providers import tokens
-from fake_providers.script import Fail, Script, parse_script
-from fake_providers.timeline import SPLIT_PAUSE, Timeline, play
+from chatproof.fake_providers import tokens
+from chatproof.fake_providers.script import Fail, Script, parse_script
+from chatproof.fake_providers.timeline import SPLIT_PAUSE, Timeline, play
 
 
 class Plain:

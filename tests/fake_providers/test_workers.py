@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fake_providers.client import Fakes, FakesError, NotInTime
-from fake_providers.process import FakesProcess, FakesStartError, start_fakes
+from chatproof.fake_providers.client import Fakes, FakesError, NotInTime
+from chatproof.fake_providers.process import FakesProcess, FakesStartError, start_fakes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes cannot share a port there")
 
@@ -125,7 +125,7 @@ async def test_a_port_of_workers_is_not_shared_with_strangers(process: FakesProc
 
 
 def test_when_a_worker_ends_all_end(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "fake_providers", "--port", "0", "--workers", "2"]
+    command = [sys.executable, "-m", "chatproof.fake_providers", "--port", "0", "--workers", "2"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -144,7 +144,7 @@ def test_when_a_worker_ends_all_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", ["0", "65", "two"])
 def test_a_bad_number_of_workers_is_refused(number: str) -> None:
-    command = [sys.executable, "-m", "fake_providers", "--workers", number]
+    command = [sys.executable, "-m", "chatproof.fake_providers", "--workers", number]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 2
     assert "is not a number from 1 to 64" in done.stderr

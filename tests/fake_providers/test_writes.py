@@ -11,12 +11,12 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from fake_providers.client import Fakes
-from fake_providers.exchange import Reply
-from fake_providers.frames import Frame
-from fake_providers.journal import Journal
-from fake_providers.player import Player
-from fake_providers.wire import Grouping, plan
+from chatproof.fake_providers.client import Fakes
+from chatproof.fake_providers.exchange import Reply
+from chatproof.fake_providers.frames import Frame
+from chatproof.fake_providers.journal import Journal
+from chatproof.fake_providers.player import Player
+from chatproof.fake_providers.wire import Grouping, plan
 from tests.fake_providers.kit import Served, request_bytes
 
 STREAM = Reply(

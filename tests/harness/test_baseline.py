@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.baseline import Baseline
-from harness.errors import ChatproofError
-from harness.protocol.requirements import contract
-from harness.verdicts import Ledger, Overall, Record, Row, Verdict, overall
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.protocol.requirements import contract
+from chatproof.harness.report.baseline import Baseline
+from chatproof.harness.report.verdicts import Ledger, Overall, Record, Row, Verdict, overall
 
 PROVIDERS = ("openai", "gemini")
 

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 import brotli
 import pytest
 
-from harness.http import Deadlines, Exchange, Request
-from harness.protocol.target import Target
-from harness.protocol.transcript import End, Transcript
+from chatproof.harness.client.http import Deadlines, Exchange, Request
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.transcript import End, Transcript
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 EVENT = b'data: {"token": "a", "count": 1, "partial": "a"}\n\n'

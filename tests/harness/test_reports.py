@@ -11,18 +11,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.evidence import MOST_POINTS, Asked, Evidence, Judgement, Wrote, evidence
-from harness.protocol.findings import Violation
-from harness.protocol.requirements import Level, contract
-from harness.protocol.transcript import End, Transcript, Transport
-from harness.redaction import conceal, redacted
-from harness.reports import Summary, failure_text, remarks, unwritable, verdict_line, write_reports
-from harness.reports.badge import badge
-from harness.reports.markdown import escaped, markdown
-from harness.reports.page import MOST_BYTES, page
-from harness.reports.timeline import described, timeline
-from harness.trace import screen
-from harness.verdicts import Overall, Record, Row, Verdict
+from chatproof.harness.common.redaction import conceal, redacted
+from chatproof.harness.protocol.findings import Violation
+from chatproof.harness.protocol.requirements import Level, contract
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
+from chatproof.harness.report import Summary, failure_text, remarks, unwritable, verdict_line, write_reports
+from chatproof.harness.report.badge import badge
+from chatproof.harness.report.evidence import MOST_POINTS, Asked, Evidence, Judgement, Wrote, evidence
+from chatproof.harness.report.failure_screen import screen
+from chatproof.harness.report.markdown import escaped, markdown
+from chatproof.harness.report.page import MOST_BYTES, page
+from chatproof.harness.report.timeline import described, timeline
+from chatproof.harness.report.verdicts import Overall, Record, Row, Verdict
 
 EVIL = '<script>alert(1)</script> "quoted" | `code` @you \x1b[31mred'
 SVG = "{http://www.w3.org/2000/svg}"

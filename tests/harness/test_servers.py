@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import servers
-from harness.errors import ChatproofError
-from harness.servers import free_port
+from chatproof.harness.common import started_server as servers
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.started_server import free_port
 
 HANDED_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")
 

@@ -13,11 +13,11 @@ from aiohttp import web
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, TextMessage
 
-from harness.carriers import CarrierClosed, WebSocketCarrier
-from harness.protocol.engineio import Bad, Closed, Decoder, Emitted, Opened, emit
-from harness.protocol.target import Target
-from harness.protocol.transcript import End, Transport
-from harness.socketio import NotConnected, SocketClient
+from chatproof.harness.client.engineio_transports import CarrierClosed, WebSocketCarrier
+from chatproof.harness.client.socketio import NotConnected, SocketClient
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.engineio import Bad, Closed, Decoder, Emitted, Opened, emit
+from chatproof.harness.protocol.transcript import End, Transport
 
 SOCKETS = [Transport.WEBSOCKET, Transport.POLLING]
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import __version__
-from harness.errors import ChatproofError
-from harness.net import SourceAddresses
-from harness.protocol.findings import Violation
-from harness.protocol.requirements import contract
-from harness.protocol.target import Target
-from harness.reports import as_json, remarks, table, verdict_line, write_json
-from harness.settings import Settings
-from harness.trace import screen
-from harness.verdicts import Ledger, Overall, Record, Row, Verdict, overall
+from chatproof import __version__
+from chatproof.harness.client.connection import SourceAddresses
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.findings import Violation
+from chatproof.harness.protocol.requirements import contract
+from chatproof.harness.report import as_json, remarks, table, verdict_line, write_json
+from chatproof.harness.report.failure_screen import screen
+from chatproof.harness.report.verdicts import Ledger, Overall, Record, Row, Verdict, overall
 from tests.protocol.kit import sound, sse, tokens
 
 OPTIONS = {"base_url": "http://127.0.0.1:1", "silence": 10.0, "start_timeout": 60.0, "provider_timeout": None}

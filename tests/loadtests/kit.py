@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from harness.protocol.target import Target
+from chatproof.harness.common.target import Target
 
 ROOT = Path(__file__).parents[2]
 RESET = "reset"

@@ -7,9 +7,9 @@ import os
 from itertools import pairwise
 from pathlib import Path
 
-from loadtests import metrics
-from loadtests.locustfile import *  # noqa: F403  # the users, as Locust's users have them
-from loadtests.readers.reading import Reading
+from chatproof.loadtests import metrics
+from chatproof.loadtests.locustfile import *  # noqa: F403  # the users, as Locust's users have them
+from chatproof.loadtests.readers.reading import Reading
 
 _FILE = Path(os.environ["POOL_FOLDER"]) / f"{os.getpid()}.jsonl"
 _take = metrics.Metrics.take

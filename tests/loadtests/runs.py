@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from harness.protocol.transcript import End, Transport
-from loadtests.accuracy import Calibration
-from loadtests.metrics import Metrics
-from loadtests.objectives import DEFAULT, parse_objectives
-from loadtests.readers.reading import Outcome, Reading
-from loadtests.readers.recording import Recording
-from loadtests.result import Result
+from chatproof.harness.protocol.transcript import End, Transport
+from chatproof.loadtests.accuracy import Calibration
+from chatproof.loadtests.metrics import Metrics
+from chatproof.loadtests.objectives import DEFAULT, parse_objectives
+from chatproof.loadtests.readers.reading import Outcome, Reading
+from chatproof.loadtests.readers.recording import Recording
+from chatproof.loadtests.result import Result
 
 EPOCH = 1_780_000_000.0
 

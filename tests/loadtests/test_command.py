@@ -20,8 +20,8 @@ from typing import Any
 import jwt
 import pytest
 
-from loadtests.plan import SHAPES, Plan
-from loadtests.starting import started
+from chatproof.loadtests.plan import SHAPES, Plan
+from chatproof.loadtests.starting import started
 from tests.loadtests.kit import HEAD, HOLD, ROOT, Step, chunk, event, playing, reply, steady, token
 from tests.loadtests.screens import chromium
 
@@ -44,7 +44,7 @@ JOBS: dict[str, Job] = {}
 
 
 def load(*words: str) -> Made:
-    command = [sys.executable, "-m", "harness.command", "load", *words]
+    command = [sys.executable, "-m", "chatproof.harness.command", "load", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -301,7 +301,7 @@ def interrupted(folder: Path) -> Made:
     with playing(*steady()) as target:
         words = ["run", "--host", target.url, "--users", "2", "--duration", "60", "--no-calibration"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "harness.command", "load", *words, "--json", str(folder / "run.json")],
+            [sys.executable, "-m", "chatproof.harness.command", "load", *words, "--json", str(folder / "run.json")],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from loadtests.command import main
-from loadtests.compare import draws
-from loadtests.histogram import Histogram
-from loadtests.metrics import Metrics
+from chatproof.loadtests.command import main
+from chatproof.loadtests.compare import draws
+from chatproof.loadtests.histogram import Histogram
+from chatproof.loadtests.metrics import Metrics
 from tests.loadtests.runs import a_run, metrics_of
 
 

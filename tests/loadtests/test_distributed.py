@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.servers import free_port
+from chatproof.harness.common.started_server import free_port
 from tests.loadtests.kit import ROOT, playing, spawned, steady
 
 LOCUSTFILE = str(ROOT / "loadtests" / "locustfile.py")
@@ -65,7 +65,7 @@ def dying(folder: Path) -> tuple[int, str, str]:
     words = ["run", "--users", "6", "--processes", "3", "--duration", "7", "--no-calibration", "--drain", "1"]
     words += ["--json", str(folder / "run.json"), "--report-html", str(folder / "run.html")]
     with playing(*steady()) as target:
-        command = [sys.executable, "-m", "harness.command", "load", *words, "--host", target.url]
+        command = [sys.executable, "-m", "chatproof.harness.command", "load", *words, "--host", target.url]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         process = subprocess.Popen(command, cwd=ROOT, **pipes)
         assert process.stderr is not None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.histogram import Histogram, bucket, middle
+from chatproof.loadtests.histogram import Histogram, bucket, middle
 
 TIMES = st.lists(st.floats(min_value=1e-5, max_value=1e4), min_size=1, max_size=300)
 

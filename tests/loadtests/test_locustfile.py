@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from loadtests.starting import started
+from chatproof.loadtests.starting import started
 from tests.loadtests.kit import ROOT, playing, steady
 
 REFERENCE = "python -m reference_server --port {port}"

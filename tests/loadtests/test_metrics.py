@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.accuracy import Accuracy, Calibration
-from loadtests.metrics import SAMPLED_STREAMS, Metrics
-from loadtests.objectives import DEFAULT, parse_objectives
-from loadtests.readers.reading import Outcome
-from loadtests.result import Result, load_metrics, summary
+from chatproof.loadtests.accuracy import Accuracy, Calibration
+from chatproof.loadtests.metrics import SAMPLED_STREAMS, Metrics
+from chatproof.loadtests.objectives import DEFAULT, parse_objectives
+from chatproof.loadtests.readers.reading import Outcome
+from chatproof.loadtests.result import Result, load_metrics, summary
 from tests.loadtests.runs import stream
 
 

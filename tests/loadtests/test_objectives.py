@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from loadtests.accuracy import Accuracy
-from loadtests.errors import LoadError
-from loadtests.metrics import Metrics
-from loadtests.objectives import DEFAULT, Verdict, exit_code, judge, parse_objectives
-from loadtests.readers.reading import Outcome
+from chatproof.loadtests.accuracy import Accuracy
+from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.metrics import Metrics
+from chatproof.loadtests.objectives import DEFAULT, Verdict, exit_code, judge, parse_objectives
+from chatproof.loadtests.readers.reading import Outcome
 
 
 def metrics(ttft: float = 0.2, complete: int = 100, cut: int = 0) -> Metrics:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Request, TextMessage
 
-from harness.protocol.messages import Kind
-from harness.protocol.transcript import End, Transport
-from loadtests.readers.frames import TEXT, BadFrame, Frames
-from loadtests.readers.http import NotHttp, read_body, read_head
-from loadtests.readers.reading import Outcome, understand
-from loadtests.readers.recording import Recording
-from loadtests.readers.strict import transcript_of
+from chatproof.harness.protocol.messages import Kind
+from chatproof.harness.protocol.transcript import End, Transport
+from chatproof.loadtests.readers.frames import TEXT, BadFrame, Frames
+from chatproof.loadtests.readers.http import NotHttp, read_body, read_head
+from chatproof.loadtests.readers.reading import Outcome, understand
+from chatproof.loadtests.readers.recording import Recording
+from chatproof.loadtests.readers.strict import transcript_of
 from tests.loadtests.kit import HEAD, LAST, chunk, done, token
 
 TEXTS = st.text(max_size=12)

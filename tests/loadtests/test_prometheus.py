@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.prometheus import text
+from chatproof.loadtests.prometheus import text
 from tests.loadtests.runs import a_run
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (NaN|[-+0-9.e]+)')

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from harness.protocol.target import Target
-from harness.protocol.transcript import End
-from loadtests.readers.reading import Outcome, understand
-from loadtests.readers.sse import PLAIN_PATH, Ask, Limits, ask_over_http
-from loadtests.readers.strict import violations
-from loadtests.target import Sources
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.transcript import End
+from chatproof.loadtests.readers.reading import Outcome, understand
+from chatproof.loadtests.readers.sse import PLAIN_PATH, Ask, Limits, ask_over_http
+from chatproof.loadtests.readers.strict import violations
+from chatproof.loadtests.target import Sources
 from tests.loadtests.kit import HEAD, HOLD, LAST, RESET, Step, chunk, done, event, playing, reply, token
 from tests.timing import timed
 

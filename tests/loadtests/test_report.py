@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.accuracy import Accuracy, Calibration
-from loadtests.metrics import Metrics
-from loadtests.objectives import parse_objectives
-from loadtests.readers.reading import Outcome
-from loadtests.redact import redacted
-from loadtests.reporting.charts import percentile_curve, raster
-from loadtests.reporting.page import page, write_html
-from loadtests.reporting.plot import ticks
-from loadtests.result import Result
+from chatproof.loadtests.accuracy import Accuracy, Calibration
+from chatproof.loadtests.metrics import Metrics
+from chatproof.loadtests.objectives import parse_objectives
+from chatproof.loadtests.readers.reading import Outcome
+from chatproof.loadtests.redact import redacted
+from chatproof.loadtests.reporting.charts import percentile_curve, raster
+from chatproof.loadtests.reporting.page import page, write_html
+from chatproof.loadtests.reporting.plot import ticks
+from chatproof.loadtests.result import Result
 from tests.loadtests.runs import a_run, stream
 from tests.loadtests.screens import chromium
 

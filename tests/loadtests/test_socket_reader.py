@@ -14,13 +14,13 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, TextMessage
 from wsproto.events import Pong as WsPong
 
-from harness.protocol.target import Target
-from harness.protocol.transcript import End
-from loadtests.readers.reading import Outcome, understand
-from loadtests.readers.socketio import SocketReader, SocketRefused
-from loadtests.readers.sse import Ask, Limits
-from loadtests.readers.strict import violations
-from loadtests.readers.wire import NotConnected
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.transcript import End
+from chatproof.loadtests.readers.reading import Outcome, understand
+from chatproof.loadtests.readers.socketio import SocketReader, SocketRefused
+from chatproof.loadtests.readers.sse import Ask, Limits
+from chatproof.loadtests.readers.strict import violations
+from chatproof.loadtests.readers.wire import NotConnected
 from tests.loadtests.kit import done, playing, token
 from tests.timing import timed
 

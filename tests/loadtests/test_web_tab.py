@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.servers import free_port
+from chatproof.harness.common.started_server import free_port
 from tests.loadtests.kit import HEAD, chunk, event, playing, spawned, steady, wait_for_port
 from tests.loadtests.screens import chromium
 

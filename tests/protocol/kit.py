@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from harness.protocol.findings import Check, Finding, Unjudged, Violation
-from harness.protocol.transcript import End, Transcript, Transport
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 HEADERS = (
     ("content-type", "text/event-stream"),

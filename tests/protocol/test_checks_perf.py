@@ -6,10 +6,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.protocol.checks.pace import Said
-from harness.protocol.checks.perf import added_delays, first_token_is_soon, little_is_added, percentile, speed_is_kept
-from harness.protocol.findings import Unjudged, Violation
-from harness.protocol.transcript import Transcript, Transport
+from chatproof.harness.protocol.checks.pass_through import Said
+from chatproof.harness.protocol.checks.perf import (
+    added_delays,
+    first_token_is_soon,
+    little_is_added,
+    percentile,
+    speed_is_kept,
+)
+from chatproof.harness.protocol.findings import Unjudged, Violation
+from chatproof.harness.protocol.transcript import Transcript, Transport
 
 
 def said(count: int, step: float) -> list[Said]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.protocol.checks import end, err, sio, tok
-from harness.protocol.checks.pace import Said, passed_on
-from harness.protocol.findings import Check, on_behalf_of
-from harness.protocol.transcript import End
+from chatproof.harness.protocol.checks import end, err, sio, tok
+from chatproof.harness.protocol.checks.pass_through import Said, passed_on
+from chatproof.harness.protocol.findings import Check, on_behalf_of
+from chatproof.harness.protocol.transcript import End
 from tests.protocol.kit import WORDS, completion, is_kept, is_unjudged, socket, sound, sse, tokens, violated
 
 TEXT = "".join(WORDS)

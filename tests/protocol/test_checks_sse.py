@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from harness.protocol.checks import sse as checks
-from harness.protocol.findings import Check
-from harness.protocol.transcript import End, Transcript, Transport
+from chatproof.harness.protocol.checks import sse as checks
+from chatproof.harness.protocol.findings import Check
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from tests.protocol.kit import HEADERS, completion, is_kept, is_unjudged, sound, sse, tokens, violated
 
 ALL = (*checks.STREAM_CHECKS, checks.events_come_whole, checks.not_cacheable)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.contract_page import PAGE, page
-from harness.protocol.requirements import Level, Profile, contract
+from chatproof.harness.protocol.requirements import Level, Profile, contract
+from chatproof.harness.report.contract_page import PAGE, page
 
 SUITE = Path(__file__).parent.parent.parent / "conformance"
 
@@ -37,7 +37,7 @@ def test_a_row_says_what_it_needs() -> None:
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(contract()), "run python -m harness.contract_page"
+    assert PAGE.read_text(encoding="utf-8") == page(contract()), "run python -m chatproof.harness.report.contract_page"
 
 
 def test_every_row_is_tested_or_says_why_not() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.protocol.sse import BadText, Comment, Event, Field, Item, SseParser, Stray
+from chatproof.harness.protocol.sse_parser import BadText, Comment, Event, Field, Item, SseParser, Stray
 
 
 def parsed(*pieces: bytes) -> list[Item]:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import socketio  # type: ignore[import-untyped]  # it ships no types
 
-from fake_providers.process import FakesProcess
+from chatproof.fake_providers.process import FakesProcess
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def running(*options: str, **environ: str) -> Iterator[tuple[subprocess.Popen[st
     """A server on a free port, and its URL."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "reference_server", "--port", "0", *options],
+        [sys.executable, "-m", "chatproof.reference_server", "--port", "0", *options],
         env={**known, **environ},
         stdout=subprocess.PIPE,
         text=True,

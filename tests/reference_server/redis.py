@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import redis
 
-from harness.servers import free_port
+from chatproof.harness.common.started_server import free_port
 
 START_SECONDS = 10.0
 

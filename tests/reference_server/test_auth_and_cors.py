@@ -11,10 +11,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from reference_server.command import create_app
-from reference_server.config import Config
-from reference_server.providers.upstream import Usage
-from reference_server.sessions import Message
+from chatproof.reference_server.command import create_app
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.upstream import Usage
+from chatproof.reference_server.sessions import Message
 
 SECRET = "a-secret-of-more-than-thirty-two-characters"
 ORIGIN = "https://chat.example"

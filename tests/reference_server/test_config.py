@@ -2,7 +2,7 @@
 
 import pytest
 
-from reference_server.config import Config, ConfigError
+from chatproof.reference_server.config import Config, ConfigError
 
 
 def test_defaults_need_nothing_and_empty_means_unset() -> None:

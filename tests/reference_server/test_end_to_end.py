@@ -16,7 +16,7 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from fake_providers.process import FakesProcess, start_fakes
+from chatproof.fake_providers.process import FakesProcess, start_fakes
 from tests.reference_server.kit import Asker, connect, journal_entry, new_case, post, running
 from tests.timing import timed
 
@@ -151,7 +151,7 @@ def test_without_a_key_it_brings_its_own_provider_and_takes_it_away(number: sign
 )
 def test_a_bad_setting_is_one_line(environ: dict[str, str], about: str) -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "reference_server"],
+        [sys.executable, "-m", "chatproof.reference_server"],
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
@@ -167,7 +167,7 @@ def test_a_port_in_use_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         process = subprocess.run(
-            [sys.executable, "-m", "reference_server", "--port", port],
+            [sys.executable, "-m", "chatproof.reference_server", "--port", port],
             env={**os.environ, "OPENAI_API_KEY": "k", "PORT": "abc"},
             capture_output=True,
             text=True,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from reference_server.config import Config
-from reference_server.providers.gemini import Gemini
-from reference_server.providers.upstream import ProviderError, Usage
-from reference_server.sessions import Message
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.gemini import Gemini
+from chatproof.reference_server.providers.upstream import ProviderError, Usage
+from chatproof.reference_server.sessions import Message
 from tests.reference_server.model import Model
 
 PATH = "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from reference_server.config import Config
-from reference_server.providers.local import Local
-from reference_server.providers.upstream import ProviderError, Usage
-from reference_server.sessions import Message
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.local import Local
+from chatproof.reference_server.providers.upstream import ProviderError, Usage
+from chatproof.reference_server.sessions import Message
 from tests.reference_server.model import Model
 
 OLLAMA, OPENAI = "/api/chat", "/v1/chat/completions"

@@ -6,10 +6,10 @@ from itertools import chain
 
 import pytest
 
-from reference_server.config import Config
-from reference_server.providers.openai import OpenAI
-from reference_server.providers.upstream import ProviderError, Usage
-from reference_server.sessions import Message
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.openai import OpenAI
+from chatproof.reference_server.providers.upstream import ProviderError, Usage
+from chatproof.reference_server.sessions import Message
 from tests.reference_server.model import Model
 
 PATH = "/v1/chat/completions"

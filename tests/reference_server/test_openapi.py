@@ -14,11 +14,11 @@ import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 
-from fake_providers.process import start_fakes
-from reference_server.command import create_app
-from reference_server.config import Config
-from reference_server.pages import FOLDER
-from reference_server.providers import PROVIDERS
+from chatproof.fake_providers.process import start_fakes
+from chatproof.reference_server.command import create_app
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.pages import FOLDER
+from chatproof.reference_server.providers import PROVIDERS
 from tests.reference_server.kit import connect, running
 
 DOCUMENT: dict[str, Any] = json.loads(FOLDER.with_name("openapi.json").read_text(encoding="utf-8"))

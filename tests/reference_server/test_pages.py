@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from reference_server.pages import FOLDER, add_pages
+from chatproof.reference_server.pages import FOLDER, add_pages
 
 FILES = sorted(path.name for path in FOLDER.iterdir())
 

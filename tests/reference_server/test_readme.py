@@ -4,10 +4,10 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-import reference_server
-from reference_server.config import Config
+from chatproof.reference_server import generation
+from chatproof.reference_server.config import Config
 
-FOLDER = Path(reference_server.__file__).parent
+FOLDER = Path(generation.__file__).parent
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 

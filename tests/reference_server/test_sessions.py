@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from redis import RedisError
 
-from reference_server.config import Config
-from reference_server.redis_sessions import RedisSessions, Sessions
-from reference_server.sessions import MemorySessions, Name
+from chatproof.reference_server.config import Config
+from chatproof.reference_server.redis_sessions import RedisSessions, Sessions
+from chatproof.reference_server.sessions import MemorySessions, Name
 from tests.reference_server.redis import Redis
 
 Make = Callable[..., Sessions]

@@ -6,10 +6,10 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-import reference_server
+from chatproof.reference_server import generation
 
 MOST = 1200
-FOLDER = Path(reference_server.__file__).parent
+FOLDER = Path(generation.__file__).parent
 SILENT = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.protocol.requirements import Profile, contract
+from chatproof.harness.protocol.requirements import Profile, contract
 from tests.servers.broken import DOORS, FAULTS, WHOLE
 from tests.servers.legal import VARIANTS
 

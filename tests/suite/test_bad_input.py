@@ -166,7 +166,7 @@ def test_rows_that_do_not_apply_make_no_green_run() -> None:
 
 
 UNKNOWN_ID = """
-from conformance.suite.marks import requirement
+from chatproof.conformance.suite.marks import requirement
 
 @requirement("TOK-77")
 async def test_something(case):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.servers import free_port, listens
+from chatproof.harness.common.started_server import free_port, listens
 from tests.suite.test_bad_input import FAIL, PASS, ROOT, suite
 
 QUICK = "REQ,TOK,END,ERR-01,ERR-04,SIO-01,SIO-11,SES-06,INT-01"
@@ -23,7 +23,7 @@ QUICK = "REQ,TOK,END,ERR-01,ERR-04,SIO-01,SIO-11,SES-06,INT-01"
 def reference() -> Iterator[str]:
     """The reference server, offline, in its own process."""
     port = free_port()
-    command = [sys.executable, "-m", "reference_server", "--port", str(port)]
+    command = [sys.executable, "-m", "chatproof.reference_server", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 20
         while not listens("127.0.0.1", port):
@@ -56,7 +56,7 @@ def test_provider_in_the_loop(tmp_path: Path) -> None:
     """With --start the same rows are judged, by the `chatproof` command from another directory as well."""
     report = tmp_path / "report.json"
     start = "python -m reference_server --port {port}"
-    command = [sys.executable, "-m", "harness.command", "check", "--provider", "openai", "--start", start]
+    command = [sys.executable, "-m", "chatproof.harness.command", "check", "--provider", "openai", "--start", start]
     result = subprocess.run(
         [*command, "--only", "TOK-04,INT-01,END-05", "--report-json", str(report)],
         cwd=tmp_path,
@@ -77,7 +77,7 @@ def test_a_server_that_does_not_use_the_fakes_is_not_testable(reference: str, tm
     """Its own fakes are not the ones that the suite was told of."""
     report = tmp_path / "report.json"
     port = free_port()
-    command = [sys.executable, "-m", "fake_providers", "--port", str(port)]
+    command = [sys.executable, "-m", "chatproof.fake_providers", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as fakes:
         assert fakes.stdout
         fakes.stdout.readline()

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.servers import free_port, listens
+from chatproof.harness.common.started_server import free_port, listens
 from tests.suite.test_bad_input import FAIL, ROOT
 
 MOST_MEMORY = 300  # MB, at the suite's peak

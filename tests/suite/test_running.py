@@ -20,7 +20,7 @@ REFERENCE = f"{sys.executable} -m reference_server --port {{port}}"
 def run(folder: Path, *words: str, **environment: str) -> tuple[int, str, list[dict[str, Any]]]:
     """Run the suite behind its command; gives the exit code, the output and the rows of the report."""
     report = folder / "report.json"
-    command = [sys.executable, "-m", "harness.command", "check", "--report-json", str(report), *words]
+    command = [sys.executable, "-m", "chatproof.harness.command", "check", "--report-json", str(report), *words]
     variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     variables |= {"PYTHONPATH": str(ROOT), **environment}
     ran = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=100, check=False)
@@ -71,7 +71,7 @@ def test_two_workers(tmp_path: Path, server: str) -> None:
 def test_two_workers_and_one_server(tmp_path: Path) -> None:
     """They come from addresses of their own, so that neither spends the other's budget."""
     with subprocess.Popen(
-        [sys.executable, "-m", "reference_server", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "chatproof.reference_server", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as server:
         try:
             assert server.stdout

@@ -7,10 +7,10 @@ from dataclasses import replace
 import jwt
 import pytest
 
-from conformance.suite.reasons import NotTestable
-from conformance.suite.tokens import forgeries, users
-from harness.protocol.requirements import contract
-from harness.settings import Settings
+from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.jwt import forgeries, users
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.requirements import contract
 
 SECRET = "a secret of more than thirty-two characters"
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
-from harness.protocol.messages import JsonObject, Kind, is_integer, is_number
-from harness.protocol.transcript import End, Transcript, Transport
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
+from chatproof.harness.protocol.messages import JsonObject, Kind, is_integer, is_number
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 GRACE = 0.25  # seconds that a duration may differ from what the client saw
 CLOCK_READS = 0.001  # seconds between two readings of the clock that a server may take for its two figures

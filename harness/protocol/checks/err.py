@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
-from harness.protocol.messages import Kind, decode_object, is_text
-from harness.protocol.transcript import End, Transcript, Transport
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
+from chatproof.harness.protocol.messages import Kind, decode_object, is_text
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 # What a stack or a file looks like in the common languages. Words, routes and model names must not match.
 _SOURCE = r"(?:py|pyc|js|mjs|cjs|ts|tsx|jsx|go|rb|rs|java|kt|php|ex|exs)"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import ceil
 
-from harness.protocol.checks.pace import Said
-from harness.protocol.checks.tok import words
-from harness.protocol.findings import Check, Finding, Unjudged, Violation, check
-from harness.protocol.transcript import Transcript
+from chatproof.harness.protocol.checks.pass_through import Said
+from chatproof.harness.protocol.checks.tok import words
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
+from chatproof.harness.protocol.transcript import Transcript
 
 FIRST_TOKEN = 1.0  # seconds
 TOKENS_PER_SECOND = 5.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.protocol.checks.tok import words
-from harness.protocol.findings import Check, Finding, Violation, check, shown
-from harness.protocol.messages import Kind, is_integer, is_text
-from harness.protocol.transcript import Transcript
+from chatproof.harness.protocol.checks.tok import words
+from chatproof.harness.protocol.findings import Check, Finding, Violation, check, shown
+from chatproof.harness.protocol.messages import Kind, is_integer, is_text
+from chatproof.harness.protocol.transcript import Transcript
 
 CHAT_KINDS = (Kind.TOKEN, Kind.COMPLETION, Kind.ERROR)
 

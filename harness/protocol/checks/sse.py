@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
-from harness.protocol.messages import JsonFault, Kind
-from harness.protocol.sse import BadText, Event, Stray
-from harness.protocol.transcript import End, Stamped, Transcript
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
+from chatproof.harness.protocol.messages import JsonFault, Kind
+from chatproof.harness.protocol.sse_parser import BadText, Event, Stray
+from chatproof.harness.protocol.transcript import End, Stamped, Transcript
 
 DONE_MARK = "[DONE]"  # OpenAI's own end mark: a provider's word that leaked through
 WHOLE_EVENT_BYTES = 16 * 1024

@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator
 
-from harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
-from harness.protocol.messages import is_integer
-from harness.protocol.transcript import Transcript
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
+from chatproof.harness.protocol.messages import is_integer
+from chatproof.harness.protocol.transcript import Transcript
 
 
 def on_tokens(requirement_id: str) -> Callable[[Callable[[Transcript], Iterator[Finding]]], Check]:

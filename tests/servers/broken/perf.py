@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 from aiohttp import web
 
-from conformance.test_perf import WARM_UP
+from chatproof.conformance.test_perf import WARM_UP
 from tests.servers.broken.fault import fault
 from tests.servers.parts import Ask, Config, Event, Message, Session
 from tests.servers.plain_server import ChatServer

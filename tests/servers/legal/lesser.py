@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from harness.protocol.requirements import Profile
+from chatproof.harness.protocol.requirements import Profile
 from tests.servers.legal.variant import legal
 from tests.servers.parts import MAX_BODY, SESSIONS
 from tests.servers.plain_server import ChatServer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.protocol.requirements import Profile
+from chatproof.harness.protocol.requirements import Profile
 from tests.servers.plain_server import ChatServer
 
 

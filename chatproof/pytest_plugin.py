@@ -1,0 +1,171 @@
+"""The pytest plugin: the options of the conformance suite, and the fixtures of the fake providers.
+
+pytest loads it in every session on a machine where chatproof is installed, most of them other people's. So it imports
+nothing but pytest until something of it is used, and adds the suite's options only to a run that names the suite.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Generator, Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from chatproof.fake_providers.addresses import Provider
+    from chatproof.fake_providers.guard import OfflineGuard
+    from chatproof.fake_providers.inprocess import InProcess
+    from chatproof.fake_providers.threaded import ThreadedServer
+
+SUITE: Final = "chatproof.conformance"
+_FOLDER: Final = Path(__file__).resolve().parent
+_SUITE_FOLDER: Final = (_FOLDER / "conformance").resolve()
+_ALLOW: Final = "offline_allow"
+_ESCAPED: Final = pytest.StashKey[bool]()
+
+# -- the suite
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the guard's setting, and the suite's options where this run names the suite."""
+    parser.addini(_ALLOW, "hosts that chatproof's offline_guard lets tests reach all the same", "args", default=[])
+    config = pluginmanager.get_plugin("pytestconfig")
+    assert isinstance(config, pytest.Config)
+    if _names_suite(config):
+        from chatproof.harness.common.options import add_options
+
+        add_options(parser, has_base_url=_base_url_is_taken(pluginmanager))
+
+
+def _names_suite(config: pytest.Config) -> bool:
+    """Whether a word of the command line, of PYTEST_ADDOPTS or of `addopts` is the suite, or the run begins in it."""
+    start = config.invocation_params.dir
+    words = [str(word) for word in config.invocation_params.args]
+    words += [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.getini("addopts")]
+    names = [word.partition("::")[0] for word in words]
+    if any(name == SUITE or name.startswith(f"{SUITE}.") for name in names):
+        return True
+    return any(_is_in_suite(start / name) for name in ("", *names))
+
+
+def _is_in_suite(path: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(_SUITE_FOLDER)
+    except (OSError, ValueError):  # a word that is no path: too long, or with a NUL in it
+        return False
+
+
+def _base_url_is_taken(pluginmanager: pytest.PytestPluginManager) -> bool:
+    """pytest-base-url defines the same option, to the same `dest`, and does not look whether it is there."""
+    if pluginmanager.is_blocked("base_url"):
+        return False
+    return any(entry.name == "base_url" for entry in entry_points(group="pytest11"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Serve `--list`, which needs no server and judges nothing."""
+    if not getattr(config.option, "list_rows", False):
+        return None
+    from chatproof.harness.common.errors import ChatproofError
+    from chatproof.harness.report.listing import listing
+
+    try:
+        lines = listing(vars(config.option), [config.invocation_params.dir, config.rootpath])
+    except ChatproofError as error:
+        raise pytest.UsageError(f"chatproof: {error}") from error
+    try:
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the suite's marker."""
+    config.addinivalue_line("markers", "requirement(*ids): the rows of the contract that a conformance test judges")
+
+
+# -- the fake providers
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Note when the guard's own error failed a test: one report of it is enough."""
+    try:
+        return (yield)
+    except BaseException as problem:
+        if _ESCAPED in pyfuncitem.stash:
+            from chatproof.fake_providers.guard import EscapedTraffic
+
+            pyfuncitem.stash[_ESCAPED] = isinstance(problem, EscapedTraffic)
+        raise
+
+
+@pytest.fixture
+def offline_guard(request: pytest.FixtureRequest) -> Iterator[OfflineGuard]:
+    """Fails the test if its traffic would leave the machine. `usefixtures = offline_guard` in the ini: all tests."""
+    from chatproof.fake_providers.guard import OfflineGuard
+
+    stash = request.node.stash
+    stash[_ESCAPED] = False
+    guard = OfflineGuard(request.config.getini(_ALLOW))
+    with guard.watching():
+        yield guard
+    if not stash[_ESCAPED]:
+        guard.check()
+
+
+@pytest.fixture
+def fake_openai(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) -> Iterator[InProcess]:
+    """A fake OpenAI in this process, for httpx and httpx2: `journal`, `script(name, toml)`, `plays(*names)`."""
+    yield from _in_process("openai", monkeypatch)
+
+
+@pytest.fixture
+def fake_gemini(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) -> Iterator[InProcess]:
+    """A fake Gemini in this process, for httpx and httpx2: `journal`, `script(name, toml)`, `plays(*names)`."""
+    yield from _in_process("gemini", monkeypatch)
+
+
+@pytest.fixture
+def fake_local(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) -> Iterator[InProcess]:
+    """A fake Ollama, llama.cpp, vLLM or LM Studio in this process, for httpx and httpx2."""
+    yield from _in_process("local", monkeypatch)
+
+
+@pytest.fixture
+def fake_server(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) -> Iterator[ThreadedServer]:
+    """All fake providers over HTTP, for every client and every process that inherits the variables."""
+    from typing import get_args
+
+    from chatproof.fake_providers.addresses import Provider
+    from chatproof.fake_providers.threaded import ThreadedServer
+
+    with ThreadedServer() as server:
+        for provider in get_args(Provider):
+            _point_clients(monkeypatch, provider, server.url)
+        yield server
+
+
+def _in_process(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
+    from chatproof.fake_providers.inprocess import InProcess
+
+    with InProcess(provider) as fakes:
+        _point_clients(monkeypatch, provider, fakes.url)
+        yield fakes
+
+
+def _point_clients(monkeypatch: pytest.MonkeyPatch, provider: Provider, root: str) -> None:
+    from chatproof.fake_providers.addresses import UNSET, environment
+
+    for name, value in environment(provider, root).items():
+        monkeypatch.setenv(name, value)
+    for name in UNSET:
+        monkeypatch.delenv(name, raising=False)

@@ -1,0 +1,99 @@
+"""What a test leaves for the pictures of a report: the exchanges that it judged, and their provider's side."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from chatproof.conformance.suite.provider import Provider
+from chatproof.fake_providers.client import FakesError
+from chatproof.fake_providers.journal import Entry
+from chatproof.harness.protocol.transcript import Transcript
+from chatproof.harness.report.evidence import Asked, Evidence, Judgement, Wrote, evidence
+
+VIOLATING, JUDGED, ASKED = 4, 2, 2  # exchanges that are kept of one test, at most
+PATIENCE = 5.0  # seconds for the journal of one test
+
+
+@dataclass(slots=True)
+class Recording:
+    """The exchanges of one test. Where `wanted` is false nothing is kept, so that a run without pictures pays
+    nothing for them."""
+
+    wanted: bool
+    violating: list[Judgement] = field(default_factory=list)
+    judged: list[Judgement] = field(default_factory=list)
+    asked: list[Judgement] = field(default_factory=list)
+
+    def ask(self, transcript: Transcript) -> None:
+        """An exchange has begun. Shown where nothing that was judged has a transcript."""
+        if self.wanted and len(self.asked) < ASKED:
+            self.asked.append(Judgement(transcript))
+
+    def keeps(self, transcript: Transcript | None, requirement_id: str) -> None:
+        """A row was kept, or not judged."""
+        if self.wanted and transcript is not None:
+            one = self._of(transcript)
+            if one is None:
+                one = Judgement(transcript)
+                if len(self.judged) < JUDGED:
+                    self.judged.append(one)
+            one.ids[requirement_id] = None
+
+    def violates(self, transcript: Transcript | None, requirement_id: str, at: float | None) -> None:
+        """A row was violated, at a time in seconds if it was at one."""
+        if not self.wanted or transcript is None:
+            return
+        one = self._of(transcript) or Judgement(transcript)
+        one.ids[requirement_id] = None
+        one.spots.append((requirement_id, at))
+        if one in self.judged:
+            self.judged.remove(one)
+        if one not in self.violating and len(self.violating) < VIOLATING:
+            self.violating.append(one)
+
+    def _of(self, transcript: Transcript) -> Judgement | None:
+        return next((one for one in (*self.violating, *self.judged) if one.transcript is transcript), None)
+
+    async def gather(
+        self, test: str, ids: Iterable[str], provider: Provider | None, lane: str | None
+    ) -> list[Evidence]:
+        """All that is to be shown of the test, with the provider's side from its journal. The pictures are an
+        addition: where the journal does not answer they lack that side, and the verdict stays."""
+        shown = [*self.violating, *self.judged]
+        if not shown:
+            shown = self.asked
+            for one in shown:
+                one.ids.update(dict.fromkeys(ids))
+        found: list[Evidence] = []
+        for one in shown:
+            asked = await _asked(provider, one.transcript)
+            found.append(evidence(test, one, asked or (), lane, None if asked is None else time.monotonic()))
+        self.violating, self.judged, self.asked = [], [], []
+        return found
+
+
+async def _asked(provider: Provider | None, reply: Transcript) -> list[Asked] | None:
+    """What the provider was asked for a reply; None where nobody can tell."""
+    if provider is None or not reply.case:
+        return None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            entries = await provider.entries(reply)
+    except (FakesError, TimeoutError):
+        return None
+    return [_in_our_clock(provider, entry) for entry in entries]
+
+
+def _in_our_clock(provider: Provider, entry: Entry) -> Asked:
+    return Asked(
+        provider=entry.provider,
+        script=entry.script or "",
+        status=entry.status,
+        received=provider.local(entry.received),
+        writes=[Wrote(provider.local(one.at), one.bytes, one.tokens, one.text) for one in entry.writes],
+        ended=entry.ended,
+        ended_at=None if entry.ended_at is None else provider.local(entry.ended_at),
+    )

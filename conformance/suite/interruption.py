@@ -1,0 +1,165 @@
+"""Leaving replies, one or many at once, and seeing in the fakes' journal when the server hung up on its provider."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice, product
+from typing import Any
+
+from chatproof.conformance.suite.case import TRIES, Case, together
+from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.replies import Stream
+from chatproof.fake_providers.journal import Entry
+from chatproof.harness.protocol.transcript import Transcript
+
+CANCELLED_WITHIN = 2.0  # seconds
+CANCELLED_IN_SILENCE_WITHIN = 5.0
+WATCHED_LONGER = 0.9  # seconds, so that late is told from never
+# An abort that is lost once in ten times stays unseen with a chance of 0.9 to this power: less than one in a hundred.
+MANY_TIMES = 48
+FEW_TIMES = 12  # where the server counts all of them for one address
+AT_ONCE = 24
+SMALL_BUFFER = 2048  # bytes that a client's system takes in before it reads
+A_PART_IN = 2.0  # seconds to wait for the first part of an event
+
+LARGE_EVENTS = f"""about = "Two tokens of 8 KB, to be left in the middle of their events; then small ones."
+[timing]
+inter_token_ms = 100
+[[steps]]
+tokens = ["{"large " * 1350}"]
+repeat = 2
+[[steps]]
+tokens = ["small "]
+repeat = 100
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """A way to leave, and its name in reports."""
+
+    name: str
+    leave: Callable[[Stream], Awaitable[None]]
+
+
+BY_FIN = HangUp("a client that left in order", lambda stream: stream.leave())
+BY_RST = HangUp("a client that vanished", lambda stream: stream.vanish())
+BOTH = (BY_FIN, BY_RST)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When to leave: so many tokens after the provider began, or as soon as a part of an event is there."""
+
+    script: str
+    tokens: int
+    inside: bool = False
+
+    def __str__(self) -> str:
+        return f"inside an event of {self.script}" if self.inside else f"after {self.tokens} tokens of {self.script}"
+
+
+MID_REPLY = tuple(Moment("minute", tokens) for tokens in (1, 2, 3, 5, 8))
+IN_SILENCE = (Moment("silent", 0), Moment("stall", 3))  # before the first token, and after the last one
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """A reply that was left. `took`: seconds until the provider saw the server hang up, or None if it did not."""
+
+    what: str
+    took: float | None
+    stream: Stream
+
+    def is_late(self, within: float) -> bool:
+        """The provider went on for too long."""
+        return self.took is None or self.took > within
+
+
+Leaving = Callable[[], Awaitable[Interruption]]
+
+
+def plan_of(case: Case, moments: Iterable[Moment]) -> list[tuple[HangUp, Moment]]:
+    """Both ways at all moments, often enough to notice what is lost now and then."""
+    run = case.run
+    times = MANY_TIMES if run.pacer.addresses.available or not run.pacer.keeps_limits else FEW_TIMES
+    return list(islice(cycle(product(BOTH, moments)), times))
+
+
+async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:
+    """A reply of which the provider has said so much; at 0 one that it was asked for."""
+    if moment.inside:
+        how["receive_buffer"] = SMALL_BUFFER
+    while True:
+        stream = await case.start("Tell me a lot.", script=moment.script, **how)
+        if moment.tokens:
+            there = await case.provider.has_said(stream.transcript, moment.tokens)
+        else:
+            there = await case.provider.asked(stream.transcript) is not None
+        if there:
+            return stream
+        if not await case.refused_for_now(stream.transcript):
+            raise NotTestable(f"the provider never came to token {moment.tokens}: {stream.transcript.outcome()}")
+
+
+async def interrupt(case: Case, hang_up: HangUp, moment: Moment, within: float, **how: Any) -> Interruption:
+    """Leave a reply, and see when the provider notices."""
+    how.setdefault("source", case.run.pacer.addresses.fresh())
+    stream = await reply_under_way(case, moment, **how)
+    if moment.inside:
+        await stream.until(_is_inside_an_event, A_PART_IN)
+    left = time.monotonic()
+    await hang_up.leave(stream)
+    entries = await case.provider.ended(stream.transcript, within + WATCHED_LONGER)
+    return Interruption(f"{hang_up.name} {moment}", _seconds_until_over(case, entries, left), stream)
+
+
+def _is_inside_an_event(transcript: Transcript) -> bool:
+    return bool(transcript.reads) and not transcript.reads[-1].data.endswith(b"\n")
+
+
+def _seconds_until_over(case: Case, entries: Sequence[Entry], left: float) -> float | None:
+    """From `left` until the reply was no longer asked for, 0 if it was over before. What a server asks beside it,
+    such as a title for the session, is not the reply: it is not streamed."""
+    ends = [entry.ended_at for entry in entries if entry.stream] or [entry.ended_at for entry in entries]
+    if not ends or any(end is None for end in ends):
+        return None
+    return max(0.0, max(case.provider.local(end) for end in ends if end is not None) - left)
+
+
+async def judge_cancelled(
+    case: Case, requirement_id: str, within: float, plan: Sequence[Leaving], at_once: int = AT_ONCE
+) -> None:
+    """Leave them all, so many side by side; each must be noticed in time. The slowest is reported.
+
+    Some that are noticed late are tried again with all others, since this machine may have been busy; one that is
+    never noticed is a fault.
+    """
+    for _ in range(TRIES):
+        left = await _leave_all(plan, at_once)
+        if all(one.took is not None for one in left) and any(one.is_late(within) for one in left):
+            continue
+        break
+    report_cancelled(case, requirement_id, within, left)
+
+
+def report_cancelled(case: Case, requirement_id: str, within: float, left: Sequence[Interruption]) -> None:
+    """All were noticed in time, and the slowest took so long."""
+    late = [one for one in left if one.is_late(within)]
+    slowest = max(left, key=lambda one: float("inf") if one.took is None else one.took)
+    count = f"{len(late)} of {len(left)}" if late else f"the slowest of {len(left)}"
+    seen = "went on" if slowest.took is None else f"was closed {slowest.took * 1000:.0f} ms after the client left"
+    seen = f"{slowest.what} ({count}): the provider's connection {seen}"
+    expected = f"closed within {within:g} s"
+    case.holds(requirement_id, not late, seen, expected, slowest.stream.transcript, measured=True)
+
+
+async def _leave_all(plan: Sequence[Leaving], at_once: int) -> list[Interruption]:
+    left: list[Interruption] = []
+    for start in range(0, len(plan), at_once):
+        left += await together(*(leave() for leave in plan[start : start + at_once]))
+        if any(one.took is None for one in left):
+            break
+    return left

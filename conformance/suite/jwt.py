@@ -1,0 +1,137 @@
+"""JSON Web Tokens, good and forged. Written by hand: a library refuses to make the bad ones."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.harness.common.settings import Settings
+
+LIFETIME = 3600  # seconds
+CLOCKS_APART = 60  # seconds that a server's clock may be behind ours
+NONE_SPELLINGS = ("none", "None", "NONE", "nOnE")
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody with a valid token. `identity` is what the token's `sub` says."""
+
+    identity: str
+    token: str
+
+    @property
+    def headers(self) -> Headers:
+        """The header that says who asks."""
+        return bearer(self.token)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgery:
+    """A token that nobody may believe, and what is wrong with it."""
+
+    name: str
+    token: str
+
+    @property
+    def headers(self) -> Headers:
+        """The header that pretends."""
+        return bearer(self.token)
+
+
+def bearer(token: str) -> Headers:
+    """The Authorization header of a token."""
+    return (("Authorization", f"Bearer {token}"),)
+
+
+def users(settings: Settings, names: tuple[str, str]) -> tuple[User, User]:
+    """Two users with valid tokens: made with the secret, or the ready ones.
+
+    Raises:
+        NotTestable: neither is known, or the ready tokens do not tell two identities.
+    """
+    if settings.jwt_secret:
+        first, second = (User(name, signed(claims(name), settings.jwt_secret)) for name in names)
+        return first, second
+    if len(settings.jwt_tokens) < 2:
+        raise NotTestable("the profile auth needs the JWT secret, or ready tokens of two users (--jwt-secret)")
+    ready = [User(identity_of(token), token) for token in settings.jwt_tokens]
+    other = next((user for user in ready[1:] if user.identity != ready[0].identity), None)
+    if other is None:
+        raise NotTestable("the ready tokens are all of one user: AUTH needs two")
+    return ready[0], other
+
+
+def forgeries(settings: Settings, user: User, other: str) -> Iterator[Forgery]:
+    """Tokens that claim to be a user, and one whose payload was changed to claim to be `other`."""
+    header, payload, signature = user.token.split(".")
+    head, body = decoded(header), decoded(payload)
+    renamed = encoded({**body, "sub": other})
+    yield Forgery("its payload changed", f"{header}.{renamed}.{signature}")
+    # not the last character: the bits that it pads with may make no difference
+    swapped = ("B" if signature[:1] == "A" else "A") + signature[1:]
+    yield Forgery("its signature changed", f"{header}.{payload}.{swapped}")
+    yield Forgery("its signature cut off", f"{header}.{payload}.")
+    for key, name in ((secrets.token_hex(32), "another key"), ("", "an empty key"), ("secret", "a guessed key")):
+        if key != settings.jwt_secret:
+            yield Forgery(f"signed with {name}", signed(body, key))
+    for spelling in NONE_SPELLINGS:
+        yield Forgery(f"alg: {spelling}", f"{encoded({**head, 'alg': spelling})}.{payload}.")
+    yield Forgery("alg: none with a signature", f"{encoded({**head, 'alg': 'none'})}.{payload}.{signature}")
+    if settings.jwt_secret:
+        past = {**body, "iat": int(time.time()) - 2 * LIFETIME, "exp": int(time.time()) - LIFETIME}
+        yield Forgery("expired an hour ago", signed(past, settings.jwt_secret))
+    elif settings.jwt_expired:
+        yield Forgery("expired", settings.jwt_expired)
+
+
+def claims(identity: str) -> dict[str, Any]:
+    """What a valid token says."""
+    now = int(time.time())
+    return {"sub": identity, "iat": now - CLOCKS_APART, "exp": now + LIFETIME}
+
+
+def signed(body: Mapping[str, Any], key: str) -> str:
+    """A token of HS256."""
+    text = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{encoded(body)}"
+    return f"{text}.{_base64(hmac.new(key.encode(), text.encode(), hashlib.sha256).digest())}"
+
+
+def encoded(value: Mapping[str, Any]) -> str:
+    """A JSON object as a token carries it."""
+    return _base64(json.dumps(value, separators=(",", ":")).encode())
+
+
+def decoded(part: str) -> dict[str, Any]:
+    """A token's header or payload. Raises NotTestable where it is none."""
+    try:
+        value = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError as error:
+        raise NotTestable("a ready token is no JWT: its parts are not JSON in base64") from error
+    if not isinstance(value, dict):
+        raise NotTestable("a ready token is no JWT: its payload is no object")
+    return value
+
+
+def identity_of(token: str) -> str:
+    """Whom a token names. Raises NotTestable where it is no signed JWT or has no `sub`."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        raise NotTestable("a ready token is no signed JWT: it does not have three parts")
+    identity = decoded(parts[1]).get("sub")
+    if not identity:
+        raise NotTestable("a ready token has no `sub`, so its identity is not known")
+    return str(identity)
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

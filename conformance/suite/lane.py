@@ -1,0 +1,216 @@
+"""The suite against one server with one provider behind it: what is known of it, and what is judged."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import count
+
+from chatproof.conformance.suite.lane_state import Facts
+from chatproof.conformance.suite.provider import DUE, Provider
+from chatproof.conformance.suite.rate_budget import STREAM, WINDOW, Pacer
+from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, VARIABLES, Scene, first_ask, set_up, why_unfit
+from chatproof.fake_providers.client import Fakes, FakesError
+from chatproof.harness.client.connection import SourceAddresses
+from chatproof.harness.client.http import Deadlines, Exchange
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.requirements import Contract, Profile
+from chatproof.harness.protocol.transcript import Transcript
+from chatproof.harness.report.verdicts import Record
+
+TRIED = 2.0  # seconds
+
+
+@dataclass(slots=True)
+class Run:
+    """A server under test and everything around it. Use `launch`, then `look`, then `close`.
+
+    `share`: which part of the source addresses is this process's, of how many. `side_by_side`: whether the
+    server was seen to serve several clients at once and to keep them apart.
+    """
+
+    settings: Settings
+    contract: Contract
+    say: Callable[[str], None]
+    facts: Facts
+    share: tuple[int, int] = (0, 1)
+    scene: Scene = field(default_factory=lambda: Scene(Target("http", "127.0.0.1", 0)))
+    pacer: Pacer = field(init=False)
+    provider: Provider | None = None
+    completes: bool = True
+    side_by_side: bool = False
+    resources: ExitStack = field(default_factory=ExitStack)
+    _numbers: count[int] = field(default_factory=lambda: count(1))
+    _name: str = field(default_factory=lambda: secrets.token_hex(3))
+
+    def launch(self, port: int | None) -> None:
+        """Start or find the server and the fakes; `look` waits for them. `port`: the one to use, else a free one.
+
+        Raises:
+            ChatproofError: something cannot be started; the text is one line.
+        """
+        self.scene = set_up(self.settings, self.facts.name, port, self.resources)
+
+    def arrive(self) -> None:
+        """Wait until the server listens.
+
+        Raises:
+            ChatproofError: it does not; the text is one line.
+        """
+        self.scene = self.scene.listening(self.settings)
+        self.facts.url = self.url
+        addresses = SourceAddresses.towards(self.target, self.share)
+        keeps_limits = Profile.LIMITS in self.settings.profiles
+        if self.share[1] > 1 and not addresses.available and keeps_limits:
+            raise ChatproofError(
+                f"-n: there is one source address only towards {self.target.url}, so that its limits count all "
+                "workers as one client; leave -n out, or `limits` out of the profiles"
+            )
+        if self.share[1] > 1 and self.settings.provider_url:
+            raise ChatproofError(
+                "-n: --provider-url names fakes that all workers would share, while a test may have them refuse "
+                "connections; leave -n out, or have the server started (--start), which gives each worker its own"
+            )
+        self.pacer = Pacer(self.settings, addresses, keeps_limits, self.say)
+        if keeps_limits and not addresses.available:
+            self.say(
+                f"there is one source address only towards {self.target.url}: the run keeps within the limits, and a "
+                "whole one takes about 20 minutes; --only and --profile make it shorter"
+            )
+
+    async def look(self) -> None:
+        """See whether there is a chat server at all, and whether it asks the fakes.
+
+        Raises:
+            ChatproofError: nobody answers, so there is nothing to judge.
+        """
+        if url := self.scene.fakes_url:
+            self.provider = Provider(Fakes(url), due=self.settings.allowed(DUE))
+            try:
+                await self.provider.open()
+            except FakesError as error:
+                raise ChatproofError(f"--provider-url: {error}") from error
+        reply = await self._first_reply()
+        if self.provider and not self.facts.unfit:
+            await self._know_provider(reply, self.provider)
+        self.facts.has_provider = self.provider is not None
+
+    async def _know_provider(self, reply: Transcript, provider: Provider) -> None:
+        """See that the server asks the fakes, and as the provider that it was told to use."""
+        # the reply is over: where a provider was only tried, its request is there by now, or never comes
+        await provider.asked(reply, *([] if self.settings.declares_providers else [TRIED]))
+        entries, name = await provider.entries(reply), self.facts.name
+        if any(entry.provider in DIALECTS[name] for entry in entries):
+            return
+        if entries:
+            why = f"asked its provider as {entries[0].provider}, not as {name}: does it use LLM_PROVIDER={name}?"
+        else:
+            why = f"answered without asking the fake providers at {provider.fakes.url}: does it use {VARIABLES[name]}?"
+        await provider.fakes.aclose()
+        self.provider, self.facts.missing, self.facts.no_provider = None, True, f"the server {why}"
+
+    async def _first_reply(self) -> Transcript:
+        case = self.new_case()
+        text = self.message("Please say hello.", "hello", case)
+        deadlines = Deadlines(silence=self.settings.silence, whole=self.settings.silence * 3)
+        while True:
+            await self.pacer.pace(STREAM)
+            ask = first_ask(self.target, text, self.new_session())
+            exchange = Exchange(self.target, ask, self.pacer.addresses.fresh(), deadlines)
+            exchange.transcript.case = case
+            reply = await exchange.start().finish()
+            if reply.status != 429:
+                self.facts.unfit = why_unfit(exchange, self.provider is not None)
+                self.completes = reply.completion is not None or reply.terminal is not None
+                return reply
+            await self.pacer.wait_out(WINDOW, reply.request)
+
+    async def close(self) -> None:
+        """Stop what was started, by its handle."""
+        if self.provider:
+            await self.provider.fakes.aclose()
+        self.resources.close()
+
+    # -- what is known
+
+    @property
+    def target(self) -> Target:
+        """The server under test."""
+        return self.scene.target
+
+    @property
+    def url(self) -> str:
+        """What the report calls the server."""
+        if self.settings.base_url:
+            return Target.parse(self.settings.base_url).url
+        return self.target.url if self.target.port else str(self.settings.start)
+
+    @property
+    def provider_name(self) -> str | None:
+        """The provider behind the server, or None where none is known."""
+        return self.facts.name if self.provider else None
+
+    @property
+    def provider_timeout(self) -> float | None:
+        """The server's PROVIDER_TIMEOUT in seconds, or None where nobody declared it."""
+        return self.settings.provider_timeout or (PROVIDER_TIMEOUT if self.settings.start else None)
+
+    @property
+    def stopped(self) -> str:
+        """Why no more tests are run, or nothing."""
+        return self.facts.stopped
+
+    def succeeded(self, reply: Transcript) -> bool:
+        """The reply came to a good end: a completion. Where the server never sends one, which is the business of
+        END-01 and SIO-03, tokens without an error are as good an end as it has."""
+        if self.completes or reply.completion:
+            return reply.is_success
+        return bool(reply.tokens) and reply.terminal is None
+
+    def look_after_server(self, test: str) -> None:
+        """Notice that a started server has ended, so that what follows is not asked of nobody."""
+        server = self.scene.server
+        if server and not self.stopped and (code := server.exit_code) is not None:
+            self.facts.stopped = f"the server ended with exit code {code} during {test}{server.last_words()}"
+            self.say(self.stopped)
+
+    # -- what is judged
+
+    def applies(self, requirement_id: str) -> bool:
+        """Whether a row is judged in this run."""
+        return self.why_not(requirement_id) == "" and requirement_id in self.settings.selected(self.contract)
+
+    def undeclared(self, requirement_id: str) -> str:
+        """Why a server that does not declare all profiles is not asked for a row, or nothing."""
+        return self.facts.undeclared(requirement_id, self.settings, self.contract)
+
+    def why_not(self, requirement_id: str) -> str:
+        """Why a row does not apply, or nothing."""
+        return self.facts.why_not(requirement_id, self.settings, self.contract)
+
+    def absent(self, requirement_id: str) -> Record:
+        """What a row is that no test judged."""
+        return self.facts.absent(requirement_id, self.settings, self.contract)
+
+    @property
+    def no_provider(self) -> str:
+        """Why there are no fakes behind the server."""
+        return self.facts.no_provider
+
+    # -- names
+
+    def message(self, text: str, script: str, case: str) -> str:
+        """The text to send. With the fakes behind the server it says which script they shall play."""
+        return f"{text} scenario {script} case {case}" if self.provider else text
+
+    def new_case(self) -> str:
+        """A case id, fresh in all runs: plain lower-case letters, digits and dashes. None is a part of another."""
+        return f"{self._name}-{next(self._numbers)}x"
+
+    def new_session(self) -> str:
+        """A session id, fresh in all runs."""
+        return f"session-{self._name}-{next(self._numbers)}x"

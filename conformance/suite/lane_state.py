@@ -1,0 +1,62 @@
+"""What is known of one server with one provider behind it: plain values, which may come from another process."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.requirements import Contract
+from chatproof.harness.report.verdicts import Record, Verdict
+
+NO_FAKES = "needs the fake providers behind the server (--start, or --provider-url)"
+
+
+@dataclass(slots=True)
+class Facts:
+    """`name` is the provider's, `has_provider` whether the fakes are there, `missing` that they should be and are not.
+
+    `no_provider` says why they are not; `unfit` why there is no chat server at all; `stopped` why no more tests
+    are run. `unseen` holds the profiles that nobody declared and the server does not show, each with what was seen;
+    `set_aside` says why nothing is judged with a provider that nobody declared.
+    """
+
+    name: str
+    url: str = ""
+    has_provider: bool = False
+    missing: bool = False
+    no_provider: str = NO_FAKES
+    unfit: str = ""
+    stopped: str = ""
+    unseen: dict[str, str] = field(default_factory=dict)
+    set_aside: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    def undeclared(self, requirement_id: str, settings: Settings, contract: Contract) -> str:
+        """Why a server that does not declare all profiles is not asked for a row, or nothing."""
+        profiles = contract[requirement_id].profiles
+        missing = [f"profile {profile} is not declared" for profile in profiles if profile not in settings.profiles]
+        unseen = [self.unseen[profile] for profile in profiles if profile in self.unseen]
+        return (missing + unseen + [""])[0]
+
+    def why_not(self, requirement_id: str, settings: Settings, contract: Contract) -> str:
+        """Why a row does not apply, or nothing."""
+        row = contract[requirement_id]
+        if undeclared := self.undeclared(requirement_id, settings, contract):
+            return undeclared
+        if row.needs_provider and not self.has_provider and not self.unfit:
+            return self.no_provider
+        return ""
+
+    def absent(self, requirement_id: str, settings: Settings, contract: Contract) -> Record:
+        """What a row is that no test judged."""
+        why = self.why_not(requirement_id, settings, contract)
+        if why and not (why == self.no_provider and self.missing):
+            return Record(requirement_id, Verdict.NOT_APPLICABLE, why)
+        if self.unfit and requirement_id == "REQ-01":
+            return Record(requirement_id, Verdict.VIOLATED, self.unfit, "status 200 and a stream")
+        reason = self.unfit or why or self.stopped or "not run: the run ended before its test"
+        return Record(requirement_id, Verdict.NOT_TESTABLE, reason)

@@ -1,0 +1,27 @@
+"""Judging whether tokens are passed on as they come, for every row that asks for it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from chatproof.conformance.suite.case import Case, Judged, together
+from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.harness.protocol.checks.pass_through import passed_on
+from chatproof.harness.protocol.transcript import Transport
+
+SINGLES, PAIRS = "slow", "pairs"
+
+
+async def judge_pace(
+    case: Case, requirement_id: str, transport: Transport, headers: tuple[tuple[str, str], ...] = ()
+) -> None:
+    """Play tokens that come alone and tokens that come in pairs, and compare arrivals with the journal."""
+
+    async def attempt(script: str) -> Judged:
+        reply = await case.ask(script=script, over=transport, headers=headers)
+        entry = await case.provider.asked(reply)
+        if entry is None:
+            raise NotTestable(f"the provider was never asked: {reply.outcome()}")
+        return reply, (passed_on(case.provider.said(entry), requirement_id),)
+
+    await together(*(case.steadily(partial(attempt, script)) for script in (SINGLES, PAIRS)))

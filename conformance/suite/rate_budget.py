@@ -1,0 +1,80 @@
+"""How long things may take, and how fast the suite may ask."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.harness.client.connection import SourceAddresses
+from chatproof.harness.client.http import Deadlines
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.transcript import End, Transcript
+
+STREAM, CHAT = "/api/chat/stream", "/api/chat"
+WINDOW = 61.0  # seconds after which a minute has surely passed
+WAITED_OUT_AT_MOST = 305.0  # seconds of a run that may go by in waiting for 429s to end
+SLOW_ASKS_AT_MOST = 6  # requests that may time out before the run loses its patience
+IMPATIENT = 0.4  # of the silence allowed, from then on; enough for the slowest script's two seconds
+
+
+@dataclass(slots=True)
+class Pacer:
+    """Keeps a run within the server's limits where it has one source address only, and within its own patience."""
+
+    settings: Settings
+    addresses: SourceAddresses
+    keeps_limits: bool
+    say: Callable[[str], None]
+    _sent: dict[str, deque[float]] = field(default_factory=dict)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _timeouts: int = 0
+    _waited_out: float = 0.0
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """How long a request may take. A server that let several time out is given less from then on, so that
+        one that hangs does not make the run last for ever."""
+        patience = IMPATIENT if self._timeouts >= SLOW_ASKS_AT_MOST else 1.0
+        silence = self.settings.allowed(self.settings.silence * patience)
+        return Deadlines(silence=silence, whole=silence * 6)
+
+    def note(self, reply: Transcript) -> None:
+        """Count the requests that timed out."""
+        if reply.end is End.TIMEOUT and reply.terminal is None:
+            self._timeouts += 1
+
+    async def pace(self, path: str, wait: bool = True) -> None:
+        """Wait until another request to `path` is within the limits; `wait=False` only counts it."""
+        limit = {STREAM: self.settings.stream_limit, CHAT: self.settings.chat_limit}.get(path)
+        if limit is None or self.addresses.available or not self.keeps_limits:
+            return
+        async with self._turn:
+            sent = self._sent.setdefault(path, deque(maxlen=2 * limit + 2))
+            while wait and len(sent) >= limit and (rest := sent[-limit] + WINDOW - time.monotonic()) > 0:
+                await self._sleep(rest, f"to keep within {limit} requests a minute to {path}")
+            sent.append(time.monotonic())
+
+    async def fresh_client(self, path: str) -> str | None:
+        """An address that the server has not seen, or a minute's silence where there is only one."""
+        if self.addresses.available:
+            return self.addresses.fresh()
+        if sent := self._sent.get(path):
+            await self._sleep(sent[-1] + WINDOW - time.monotonic(), "since there is one source address only")
+            sent.clear()
+        return None
+
+    async def wait_out(self, seconds: float, request: str) -> None:
+        """Wait for a 429 to end, within reason. Raises NotTestable when the run has waited enough."""
+        if self._waited_out + seconds > WAITED_OUT_AT_MOST:
+            raise NotTestable(f"the server refused with 429 for {self._waited_out:.0f} s of waiting: {request}")
+        self._waited_out += seconds
+        await self._sleep(seconds, f"for a 429 to end: {request[:80]}")
+
+    async def _sleep(self, seconds: float, why: str) -> None:
+        if seconds >= 1:
+            self.say(f"waiting {seconds:.0f} s {why}")
+        await asyncio.sleep(max(0.0, seconds))

@@ -1,0 +1,42 @@
+"""Running the body of one test, and giving every row that it names a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from dataclasses import replace
+from typing import Any
+
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
+from chatproof.conformance.suite.marks import TestBody
+from chatproof.harness.report.verdicts import Verdict
+
+TEST_TIMEOUT = 240.0  # seconds; a test's own deadlines end it long before
+
+
+async def perform(case: Case, body: TestBody, arguments: dict[str, Any]) -> None:
+    """Run a test's body. What goes wrong in it is told by the case's records, never raised."""
+    if case.run.stopped:  # there is nobody left to ask
+        case.close_records(Verdict.NOT_TESTABLE, case.run.stopped)
+        return
+    try:
+        async with asyncio.timeout(case.run.settings.allowed(TEST_TIMEOUT)):
+            await body(**arguments)
+        case.close_records(Verdict.HARNESS_ERROR, "the test made no check of this row")
+    except NotApplicable as reason:
+        case.close_records(Verdict.NOT_APPLICABLE, str(reason))
+    except NotTestable as reason:
+        case.close_records(Verdict.NOT_TESTABLE, str(reason))
+    except TimeoutError:
+        case.close_records(Verdict.NOT_TESTABLE, f"the test was not over after {TEST_TIMEOUT:g} s")
+    except Exception as error:  # the suite's own fault must never look like the server's
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        why = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+        case.close_records(Verdict.HARNESS_ERROR, why)
+        case.blame(why, traceback.format_exc())
+    finally:
+        await case.close()
+        case.run.look_after_server(case.name.rpartition("::")[2])
+        name = case.run.provider_name
+        case.records[:] = [replace(record, provider=name) for record in case.records]

@@ -1,0 +1,142 @@
+"""The beginning of a run: starting or finding the server and the fakes, and the first look at both."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from chatproof.conformance.suite.rate_budget import STREAM
+from chatproof.fake_providers.process import start_fakes
+from chatproof.harness.client.http import Exchange, Request
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.redaction import conceal
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.common.started_server import StartedServer, free_port, listens
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.transcript import End, Transcript
+
+VARIABLES = {
+    "openai": "OPENAI_BASE_URL",
+    "gemini": "GOOGLE_GEMINI_BASE_URL",
+    "local": "LOCAL_LLM_URL",
+}
+# a local server answers OpenAI's paths too; with a key in the request the two cannot be told apart
+DIALECTS = {"openai": ("openai",), "gemini": ("gemini",), "local": ("local", "openai")}
+NOBODY = "http://127.0.0.1:1/v1"
+STILL_COMING = 2.0  # seconds since the last bytes
+MUCH_TO_SAY = 200  # tokens to a greeting, of a model that is not ours
+PROVIDER_TIMEOUT = 10.0  # seconds; well over the 5 that INT-02 leaves, so that the two are told apart
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Who takes part: the server under test, and the fakes where there are any.
+
+    `key` is the API key that the server was given, where the suite started it.
+    """
+
+    target: Target
+    fakes_url: str | None = None
+    server: StartedServer | None = None
+    key: str = ""
+
+    def listening(self, settings: Settings) -> Scene:
+        """The same, once a server that was started listens.
+
+        Raises:
+            ChatproofError: it ends, or does not listen in time.
+        """
+        if not self.server:
+            return self
+        self.server.wait(settings.start_timeout)
+        # the base URL's host and path are the user's to choose; only the address family is known from listening
+        host = self.server.target.host
+        return replace(self, target=replace(self.target, host=host))
+
+
+def set_up(settings: Settings, provider: str, port: int | None, resources: ExitStack) -> Scene:
+    """Start what the settings want started; `resources` stops it. `port`: the server's, else a free one.
+
+    Raises:
+        ChatproofError: something cannot be started.
+    """
+    conceal((settings.jwt_secret, settings.jwt_expired, *settings.jwt_tokens))
+    base = Target.parse(settings.base_url) if settings.base_url else None
+    fakes_url = settings.provider_url
+    if not settings.start:
+        assert base is not None  # the settings saw to it
+        return Scene(base, fakes_url)
+    if port and listens("127.0.0.1", port):
+        advice = "stop what listens there, or leave --base-url out and a free port is taken"
+        raise ChatproofError(f"--start: port {port} is in use already; {advice}")
+    port = port or free_port()
+    if not fakes_url:
+        fakes_url = resources.enter_context(start_fakes()).url
+    key = f"sk-chatproof-{secrets.token_hex(12)}"
+    conceal((key,))
+    variables = environment(fakes_url, provider, key, settings)
+    if provider == "local" and not settings.declares_providers:
+        variables["OPENAI_BASE_URL"] = NOBODY  # else a server that knows OpenAI alone would seem to know this one too
+    server = StartedServer.launch(settings.start, variables, port)
+    resources.callback(server.stop)
+    target = server.target if base is None else replace(base, port=port)
+    return Scene(target, fakes_url, server, key)
+
+
+def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> dict[str, str]:
+    """What a started server is told, by the names of the contract."""
+    return {
+        "OPENAI_API_KEY": key,
+        "OPENAI_BASE_URL": f"{fakes_url}/v1",
+        "GEMINI_API_KEY": key,
+        "GOOGLE_GEMINI_BASE_URL": fakes_url,
+        "LOCAL_LLM_URL": fakes_url,
+        "LLM_PROVIDER": provider,
+        "PROVIDER_TIMEOUT": f"{settings.provider_timeout or PROVIDER_TIMEOUT:g}",
+        "JWT_SECRET": settings.jwt_secret or "",
+        "ALLOWED_ORIGINS": settings.allowed_origin,
+    }
+
+
+def first_ask(target: Target, message: str, session: str) -> Request:
+    """The ask by which a chat server is known."""
+    return Request.json("POST", STREAM, {"message": message, "session_id": session})
+
+
+def why_unfit(exchange: Exchange, has_provider: bool) -> str:
+    """Why what answered is no chat server at all, or nothing.
+
+    Raises:
+        ChatproofError: nobody answered, so there is nothing to judge.
+    """
+    url, reply = exchange.target.url, exchange.transcript
+    if reply.end is End.REFUSED:
+        raise ChatproofError(f"{url}: {reply.fault}: is the server running there?")
+    if reply.status is None:
+        return f"{url} accepts connections but gave no HTTP answer to POST /api/chat/stream: {reply.fault}"
+    kind = reply.header("content-type") or "no Content-Type"
+    if reply.status != 200:
+        return f"{url} answers POST /api/chat/stream with status {reply.status} ({kind}): this is no chat server"
+    if is_endless(reply) and (has_provider or len(reply.tokens) > MUCH_TO_SAY):
+        seen = f"{len(reply.tokens)} tokens in {reply.reads[-1].at - reply.asked_at:.0f} s, and still no end"
+        return f"{url} answers `Please say hello.` with {seen}: a reply that never ends cannot be judged"
+    if has_stream(reply, kind):
+        return ""
+    seen = f"{kind} that holds no event: {shown(reply.body[:80])}"
+    return f"{url} answers POST /api/chat/stream with {seen}; this is no chat server"
+
+
+def is_endless(reply: Transcript) -> bool:
+    """Given up while its tokens still came."""
+    if reply.terminal or not reply.tokens or reply.ended_at is None:
+        return False
+    return reply.end is End.TOO_LARGE or (
+        reply.end is End.TIMEOUT and reply.ended_at - reply.reads[-1].at < STILL_COMING
+    )
+
+
+def has_stream(reply: Transcript, kind: str) -> bool:
+    """Something that the rows can judge, however wrong: an event, or a body that ends and is no page."""
+    return bool(reply.messages) or (reply.end is End.COMPLETE and "html" not in kind)

@@ -1,0 +1,1 @@
+"""The recording clients: they write down what a server did and when, and judge nothing."""

@@ -1,0 +1,234 @@
+"""What carries Engine.IO packets: a WebSocket or long polling. Both give packets with arrival times."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import (
+    AcceptConnection,
+    CloseConnection,
+    Ping,
+    RejectConnection,
+    RejectData,
+    TextMessage,
+)
+from wsproto.events import Request as WsRequest
+from wsproto.utilities import LocalProtocolError, ProtocolError, RemoteProtocolError
+
+from chatproof.harness.client.connection import Connection
+from chatproof.harness.client.http import BODY_LIMIT, Deadlines, Exchange, Request
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.engineio import SEPARATOR, Decoder, Opened
+from chatproof.harness.protocol.transcript import End, Transcript
+
+PATH = "/socket.io/?EIO=4&transport="
+HANDSHAKE_TIMEOUT = 5.0
+COOKIES_KEPT = 20
+
+
+class CarrierClosed(Exception):
+    """The connection is over; the text says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """An Engine.IO packet and when its last byte came."""
+
+    at: float
+    text: str
+
+
+class Carrier(Protocol):
+    """A connection that Engine.IO packets go over."""
+
+    async def open(self) -> None:
+        """Connect. Raises CarrierClosed."""
+
+    async def send(self, packet: str) -> None:
+        """Send one packet. Raises CarrierClosed."""
+
+    async def receive(self) -> list[Packet]:
+        """Wait for packets. Raises CarrierClosed."""
+
+    async def close(self) -> None:
+        """Hang up in order."""
+
+    async def vanish(self) -> None:
+        """Hang up by RST, without a word."""
+
+
+@dataclass(slots=True)
+class WebSocketCarrier:
+    """Engine.IO straight over a WebSocket."""
+
+    target: Target
+    source: str | None = None
+    _ws: WSConnection = field(default_factory=lambda: WSConnection(ConnectionType.CLIENT))
+    _connection: Connection | None = None
+    _parts: list[str] = field(default_factory=list)
+    _length: int = 0
+
+    async def open(self) -> None:
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+                self._connection = await Connection.open(self.target, self.source)
+                path = f"{self.target.root}{PATH}websocket"
+                await self._connection.send(self._ws.send(WsRequest(host=self.target.authority, target=path)))
+                while not await self._accepted(self._connection):
+                    pass
+        except TimeoutError as error:
+            raise CarrierClosed(f"no WebSocket within {HANDSHAKE_TIMEOUT:g} s") from error
+        except (OSError, RemoteProtocolError) as error:
+            raise CarrierClosed(f"no WebSocket: {error}") from error
+
+    async def _accepted(self, connection: Connection) -> bool:
+        self._ws.receive_data(await connection.receive() or None)
+        for event in self._ws.events():
+            if isinstance(event, AcceptConnection):
+                return True
+            if isinstance(event, RejectConnection | RejectData | CloseConnection):
+                status = getattr(event, "status_code", None)
+                raise CarrierClosed(f"the server refused the WebSocket{f' with status {status}' if status else ''}")
+        return False
+
+    async def send(self, packet: str) -> None:
+        try:
+            assert self._connection is not None
+            await self._connection.send(self._ws.send(TextMessage(data=packet)))
+        except (OSError, ProtocolError) as error:  # a LocalProtocolError: the server has said that it closes
+            raise CarrierClosed(f"the WebSocket is gone: {error}") from error
+
+    async def receive(self) -> list[Packet]:
+        packets = self._packets(time.monotonic())  # what came with the handshake
+        try:
+            while not packets:
+                assert self._connection is not None
+                data = await self._connection.receive()
+                self._ws.receive_data(data or None)
+                packets = self._packets(time.monotonic())
+                with suppress(OSError):  # what came before the end counts; the next read tells of the end
+                    for reply in self._replies:
+                        await self._connection.send(reply)
+                self._replies.clear()
+        except (OSError, RemoteProtocolError) as error:
+            raise CarrierClosed(f"the WebSocket broke: {error}") from error
+        return packets
+
+    _replies: list[bytes] = field(default_factory=list)
+
+    def _packets(self, at: float) -> list[Packet]:
+        packets = []
+        for event in self._ws.events():
+            if isinstance(event, TextMessage):
+                self._parts.append(event.data)
+                self._length = 0 if event.message_finished else self._length + len(event.data)
+                if self._length > BODY_LIMIT:
+                    raise CarrierClosed(f"the server sent a message of more than {BODY_LIMIT >> 20} MB")
+                if event.message_finished:
+                    packets.append(Packet(at, "".join(self._parts)))
+                    self._parts.clear()
+            elif isinstance(event, Ping):
+                with suppress(LocalProtocolError):  # the server's close came with it
+                    self._replies.append(self._ws.send(event.response()))
+            elif isinstance(event, CloseConnection):
+                if packets:
+                    packets.append(Packet(at, "1"))
+                    break
+                raise CarrierClosed(f"the server closed the WebSocket (code {event.code})")
+        return packets
+
+    async def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    async def vanish(self) -> None:
+        if self._connection:
+            self._connection.reset()
+            self._connection = None
+
+
+@dataclass(slots=True)
+class PollingCarrier:
+    """Engine.IO over long polling: one GET waits for packets, a POST sends them.
+
+    Cookies are kept and sent back, as browsers do: several workers may tell their own clients by them.
+    """
+
+    target: Target
+    source: str | None = None
+    _path: str = f"{PATH}polling"
+    _waiting: list[Packet] = field(default_factory=list)
+    _patience: float = 60.0
+    _cookies: dict[str, str] = field(default_factory=dict)
+    _poll: Exchange | None = None
+
+    async def open(self) -> None:
+        answer = await self._ask(Request("GET", self._path), Deadlines(silence=HANDSHAKE_TIMEOUT))
+        packets = self._payload(answer)
+        opened = Decoder().feed(packets[0].text) if packets else None
+        if not isinstance(opened, Opened):
+            raise CarrierClosed(f"no Engine.IO handshake over polling: {answer.body[:120]!r}")
+        self._path += f"&sid={opened.sid}"
+        self._patience = opened.ping_interval + opened.ping_timeout + HANDSHAKE_TIMEOUT
+        self._waiting = packets
+
+    async def send(self, packet: str) -> None:
+        headers = (("Content-Type", "text/plain;charset=UTF-8"),)
+        request = Request("POST", self._path, packet.encode("utf-8", "surrogatepass"), headers)
+        await self._ask(request, Deadlines(silence=HANDSHAKE_TIMEOUT * 2))
+
+    async def receive(self) -> list[Packet]:
+        if self._waiting:
+            packets, self._waiting = self._waiting, []
+            return packets
+        deadlines = Deadlines(silence=self._patience, whole=self._patience * 2)
+        request = self._with_cookies(Request("GET", self._path))
+        self._poll = Exchange(self.target, request, self.source, deadlines).start()
+        answer = await self._poll.wait()  # left open if cancelled: how to hang up is the caller's choice
+        await self._poll.close()
+        self._keep_cookies(answer)
+        return self._payload(_checked(answer))
+
+    async def _ask(self, request: Request, deadlines: Deadlines) -> Transcript:
+        answer = await Exchange(self.target, self._with_cookies(request), self.source, deadlines).start().finish()
+        self._keep_cookies(answer)
+        return _checked(answer)
+
+    def _with_cookies(self, request: Request) -> Request:
+        if not self._cookies:
+            return request
+        value = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        return replace(request, headers=(*request.headers, ("Cookie", value)))
+
+    def _keep_cookies(self, answer: Transcript) -> None:
+        """All go to the one path that is asked, and a socket is over before they are: attributes do not matter."""
+        for key, line in answer.headers:
+            name, there, value = line.partition(";")[0].partition("=")
+            if key == "set-cookie" and there and len(self._cookies) < COOKIES_KEPT:
+                self._cookies[name.strip()] = value.strip()
+
+    @staticmethod
+    def _payload(answer: Transcript) -> list[Packet]:
+        at = answer.reads[-1].at if answer.reads else time.monotonic()
+        text = answer.body.decode("utf-8", "replace")
+        return [Packet(at, packet) for packet in text.split(SEPARATOR) if packet]
+
+    async def close(self) -> None:
+        if self._poll:
+            await self._poll.close()
+
+    async def vanish(self) -> None:
+        if self._poll:
+            await self._poll.reset()
+
+
+def _checked(answer: Transcript) -> Transcript:
+    if answer.status != 200 or answer.end is not End.COMPLETE:
+        raise CarrierClosed(f"polling failed: {answer.outcome()} {answer.body[:120]!r}")
+    return answer

@@ -1,0 +1,298 @@
+"""An HTTP/1.1 client that records: every read with its arrival time, and how the exchange ended.
+
+Framing is h11's. The client judges nothing and raises nothing for what a server does wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import h11
+
+from chatproof.harness.client.connection import Connection
+from chatproof.harness.client.encodings import BROKEN, Decoder, decoder
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
+
+BODY_LIMIT = 48 * 1024 * 1024  # bytes; three times the largest reply that the suite asks for
+NO_ANSWER = "the connection was closed without an answer"
+LINES_LIMIT = 50_000  # several times what the longest reply has, comments and blank lines included
+PIECE = 1024  # compressed bytes that are taken off at once: they may stand for a thousand times as many
+SHOWN_OF_TOO_MUCH = 64 * 1024  # bytes of the read that goes beyond
+INFORMATIONAL_LIMIT = 100  # answers of 1xx before the real one
+AFTER_TERMINAL = 2.5  # seconds that a response may stay open behind its terminal event (SSE-08 allows 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send. `body` is sent as it is; a dict as JSON."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def json(cls, method: str, path: str, value: object, headers: tuple[tuple[str, str], ...] = ()) -> Self:
+        """A request whose body is JSON."""
+        body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return cls(method, path, body, (("Content-Type", "application/json"), *headers))
+
+    def __str__(self) -> str:
+        shown = self.body[:200].decode("utf-8", "replace")
+        more = f"… ({len(self.body)} bytes)" if len(self.body) > 200 else ""
+        return f"{self.method} {self.path} {shown}{more}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds: to a connection, between two reads, and for the whole exchange."""
+
+    connect: float = 5.0
+    silence: float = 10.0
+    whole: float = 60.0
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request under way. Its transcript grows while it runs; leave it by `close`, `reset` or `finish`."""
+
+    target: Target
+    request: Request
+    source: str | None = None
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    receive_buffer: int | None = None
+    kept: Connection | None = None  # one that an earlier exchange left open
+    transcript: Transcript = field(default_factory=lambda: Transcript(Transport.SSE))
+    _connection: Connection | None = None
+    _can_serve_again: bool = False
+    _task: asyncio.Task[None] | None = None
+    _grown: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def start(self) -> Self:
+        """Begin to ask, in a task of its own."""
+        self.transcript.request = str(self.request)
+        self.transcript.asked_at = time.monotonic()
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def wait(self) -> Transcript:
+        """Wait until the response has ended or a deadline has passed. The connection stays open."""
+        assert self._task is not None
+        await asyncio.shield(self._task)
+        return self.transcript
+
+    async def finish(self) -> Transcript:
+        """Wait until the response has ended or a deadline has passed, and hang up."""
+        try:
+            await self.wait()
+        finally:
+            await self._leave(Connection.close)
+        return self.transcript
+
+    async def until(self, is_reached: Callable[[Transcript], bool], timeout: float) -> bool:
+        """Wait until the transcript has something, or has ended, or `timeout` seconds have passed."""
+        deadline = time.monotonic() + timeout
+        while not is_reached(self.transcript):
+            left = deadline - time.monotonic()
+            if self.transcript.end is not None or left <= 0:
+                return False
+            self._grown.clear()
+            try:
+                await asyncio.wait_for(self._grown.wait(), left)
+            except TimeoutError:
+                return is_reached(self.transcript)
+        return True
+
+    async def stop_reading(self) -> None:
+        """Stay connected and take no more bytes."""
+        await self._stop()
+
+    def keep(self) -> Connection | None:
+        """Take the connection out of a finished exchange, where HTTP says that it serves again."""
+        if not self._can_serve_again:
+            return None
+        connection, self._connection = self._connection, None
+        return connection
+
+    async def close(self) -> None:
+        """Hang up by FIN."""
+        await self._leave(Connection.close)
+
+    async def reset(self) -> None:
+        """Hang up by RST."""
+        await self._leave(Connection.reset)
+
+    async def _stop(self) -> None:
+        if self._task and not self._task.done():
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _leave(self, hang_up: Callable[[Connection], None]) -> None:
+        await self._stop()
+        self.transcript.ended(time.monotonic(), End.LEFT)
+        if self._connection:
+            hang_up(self._connection)
+            self._connection = None
+
+    async def _run(self) -> None:
+        transcript = self.transcript
+        try:
+            async with asyncio.timeout(self.deadlines.connect):
+                self._connection = self.kept or await Connection.open(self.target, self.source, self.receive_buffer)
+        except TimeoutError:
+            self._end(End.REFUSED, f"no connection within {self.deadlines.connect:g} s")
+            return
+        except OSError as error:
+            self._end(End.REFUSED, f"no connection ({_reason(error)})")
+            return
+        transcript.asked_at = time.monotonic()
+        sender = asyncio.create_task(self._send(self._connection))
+        try:
+            reader = _Reader(self._connection, transcript, self.deadlines, self._grown)
+            self._can_serve_again = await reader.run(self.request.method)
+        finally:
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+            self._grown.set()
+
+    async def _send(self, connection: Connection) -> None:
+        request = self.request
+        headers = [("Host", self.target.authority), ("User-Agent", "chatproof"), *request.headers]
+        names = {name.lower() for name, _ in headers}
+        if "accept" not in names:
+            headers.append(("Accept", "text/event-stream, application/json"))
+        if request.body or request.method in ("POST", "PUT", "PATCH"):
+            headers.append(("Content-Length", str(len(request.body))))
+        head = f"{request.method} {self.target.root}{request.path} HTTP/1.1\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers) + "\r\n"
+        # One write for small bodies; a peer that stops reading a large one is no reason to stop listening.
+        await connection.send(head.encode("latin-1") + request.body)
+
+    def _end(self, end: End, fault: str) -> None:
+        self.transcript.ended(time.monotonic(), end, fault)
+        self._grown.set()
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Turns what a connection gives into a transcript."""
+
+    connection: Connection
+    transcript: Transcript
+    deadlines: Deadlines
+    grown: asyncio.Event
+    _decode: Decoder | None = None
+    _length: int = 0
+    _lines: int = 0
+    _informational: int = 0
+
+    async def run(self, method: str) -> bool:
+        """Read the whole answer. Says whether the connection can carry another request."""
+        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
+        # h11 wants to know of the request whose answer it reads; the bytes are sent elsewhere.
+        http.send(h11.Request(method=method, target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
+        http.send(h11.EndOfMessage())
+        at, silent_since, whole = time.monotonic(), time.monotonic(), time.monotonic() + self.deadlines.whole
+        try:
+            while self.transcript.end is None:
+                event = http.next_event()
+                if event is h11.NEED_DATA:
+                    async with asyncio.timeout_at(min(whole, self._patience(silent_since))):
+                        data = await self.connection.receive()
+                    at = silent_since = time.monotonic()
+                    http.receive_data(data)
+                elif isinstance(event, h11.Event):
+                    self._take(event, at, http)
+                else:
+                    break
+        except TimeoutError:
+            waited = time.monotonic() - silent_since
+            self._ended(time.monotonic(), End.TIMEOUT, f"nothing for {waited:.1f} s")
+        except h11.RemoteProtocolError as error:
+            self._ended(at, End.TRUNCATED, str(error))
+        except OSError as error:
+            self._ended(time.monotonic(), End.RESET, _reason(error))
+        return self.transcript.end is End.COMPLETE and http.their_state is h11.DONE
+
+    def _patience(self, silent_since: float) -> float:
+        terminal = self.transcript.terminal
+        deadline = silent_since + self.deadlines.silence
+        return min(deadline, terminal.at + AFTER_TERMINAL) if terminal else deadline
+
+    def _take(self, event: h11.Event, at: float, http: h11.Connection) -> None:
+        if isinstance(event, h11.Response):
+            self.transcript.status = event.status_code
+            self.transcript.headers = [
+                (name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers
+            ]
+            self.transcript.answered_at = at
+            self._decode = decoder(self.transcript.header("content-encoding"))
+            self.grown.set()
+        elif isinstance(event, h11.Data):
+            self._append(at, bytes(event.data))
+        elif isinstance(event, h11.EndOfMessage):
+            self._append(at, b"", last=True)
+            surplus, _ = http.trailing_data
+            if surplus and self.transcript.status is not None:
+                self._ended(at, End.TRUNCATED, f"{len(surplus)} bytes behind the end of the body: {surplus[:60]!r}")
+            else:
+                self._ended(at, End.COMPLETE)
+        elif isinstance(event, h11.InformationalResponse):
+            self._informational += 1
+            if self._informational > INFORMATIONAL_LIMIT:
+                self._ended(at, End.TOO_LARGE, f"more than {INFORMATIONAL_LIMIT} answers of status {event.status_code}")
+        elif isinstance(event, h11.ConnectionClosed):
+            self._ended(at, End.TRUNCATED, NO_ANSWER)
+
+    def _append(self, at: float, data: bytes, last: bool = False) -> None:
+        try:
+            plain = self._unpacked(self._decode, data, last) if self._decode else data
+        except BROKEN as error:
+            self._ended(at, End.TRUNCATED, f"the Content-Encoding is broken: {error}")
+            return
+        if not plain:
+            return
+        self._length += len(plain)
+        self._lines += plain.count(b"\n")
+        too_many = self._lines > LINES_LIMIT
+        self.transcript.read(at, plain[:SHOWN_OF_TOO_MUCH] if too_many else plain)
+        if self._length > BODY_LIMIT:
+            self._ended(at, End.TOO_LARGE, f"more than {BODY_LIMIT >> 20} MB")
+        elif too_many:
+            self._ended(at, End.TOO_LARGE, f"more than {LINES_LIMIT} lines")
+        self.grown.set()
+
+    def _unpacked(self, decode: Decoder, data: bytes, last: bool) -> bytes:
+        """What the bytes stand for, up to a little more than the limit."""
+        pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)] or [b""]
+        plain, left = [], BODY_LIMIT - self._length
+        for number, piece in enumerate(pieces, 1):
+            plain.append(decode(piece, last and number == len(pieces)))
+            left -= len(plain[-1])
+            if left < 0:
+                break
+        return b"".join(plain)
+
+    def _ended(self, at: float, end: End, fault: str = "") -> None:
+        self.transcript.ended(at, end, fault)
+        self.grown.set()
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words: asyncio puts the address in their place."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+
+
+def json_of(transcript: Transcript) -> Any:
+    """The body as JSON, or None where it is none."""
+    try:
+        return json.loads(transcript.body)
+    except ValueError:
+        return None

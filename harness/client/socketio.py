@@ -1,0 +1,218 @@
+"""A Socket.IO v5 client that records: every packet with its arrival time, every event in a transcript."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from chatproof.harness.client.engineio_transports import (
+    Carrier,
+    CarrierClosed,
+    Packet,
+    PollingCarrier,
+    WebSocketCarrier,
+)
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.engineio import (
+    CLOSE,
+    CONNECT,
+    DISCONNECT,
+    PONG,
+    Closed,
+    Decoder,
+    Emitted,
+    Joined,
+    Opened,
+    Pinged,
+    emit,
+)
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
+
+CONNECT_TIMEOUT = 5.0
+PACKETS_KEPT = 5000
+
+
+class NotConnected(Exception):
+    """The server did not take the Socket.IO connection, or ended it; the text says how."""
+
+
+@dataclass(slots=True)
+class SocketClient:
+    """One socket. All chat events go to the transcript of the last ask, or to `strays` before any."""
+
+    target: Target
+    transport: Transport
+    source: str | None = None
+    opened: Opened | None = None
+    opened_at: float = 0.0
+    pings: list[float] = field(default_factory=list)
+    packets: deque[Packet] = field(default_factory=lambda: deque(maxlen=PACKETS_KEPT))
+    strays: Transcript = field(default_factory=lambda: Transcript(Transport.WEBSOCKET))
+    decoder: Decoder = field(default_factory=Decoder)
+    _carrier: Carrier | None = None
+    _task: asyncio.Task[None] | None = None
+    _current: Transcript | None = None
+    _joined: bool = False
+    _closed: str = ""
+    _grown: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def connect(self) -> Self:
+        """Connect to the namespace `/`.
+
+        Raises:
+            NotConnected: the server refused, or did not answer within `CONNECT_TIMEOUT` seconds.
+        """
+        kind = PollingCarrier if self.transport is Transport.POLLING else WebSocketCarrier
+        carrier: Carrier = kind(self.target, self.source)
+        self._carrier = carrier
+        try:
+            await carrier.open()
+            self._task = asyncio.create_task(self._run(carrier))
+            await self._wait(lambda: self.opened is not None or self._over, CONNECT_TIMEOUT, "no handshake")
+            await carrier.send(CONNECT)
+            await self._wait(lambda: self._joined or self._over, CONNECT_TIMEOUT, "no answer to the connect packet")
+        except CarrierClosed as error:
+            await self.close()
+            raise NotConnected(str(error)) from error
+        except NotConnected:
+            await self.close()
+            raise
+        if self._closed:
+            await self.close()
+            raise NotConnected(self._closed)
+        return self
+
+    @property
+    def _over(self) -> bool:
+        return bool(self._closed)
+
+    @property
+    def is_open(self) -> bool:
+        """Connected, as far as the server has said."""
+        return self._joined and not self._closed
+
+    async def emit(self, name: str, *args: Any, escape: bool = False) -> Transcript:
+        """Emit an event and begin a transcript with what comes from now on.
+
+        Args:
+            escape: write all but ASCII as JSON escapes; a lone surrogate cannot be sent otherwise.
+
+        Raises:
+            NotConnected: the connection is gone.
+        """
+        transcript = Transcript(self.transport, request=f"emit {name} {args!r:.200}")
+        transcript.asked_at = time.monotonic()
+        self._current = transcript
+        await self.send(emit(name, *args, escape=escape))
+        return transcript
+
+    async def emit_more(self, name: str, *args: Any) -> None:
+        """Emit an event whose answer belongs to the transcript that is under way."""
+        await self.send(emit(name, *args))
+
+    async def send(self, packet: str) -> None:
+        """Send one packet as it is. Raises NotConnected."""
+        try:
+            assert self._carrier is not None
+            await self._carrier.send(packet)
+        except CarrierClosed as error:
+            raise NotConnected(str(error)) from error
+
+    async def until(self, is_reached: Callable[[], bool], timeout: float) -> bool:
+        """Wait for something that packets bring, until the connection ends or `timeout` seconds have passed."""
+        try:
+            await self._wait(lambda: is_reached() or self._over, timeout, "")
+        except NotConnected:
+            return False
+        return is_reached()
+
+    async def terminal(self, transcript: Transcript, silence: float, linger: float = 0.0) -> Transcript:
+        """Wait for a reply's terminal event, as long as no more than `silence` seconds go by between two events,
+        and `linger` seconds for what must not come behind it."""
+        while transcript.terminal is None and await self._grows(transcript, silence):
+            pass
+        if transcript.terminal:
+            await asyncio.sleep(linger)
+            transcript.ended(time.monotonic(), End.COMPLETE)
+        elif self._over:
+            transcript.ended(time.monotonic(), End.TRUNCATED, self._closed)
+        else:
+            transcript.ended(time.monotonic(), End.TIMEOUT, f"no event for {silence:g} s")
+        return transcript
+
+    async def _grows(self, transcript: Transcript, timeout: float) -> bool:
+        length = len(transcript.messages)
+        return await self.until(lambda: len(transcript.messages) > length, timeout)
+
+    async def disconnect(self) -> None:
+        """Leave with a goodbye, as the official client does."""
+        if self.is_open and self._carrier:
+            try:
+                await self._carrier.send(DISCONNECT)
+                await self._carrier.send(CLOSE)
+            except CarrierClosed:
+                pass  # gone is what was wanted
+        await self.close()
+
+    async def close(self) -> None:
+        """Drop the connection by FIN."""
+        await self._stop()
+        if self._carrier:
+            await self._carrier.close()
+
+    async def vanish(self) -> None:
+        """Drop the connection by RST, without a goodbye."""
+        await self._stop()
+        if self._carrier:
+            await self._carrier.vanish()
+
+    async def _stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._closed = self._closed or "the client left"
+
+    async def _wait(self, is_reached: Callable[[], bool], timeout: float, missing: str) -> None:
+        deadline = time.monotonic() + timeout
+        while not is_reached():
+            self._grown.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._grown.wait()
+            except TimeoutError:
+                raise NotConnected(f"{missing} within {timeout:g} s") from None
+
+    async def _run(self, carrier: Carrier) -> None:
+        try:
+            while not self._closed:
+                for packet in await carrier.receive():
+                    self.packets.append(packet)
+                    await self._take(packet, carrier)
+                self._grown.set()
+        except CarrierClosed as error:
+            self._closed = str(error)
+        finally:
+            self._grown.set()
+
+    async def _take(self, packet: Packet, carrier: Carrier) -> None:
+        signal = self.decoder.feed(packet.text)
+        match signal:
+            case Opened():
+                self.opened, self.opened_at = signal, packet.at
+            case Pinged():
+                self.pings.append(packet.at)
+                with suppress(CarrierClosed):  # what came behind the ping is still to be read
+                    await carrier.send(PONG)
+            case Joined():
+                self._joined = True
+            case Emitted(name, args):
+                sink = self.strays if self._current is None else self._current
+                sink.event(packet.at, name, args[0] if args else None)
+            case Closed(why):
+                self._closed = why

@@ -1,0 +1,126 @@
+"""The configuration: `chatproof.toml`, or `[tool.chatproof]` in `pyproject.toml`. Options beat it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from chatproof.harness.common.errors import ChatproofError
+
+FILE, PROJECT = "chatproof.toml", "pyproject.toml"
+TEXT, TEXTS, PATH = "a text", "a list of texts", "a path"
+NUMBER, COUNT, SWITCH = "a number", "a whole number", "true or false"
+
+# each key is an option of the same name; the values are the options' own names and what a value must be
+KEYS: dict[str, tuple[str, str]] = {
+    "base-url": ("base_url", TEXT),
+    "start": ("start", TEXT),
+    "provider-url": ("provider_url", TEXT),
+    "profiles": ("profile", TEXTS),
+    "providers": ("provider", TEXTS),
+    "allowed-origin": ("allowed_origin", TEXT),
+    "jwt-secret": ("jwt_secret", TEXT),
+    "jwt-tokens": ("jwt_token", TEXTS),
+    "jwt-expired": ("jwt_expired", TEXT),
+    "stream-limit": ("stream_limit", COUNT),
+    "chat-limit": ("chat_limit", COUNT),
+    "provider-timeout": ("provider_timeout", NUMBER),
+    "silence": ("silence", NUMBER),
+    "start-timeout": ("start_timeout", NUMBER),
+    "time-scale": ("time_scale", NUMBER),
+    "baseline": ("baseline", PATH),
+    "strict": ("strict", SWITCH),
+    "slow": ("slow", SWITCH),
+    "only": ("only", TEXTS),
+    "report-json": ("report_json", PATH),
+    "report-html": ("report_html", PATH),
+    "report-md": ("report_md", PATH),
+    "badge": ("badge", PATH),
+}
+ALSO = {"profile": "profiles", "provider": "providers", "jwt-token": "jwt-tokens"}  # as the options may be written
+
+
+def configured(options: Mapping[str, Any], folders: Iterable[Path]) -> dict[str, Any]:
+    """The options, and what the configuration says where they say nothing.
+
+    Args:
+        folders: where to look for a configuration where `--config` names none; the first that has one counts.
+
+    Raises:
+        ChatproofError: the file cannot be read, or says something that makes no sense; one line.
+    """
+    chosen = options.get("config")
+    path = Path(chosen) if chosen else _found(folders)
+    values = read(path, is_needed=bool(chosen)) if path else {}
+    if options.get("base_url") and not options.get("start"):
+        values.pop("start", None)  # a server that is named on the command line is not to be started
+    return values | {name: one for name, one in options.items() if one is not None and one is not False and one != []}
+
+
+def read(path: Path, is_needed: bool = True) -> dict[str, Any]:
+    """A file's values by the options' names. Paths are relative to the file.
+
+    Raises:
+        ChatproofError: as `configured`.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ChatproofError(f"--config: cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        if path.name == PROJECT and not is_needed:
+            return {}  # pytest has its own word on a broken pyproject.toml
+        raise ChatproofError(f"{path}: {error}") from error
+    if path.name == PROJECT:
+        document = _table(document.get("tool", {}), path).get("chatproof", {})
+    return dict(_value(path, key, value) for key, value in _table(document, path).items())
+
+
+def _found(folders: Iterable[Path]) -> Path | None:
+    for folder in folders:
+        if (folder / FILE).is_file():
+            return folder / FILE
+        if (folder / PROJECT).is_file() and _has_table(folder / PROJECT):
+            return folder / PROJECT
+    return None
+
+
+def _has_table(path: Path) -> bool:
+    try:
+        return "chatproof" in tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
+
+
+def _table(value: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ChatproofError(f"{path}: [tool.chatproof] is not a table")
+    return value
+
+
+def _value(path: Path, key: str, value: Any) -> tuple[str, Any]:
+    name = key.replace("_", "-")
+    name = ALSO.get(name, name)
+    if name not in KEYS:
+        near = get_close_matches(name, KEYS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(KEYS)}"
+        raise ChatproofError(f"{path}: unknown key {key!r}; {hint}")
+    option, kind = KEYS[name]
+    if kind is TEXTS and isinstance(value, str):
+        value = [value]
+    if not _is(kind, value):
+        raise ChatproofError(f"{path}: {key} is not {kind}: {value!r}")
+    return option, str(path.absolute().parent / value) if kind is PATH else value
+
+
+def _is(kind: str, value: Any) -> bool:
+    if kind is SWITCH:
+        return isinstance(value, bool)
+    if kind is TEXTS:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if kind in (NUMBER, COUNT):
+        return isinstance(value, int if kind is COUNT else int | float) and not isinstance(value, bool)
+    return isinstance(value, str) and value != ""

@@ -1,0 +1,156 @@
+"""What a run was asked to do, checked before anything is started."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.requirements import Contract, Profile
+
+DECLARABLE = tuple(Profile)
+DEFAULT_PROFILES = (Profile.CORE, Profile.SOCKETIO, Profile.LIMITS, Profile.CHAT)
+PROVIDERS = ("openai", "gemini", "local")
+ALLOWED_ORIGIN = "https://chat.example"
+SECRET_VARIABLE = "CHATPROOF_JWT_SECRET"
+ALL = "all"
+NUMBERS = {"silence": 10.0, "start_timeout": 60.0, "provider_timeout": None, "time_scale": 1.0}
+COUNTS = {"stream_limit": 30, "chat_limit": 60}
+FILES = ("report_json", "report_html", "report_md", "badge", "baseline")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A run's settings. Durations in seconds; `only` holds row ids, empty for all.
+
+    `providers`: those that the server is judged with, in turn. `jwt_secret` signs tokens (HS256); a server that the
+    suite starts is given it. `stream_limit` and `chat_limit`: requests a minute and address. `time_scale`
+    stretches what is allowed for a slow machine. `declares_profiles` and `declares_providers`: whether somebody said
+    so; of a started server that declares none, those are judged that it shows to have.
+    """
+
+    base_url: str | None
+    start: str | None
+    provider_url: str | None
+    profiles: frozenset[Profile]
+    only: frozenset[str]
+    strict: bool
+    slow: bool
+    report_json: Path | None
+    silence: float
+    start_timeout: float
+    provider_timeout: float | None
+    providers: tuple[str, ...] = ("openai",)
+    allowed_origin: str = ALLOWED_ORIGIN
+    jwt_secret: str | None = field(default=None, repr=False)
+    jwt_tokens: tuple[str, ...] = field(default=(), repr=False)
+    jwt_expired: str | None = field(default=None, repr=False)
+    stream_limit: int = 30
+    chat_limit: int = 60
+    time_scale: float = 1.0
+    report_html: Path | None = None
+    report_md: Path | None = None
+    badge: Path | None = None
+    baseline: Path | None = None
+    declares_profiles: bool = True
+    declares_providers: bool = True
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any], contract: Contract) -> Settings:
+        """Read the options, by the names of their fields.
+
+        Raises:
+            ChatproofError: one of them makes no sense; the text names it.
+        """
+        base_url, start, provider_url = (options.get(name) for name in ("base_url", "start", "provider_url"))
+        if not base_url and not start and not options.get("list_rows"):
+            raise ChatproofError("which server? Give --base-url URL, or --start COMMAND to have it started")
+        for url in filter(None, (base_url, provider_url)):
+            try:
+                Target.parse(url)
+            except ValueError as error:
+                raise ChatproofError(str(error)) from error
+        for name in (*NUMBERS, *COUNTS):
+            if options.get(name) is not None and not options[name] > 0:
+                raise ChatproofError(f"--{name.replace('_', '-')}: {options[name]:g} is not above 0")
+        secret = options.get("jwt_secret") or os.environ.get(SECRET_VARIABLE) or None
+        plain: dict[str, Any] = {name: options.get(name) or default for name, default in {**NUMBERS, **COUNTS}.items()}
+        plain |= {name: Path(options[name]) if options.get(name) else None for name in FILES}
+        return cls(
+            base_url=base_url,
+            start=start,
+            provider_url=provider_url,
+            profiles=_profiles(options.get("profile"), shows=bool(start)),
+            declares_profiles=bool(_words(options.get("profile"))) or not start,
+            declares_providers=bool(_words(options.get("provider"))) or not start,
+            only=_only(options.get("only"), contract),
+            strict=bool(options.get("strict")),
+            slow=bool(options.get("slow")),
+            providers=_providers(options.get("provider"), has_choice=bool(start)),
+            allowed_origin=(options.get("allowed_origin") or ALLOWED_ORIGIN).rstrip("/"),
+            jwt_secret=secret or (secrets.token_hex(32) if start else None),
+            jwt_tokens=tuple(_words(options.get("jwt_token"))),
+            jwt_expired=options.get("jwt_expired") or None,
+            **plain,
+        )
+
+    def allowed(self, seconds: float) -> float:
+        """A time allowed, on a machine as slow as the settings say."""
+        return seconds * self.time_scale
+
+    @property
+    def has_provider(self) -> bool:
+        """Whether the fakes are behind the server."""
+        return bool(self.start or self.provider_url)
+
+    def selected(self, contract: Contract) -> list[str]:
+        """The ids of the rows that the report shows."""
+        return [row.id for row in contract if not self.only or row.id in self.only]
+
+
+def _words(values: Iterable[str] | None) -> list[str]:
+    return [word for value in values or () for word in re.split(r"[,\s]+", value) if word]
+
+
+def _profiles(values: Iterable[str] | None, shows: bool) -> frozenset[Profile]:
+    words = _words(values)
+    known = [profile.value for profile in DECLARABLE]
+    if ALL in words:
+        return frozenset(DECLARABLE)
+    for word in words:
+        if word not in known:
+            raise ChatproofError(f"--profile: there is no profile {word!r}; known: {', '.join(known)}, {ALL}")
+    if not words:
+        return frozenset(DECLARABLE if shows else DEFAULT_PROFILES)
+    return frozenset({Profile.CORE, *map(Profile, words)})
+
+
+def _providers(values: Iterable[str] | None, has_choice: bool) -> tuple[str, ...]:
+    words = list(dict.fromkeys(_words(values))) or [ALL if has_choice else PROVIDERS[0]]
+    if ALL in words:
+        words = list(PROVIDERS)
+    for word in words:
+        if word not in PROVIDERS:
+            raise ChatproofError(f"--provider: there is no provider {word!r}; known: {', '.join(PROVIDERS)}, {ALL}")
+    if len(words) > 1 and not has_choice:
+        raise ChatproofError("--provider: a server that runs already has one provider; give one, or use --start")
+    return tuple(words)
+
+
+def _only(values: Iterable[str] | None, contract: Contract) -> frozenset[str]:
+    ids: set[str] = set()
+    for word in map(str.upper, _words(values)):
+        found = [word] if word in contract else [row.id for row in contract.group(word)]
+        if not found:
+            near = get_close_matches(word, contract.rows, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; groups: {', '.join(contract.titles)}"
+            raise ChatproofError(f"--only: no row has the id {word}{hint}")
+        ids.update(found)
+    return frozenset(ids)

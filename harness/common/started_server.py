@@ -1,0 +1,166 @@
+"""Starting the server under test, waiting until it listens, and stopping it by its handle."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.target import Target
+
+STOP_TIMEOUT = 5.0
+LAST_WORDS = 400  # characters of a dead server's output that the error line repeats
+FIRST_PORT, PORTS = 10_000, 22_768  # Linux hands out those from 32,768 on, others from 49,152 on
+
+_asked = itertools.count()
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on, for a server that is yet to start.
+
+    Below those that systems hand out by themselves: else another process may be given it before the server has come up.
+    Processes side by side look in different places.
+
+    Raises:
+        ChatproofError: there is none.
+    """
+    for _ in range(PORTS):
+        port = FIRST_PORT + (os.getpid() * 4 + next(_asked)) % PORTS
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((host, port))
+            return port
+    raise ChatproofError(f"no port of {host} is free")
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+@dataclass(slots=True)
+class StartedServer:
+    """A server that the suite started, in a process group of its own."""
+
+    command: str
+    target: Target
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+
+    @classmethod
+    def start(cls, command: str, environment: Mapping[str, str], port: int, timeout: float) -> Self:
+        """`launch` and `wait`; a server that does not come up is stopped.
+
+        Raises:
+            ChatproofError: it cannot be started, ends early, or does not listen in time.
+        """
+        server = cls.launch(command, environment, port)
+        try:
+            server.wait(timeout)
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    @classmethod
+    def launch(cls, command: str, environment: Mapping[str, str], port: int) -> Self:
+        """Run `command`, with `{port}` in it replaced and PORT set; it comes up meanwhile.
+
+        Args:
+            environment: variables set for it beside the caller's own.
+
+        Raises:
+            ChatproofError: it cannot be started.
+        """
+        words = shlex.split(command.replace("{port}", str(port)))
+        if not words:
+            raise ChatproofError("--start: the command is empty")
+        output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
+        variables = {**os.environ, **environment, "PORT": str(port), "PATH": search_path()}
+        try:
+            process = subprocess.Popen(
+                words,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            output.close()
+            raise ChatproofError(f"--start: cannot run {words[0]!r}: {error.strerror}") from error
+        return cls(command, Target("http", "127.0.0.1", port), process, output)
+
+    def wait(self, timeout: float) -> None:
+        """Wait until it listens, for so many seconds.
+
+        Raises:
+            ChatproofError: it ended, or does not listen in time.
+        """
+        port = self.target.port
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if (code := self.process.poll()) is not None:
+                raise ChatproofError(
+                    f"--start: {self.command!r} ended with exit code {code} before it listened on port {port}"
+                    f"{self.last_words()}"
+                )
+            for host in ("127.0.0.1", "::1"):  # "localhost" is ::1 alone to some servers
+                if listens(host, port):
+                    self.target = Target("http", host, port)
+                    return
+            time.sleep(0.05)
+        raise ChatproofError(
+            f"--start: {self.command!r} does not listen on port {port} after {timeout:g} s "
+            f"({{port}} in the command and the PORT variable tell it where){self.last_words()}"
+        )
+
+    def last_words(self) -> str:
+        """The end of its output, for an error line."""
+        size = self.output.seek(0, os.SEEK_END)
+        self.output.seek(max(0, size - LAST_WORDS))
+        lines = self.output.read().decode("utf-8", "replace").splitlines()
+        whole = lines[1:] if size > LAST_WORDS and len(lines) > 1 else lines
+        text = " / ".join(line.strip() for line in whole if line.strip())
+        return f"; its last words: {text}" if text else ""
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code once it has ended."""
+        return self.process.poll()
+
+    def stop(self) -> None:
+        """End it and everything that it started."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_TIMEOUT)
+                break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # children that outlived it
+        self.output.close()
+
+
+def search_path() -> str:
+    """PATH for a started server: where no virtual environment is active, `python` in a command means the
+    interpreter that runs the suite, so that `.venv/bin/pytest` works without activating anything."""
+    path = os.environ.get("PATH", os.defpath)
+    if "VIRTUAL_ENV" in os.environ or sys.prefix == sys.base_prefix:
+        return path
+    return os.pathsep.join((str(Path(sys.executable).parent), path))

@@ -1,0 +1,18 @@
+"""What a run leaves: JSON for other tools, a table for the terminal, and pages for people."""
+
+from chatproof.harness.report.console import failure_text, remarks, table, verdict_line
+from chatproof.harness.report.document import as_json, write_json
+from chatproof.harness.report.files import unwritable, write_reports
+from chatproof.harness.report.summary import Summary
+
+__all__ = [
+    "Summary",
+    "as_json",
+    "failure_text",
+    "remarks",
+    "table",
+    "unwritable",
+    "verdict_line",
+    "write_json",
+    "write_reports",
+]

@@ -1,0 +1,277 @@
+"""What a picture of an exchange needs: plain, bounded values that travel between processes and into a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from chatproof.harness.common.redaction import redacted
+from chatproof.harness.protocol.messages import Kind, Message
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
+
+MOST_POINTS = 400  # of each kind in one exchange
+TEXT = 80  # characters of one point
+T = TypeVar("T")
+
+
+class Point(NamedTuple):
+    """Something at a moment: `at` in ms since the ask, `size` in bytes."""
+
+    at: float
+    kind: str
+    size: int
+    text: str
+
+
+class Link(NamedTuple):
+    """A piece of text on its way: written by the provider, then read by the client, in ms since the ask."""
+
+    written: float
+    read: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """One write of the provider, `at` in seconds of the suite's clock."""
+
+    at: float
+    size: int
+    tokens: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the server asked its provider for one reply. Times in seconds of the suite's clock."""
+
+    provider: str
+    script: str
+    status: int | None
+    received: float
+    writes: Sequence[Wrote]
+    ended: str | None
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSide:
+    """One request to the provider, as it is drawn. Times in ms since the client's ask."""
+
+    name: str
+    received: float
+    writes: tuple[Point, ...]
+    ended: str | None
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a row was violated, in ms since the ask; None where it is no one moment."""
+
+    id: str
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One exchange as it is drawn. Times in ms since the ask. `cut`: points that were left out.
+
+    `lane` is the provider that the test was run with, or None where it needs none; `until` is when the provider's
+    journal was read, up to which what is not over is drawn.
+    """
+
+    test: str
+    request: str
+    transport: str
+    outcome: str
+    ids: tuple[str, ...] = ()
+    spots: tuple[Spot, ...] = ()
+    status: int | None = None
+    answered: float | None = None
+    reads: tuple[Point, ...] = ()
+    events: tuple[Point, ...] = ()
+    end: str | None = None
+    end_at: float | None = None
+    fault: str = ""
+    provider: tuple[ProviderSide, ...] = ()
+    links: tuple[Link, ...] = ()
+    cut: int = 0
+    lane: str | None = None
+    until: float | None = None
+
+    @property
+    def violated(self) -> tuple[str, ...]:
+        """The rows that this exchange violates."""
+        return tuple(dict.fromkeys(spot.id for spot in self.spots))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Evidence:
+        """The reverse of `to_json`."""
+        provider = [
+            ProviderSide(**{**one, "writes": tuple(Point(*point) for point in one["writes"])})
+            for one in data["provider"]
+        ]
+        return cls(
+            **{
+                **data,
+                "ids": tuple(data["ids"]),
+                "spots": tuple(Spot(**spot) for spot in data["spots"]),
+                "reads": tuple(Point(*point) for point in data["reads"]),
+                "events": tuple(Point(*point) for point in data["events"]),
+                "provider": tuple(provider),
+                "links": tuple(Link(*link) for link in data["links"]),
+            }
+        )
+
+
+@dataclass(slots=True)
+class Clock:
+    """From seconds of the suite's clock to ms since the ask."""
+
+    asked: float
+    cut: int = 0
+
+    def ms(self, at: float) -> float:
+        return round((at - self.asked) * 1000, 2)
+
+    def point(self, at: float, kind: str, size: int, text: str) -> Point:
+        return Point(self.ms(at), kind, size, short(text))
+
+    def bounded(self, points: Sequence[T]) -> tuple[T, ...]:
+        """The first and the last of too many."""
+        if len(points) <= MOST_POINTS:
+            return tuple(points)
+        self.cut += len(points) - MOST_POINTS
+        last = MOST_POINTS // 4
+        return (*points[: MOST_POINTS - last], *points[-last:])
+
+
+@dataclass(slots=True, eq=False)
+class Judgement:
+    """A transcript that a test asked for or judged: the rows, and the moments (seconds) that violate them."""
+
+    transcript: Transcript
+    ids: dict[str, None] = field(default_factory=dict)
+    spots: list[tuple[str, float | None]] = field(default_factory=list)
+
+
+def evidence(
+    test: str, judged: Judgement, asked: Sequence[Asked] = (), lane: str | None = None, until: float | None = None
+) -> Evidence:
+    """Reduce an exchange to what a picture of it needs.
+
+    Args:
+        asked: what the server asked its provider for it.
+        lane: the provider that the test was run with.
+        until: when the journal was read, in seconds.
+    """
+    reply = judged.transcript
+    clock = Clock(reply.asked_at or reply.answered_at or min((read.at for read in reply.reads), default=0.0))
+    reads, events = _reads(reply, clock), _events(reply, clock)
+    sides = tuple(_side(one, clock) for one in asked[:4])
+    main = max(asked, key=lambda one: sum(write.tokens for write in one.writes), default=None)
+    return Evidence(
+        test=test,
+        request=short(reply.request),
+        transport=reply.transport.value if _is_stream(reply) else "http",
+        outcome=redacted(reply.outcome() if _is_stream(reply) else f"status {reply.status}, {reply.end}"),
+        ids=tuple(judged.ids),
+        spots=tuple(Spot(name, None if at is None else clock.ms(at)) for name, at in judged.spots[:12]),
+        status=reply.status,
+        answered=None if reply.answered_at is None else clock.ms(reply.answered_at),
+        reads=reads,
+        events=events,
+        end=reply.end.value if reply.end else None,
+        end_at=None if reply.ended_at is None else clock.ms(reply.ended_at),
+        fault=short(reply.fault),
+        provider=sides,
+        links=clock.bounded(_links(main, reply.tokens, clock)) if main else (),
+        cut=clock.cut,
+        lane=lane,
+        until=None if until is None else clock.ms(until),
+    )
+
+
+def left_at(exchange: Evidence) -> float | None:
+    """When the client hung up, in ms since the ask; None where it did not."""
+    return exchange.end_at if exchange.end == End.LEFT.value else None
+
+
+def _is_stream(reply: Transcript) -> bool:
+    """Whether events came, or should have come: other answers have a status and an end, and no tokens to count."""
+    if reply.transport is not Transport.SSE or reply.messages or reply.status is None:
+        return True
+    return "event-stream" in (reply.header("content-type") or "")
+
+
+def _reads(reply: Transcript, clock: Clock) -> tuple[Point, ...]:
+    if reply.transport is Transport.SSE:
+        found = [(read.at, len(read.data), read.data[:TEXT].decode("utf-8", "replace")) for read in reply.reads]
+    else:
+        found = [(message.at, len(str(message.body)), message.name) for message in reply.messages]
+    return tuple(clock.point(at, "read", size, text) for at, size, text in clock.bounded(found))
+
+
+def _events(reply: Transcript, clock: Clock) -> tuple[Point, ...]:
+    return tuple(
+        clock.point(message.at, message.kind.value, 0, _said(message)) for message in clock.bounded(reply.messages)
+    )
+
+
+def _said(message: Message) -> str:
+    if message.kind is Kind.TOKEN:
+        return repr(message.body.get("token"))[:TEXT]
+    if message.kind is Kind.ERROR:
+        return str(message.body.get("error"))
+    return str(dict(list(message.body.items())[:6]))
+
+
+def _side(asked: Asked, clock: Clock) -> ProviderSide:
+    writes = tuple(
+        clock.point(write.at, "token" if write.tokens else "bytes", write.size, write.text)
+        for write in clock.bounded(asked.writes)
+    )
+    name = f"{asked.provider}, {asked.script}" if asked.script else asked.provider
+    if asked.status not in (None, 200):
+        name += f", status {asked.status}"
+    ended_at = None if asked.ended_at is None else clock.ms(asked.ended_at)
+    return ProviderSide(name, clock.ms(asked.received), writes, asked.ended, ended_at)
+
+
+def _links(asked: Asked, tokens: Sequence[Message], clock: Clock) -> list[Link]:
+    """Each piece of text with the moment at which the client had all of it, as far as both say the same."""
+    links: list[Link] = []
+    written, read, last = "", "", 0.0
+    arriving = iter(tokens)
+    for write in asked.writes:
+        if not write.text:
+            continue
+        written += write.text
+        while len(read) < len(written):
+            message = next(arriving, None)
+            if message is None:
+                return links
+            read, last = read + message.token, message.at
+        if not read.startswith(written):
+            return links
+        links.append(Link(clock.ms(write.at), clock.ms(last)))
+    return links
+
+
+def short(text: str) -> str:
+    """A text as a picture tells it: redacted, in one line, not long."""
+    text = redacted(text).replace("\n", "\\n").replace("\t", "\\t")
+    return text if len(text) <= TEXT else f"{text[:TEXT]}…"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value

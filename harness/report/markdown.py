@@ -1,0 +1,90 @@
+"""The report for a CI summary: Markdown as GitHub and GitLab read it."""
+
+from __future__ import annotations
+
+import re
+
+from chatproof.harness.common.redaction import redacted
+from chatproof.harness.report.summary import ORDER, Summary, count, is_bad, is_tolerated
+from chatproof.harness.report.verdicts import Overall, Row
+
+MOST_SCREENS, SCREEN = 20, 6_000  # a summary of GitHub Actions may have 1 MB, a comment 65,536 characters
+CELL = 300  # characters
+WORDS = {Overall.PASS: "✅ passed", Overall.FAIL: "❌ failed", Overall.ERROR: "⚠️ could not judge"}
+
+
+def markdown(summary: Summary) -> str:
+    """The summary: the verdict, the failures, the counts by group, and each failure's screen folded away."""
+    when = f", {summary.began:%Y-%m-%d %H:%M %Z}" if summary.began else ""
+    parts = [
+        f"## chatproof {WORDS[summary.verdict]}: {_code(summary.target)}",
+        f"{_totals(summary)} in {summary.seconds:.0f} s{when}. {escaped(summary.suite)}.",
+    ]
+    if summary.error:
+        parts.append(f"**{escaped(redacted(summary.error))}**")
+    parts += [f"**{escaped(redacted(line))}**" for line in summary.stale]
+    gating = [row for row in summary.rows if is_bad(row) and not is_tolerated(row, summary.strict)]
+    tolerated = [row for row in summary.rows if is_tolerated(row, summary.strict)]
+    for title, rows in (("Failures", gating), ("Not kept, without an effect on the verdict", tolerated)):
+        if rows:
+            parts.append(f"### {title}\n\n{_failures(rows)}")
+    parts.append(f"### Groups\n\n{_groups(summary)}")
+    if screens := [(row, screen) for row in (*gating, *tolerated) for screen in row.screens[:1]]:
+        parts.append("### Details\n\n" + "\n\n".join(_folded(row, screen) for row, screen in screens[:MOST_SCREENS]))
+        if len(screens) > MOST_SCREENS:
+            parts.append(f"… and {len(screens) - MOST_SCREENS} more.")
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str) -> str:
+    """The text as Markdown shows it letter by letter, in one line, in a table's cell too."""
+    text = " ".join(text.split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", text)
+    # GitHub turns these into links and mentions of people
+    return text.replace("@", "@\u200b").replace("://", ":\u200b//")
+
+
+def _totals(summary: Summary) -> str:
+    counts = summary.counts
+    return ", ".join(f"{counts[one]} {one}" for one in ORDER if counts[one]) or "No rows"
+
+
+def _failures(rows: list[Row]) -> str:
+    """A line for each finding: rows that failed for one and the same reason share one."""
+    findings: dict[tuple[str, str, str, str], list[str]] = {}
+    for row in rows:
+        verdict = f"{row.verdict}, known: {row.known}" if row.known else row.verdict.value
+        finding = (row.requirement.level.value, verdict, _cell(row.seen), _cell(row.expected))
+        findings.setdefault(finding, []).append(row.name)
+    lines = ["| row | level | verdict | seen | expected |", "|---|---|---|---|---|"]
+    for told, names in findings.items():
+        lines.append(f"| **{escaped(', '.join(names))}** | " + " | ".join(map(escaped, told)) + " |")
+    return "\n".join(lines)
+
+
+def _groups(summary: Summary) -> str:
+    columns = [one for one in ORDER if summary.counts[one]]
+    lines = ["| group | " + " | ".join(columns) + " |", "|---|" + "--:|" * len(columns)]
+    for group, rows in summary.groups.items():
+        counts = count(rows)
+        cells = " | ".join(str(counts[one] or "·") for one in columns)
+        lines.append(f"| {group} {escaped(summary.title(group))} | {cells} |")
+    return "\n".join(lines)
+
+
+def _folded(row: Row, screen: str) -> str:
+    text = redacted(screen)
+    text = text if len(text) <= SCREEN else f"{text[:SCREEN]}\n…"
+    fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
+    title = escaped(f"{row.name} {row.verdict}")
+    return f"<details><summary>{title}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>"
+
+
+def _cell(text: str) -> str:
+    text = redacted(text)
+    return text if len(text) <= CELL else f"{text[:CELL]}…"
+
+
+def _code(text: str) -> str:
+    return f"`{redacted(text).replace('`', '')}`"

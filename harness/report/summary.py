@@ -1,0 +1,83 @@
+"""A run as its reports tell it."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chatproof import __version__
+from chatproof.harness.report.evidence import Evidence
+from chatproof.harness.report.verdicts import Overall, Row, Verdict
+
+ORDER = (Verdict.PASSED, Verdict.VIOLATED, Verdict.NOT_TESTABLE, Verdict.NOT_APPLICABLE, Verdict.HARNESS_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`titles` are those of the groups, `seconds` the run's duration, `began` its beginning with a time zone.
+
+    `error` is why the run as a whole could not judge, or nothing. `stale`: a line for each
+    known failure that is none any more.
+    """
+
+    target: str
+    verdict: Overall
+    rows: Sequence[Row]
+    titles: Mapping[str, str]
+    strict: bool = False
+    seconds: float = 0.0
+    began: datetime | None = None
+    profiles: Sequence[str] = ()
+    providers: Sequence[str] = ()
+    evidence: Sequence[Evidence] = field(default=())
+    error: str = ""
+    stale: Sequence[str] = ()
+
+    @property
+    def suite(self) -> str:
+        """Which suite judged, and with what."""
+        return f"chatproof {__version__}, Python {platform.python_version()}"
+
+    @property
+    def counts(self) -> Counter[Verdict]:
+        """The rows of each verdict."""
+        return count(self.rows)
+
+    @property
+    def groups(self) -> dict[str, list[Row]]:
+        """The rows of each group, in the contract's order."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.requirement.group, []).append(row)
+        return found
+
+    def title(self, group: str) -> str:
+        """A group's title without marks of Markdown."""
+        return self.titles.get(group, "").replace("`", "")
+
+    def shown(self, row: Row) -> list[Evidence]:
+        """The exchanges that speak of a row; of one that was violated those that show it, where there are any."""
+        name = row.requirement.id
+        of_lane = [
+            one for one in self.evidence if name in one.ids and (row.provider is None or one.lane == row.provider)
+        ]
+        violating = [one for one in of_lane if name in one.violated]
+        return violating or of_lane
+
+
+def count(rows: Iterable[Row]) -> Counter[Verdict]:
+    """The rows of each verdict."""
+    return Counter(row.verdict for row in rows)
+
+
+def is_bad(row: Row) -> bool:
+    """The row was not kept, could not be judged, or showed a fault of the suite."""
+    return row.verdict in (Verdict.VIOLATED, Verdict.NOT_TESTABLE, Verdict.HARNESS_ERROR)
+
+
+def is_tolerated(row: Row, strict: bool) -> bool:
+    """The row is bad, and does not make the run fail: a SHOULD row, or a known failure."""
+    return is_bad(row) and row.verdict is not Verdict.HARNESS_ERROR and not row.gates(strict)
