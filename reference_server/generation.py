@@ -10,11 +10,11 @@ import gevent  # type: ignore[import-untyped]  # gevent ships no types
 import tiktoken
 from redis import RedisError
 
-from chatproof.reference_server.asks import ANONYMOUS
+from chatproof.reference_server.chat_request import ANONYMOUS
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.providers.upstream import Provider, ProviderError, Usage
+from chatproof.reference_server.providers.http_provider import ChatProvider, ProviderError, Usage
 from chatproof.reference_server.redis_sessions import Sessions
-from chatproof.reference_server.sessions import Message, Name, timestamp
+from chatproof.reference_server.sessions import ChatMessage, SessionName, timestamp
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class ShuttingDown(gevent.GreenletExit):  # type: ignore[misc]  # gevent ships n
 class Replies:
     """All replies of the server."""
 
-    def __init__(self, config: Config, provider: Provider, sessions: Sessions) -> None:
+    def __init__(self, config: Config, provider: ChatProvider, sessions: Sessions) -> None:
         self._config = config
         self._provider = provider
         self._sessions = sessions
@@ -42,7 +42,7 @@ class Replies:
         self._is_closing = False
         count_tokens("")  # now: the first time reads the vocabulary, which takes a while
 
-    def generate(self, name: Name, message: str) -> Events:
+    def generate(self, name: SessionName, message: str) -> Events:
         """Answer a message, and remember both once the reply is complete.
 
         Yields events as soon as there are some, those together that came together. Close the generator,
@@ -52,7 +52,7 @@ class Replies:
         started = time.monotonic()
         greenlet = gevent.getcurrent()
         self._running.add(greenlet)
-        usage, conversation = Usage(), [Message(role="user", content=message)]
+        usage, conversation = Usage(), [ChatMessage(role="user", content=message)]
         count, partial = 0, ""
         try:
             if self._is_closing:
@@ -94,7 +94,7 @@ class Replies:
             while self._running:
                 gevent.sleep(0.01)
 
-    def _account(self, conversation: list[Message], reply: str, usage: Usage, seconds: float) -> None:
+    def _account(self, conversation: list[ChatMessage], reply: str, usage: Usage, seconds: float) -> None:
         """Log a reply's tokens and cost. Interrupted ones cost as well."""
         tokens_in, tokens_out = usage.tokens_in, usage.tokens_out
         if tokens_in is None:

@@ -17,13 +17,13 @@ from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from chatproof.reference_server.asks import Ask, read_ask, read_user
+from chatproof.reference_server.chat_request import ChatRequest, read_chat_request, read_user
 from chatproof.reference_server.config import Config
+from chatproof.reference_server.event_stream import encode_event
 from chatproof.reference_server.generation import NOT_REACHED, Events, Replies
 from chatproof.reference_server.hangup import killed_on_hangup
 from chatproof.reference_server.redis_sessions import Sessions
-from chatproof.reference_server.sessions import Name
-from chatproof.reference_server.sse import encode_event
+from chatproof.reference_server.sessions import SessionName
 
 NO_SESSION = "There is no such session."
 
@@ -68,7 +68,7 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
     def start_reply() -> Events:
         asker = user()  # first: whoever may not ask need not send
         ask = _read_request(config)
-        return replies.generate(Name(asker, ask.session_id or uuid.uuid4().hex), ask.message)
+        return replies.generate(SessionName(asker, ask.session_id or uuid.uuid4().hex), ask.message)
 
     @app.post("/api/chat/stream")
     @limiter.limit(f"{config.stream_limit} per minute", methods=["POST"])
@@ -88,13 +88,13 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
 
     @app.get("/api/chat/sessions/<any_text:session_id>")
     def show_session(session_id: str) -> Response:
-        if not (session := sessions.get(Name(user(), session_id))):
+        if not (session := sessions.get(SessionName(user(), session_id))):
             abort(404, NO_SESSION)
         return jsonify(session_id=session_id, messages=session.messages, timestamp=session.updated)
 
     @app.delete("/api/chat/sessions/<any_text:session_id>")
     def delete_session(session_id: str) -> Response:
-        if not sessions.delete(Name(user(), session_id)):
+        if not sessions.delete(SessionName(user(), session_id)):
             abort(404, NO_SESSION)
         return jsonify(success=True, message="Session deleted")
 
@@ -103,7 +103,7 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
         return jsonify(status="ok", provider=config.llm_provider, offline=config.offline)
 
 
-def _read_request(config: Config) -> Ask:
+def _read_request(config: Config) -> ChatRequest:
     try:
         body = request.get_data(cache=False)
     except OSError:  # cut short, or not in the chunks it promised
@@ -114,7 +114,7 @@ def _read_request(config: Config) -> Ask:
         payload = json.loads(body.decode())
     except (ValueError, RecursionError):  # RecursionError: brackets nested beyond all reason
         raise BadRequest("The request's body must be JSON in UTF-8.") from None
-    return read_ask(payload, config.max_message_chars)
+    return read_chat_request(payload, config.max_message_chars)
 
 
 def _stream_events(reply: Events, environ: dict[str, object]) -> Iterator[bytes]:

@@ -14,29 +14,29 @@ from typing import Any
 import redis
 
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.sessions import MemorySessions, Name, Session
+from chatproof.reference_server.sessions import ChatSession, MemorySessions, SessionName
 
 INDEX = "chatproof:sessions"  # the keys of all sessions by their last use
 TIMEOUT = 5.0  # seconds for Redis to answer
 
 
 @dataclass(kw_only=True)
-class RedisSession(Session):
-    """A Session as it was when its reply began."""
+class RedisSession(ChatSession):
+    """A ChatSession as it was when its reply began."""
 
     redis: Any
     key: str
     id: str
 
     def add_exchange(self, user: str, assistant: str) -> None:
-        """See Session; also adds what others have added meanwhile."""
+        """See ChatSession; also adds what others have added meanwhile."""
 
         def add(transaction: Any) -> None:
             state = json.loads(transaction.get(self.key) or "{}")
             transaction.multi()
             if state.get("id") == self.id:
                 current = replace(self, **state)
-                Session.add_exchange(current, user, assistant)
+                ChatSession.add_exchange(current, user, assistant)
                 transaction.set(self.key, current.dump(), keepttl=True)
 
         self.redis.transaction(add, self.key)
@@ -59,7 +59,7 @@ class RedisSessions:
     def _session(self, key: str, **state: Any) -> RedisSession:
         return RedisSession(self._limits, redis=self._redis, key=key, **state)
 
-    def open(self, name: Name) -> Session:
+    def open(self, name: SessionName) -> ChatSession:
         """See MemorySessions."""
         key, now, age = _key(name), time.time(), self._limits.max_session_age
         with self._redis.pipeline() as together:
@@ -71,19 +71,19 @@ class RedisSessions:
                 self._redis.delete(*(old for old, _ in oldest))
         return self._session(key, **json.loads(state))
 
-    def get(self, name: Name) -> Session | None:
+    def get(self, name: SessionName) -> ChatSession | None:
         """See MemorySessions."""
         key = _key(name)
         state = self._redis.get(key)
         return self._session(key, **json.loads(state)) if state else None
 
-    def delete(self, name: Name) -> bool:
+    def delete(self, name: SessionName) -> bool:
         """See MemorySessions."""
         key = _key(name)
         return bool(self._redis.pipeline().delete(key).zrem(INDEX, key).execute()[0])
 
 
-def _key(name: Name) -> str:
+def _key(name: SessionName) -> str:
     # A hash bounds the key's length, and no name can look like another's.
     return "chatproof:session:2:" + hashlib.sha256(json.dumps([name.user, name.session_id]).encode()).hexdigest()
 

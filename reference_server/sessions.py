@@ -4,7 +4,7 @@ An exchange is written in one piece when its reply is complete, the user's messa
 assistant's together. So an exchange that fails or is interrupted leaves nothing, exchanges that
 run at the same time lose nothing, and an assistant's message always follows its user's.
 
-A reply holds the Session that it began in. If that one is deleted meanwhile, the reply is written
+A reply holds the ChatSession that it began in. If that one is deleted meanwhile, the reply is written
 to the deleted object, which nobody reads any more: what was said before a deletion cannot return.
 """
 
@@ -17,7 +17,7 @@ from typing import TypedDict
 from chatproof.reference_server.config import Config
 
 
-class Message(TypedDict):
+class ChatMessage(TypedDict):
     """One message, in the form in which providers take it."""
 
     role: str
@@ -25,7 +25,7 @@ class Message(TypedDict):
 
 
 @dataclass(frozen=True)
-class Name:
+class SessionName:
     """A session's exact id, within those of one user, or of all who are anonymous (None)."""
 
     user: str | None
@@ -38,7 +38,7 @@ def timestamp() -> str:
 
 
 @dataclass
-class Session:
+class ChatSession:
     """One conversation. `messages` counts all that were said, those included that the history has lost."""
 
     limits: Config
@@ -47,9 +47,9 @@ class Session:
     exchanges: list[dict[str, str]] = field(default_factory=list)  # what each role said
     used: float = field(default_factory=time.monotonic)  # seconds
 
-    def history(self) -> list[Message]:
+    def history(self) -> list[ChatMessage]:
         """What was said so far, oldest first."""
-        return [Message(role=role, content=text) for one in self.exchanges for role, text in one.items()]
+        return [ChatMessage(role=role, content=text) for one in self.exchanges for role, text in one.items()]
 
     def add_exchange(self, user: str, assistant: str) -> None:
         """Remember a message and the complete reply to it."""
@@ -66,22 +66,22 @@ class MemorySessions:
 
     def __init__(self, limits: Config) -> None:
         self._limits = limits
-        self._by_name: OrderedDict[Name, Session] = OrderedDict()
+        self._by_name: OrderedDict[SessionName, ChatSession] = OrderedDict()
 
-    def open(self, name: Name) -> Session:
+    def open(self, name: SessionName) -> ChatSession:
         """The session of that name, a new one if need be."""
-        session = self._by_name.setdefault(name, Session(self._limits))
+        session = self._by_name.setdefault(name, ChatSession(self._limits))
         self._by_name.move_to_end(name)
         session.used = time.monotonic()
         self._forget()
         return session
 
-    def get(self, name: Name) -> Session | None:
+    def get(self, name: SessionName) -> ChatSession | None:
         """A session to look at, if there is one of that name."""
         self._forget()
         return self._by_name.get(name)
 
-    def delete(self, name: Name) -> bool:
+    def delete(self, name: SessionName) -> bool:
         """Forget a session; false if there was none."""
         return self._by_name.pop(name, None) is not None
 

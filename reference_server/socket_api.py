@@ -15,10 +15,10 @@ from flask_socketio import ConnectionRefusedError, SocketIO  # type: ignore[impo
 from werkzeug.exceptions import BadRequest, HTTPException
 from wsproto.utilities import RemoteProtocolError
 
-from chatproof.reference_server.asks import Ask, read_ask, read_user
+from chatproof.reference_server.chat_request import ChatRequest, read_chat_request, read_user
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.generation import Event, Replies
-from chatproof.reference_server.sessions import Name
+from chatproof.reference_server.sessions import SessionName
 
 # A reply waits for its reader when so many packets are unsent. It bounds memory, and python-socketio
 # drops a polling response of more than 16 packets.
@@ -90,7 +90,7 @@ class SocketChat:
         self._socketio = socketio
         self._config = config
         self._all_replies = replies
-        self._names: dict[str, Name] = {}  # by socket: the user, and the session of asks that name none
+        self._names: dict[str, SessionName] = {}  # by socket: the user, and the session of asks that name none
         self._replies: dict[str, gevent.Greenlet] = {}  # by socket
         gevent.spawn(self._watch_pings)
 
@@ -102,7 +102,7 @@ class SocketChat:
             user = read_user(header, self._config.jwt_secret)
         except HTTPException as error:
             raise ConnectionRefusedError(error.description) from None
-        self._names[_sid()] = Name(user, uuid.uuid4().hex)
+        self._names[_sid()] = SessionName(user, uuid.uuid4().hex)
 
     def disconnect(self, reason: object = None) -> None:
         """A socket has gone, with or without a goodbye: stop its reply."""
@@ -117,7 +117,7 @@ class SocketChat:
         if sid not in self._names:
             return  # it has gone while its ask waited for its turn
         try:
-            ask = read_ask(args[0] if args else None, self._config.max_message_chars)
+            ask = read_chat_request(args[0] if args else None, self._config.max_message_chars)
             if sid in self._replies:
                 raise BadRequest("A reply is still running on this connection. Ask again when it has ended.")
         except HTTPException as error:
@@ -127,9 +127,9 @@ class SocketChat:
         else:
             self._replies[sid] = gevent.spawn(self._reply, sid, ask)
 
-    def _reply(self, sid: str, ask: Ask) -> None:
+    def _reply(self, sid: str, ask: ChatRequest) -> None:
         name = self._names[sid]
-        name = Name(name.user, ask.session_id or name.session_id)
+        name = SessionName(name.user, ask.session_id or name.session_id)
         with closing(self._all_replies.generate(name, ask.message)) as reply:
             for event in chain.from_iterable(reply):
                 if (connection := self._connection(sid)) and connection.queue.qsize() >= MAX_UNSENT:

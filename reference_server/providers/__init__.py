@@ -1,12 +1,12 @@
-"""Where the tokens come from: one file for each service, and `upstream` for what they share."""
+"""Where the tokens come from: one file for each service, and `http_provider` for what they share."""
 
 from collections.abc import Callable
 
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.providers.gemini import Gemini
+from chatproof.reference_server.providers.http_provider import ChatProvider
 from chatproof.reference_server.providers.local import Local
 from chatproof.reference_server.providers.openai import OpenAI
-from chatproof.reference_server.providers.upstream import Provider
 
 # By LLM_PROVIDER.
-PROVIDERS: dict[str, Callable[[Config], Provider]] = {"openai": OpenAI, "gemini": Gemini, "local": Local}
+PROVIDERS: dict[str, Callable[[Config], ChatProvider]] = {"openai": OpenAI, "gemini": Gemini, "local": Local}

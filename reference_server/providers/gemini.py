@@ -8,15 +8,15 @@ from functools import partial
 from typing import Any
 
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.providers.upstream import ProviderError, Reply, Upstream, Usage
-from chatproof.reference_server.sessions import Message
-from chatproof.reference_server.sse import decode_events
+from chatproof.reference_server.event_stream import decode_events
+from chatproof.reference_server.providers.http_provider import HttpProvider, ProviderError, Reply, Usage
+from chatproof.reference_server.sessions import ChatMessage
 
 ROLES = {"user": "user", "assistant": "model"}
 COMPLETE = (None, "STOP", "MAX_TOKENS")  # None: not at its end yet
 
 
-class Gemini(Upstream):
+class Gemini(HttpProvider):
     """Gemini, with an API key."""
 
     name = "gemini"
@@ -26,8 +26,8 @@ class Gemini(Upstream):
         super().__init__(config.google_gemini_base_url, headers, config.provider_timeout)
         self._path = f"/v1beta/models/{config.gemini_model}:streamGenerateContent?alt=sse"
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Reply:
-        """See Provider."""
+    def stream(self, messages: Sequence[ChatMessage], usage: Usage) -> Reply:
+        """See ChatProvider."""
         contents = [{"role": ROLES[one["role"]], "parts": [{"text": one["content"]}]} for one in messages]
         return self.ask(self._path, {"contents": contents}, decode_events, partial(_read_chunk, usage))
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from chatproof.reference_server.config import Config
+from chatproof.reference_server.event_stream import decode_lines
+from chatproof.reference_server.providers.http_provider import HttpProvider, ProviderError, Reply, Usage
 from chatproof.reference_server.providers.openai import complete_chat
-from chatproof.reference_server.providers.upstream import ProviderError, Reply, Upstream, Usage
-from chatproof.reference_server.sessions import Message
-from chatproof.reference_server.sse import decode_lines
+from chatproof.reference_server.sessions import ChatMessage
 
 
-class Local(Upstream):
+class Local(HttpProvider):
     """The server at LOCAL_LLM_URL. One that has no /api/chat is asked at /v1/chat/completions from then on."""
 
     name = "local"
@@ -24,8 +24,8 @@ class Local(Upstream):
         super().__init__(url.removesuffix("/v1"), {}, config.provider_timeout)
         self._model = config.local_llm_model
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Reply:
-        """See Provider."""
+    def stream(self, messages: Sequence[ChatMessage], usage: Usage) -> Reply:
+        """See ChatProvider."""
         if self._is_ollama:
             body = {"model": self._model, "messages": messages, "stream": True}
             try:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.providers.upstream import Reply, Upstream, Usage
-from chatproof.reference_server.sessions import Message
-from chatproof.reference_server.sse import decode_events
+from chatproof.reference_server.event_stream import decode_events
+from chatproof.reference_server.providers.http_provider import HttpProvider, Reply, Usage
+from chatproof.reference_server.sessions import ChatMessage
 
 
-class OpenAI(Upstream):
+class OpenAI(HttpProvider):
     """OpenAI itself."""
 
     name = "openai"
@@ -22,13 +22,13 @@ class OpenAI(Upstream):
         super().__init__(config.openai_base_url, headers, config.provider_timeout)
         self._model = config.openai_model
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Reply:
-        """See Provider."""
+    def stream(self, messages: Sequence[ChatMessage], usage: Usage) -> Reply:
+        """See ChatProvider."""
         return complete_chat(self, "/chat/completions", self._model, messages)
 
 
-def complete_chat(upstream: Upstream, path: str, model: str, messages: Sequence[Message]) -> Reply:
-    """One streamed chat completion; see Provider.stream."""
+def complete_chat(upstream: HttpProvider, path: str, model: str, messages: Sequence[ChatMessage]) -> Reply:
+    """One streamed chat completion; see ChatProvider.stream."""
     body = {"model": model, "messages": messages, "stream": True}
     return upstream.ask(path, body, decode_events, _read_chunk)
 

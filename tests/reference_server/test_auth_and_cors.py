@@ -11,10 +11,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from chatproof.reference_server.command import create_app
+from chatproof.reference_server.app import create_app
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.providers.upstream import Usage
-from chatproof.reference_server.sessions import Message
+from chatproof.reference_server.providers.http_provider import Usage
+from chatproof.reference_server.sessions import ChatMessage
 
 SECRET = "a-secret-of-more-than-thirty-two-characters"
 ORIGIN = "https://chat.example"
@@ -26,7 +26,7 @@ class Parrot:
 
     name = "parrot"
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
+    def stream(self, messages: Sequence[ChatMessage], usage: Usage) -> Generator[list[str], None, None]:
         yield [f"[{message['content']}]" for message in messages]
 
     def close(self) -> None:

@@ -9,15 +9,15 @@ import pytest
 
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.providers.gemini import Gemini
-from chatproof.reference_server.providers.upstream import ProviderError, Usage
-from chatproof.reference_server.sessions import Message
+from chatproof.reference_server.providers.http_provider import ProviderError, Usage
+from chatproof.reference_server.sessions import ChatMessage
 from tests.reference_server.model import Model
 
 PATH = "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"
 TALK = [
-    Message(role="user", content="hi"),
-    Message(role="assistant", content="hello"),
-    Message(role="user", content="and?"),
+    ChatMessage(role="user", content="hi"),
+    ChatMessage(role="assistant", content="hello"),
+    ChatMessage(role="user", content="and?"),
 ]
 Chunk = dict[str, Any]
 

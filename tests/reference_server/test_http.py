@@ -9,10 +9,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from chatproof.reference_server.command import create_app
+from chatproof.reference_server.app import create_app
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.providers.upstream import ProviderError, Usage
-from chatproof.reference_server.sessions import Message
+from chatproof.reference_server.providers.http_provider import ProviderError, Usage
+from chatproof.reference_server.sessions import ChatMessage
 
 CONFIG = Config(llm_provider="openai")
 
@@ -23,9 +23,9 @@ class Echo:
     name = "echo"
 
     def __init__(self) -> None:
-        self.asked: list[list[Message]] = []
+        self.asked: list[list[ChatMessage]] = []
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Generator[list[str], None, None]:
+    def stream(self, messages: Sequence[ChatMessage], usage: Usage) -> Generator[list[str], None, None]:
         self.asked.append(list(messages))
         yield [f"{len(messages)}:"]
         if messages[-1]["content"] == "fail":

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.http_provider import ProviderError, Usage
 from chatproof.reference_server.providers.local import Local
-from chatproof.reference_server.providers.upstream import ProviderError, Usage
-from chatproof.reference_server.sessions import Message
+from chatproof.reference_server.sessions import ChatMessage
 from tests.reference_server.model import Model
 
 OLLAMA, OPENAI = "/api/chat", "/v1/chat/completions"
-HELLO = [Message(role="user", content="hello")]
+HELLO = [ChatMessage(role="user", content="hello")]
 COMPLETION = b'data: {"choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
 
 

@@ -7,14 +7,14 @@ from itertools import chain
 import pytest
 
 from chatproof.reference_server.config import Config
+from chatproof.reference_server.providers.http_provider import ProviderError, Usage
 from chatproof.reference_server.providers.openai import OpenAI
-from chatproof.reference_server.providers.upstream import ProviderError, Usage
-from chatproof.reference_server.sessions import Message
+from chatproof.reference_server.sessions import ChatMessage
 from tests.reference_server.model import Model
 
 PATH = "/v1/chat/completions"
 KEY = "sk-secret"
-HELLO = [Message(role="user", content="hello")]
+HELLO = [ChatMessage(role="user", content="hello")]
 
 
 @pytest.fixture

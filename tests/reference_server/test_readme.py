@@ -24,5 +24,5 @@ def test_the_files_that_it_names_exist_and_none_is_left_out() -> None:
     known = {path.name for path in FOLDER.rglob("*.py")}
     assert named <= known
     providers = {path.name for path in (FOLDER / "providers").glob("*.py")}
-    apart = {"__init__.py", "__main__.py", "pages.py", "sse.py"} | providers
+    apart = {"__init__.py", "__main__.py", "pages.py"} | providers
     assert known - named <= apart

@@ -8,7 +8,7 @@ from redis import RedisError
 
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.redis_sessions import RedisSessions, Sessions
-from chatproof.reference_server.sessions import MemorySessions, Name
+from chatproof.reference_server.sessions import MemorySessions, SessionName
 from tests.reference_server.redis import Redis
 
 Make = Callable[..., Sessions]
@@ -24,8 +24,8 @@ def make(request: pytest.FixtureRequest) -> Make:
     return lambda **limits: RedisSessions(Config(redis_url=redis.url, **limits))
 
 
-def name(session_id: str, user: str | None = None) -> Name:
-    return Name(user, session_id)
+def name(session_id: str, user: str | None = None) -> SessionName:
+    return SessionName(user, session_id)
 
 
 def messages(sessions: Sessions, session_id: str) -> int:

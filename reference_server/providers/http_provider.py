@@ -12,8 +12,8 @@ import gevent  # type: ignore[import-untyped]  # gevent ships no types
 import httpx
 import orjson
 
-from chatproof.reference_server.providers.transport import Transport
-from chatproof.reference_server.sessions import Message
+from chatproof.reference_server.providers.httptools_transport import HttptoolsTransport
+from chatproof.reference_server.sessions import ChatMessage
 
 LOOPBACK = re.compile(r"https?://(localhost|127(\.[0-9]+){3}|\[::1\])([:/?#]|$)", re.IGNORECASE)
 BROKE_OFF = "The connection to the language model broke off."
@@ -46,12 +46,12 @@ class Usage:
     tokens_out: int | None = None
 
 
-class Provider(Protocol):
+class ChatProvider(Protocol):
     """A language model."""
 
     name: str
 
-    def stream(self, messages: Sequence[Message], usage: Usage) -> Reply:
+    def stream(self, messages: Sequence[ChatMessage], usage: Usage) -> Reply:
         """The reply to a conversation, token by token, those together that came together; fills in `usage`.
 
         Ends only when the provider has said that the reply is complete; raises ProviderError
@@ -62,7 +62,7 @@ class Provider(Protocol):
         """Close idle connections."""
 
 
-class Upstream:
+class HttpProvider:
     """The HTTP side of a provider. `timeout` in seconds: of silence, at any time."""
 
     def __init__(self, url: str, headers: dict[str, str], timeout: float) -> None:
@@ -71,12 +71,12 @@ class Upstream:
             headers={**headers, "Accept-Encoding": "identity"},  # a compressor may hold tokens back
             timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
             # no proxy stands before this machine; before others one may
-            transport=Transport() if LOOPBACK.match(url) or not getproxies() else None,
+            transport=HttptoolsTransport() if LOOPBACK.match(url) or not getproxies() else None,
         )
         self.close = self._client.close
 
     def ask(self, path: str, body: dict[str, Any], decode: Decode, read: Read) -> Reply:
-        """Ask, and give the reply; see Provider.stream. Whatever goes wrong is a ProviderError."""
+        """Ask, and give the reply; see ChatProvider.stream. Whatever goes wrong is a ProviderError."""
         try:
             with self._client.stream("POST", self._url + path, json=body) as response:
                 if (status := response.status_code) != 200:

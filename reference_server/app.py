@@ -20,11 +20,11 @@ from chatproof.reference_server.generation import Replies
 from chatproof.reference_server.http_api import add_http_api
 from chatproof.reference_server.pages import add_pages
 from chatproof.reference_server.providers import PROVIDERS
-from chatproof.reference_server.providers.upstream import Provider
+from chatproof.reference_server.providers.http_provider import ChatProvider
 from chatproof.reference_server.redis_sessions import RedisSessions
-from chatproof.reference_server.server import Server
 from chatproof.reference_server.sessions import MemorySessions
 from chatproof.reference_server.socket_api import add_socket_api
+from chatproof.reference_server.wsgi_server import StreamingServer
 
 OFFLINE = """\
 Provider: none is configured, so a fake one answers. For a real one set OPENAI_API_KEY, GEMINI_API_KEY
@@ -99,7 +99,9 @@ def _serve(stop: Event, cleanup: ExitStack, verbose: bool) -> None:
         gevent.sleep(0.2)  # for their last words to leave
 
 
-def _make_server(config: Config, cleanup: ExitStack, verbose: bool) -> tuple[Server | Balancer, Replies | None]:
+def _make_server(
+    config: Config, cleanup: ExitStack, verbose: bool
+) -> tuple[StreamingServer | Balancer, Replies | None]:
     listener: tuple[str, int] | gevent.socket.socket = (config.host, config.port)
     if WORKER_FD in os.environ:
         listener = gevent.socket.socket(fileno=int(os.environ[WORKER_FD]))
@@ -107,10 +109,10 @@ def _make_server(config: Config, cleanup: ExitStack, verbose: bool) -> tuple[Ser
         return Balancer(listener, config.workers, config.request_timeout), None
     provider = cleanup.enter_context(closing(PROVIDERS[config.llm_provider](config)))
     app, replies = create_app(config, provider, int(os.environ.get(WORKER_NUMBER, "0")))
-    return Server(listener, app, config.request_timeout, "default" if verbose else None), replies
+    return StreamingServer(listener, app, config.request_timeout, "default" if verbose else None), replies
 
 
-def create_app(config: Config, provider: Provider, worker: int = 0) -> tuple[Flask, Replies]:
+def create_app(config: Config, provider: ChatProvider, worker: int = 0) -> tuple[Flask, Replies]:
     """The whole application, as WSGI, and its replies, to be closed in the end; both transports share the sessions."""
     app = Flask(__name__, static_folder=None)
     sessions = RedisSessions(config) if config.redis_url else MemorySessions(config)

@@ -48,7 +48,7 @@ class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
         self.send(data, flags)
 
 
-class Body(Input):  # type: ignore[misc]  # gevent ships no types
+class RequestBody(Input):  # type: ignore[misc]  # gevent ships no types
     """A request's body, which its client has to send before the deadline."""
 
     deadline = 0.0
@@ -59,7 +59,7 @@ class Body(Input):  # type: ignore[misc]  # gevent ships no types
             return bytes(super().read(length))
 
 
-class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
+class RequestHandler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
     """Handles the requests of one connection."""
 
     wsgi_input: Input
@@ -101,7 +101,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
         environ: dict[str, Any] = super().get_environ()
         environ[SOCKET_KEY] = self.socket
         plain: Input = self.wsgi_input
-        body = self.wsgi_input = Body(self.rfile, self.content_length, plain.socket, plain.chunked_input)
+        body = self.wsgi_input = RequestBody(self.rfile, self.content_length, plain.socket, plain.chunked_input)
         body.deadline = time.monotonic() + self.server.request_timeout
         if environ["wsgi.input_terminated"]:  # else it becomes a WebSocket
             environ["wsgi.input"] = body
@@ -138,14 +138,14 @@ class Handler(WSGIHandler):  # type: ignore[misc]  # gevent ships no types
                 self.close_connection = True
 
 
-class Server(WSGIServer):  # type: ignore[misc]  # gevent ships no types
+class StreamingServer(WSGIServer):  # type: ignore[misc]  # gevent ships no types
     """Serves HTTP and, through Socket.IO, WebSocket. Stopping it ends all connections.
 
     It listens on a host and port, or takes the connections that a balancer passes to it, each for one request.
     """
 
     backlog = 1024
-    handler_class = Handler
+    handler_class = RequestHandler
 
     def __init__(self, listener: tuple[str, int] | socket, application: Any, timeout: float, log: str | None) -> None:
         self.request_timeout = timeout  # seconds

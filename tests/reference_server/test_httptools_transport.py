@@ -12,7 +12,7 @@ from threading import Event, Thread
 import httpx
 import pytest
 
-from chatproof.reference_server.providers.transport import Transport
+from chatproof.reference_server.providers.httptools_transport import HttptoolsTransport
 
 Play = Callable[[socket.socket], None]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -68,7 +68,7 @@ def serving(*plays: Play) -> Iterator[Server]:
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    with httpx.Client(transport=Transport(), timeout=httpx.Timeout(1.0)) as made:
+    with httpx.Client(transport=HttptoolsTransport(), timeout=httpx.Timeout(1.0)) as made:
         yield made
 
 
@@ -198,7 +198,7 @@ def test_a_request_that_the_provider_dies_of_is_sent_twice_at_most(client: httpx
 
 def test_a_new_connection_may_have_something_to_read(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with TLS 1.3, whose tickets come behind the handshake."""
-    monkeypatch.setattr("chatproof.reference_server.providers.transport.has_event", lambda *_: True)
+    monkeypatch.setattr("chatproof.reference_server.providers.httptools_transport.has_event", lambda *_: True)
     with serving(send(LENGTH + b"first")) as server:
         assert [read(client, server.url) for _ in range(2)] == [[b"first"]] * 2
         assert server.connections == 2, "an idle one that has something to read is out of step"
@@ -246,5 +246,5 @@ def test_nobody_there_is_httpxs_error(client: httpx.Client) -> None:
 
 
 def test_certificates_are_checked() -> None:
-    assert Transport()._tls.verify_mode is ssl.CERT_REQUIRED
-    assert Transport()._tls.check_hostname
+    assert HttptoolsTransport()._tls.verify_mode is ssl.CERT_REQUIRED
+    assert HttptoolsTransport()._tls.check_hostname

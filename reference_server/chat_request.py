@@ -12,14 +12,14 @@ MAX_SESSION_ID_CHARS = 512
 
 
 @dataclass(frozen=True)
-class Ask:
+class ChatRequest:
     """One user message. Without a `session_id` the transport chooses the session."""
 
     message: str
     session_id: str | None
 
 
-def read_ask(payload: object, max_message_chars: int) -> Ask:
+def read_chat_request(payload: object, max_message_chars: int) -> ChatRequest:
     """Check what a client sent, already parsed from JSON. Raises BadRequest."""
     if not isinstance(payload, dict):
         raise BadRequest("The request must be a JSON object with a message.")
@@ -36,7 +36,7 @@ def read_ask(payload: object, max_message_chars: int) -> Ask:
             text.encode()
         except UnicodeEncodeError:  # JSON can write half of a surrogate pair; UTF-8 cannot
             raise BadRequest("message and session_id must be valid Unicode.") from None
-    return Ask(message, session_id)
+    return ChatRequest(message, session_id)
 
 
 def read_user(header: str | None, secret: str) -> str | None:

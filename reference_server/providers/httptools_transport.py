@@ -19,11 +19,11 @@ FRAMED = {b"content-length", b"transfer-encoding"}
 Origin = tuple[str, str, int]
 
 
-class Transport(httpx.BaseTransport):
+class HttptoolsTransport(httpx.BaseTransport):
     """See httpx.HTTPTransport. Use it from greenlets, or from one thread."""
 
     def __init__(self) -> None:
-        self._idle: dict[Origin, list[Connection]] = {}
+        self._idle: dict[Origin, list[HttptoolsConnection]] = {}
         self._tls = ssl.create_default_context()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -38,7 +38,7 @@ class Transport(httpx.BaseTransport):
             except (httpx.NetworkError, httpx.RemoteProtocolError):
                 if connection.has_heard:
                     raise  # else it was closed, as a rule while nobody used it: ask anew, once
-        return Connection(self._connect(origin, request.extensions["timeout"]["connect"]), idle).ask(request)
+        return HttptoolsConnection(self._connect(origin, request.extensions["timeout"]["connect"]), idle).ask(request)
 
     def _connect(self, origin: Origin, timeout: float) -> socket.socket:
         scheme, host, port = origin
@@ -56,10 +56,10 @@ class Transport(httpx.BaseTransport):
                 idle.pop().close()
 
 
-class Connection(httpx.SyncByteStream):
+class HttptoolsConnection(httpx.SyncByteStream):
     """One connection, and the body of the answer that is read from it. The first methods are httptools' callbacks."""
 
-    def __init__(self, sock: socket.socket, idle: "list[Connection]") -> None:
+    def __init__(self, sock: socket.socket, idle: "list[HttptoolsConnection]") -> None:
         self._socket = sock
         self._idle = idle  # where it goes after a whole answer
         self._is_complete = False

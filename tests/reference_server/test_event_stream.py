@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatproof.reference_server.sse import decode_events, decode_lines, encode_event
+from chatproof.reference_server.event_stream import decode_events, decode_lines, encode_event
 
 
 def decoded(pieces: list[bytes]) -> list[str]:
