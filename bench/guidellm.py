@@ -22,7 +22,7 @@ import httpx
 from bench.load_client import rank
 from bench.servers import Cores
 from chatproof.fake_providers.process import start_fakes
-from chatproof.loadtests.calibration.script import Script
+from chatproof.loadtests.calibration.known_script import Script
 
 NAME: Final = "guidellm"
 _SCRIPT: Final = """

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from bench import guidellm
 from bench.servers import Cores
-from chatproof.loadtests.calibration.run import serving
-from chatproof.loadtests.calibration.script import Script
+from chatproof.loadtests.calibration.calibrate import serving
+from chatproof.loadtests.calibration.known_script import Script
 from chatproof.loadtests.errors import LoadError
 
 CLIENTS: Final = {

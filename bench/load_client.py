@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _ours(name: str, port: int, streams: int, rounds: int) -> dict[str, Any]:
-    from chatproof.loadtests.calibration.run import calibrate
+    from chatproof.loadtests.calibration.calibrate import calibrate
 
     one = calibrate("socketio" if name == "ours-socketio" else "sse", streams, rounds=rounds, port=port)
     first, between = (one.first_token_p50, one.first_token_p99), (one.inter_token_p50, one.inter_token_p99)
@@ -49,7 +49,7 @@ def _ours(name: str, port: int, streams: int, rounds: int) -> dict[str, Any]:
 def _theirs(name: str, port: int, streams: int, rounds: int) -> dict[str, Any]:
     import gevent  # type: ignore[import-untyped]  # gevent ships no types
 
-    from chatproof.loadtests.calibration.script import Script
+    from chatproof.loadtests.calibration.known_script import Script
 
     script, url = Script(), f"http://127.0.0.1:{port}"
     seen: list[Seen] = []

@@ -1,4 +1,5 @@
 """Load tests that know their own error: stamped readers, mergeable histograms, calibration, objectives.
 
-Only `users`, `arrivals`, `plugin` and `run` import Locust, which patches the standard library when it is imported.
+Only `users`, `shapes`, `locust_run`, `worker_registry`, `worker_processes`, `worker`, `headless_run` and the locustfile
+import Locust, which patches the standard library when it is imported.
 """

@@ -9,6 +9,6 @@ if __name__ == "__main__":
     if find_spec("locust") is None:
         sys.stderr.write("chatproof load: Locust is not installed: pip install 'chatproof[load]'\n")
         sys.exit(2)
-    from chatproof.loadtests.command import main
+    from chatproof.loadtests.load_command import main
 
     sys.exit(main())

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from chatproof.loadtests.accuracy import Accuracy, Calibration
+from chatproof.loadtests.client_error import Accuracy, Calibration
 from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.histogram import Histogram
 from chatproof.loadtests.metrics import KINDS, Kind, Metrics

@@ -17,15 +17,15 @@ from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.runners import WorkerRunner
 
-from chatproof.loadtests.accuracy import Calibration
-from chatproof.loadtests.arrivals import Crowd, OpenLoop
+from chatproof.loadtests.behaviour import TRANSPORTS, Options
+from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.load_plan import SHAPES, Arrivals, Plan
+from chatproof.loadtests.locust_run import Run, run_of
 from chatproof.loadtests.objectives import DEFAULT
-from chatproof.loadtests.options import TRANSPORTS, Options
-from chatproof.loadtests.plan import SHAPES, Arrivals, Plan
-from chatproof.loadtests.plugin import Run, run_of
-from chatproof.loadtests.reporting.page import write_html
+from chatproof.loadtests.reporting.load_report import write_html
 from chatproof.loadtests.result import Result, summary
+from chatproof.loadtests.shapes import Crowd, OpenLoop
 from chatproof.loadtests.users import (
     CLOSED,
     ChatSocketIO,
@@ -118,7 +118,7 @@ def _calibrated(given: Any, environment: Any) -> Calibration | None:
     """The client's own error, where a verdict is wanted and the number of users is known beforehand."""
     if not given.chat_slo or not given.headless:
         return None
-    from chatproof.loadtests.calibration.run import calibrate, told
+    from chatproof.loadtests.calibration.calibrate import calibrate, told
 
     workers = max(1, given.expect_workers or 1) if given.master else 1
     streams = (given.chat_rate * 2 if given.chat_rate else given.num_users or 1) / workers

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
 
-from chatproof.loadtests.accuracy import Accuracy
+from chatproof.loadtests.client_error import Accuracy
 from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.metrics import KINDS, RATE, SECONDS, Metrics
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from chatproof.loadtests.accuracy import Accuracy
+from chatproof.loadtests.client_error import Accuracy
 from chatproof.loadtests.histogram import Histogram, middle
 from chatproof.loadtests.metrics import KINDS, SECONDS
 from chatproof.loadtests.result import Result

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from chatproof.loadtests.accuracy import Accuracy, Calibration
+from chatproof.loadtests.client_error import Accuracy, Calibration
 from chatproof.loadtests.histogram import Histogram
 from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
 from chatproof.loadtests.objectives import Judged, Objective, Verdict, exit_code, judge

@@ -1,6 +1,6 @@
 """The users: one Locust request to a stream, fired when it is over, with its true end-to-end time.
 
-All that they measure goes to the environment's `Session`, which `loadtests.plugin` puts there.
+All that they measure goes to the environment's `Session`, which `loadtests.locust_run` puts there.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust import User, task
 
-from chatproof.loadtests.plugin import session_of
-from chatproof.loadtests.readers.socketio import SocketReader
-from chatproof.loadtests.session import Session
+from chatproof.loadtests.load_generator import Session
+from chatproof.loadtests.locust_run import session_of
+from chatproof.loadtests.readers.socketio_reader import SocketReader
 
 
 class ChatUser(User):

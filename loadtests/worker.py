@@ -11,10 +11,10 @@ from argparse import Namespace
 
 from locust.env import Environment
 
-from chatproof.loadtests.arrivals import OpenLoop
-from chatproof.loadtests.options import Options
-from chatproof.loadtests.plugin import Run
-from chatproof.loadtests.session import Session
+from chatproof.loadtests.behaviour import Options
+from chatproof.loadtests.load_generator import Session
+from chatproof.loadtests.locust_run import Run
+from chatproof.loadtests.shapes import OpenLoop
 from chatproof.loadtests.users import CLOSED
 
 OPEN = "open"

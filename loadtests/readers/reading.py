@@ -9,10 +9,10 @@ from enum import StrEnum
 
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import End, Transport
-from chatproof.loadtests.readers import frames
-from chatproof.loadtests.readers.events import Found, socket_event, sse_events
-from chatproof.loadtests.readers.http import Body, Head, NotHttp, read_body, read_head
-from chatproof.loadtests.readers.recording import Recording
+from chatproof.loadtests.readers import websocket_frames as frames
+from chatproof.loadtests.readers.event_scanner import Found, socket_event, sse_events
+from chatproof.loadtests.readers.http_response import Body, Head, NotHttp, read_body, read_head
+from chatproof.loadtests.readers.stream_recording import Recording
 
 
 class Outcome(StrEnum):

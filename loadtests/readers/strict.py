@@ -12,9 +12,9 @@ from chatproof.harness.protocol.engineio import Decoder, Emitted
 from chatproof.harness.protocol.findings import Check, Violation
 from chatproof.harness.protocol.requirements import Level, contract
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
-from chatproof.loadtests.readers.frames import TEXT, Frames
-from chatproof.loadtests.readers.http import read_body, read_head
-from chatproof.loadtests.readers.recording import Recording
+from chatproof.loadtests.readers.http_response import read_body, read_head
+from chatproof.loadtests.readers.stream_recording import Recording
+from chatproof.loadtests.readers.websocket_frames import TEXT, Frames
 
 _FOR_ANONYMOUS = "END-07"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from chatproof.loadtests.accuracy import Accuracy
+from chatproof.loadtests.client_error import Accuracy
 from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
 from chatproof.loadtests.readers.reading import Outcome
 from chatproof.loadtests.reporting.plot import LEFT, RIGHT, Frame, Line, chart, figure, legend

@@ -15,9 +15,9 @@ from typing import Any, Final
 from flask import Blueprint, Flask, Response, request
 
 from chatproof.loadtests import prometheus
-from chatproof.loadtests.accuracy import Accuracy
+from chatproof.loadtests.client_error import Accuracy
 from chatproof.loadtests.metrics import KINDS, Second
-from chatproof.loadtests.reporting.page import page
+from chatproof.loadtests.reporting.load_report import page
 from chatproof.loadtests.result import Result, metrics_csv, series_csv, shown
 
 KEY: Final = "chatproof"

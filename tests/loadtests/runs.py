@@ -6,11 +6,11 @@ import random
 from typing import Any
 
 from chatproof.harness.protocol.transcript import End, Transport
-from chatproof.loadtests.accuracy import Calibration
+from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import DEFAULT, parse_objectives
 from chatproof.loadtests.readers.reading import Outcome, Reading
-from chatproof.loadtests.readers.recording import Recording
+from chatproof.loadtests.readers.stream_recording import Recording
 from chatproof.loadtests.result import Result
 
 EPOCH = 1_780_000_000.0

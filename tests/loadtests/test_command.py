@@ -20,7 +20,7 @@ from typing import Any
 import jwt
 import pytest
 
-from chatproof.loadtests.plan import SHAPES, Plan
+from chatproof.loadtests.load_plan import SHAPES, Plan
 from chatproof.loadtests.starting import started
 from tests.loadtests.kit import HEAD, HOLD, ROOT, Step, chunk, event, playing, reply, steady, token
 from tests.loadtests.screens import chromium

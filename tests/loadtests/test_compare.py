@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from chatproof.loadtests.command import main
 from chatproof.loadtests.compare import draws
 from chatproof.loadtests.histogram import Histogram
+from chatproof.loadtests.load_command import main
 from chatproof.loadtests.metrics import Metrics
 from tests.loadtests.runs import a_run, metrics_of
 

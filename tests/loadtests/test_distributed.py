@@ -32,8 +32,8 @@ class ChatSSE(User):
         pass
 """
 STRANGER = (
-    "import sys, loadtests.crew as crew; crew.VERSION = '9.9.9'; sys.argv = ['locust', *sys.argv[1:]];"
-    "from locust.main import main; main()"
+    "import sys; from chatproof.loadtests import worker_registry; worker_registry.VERSION = '9.9.9';"
+    "sys.argv = ['locust', *sys.argv[1:]]; from locust.main import main; main()"
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatproof.loadtests.accuracy import Accuracy, Calibration
+from chatproof.loadtests.client_error import Accuracy, Calibration
 from chatproof.loadtests.metrics import SAMPLED_STREAMS, Metrics
 from chatproof.loadtests.objectives import DEFAULT, parse_objectives
 from chatproof.loadtests.readers.reading import Outcome

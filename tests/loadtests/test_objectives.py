@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatproof.loadtests.accuracy import Accuracy
+from chatproof.loadtests.client_error import Accuracy
 from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import DEFAULT, Verdict, exit_code, judge, parse_objectives

@@ -14,11 +14,11 @@ from wsproto.events import AcceptConnection, Request, TextMessage
 
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import End, Transport
-from chatproof.loadtests.readers.frames import TEXT, BadFrame, Frames
-from chatproof.loadtests.readers.http import NotHttp, read_body, read_head
+from chatproof.loadtests.readers.http_response import NotHttp, read_body, read_head
 from chatproof.loadtests.readers.reading import Outcome, understand
-from chatproof.loadtests.readers.recording import Recording
+from chatproof.loadtests.readers.stream_recording import Recording
 from chatproof.loadtests.readers.strict import transcript_of
+from chatproof.loadtests.readers.websocket_frames import TEXT, BadFrame, Frames
 from tests.loadtests.kit import HEAD, LAST, chunk, done, token
 
 TEXTS = st.text(max_size=12)

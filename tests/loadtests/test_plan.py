@@ -7,9 +7,9 @@ from statistics import mean, pstdev
 
 import pytest
 
+from chatproof.loadtests.behaviour import read_think
 from chatproof.loadtests.errors import LoadError
-from chatproof.loadtests.options import read_think
-from chatproof.loadtests.plan import SHAPES, Plan
+from chatproof.loadtests.load_plan import SHAPES, Plan
 
 
 def test_shapes_have_their_levels() -> None:

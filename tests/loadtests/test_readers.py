@@ -8,10 +8,10 @@ import pytest
 
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End
+from chatproof.loadtests.readers.http_reader import PLAIN_PATH, Ask, Limits, ask_over_http
 from chatproof.loadtests.readers.reading import Outcome, understand
-from chatproof.loadtests.readers.sse import PLAIN_PATH, Ask, Limits, ask_over_http
 from chatproof.loadtests.readers.strict import violations
-from chatproof.loadtests.target import Sources
+from chatproof.loadtests.source_addresses import Sources
 from tests.loadtests.kit import HEAD, HOLD, LAST, RESET, Step, chunk, done, event, playing, reply, token
 from tests.timing import timed
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from chatproof.loadtests.accuracy import Accuracy, Calibration
+from chatproof.loadtests.client_error import Accuracy, Calibration
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import parse_objectives
 from chatproof.loadtests.readers.reading import Outcome
 from chatproof.loadtests.redact import redacted
 from chatproof.loadtests.reporting.charts import percentile_curve, raster
-from chatproof.loadtests.reporting.page import page, write_html
+from chatproof.loadtests.reporting.load_report import page, write_html
 from chatproof.loadtests.reporting.plot import ticks
 from chatproof.loadtests.result import Result
 from tests.loadtests.runs import a_run, stream

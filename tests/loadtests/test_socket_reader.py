@@ -16,11 +16,11 @@ from wsproto.events import Pong as WsPong
 
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End
+from chatproof.loadtests.readers.http_reader import Ask, Limits
 from chatproof.loadtests.readers.reading import Outcome, understand
-from chatproof.loadtests.readers.socketio import SocketReader, SocketRefused
-from chatproof.loadtests.readers.sse import Ask, Limits
+from chatproof.loadtests.readers.socketio_reader import SocketReader, SocketRefused
+from chatproof.loadtests.readers.stamped_connection import NotConnected
 from chatproof.loadtests.readers.strict import violations
-from chatproof.loadtests.readers.wire import NotConnected
 from tests.loadtests.kit import done, playing, token
 from tests.timing import timed
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from chatproof.harness.common.target import Target
+from chatproof.loadtests.readers.http_reader import Ask, Limits, ask_over_http
 from chatproof.loadtests.readers.reading import Outcome, understand
-from chatproof.loadtests.readers.sse import Ask, Limits, ask_over_http
 from tests.loadtests.kit import HEAD, LAST, chunk, done, event, read_request, token
 from tests.timing import timed
 

@@ -14,8 +14,8 @@ import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust.runners import MasterRunner
 
 from chatproof.harness.common.child_process import child_environment
+from chatproof.loadtests.behaviour import Options
 from chatproof.loadtests.errors import LoadError
-from chatproof.loadtests.options import Options
 
 START_S: Final = 30.0
 STOP_S: Final = 5.0

@@ -7,15 +7,15 @@ from typing import Any, Final
 
 from locust.runners import MasterRunner, WorkerRunner
 
-from chatproof.loadtests.accuracy import Calibration
-from chatproof.loadtests.crew import HELLO, LAST, PART, PLAYED, STOP, Crew, said
+from chatproof.loadtests.behaviour import Options
+from chatproof.loadtests.client_error import Calibration
+from chatproof.loadtests.load_generator import Session
+from chatproof.loadtests.load_plan import Arrivals
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.options import Options
-from chatproof.loadtests.plan import Arrivals
+from chatproof.loadtests.readers.http_reader import PLAIN_PATH, STREAM_PATH
 from chatproof.loadtests.readers.reading import Outcome, Reading
-from chatproof.loadtests.readers.sse import PLAIN_PATH, STREAM_PATH
-from chatproof.loadtests.session import Session
-from chatproof.loadtests.target import read_target
+from chatproof.loadtests.source_addresses import read_target
+from chatproof.loadtests.worker_registry import HELLO, LAST, PART, PLAYED, STOP, Crew, said
 
 KEY: Final = "chatproof"  # in what workers report
 
@@ -148,7 +148,7 @@ def run_of(environment: Any) -> Run:
     """The environment's run. RuntimeError where no `Run` was made for it."""
     run = getattr(environment, "chatproof", None)
     if not isinstance(run, Run):
-        raise RuntimeError("make a loadtests.plugin.Run for the environment first")
+        raise RuntimeError("make a loadtests.locust_run.Run for the environment first")
     return run
 
 

@@ -17,12 +17,12 @@ from wsproto.utilities import RemoteProtocolError
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.engineio import CONNECT, DISCONNECT, PONG, Closed, Decoder, Joined, Opened, emit
 from chatproof.harness.protocol.transcript import End, Transport
-from chatproof.loadtests.readers import frames
-from chatproof.loadtests.readers.events import may_end
-from chatproof.loadtests.readers.http import HEAD_END, MAX_HEAD, NotHttp, read_head
-from chatproof.loadtests.readers.recording import Recording
-from chatproof.loadtests.readers.sse import Ask, Began, Limits
-from chatproof.loadtests.readers.wire import NotConnected, Wire
+from chatproof.loadtests.readers import websocket_frames as frames
+from chatproof.loadtests.readers.event_scanner import may_end
+from chatproof.loadtests.readers.http_reader import Ask, Began, Limits
+from chatproof.loadtests.readers.http_response import HEAD_END, MAX_HEAD, NotHttp, read_head
+from chatproof.loadtests.readers.stamped_connection import NotConnected, Wire
+from chatproof.loadtests.readers.stream_recording import Recording
 
 PATH: Final = "/socket.io/?EIO=4&transport=websocket"
 

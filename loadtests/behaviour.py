@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.objectives import DEFAULT, Objective, parse_objectives
-from chatproof.loadtests.readers.sse import Limits
+from chatproof.loadtests.readers.http_reader import Limits
 
 TRANSPORTS: Final = ("sse", "socketio", "session", "interrupt", "socket-interrupt", "plain")
 """Streams over SSE or Socket.IO, sessions of several turns, users who interrupt on either, and `/api/chat`."""

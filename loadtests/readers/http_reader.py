@@ -12,9 +12,9 @@ from gevent.event import Event  # type: ignore[import-untyped]  # gevent ships n
 
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End, Transport
-from chatproof.loadtests.readers.http import HEAD_END, LAST_CHUNK, Head, NotHttp, read_body, read_head
-from chatproof.loadtests.readers.recording import Recording
-from chatproof.loadtests.readers.wire import NotConnected, Wire
+from chatproof.loadtests.readers.http_response import HEAD_END, LAST_CHUNK, Head, NotHttp, read_body, read_head
+from chatproof.loadtests.readers.stamped_connection import NotConnected, Wire
+from chatproof.loadtests.readers.stream_recording import Recording
 
 STREAM_PATH: Final = "/api/chat/stream"
 PLAIN_PATH: Final = "/api/chat"

@@ -20,13 +20,13 @@ from gevent.socket import wait_read  # type: ignore[import-untyped]
 
 from chatproof.harness.common.child_process import child_environment
 from chatproof.harness.common.target import Target
-from chatproof.loadtests.accuracy import Calibration
-from chatproof.loadtests.calibration.script import Script
+from chatproof.loadtests.behaviour import Options
+from chatproof.loadtests.calibration.known_script import Script
+from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.histogram import Histogram
-from chatproof.loadtests.options import Options
+from chatproof.loadtests.load_generator import Session
 from chatproof.loadtests.readers.reading import Outcome, Reading
-from chatproof.loadtests.session import Session
 
 ROUNDS: Final = 2
 _STAMPS: Final = re.compile(rb'"received": "(\d{19})", "due": "(\d{19})", "sent": "(\d{19})"')
@@ -36,7 +36,7 @@ _START_S: Final = 10.0
 @contextmanager
 def serving(script: Script) -> Iterator[int]:
     """The bare server in a process of its own, on the port that is given. Raises LoadError."""
-    command = [sys.executable, "-m", "chatproof.loadtests.calibration.server", json.dumps(asdict(script))]
+    command = [sys.executable, "-m", "chatproof.loadtests.calibration.stamp_server", json.dumps(asdict(script))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment()) as process:
         try:
             yield int(_first_line(process))

@@ -1,4 +1,4 @@
-"""A bare server on epoll: `python -m chatproof.loadtests.calibration.server SCRIPT_JSON`. It prints its port.
+"""A bare server on epoll: `python -m chatproof.loadtests.calibration.stamp_server SCRIPT_JSON`. It prints its port.
 
 It plays one script to everyone who asks, over SSE and Socket.IO, from absolute deadlines, and writes into each
 event when the request was read, when the event was due, and when it was written, so that a client can tell its
@@ -21,7 +21,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from chatproof.loadtests.calibration.script import Script, completion, token_events
+from chatproof.loadtests.calibration.known_script import Script, completion, token_events
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _HEAD = (

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from chatproof.loadtests.accuracy import Accuracy, Calibration
+from chatproof.loadtests.client_error import Accuracy, Calibration
 from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
 from chatproof.loadtests.objectives import Judged
 from chatproof.loadtests.redact import redacted

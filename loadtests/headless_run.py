@@ -19,18 +19,18 @@ from locust.env import Environment
 
 from chatproof import __version__ as VERSION
 from chatproof.harness.common.target import Target
-from chatproof.loadtests import fleet
-from chatproof.loadtests.accuracy import Calibration
-from chatproof.loadtests.arrivals import LATE, SPAWN_RATE, PlannedUsers
+from chatproof.loadtests import worker_processes as fleet
+from chatproof.loadtests.behaviour import Options
+from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.load_generator import Session
+from chatproof.loadtests.load_plan import Arrivals, Plan
+from chatproof.loadtests.locust_run import Run
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.options import Options
-from chatproof.loadtests.plan import Arrivals, Plan
-from chatproof.loadtests.plugin import Run
-from chatproof.loadtests.readers.wire import NotConnected, Wire
+from chatproof.loadtests.readers.stamped_connection import NotConnected, Wire
 from chatproof.loadtests.result import Result, shown
-from chatproof.loadtests.session import Session
-from chatproof.loadtests.target import PER_ADDRESS, Sources
+from chatproof.loadtests.shapes import LATE, SPAWN_RATE, PlannedUsers
+from chatproof.loadtests.source_addresses import PER_ADDRESS, Sources
 from chatproof.loadtests.worker import OPEN, user_class
 
 ONE_ADDRESS = (

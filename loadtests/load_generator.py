@@ -23,19 +23,19 @@ from gevent.event import Event  # type: ignore[import-untyped]
 
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End, Transport
+from chatproof.loadtests.behaviour import Options
+from chatproof.loadtests.journal_lookup import Upstream
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.options import Options
-from chatproof.loadtests.readers.frames import BadFrame
-from chatproof.loadtests.readers.http import NotHttp
+from chatproof.loadtests.readers.http_reader import PLAIN_PATH, STREAM_PATH, Ask, ask_over_http
+from chatproof.loadtests.readers.http_response import NotHttp
 from chatproof.loadtests.readers.reading import Outcome, Reading, understand
-from chatproof.loadtests.readers.recording import Recording
-from chatproof.loadtests.readers.socketio import SocketReader, SocketRefused
-from chatproof.loadtests.readers.sse import PLAIN_PATH, STREAM_PATH, Ask, ask_over_http
+from chatproof.loadtests.readers.socketio_reader import SocketReader, SocketRefused
+from chatproof.loadtests.readers.stamped_connection import NotConnected
+from chatproof.loadtests.readers.stream_recording import Recording
 from chatproof.loadtests.readers.strict import violations
-from chatproof.loadtests.readers.wire import NotConnected
+from chatproof.loadtests.readers.websocket_frames import BadFrame
 from chatproof.loadtests.redact import redacted
-from chatproof.loadtests.target import Sources
-from chatproof.loadtests.upstream import Upstream
+from chatproof.loadtests.source_addresses import Sources
 
 MOST_CHECKED: Final = 50
 MOST_CHECKED_BYTES: Final = 1 << 20

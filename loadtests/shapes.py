@@ -10,9 +10,9 @@ from gevent.pool import Group  # type: ignore[import-untyped]
 from locust import LoadTestShape, User, task
 from locust.exception import StopUser
 
-from chatproof.loadtests.plan import Arrivals, Plan
-from chatproof.loadtests.plugin import Run, run_of
-from chatproof.loadtests.session import Session
+from chatproof.loadtests.load_generator import Session
+from chatproof.loadtests.load_plan import Arrivals, Plan
+from chatproof.loadtests.locust_run import Run, run_of
 
 MOST_IN_FLIGHT = 20_000
 TICK = 0.5

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from chatproof.harness.common.target import Target
-from chatproof.loadtests.accuracy import Calibration
+from chatproof.loadtests.behaviour import TRANSPORTS, Options
+from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.compare import FEWEST, THRESHOLD, Side, compare
 from chatproof.loadtests.errors import LoadError
+from chatproof.loadtests.load_plan import SHAPES, Plan
 from chatproof.loadtests.objectives import DEFAULT
-from chatproof.loadtests.options import TRANSPORTS, Options
-from chatproof.loadtests.plan import SHAPES, Plan
-from chatproof.loadtests.readers.sse import Limits
+from chatproof.loadtests.readers.http_reader import Limits
 from chatproof.loadtests.result import Result, summary
-from chatproof.loadtests.target import read_target
+from chatproof.loadtests.source_addresses import read_target
 
 MOST_CALIBRATED = 1000
 MOST_PROCESSES = 64
@@ -152,7 +152,7 @@ def _where(given: argparse.Namespace, stack: ExitStack) -> tuple[Target, str | N
 
 
 def _measured(transport: str, streams: float) -> Calibration:
-    from chatproof.loadtests.calibration.run import calibrate, told
+    from chatproof.loadtests.calibration.calibrate import calibrate, told
 
     kind = "socketio" if transport.startswith("socket") else "sse"
     calibration = calibrate(kind, max(1, min(MOST_CALIBRATED, math.ceil(streams))))
@@ -170,7 +170,7 @@ def _run(given: argparse.Namespace) -> int:
     plan = Plan(given.rate or given.users or 10.0, given.duration, given.shape)
     _options(given, None)  # what is wrong with the words is said before anything is started
     _writable(given)
-    from chatproof.loadtests.run import Load, execute, reachable
+    from chatproof.loadtests.headless_run import Load, execute, reachable
 
     with ExitStack() as stack:
         target, provider_url = _where(given, stack)
@@ -219,7 +219,7 @@ def _writable(given: argparse.Namespace) -> None:
 
 def _write(given: argparse.Namespace, result: Result) -> None:
     from chatproof.loadtests.prometheus import write_prometheus
-    from chatproof.loadtests.reporting.page import write_html
+    from chatproof.loadtests.reporting.load_report import write_html
 
     try:
         if given.json:
@@ -257,8 +257,8 @@ def _search(given: argparse.Namespace) -> int:
     if not 0 < given.first <= given.most:
         raise LoadError("--from must be above 0 and not above --to")
     _options(given, None)
-    from chatproof.loadtests.run import Load, execute, reachable
-    from chatproof.loadtests.search import search
+    from chatproof.loadtests.headless_run import Load, execute, reachable
+    from chatproof.loadtests.rate_search import search
 
     with ExitStack() as stack:
         target, provider_url = _where(given, stack)

@@ -12,8 +12,8 @@ import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust.runners import STATE_MISSING, MasterRunner
 
 from chatproof import __version__ as VERSION
+from chatproof.loadtests.load_plan import Arrivals
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.plan import Arrivals
 
 FORMAT: Final = 2
 # messages; the prefix keeps them apart from Locust's own
