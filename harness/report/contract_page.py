@@ -12,16 +12,20 @@ PAGE = ROOT / "docs" / "contract.md"
 INTRODUCTION = """\
 # The contract
 
-What a conforming server does, row by row. This page is made from
+What a conforming server does, row by row. This page is generated from
 [`harness/protocol/requirements.toml`](../harness/protocol/requirements.toml) by
-`python -m chatproof.harness.report.contract_page`; change the rows there.
+`python -m chatproof.harness.report.contract_page`. To change a row, change it there.
 
-**MUST** rows decide the verdict. **SHOULD** rows are reported, and count with `--strict`. Rows marked **P**
-need the fake providers behind the server (`--start`, or `--provider-url`); without them they are "not applicable".
-A row applies when the server declares its profile (`--profile`).
+- A **MUST** row decides the verdict. A **SHOULD** row is reported, and fails a run only with `--strict`.
+- A row marked **P** needs the fake providers behind the server (`--start`, or `--provider-url`). Without them the row
+  is "not applicable".
+- A row applies to a server that declares the row's profile (`--profile`).
 
-Each row says how the suite tests it and what servers that break it typically do. "Three tries" stand where a busy
-machine could spoil a measurement: a server that is at fault fails each of them.
+Each row says how the suite tests it, and what servers that break it typically do. "Up to three tries" means that a
+busy machine could spoil the measurement: the row is violated only if every try fails. "Odd text" is text that looks
+like framing, or text in many writing systems. "The journal" is the fake provider's record of requests, write times and
+closed connections. "Upstream" means in a request to the provider. A "case id" is a word in a message by which the suite
+finds the provider requests for that message.
 """
 
 
