@@ -28,4 +28,4 @@ def case(request: pytest.FixtureRequest, behind: str | None) -> Case | None:
     """One test's way to ask and to say what it found; None where there is nobody to ask."""
     plugin = request.config.pluginmanager.get_plugin(NAME)
     assert isinstance(plugin, SuitePlugin)
-    return plugin.case(request.node) if plugin.can_ask(request.node) else None
+    return plugin.case(request.node)

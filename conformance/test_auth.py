@@ -32,13 +32,13 @@ class Answers:
 
 def two_users(case: Case) -> tuple[User, User]:
     """Two users that no other test has."""
-    name = case.run.new_session().removeprefix("session-")
-    return users(case.run.settings, (f"anna-{name}", f"bert-{name}"))
+    name = case.lane.new_session().removeprefix("session-")
+    return users(case.lane.settings, (f"anna-{name}", f"bert-{name}"))
 
 
 async def count_of(case: Case, session: str, headers: Headers) -> int | None:
     """A session's `messages` as somebody sees it, or None where it is not shown."""
-    answer = await case.request(Request("GET", SESSIONS + session, headers=headers), case.run.pacer.addresses.fresh())
+    answer = await case.request(Request("GET", SESSIONS + session, headers=headers), case.lane.budget.addresses.fresh())
     body = json_of(answer)
     count = body.get("messages") if answer.status == 200 and isinstance(body, dict) else None
     return int(count) if is_integer(count) else None
@@ -46,9 +46,9 @@ async def count_of(case: Case, session: str, headers: Headers) -> int | None:
 
 async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
     """A session in which its owner has said something, with that exchange and its `messages`."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     reply = await case.ask("This is my own secret.", session=session, headers=owner.headers)
-    if not case.run.succeeded(reply):
+    if not case.lane.succeeded(reply):
         raise NotTestable(f"a user with a valid token could not ask: {reply.outcome()}")
     count = await count_of(case, session, owner.headers)
     if count is None:
@@ -58,18 +58,18 @@ async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
 
 async def upstream_of(case: Case, answer: Transcript) -> str:
     """All that went to the provider for an answer that is there already."""
-    if case.run.provider is None:
+    if case.lane.provider is None:
         return ""
     return "\n".join(upstream_text(entry) for entry in await case.provider.entries(answer))
 
 
 async def write_to(case: Case, session: str, headers: Headers) -> Answers:
     """Write to a session, over the stream and over /api/chat."""
-    source = case.run.pacer.addresses.fresh()
+    source = case.lane.budget.addresses.fresh()
     reply = await case.ask("What was said so far?", session=session, headers=headers, source=source)
     chat = None
-    if Profile.CHAT in case.run.settings.profiles:
-        name = case.run.new_case()
+    if Profile.CHAT in case.lane.settings.profiles:
+        name = case.lane.new_case()
         text = case.message("What was said so far?", "hello", name)
         body = {"message": text, "session_id": session}
         chat = await case.request(Request.json("POST", CHAT, body, headers), source, deadlines=Deadlines(silence=30))
@@ -98,7 +98,7 @@ async def test_a_forged_token_names_nobody(case: Case) -> None:
     they claim to be. What anybody is shown without a token says nothing about a token."""
     owner, other = two_users(case)
     session, said, count = await owned_session(case, owner)
-    all_forged = list(forgeries(case.run.settings, owner, other.identity))
+    all_forged = list(forgeries(case.lane.settings, owner, other.identity))
     # all look before the first one writes: whoever is nobody may share a name space with the others
     shown_to_all = await count_of(case, session, NOBODY) or 0
     counts = await together(*(count_of(case, session, forged.headers) for forged in all_forged))
@@ -137,7 +137,7 @@ async def test_a_users_session_is_theirs_alone(case: Case) -> None:
     owner, other = two_users(case)
     session, said, count = await owned_session(case, owner)
     for name, headers in (("another user", other.headers), ("a client without a token", NOBODY)):
-        empty = await count_of(case, case.run.new_session(), headers) or 0
+        empty = await count_of(case, case.lane.new_session(), headers) or 0
         looked = await count_of(case, session, headers) or 0
         answers = await write_to(case, session, headers)
         seen, expected = f"GET shows {name} {looked} messages", f"nothing of the owner's {count}"
@@ -159,7 +159,7 @@ async def test_a_users_session_is_theirs_alone(case: Case) -> None:
 async def judge_memory(case: Case, session: str, owner: User, said: Transcript, stranger: Answers) -> None:
     """What the owner's session still knows, and must not know."""
     reply = await case.ask("Go on.", session=session, headers=owner.headers)
-    if case.run.provider is None:
+    if case.lane.provider is None:
         return
     upstream = await upstream_of(case, reply)
     if not upstream:

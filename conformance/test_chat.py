@@ -16,8 +16,8 @@ from chatproof.harness.protocol.transcript import Transcript
 
 async def chat(case: Case, script: str) -> Transcript:
     """Ask, and give the answer."""
-    message = case.message("Please say hello.", script, case.run.new_case())
-    body = {"message": message, "session_id": case.run.new_session()}
+    message = case.message("Please say hello.", script, case.lane.new_case())
+    body = {"message": message, "session_id": case.lane.new_session()}
     return await case.request_once(Request.json("POST", CHAT, body), deadlines=Deadlines(silence=30))
 
 
@@ -36,7 +36,7 @@ async def test_a_message_is_answered_with_an_object(case: Case) -> None:
     case.holds("CHAT-01", answer.status == 200 and body is not None, seen, "200 and a JSON object", answer)
     response = (body or {}).get("response")
     kept = is_text(response)
-    if case.run.provider:
+    if case.lane.provider:
         kept = isinstance(response, str) and response.strip() == case.provider.text("hello").strip()
     case.holds("CHAT-02", kept, f"response {shown(response)}", "the reply as a string", answer)
 
@@ -52,6 +52,6 @@ async def test_a_provider_failure_is_no_answer(case: Case) -> None:
         seen = f"{script}: status {answer.status} with {answer.body[:120]!r}"
         case.holds("CHAT-03", kept, seen, "4xx or 5xx and JSON with a string `error`", answer)
         if is_http_error(answer):
-            case.conforms(answer, no_internals(case.run.scene.key))
+            case.conforms(answer, no_internals(case.lane.scene.key))
     if not any(record.id == "ERR-04" for record in case.records):
         case.cannot_judge("ERR-04", "no failure was answered with an error")

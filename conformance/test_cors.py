@@ -32,21 +32,21 @@ async def preflight(case: Case, path: str, origin: str) -> Transcript:
         ("Access-Control-Request-Method", "POST"),
         ("Access-Control-Request-Headers", ",".join(ASKED_HEADERS)),
     )
-    return await case.request(Request("OPTIONS", path, headers=headers), case.run.pacer.addresses.fresh())
+    return await case.request(Request("OPTIONS", path, headers=headers), case.lane.budget.addresses.fresh())
 
 
 def posts(case: Case) -> list[str]:
     """The routes that are posted to."""
-    return [STREAM, CHAT] if Profile.CHAT in case.run.settings.profiles else [STREAM]
+    return [STREAM, CHAT] if Profile.CHAT in case.lane.settings.profiles else [STREAM]
 
 
 async def answers_to(case: Case, origin: str) -> list[Transcript]:
     """A whole answer of each route, to a page of `origin`: the stream, the session, /api/chat."""
-    session, source, headers = case.run.new_session(), case.run.pacer.addresses.fresh(), origin_header(origin)
+    session, source, headers = case.lane.new_session(), case.lane.budget.addresses.fresh(), origin_header(origin)
     stream = await case.ask(session=session, headers=headers, source=source)
     found = [stream, await case.request(Request("GET", SESSIONS + session, headers=headers), source)]
     if CHAT in posts(case):
-        message = case.message("Please say hello.", "hello", case.run.new_case())
+        message = case.message("Please say hello.", "hello", case.lane.new_case())
         body = {"message": message, "session_id": session}
         found.append(await case.request(Request.json("POST", CHAT, body, headers), source))
     return found
@@ -70,7 +70,7 @@ def other_origins(allowed: str) -> Iterator[str]:
 async def test_a_preflight_from_the_allowed_origin_is_granted(case: Case) -> None:
     """As a browser judges it. POST is a safelisted method and need not be listed; `*` counts for nothing where
     there are credentials."""
-    origin = case.run.settings.allowed_origin
+    origin = case.lane.settings.allowed_origin
     for path in posts(case):
         answer = await preflight(case, path, origin)
         granted = answer.status is not None and 200 <= answer.status <= 299
@@ -89,7 +89,7 @@ async def test_a_preflight_from_the_allowed_origin_is_granted(case: Case) -> Non
 @requirement("CORS-02")
 async def test_answers_carry_the_allowed_origin(case: Case) -> None:
     """The stream, a session, /api/chat."""
-    origin = case.run.settings.allowed_origin
+    origin = case.lane.settings.allowed_origin
     for answer in await answers_to(case, origin):
         seen = f"{route_of(answer)}: status {answer.status}, {ALLOW_ORIGIN}: {answer.header(ALLOW_ORIGIN)}"
         case.holds("CORS-02", answer.header(ALLOW_ORIGIN) == origin, seen, f"{ALLOW_ORIGIN}: {origin}", answer)
@@ -110,21 +110,21 @@ async def test_no_other_origin_is_allowed(case: Case) -> None:
             seen = f"{route_of(answer)} to {origin}: {told}"
             case.holds("CORS-03", not bad, seen, "not the origin, and no * with credentials", answer)
 
-    await together(*(look(origin) for origin in other_origins(case.run.settings.allowed_origin)))
+    await together(*(look(origin) for origin in other_origins(case.lane.settings.allowed_origin)))
 
 
 @requirement("CORS-04")
 async def test_error_answers_carry_the_allowed_origin(case: Case) -> None:
     """What the client did wrong is of no use to a page that may not read it."""
-    origin = case.run.settings.allowed_origin
-    headers, source = origin_header(origin), case.run.pacer.addresses.fresh()
+    origin = case.lane.settings.allowed_origin
+    headers, source = origin_header(origin), case.lane.budget.addresses.fresh()
     asks = [Request.json("POST", path, {}, headers) for path in posts(case)]
     asks += [
         Request("POST", path, b"{not json", (("Content-Type", "application/json"), *headers)) for path in posts(case)
     ]
-    asks.append(Request("GET", SESSIONS + case.run.new_session(), headers=headers))
+    asks.append(Request("GET", SESSIONS + case.lane.new_session(), headers=headers))
     errors = [await case.request(ask, source) for ask in asks]
-    if Profile.LIMITS in case.run.settings.profiles:
+    if Profile.LIMITS in case.lane.settings.profiles:
         client, _ = await exhausted(case, STREAM, limit_of(case, STREAM))
         errors += await client.send(1, headers=headers)
     errors = [answer for answer in errors if answer.status is not None and 400 <= answer.status <= 499]

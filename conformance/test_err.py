@@ -45,7 +45,7 @@ def judge_error(case: Case, requirement_id: str, reply: Transcript) -> None:
     elif not is_http_error(reply):
         case.cannot_judge("ERR-01", f"no error event came: {reply.outcome()}")
     if reply.of(Kind.ERROR) or is_http_error(reply):
-        case.conforms(reply, no_internals(case.run.scene.key))
+        case.conforms(reply, no_internals(case.lane.scene.key))
 
 
 async def failing_reply(case: Case, script: str, session: str | None = "") -> Transcript:
@@ -95,11 +95,11 @@ async def test_refusals_show_no_internals(case: Case) -> None:
     for body in ({}, {"message": 5}, {"message": {"$gt": ""}, "session_id": []}):
         answer = await case.post(body)
         if is_http_error(answer) or answer.of(Kind.ERROR):
-            case.conforms(answer, no_internals(case.run.scene.key))
+            case.conforms(answer, no_internals(case.lane.scene.key))
     for method in ("GET", "DELETE"):
-        answer = await case.request(Request(method, f"/api/chat/sessions/{case.run.new_session()}"))
+        answer = await case.request(Request(method, f"/api/chat/sessions/{case.lane.new_session()}"))
         if is_http_error(answer):
-            case.conforms(answer, no_internals(case.run.scene.key))
+            case.conforms(answer, no_internals(case.lane.scene.key))
     if not case.records:
         case.cannot_judge("ERR-04", "no request was refused")
 
@@ -109,7 +109,7 @@ async def test_refusals_show_no_internals(case: Case) -> None:
 async def test_provider_errors_show_no_internals(case: Case, script: str) -> None:
     """Nor in what it gets for the provider's failures."""
     reply = await failing_reply(case, script)
-    case.conforms(reply, no_internals(case.run.scene.key))
+    case.conforms(reply, no_internals(case.lane.scene.key))
 
 
 @over_both
@@ -117,11 +117,11 @@ async def test_provider_errors_show_no_internals(case: Case, script: str) -> Non
 @requirement("ERR-05")
 async def test_the_next_request_succeeds(case: Case, script: str, transport: Transport) -> None:
     """In the same session and in another."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     await case.ask_once("Please fail.", script=script, session=session, over=transport, deadlines=RETRIES)
-    for where in (session, case.run.new_session()):
+    for where in (session, case.lane.new_session()):
         reply = await case.ask(session=where, over=transport)
-        kept = case.run.succeeded(reply) and same_words(reply.text, case.provider.text("hello"))
+        kept = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text("hello"))
         case.holds("ERR-05", kept, f"after {script}: {reply.outcome()}", "the whole reply", reply)
 
 
@@ -129,10 +129,10 @@ async def test_the_next_request_succeeds(case: Case, script: str, transport: Tra
 @requirement("ERR-06", when=When.AFTER_SOCKETS)
 async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> None:
     """Within the provider timeout of its last byte."""
-    timeout = case.run.provider_timeout
+    timeout = case.lane.provider_timeout
     if timeout is None:
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
-    allowed = case.run.settings.allowed
+    allowed = case.lane.settings.allowed
     deadlines = Deadlines(silence=timeout + allowed(10), whole=timeout * 2 + allowed(20))
     reply = await case.ask(script=script, deadlines=deadlines)
     case.conforms(reply, fails_as_error("ERR-06"))

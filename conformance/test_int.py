@@ -44,7 +44,7 @@ VANISHING = 8  # polling clients that vanish side by side
 async def test_leaving_cancels_the_provider(case: Case) -> None:
     """By FIN and by RST, at different moments, inside an event too, side by side and many times."""
     large = await case.provider.register("large-events", LARGE_EVENTS)
-    within = case.run.settings.allowed(CANCELLED_WITHIN)
+    within = case.lane.settings.allowed(CANCELLED_WITHIN)
     moments = (*MID_REPLY, Moment(large, 1, inside=True))
     plan = [partial(interrupt, case, how, moment, within) for how, moment in plan_of(case, moments)]
     await judge_cancelled(case, "INT-01", within, plan)
@@ -53,7 +53,7 @@ async def test_leaving_cancels_the_provider(case: Case) -> None:
 @requirement("INT-02")
 async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
     """Before the first token, and after the last one while the reply's end is still to come."""
-    within = case.run.settings.allowed(CANCELLED_IN_SILENCE_WITHIN)
+    within = case.lane.settings.allowed(CANCELLED_IN_SILENCE_WITHIN)
     plan = [partial(interrupt, case, how, moment, within) for how, moment in plan_of(case, IN_SILENCE)]
     await judge_cancelled(case, "INT-02", within, plan)
 
@@ -61,7 +61,7 @@ async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
 @requirement("INT-03")
 async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
     """With a goodbye and without, in the socket's first reply and in a later one."""
-    within = case.run.settings.allowed(CANCELLED_WITHIN)
+    within = case.lane.settings.allowed(CANCELLED_WITHIN)
     plan = [
         partial(leave_socket, case, how, moment, within, number // len(MID_REPLY) % 2 == 0)
         for number, (how, moment) in enumerate(plan_of(case, MID_REPLY))
@@ -71,7 +71,7 @@ async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
 
 async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, is_first: bool) -> Interruption:
     """Leave in the first reply of a socket, or in one behind a whole reply and a refusal."""
-    client = await case.connect(Transport.WEBSOCKET, case.run.pacer.addresses.fresh())
+    client = await case.connect(Transport.WEBSOCKET, case.lane.budget.addresses.fresh())
     if not is_first:
         await (await case.start(socket=client)).finish()
         refusal = await client.emit("chat_stream", {"message": ""})
@@ -82,7 +82,7 @@ async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, i
 @requirement("INT-09")
 async def test_a_polling_client_that_says_goodbye_cancels_the_provider(case: Case) -> None:
     """As fast as any other."""
-    within = case.run.settings.allowed(CANCELLED_WITHIN)
+    within = case.lane.settings.allowed(CANCELLED_WITHIN)
     plan = [
         partial(interrupt, case, BY_FIN, moment, within, over=Transport.POLLING)
         for _, moment in plan_of(case, MID_REPLY)
@@ -95,9 +95,9 @@ async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -
     """Once its pings have failed."""
     clients = [await case.connect(Transport.POLLING) for _ in range(VANISHING)]
     patience = max(one.opened.ping_interval + one.opened.ping_timeout for one in clients if one.opened)
-    if patience > LONGEST_UNASKED and not case.run.settings.slow:
+    if patience > LONGEST_UNASKED and not case.lane.settings.slow:
         raise NotApplicable(f"takes {patience:.0f} s, the server's ping interval and timeout (--slow)")
-    within = case.run.settings.allowed(patience + max(2.0, patience * 0.2))
+    within = case.lane.settings.allowed(patience + max(2.0, patience * 0.2))
     script = await case.provider.register("beyond-patience", talk(within + 15))
     plan = [partial(interrupt, case, BY_RST, Moment(script, 3), within, socket=client) for client in clients]
     left = await together(*(leave() for leave in plan))
@@ -108,9 +108,9 @@ async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -
 async def test_many_interruptions_do_no_harm(case: Case) -> None:
     """Fifty, and the server serves as before."""
     await together(*(interrupt(case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN) for n in range(MANY)))
-    replies = await together(*(case.ask(source=case.run.pacer.addresses.fresh()) for _ in range(5)))
+    replies = await together(*(case.ask(source=case.lane.budget.addresses.fresh()) for _ in range(5)))
     for reply in replies:
-        kept = case.run.succeeded(reply) and same_words(reply.text, case.provider.text("hello"))
+        kept = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text("hello"))
         case.holds("INT-04", kept, f"after {MANY} interruptions: {reply.outcome()}", "the whole reply", reply)
 
 
@@ -121,7 +121,7 @@ async def test_other_streams_are_untouched(case: Case, transport: Transport) -> 
     listening = asyncio.create_task(case.ask(script="paced", over=transport))
     await together(*(interrupt(case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN, over=transport) for n in range(10)))
     reply = await listening
-    kept = case.run.succeeded(reply) and same_words(reply.text, case.provider.text("paced"))
+    kept = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text("paced"))
     case.holds("INT-05", kept, f"{reply.outcome()}, {shown(reply.text)}", "the whole reply", reply)
 
 
@@ -129,7 +129,7 @@ async def test_other_streams_are_untouched(case: Case, transport: Transport) -> 
 @requirement("INT-06")
 async def test_a_client_that_comes_back_starts_anew(case: Case, transport: Transport) -> None:
     """Nothing of the reply that it left."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     left = await interrupt(
         case, BY_FIN, MID_REPLY[2], CANCELLED_WITHIN, over=transport, session=session, source=case.source
     )
@@ -149,13 +149,13 @@ async def test_a_client_that_comes_back_starts_anew(case: Case, transport: Trans
 @requirement("INT-07")
 async def test_the_session_stays_usable(case: Case, transport: Transport) -> None:
     """The next exchange succeeds, on a well-formed history."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     await case.ask("The first question.", session=session, over=transport)
     left = await interrupt(
         case, BY_FIN, MID_REPLY[2], CANCELLED_WITHIN, over=transport, session=session, source=case.source
     )
     reply = await case.ask("Where were we?", session=session, over=transport)
-    case.holds("INT-07", case.run.succeeded(reply), f"the next exchange: {reply.outcome()}", "a whole reply", reply)
+    case.holds("INT-07", case.lane.succeeded(reply), f"the next exchange: {reply.outcome()}", "a whole reply", reply)
     entry = await case.provider.asked(reply)
     history = messages_of(entry)
     again = [text for role, text in history if role == "user" and left.stream.transcript.case in text]
@@ -193,10 +193,10 @@ async def test_a_client_that_stops_reading_holds_up_nobody(case: Case) -> None:
     for _ in range(3):
         stream = await case.start("Tell me a lot.", script="long", receive_buffer=4096, deadlines=deadlines)
         assert isinstance(stream, SseStream)
-        await stream.until(lambda transcript: bool(transcript.tokens), case.run.pacer.deadlines.silence)
+        await stream.until(lambda transcript: bool(transcript.tokens), case.lane.budget.deadlines.silence)
         await stream.exchange.stop_reading()
     for _ in range(3):
         began = time.monotonic()
-        reply = await case.ask(source=case.run.pacer.addresses.fresh())
+        reply = await case.ask(source=case.lane.budget.addresses.fresh())
         seen = f"{reply.outcome()} after {time.monotonic() - began:.1f} s"
-        case.holds("INT-08", case.run.succeeded(reply), seen, "a whole reply while others do not read", reply)
+        case.holds("INT-08", case.lane.succeeded(reply), seen, "a whole reply while others do not read", reply)

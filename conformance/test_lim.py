@@ -61,15 +61,17 @@ async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
         case.holds("LIM-06", is_text(body.get("error")), seen, "JSON with a non-empty string `error`", answer)
         header = answer.header("retry-after")
         case.holds("LIM-07", is_wait(header), f"Retry-After: {header}", "0 to 60 seconds, or an HTTP date", answer)
-    if case.run.pacer.addresses.available:
-        other = await Client(case, STREAM, case.run.pacer.addresses.fresh()).send(1)
+    if case.lane.budget.addresses.available:
+        other = await Client(case, STREAM, case.lane.budget.addresses.fresh()).send(1)
         case.holds(
             "LIM-05", not refused(other), "another address was refused too", "another address is served", other[0]
         )
     else:
         case.cannot_judge("LIM-05", "there is no second source address towards this server")
-    if case.run.provider:
-        await case.ask(source=case.run.pacer.addresses.fresh())  # once it is answered, what came before would be there
+    if case.lane.provider:
+        await case.ask(
+            source=case.lane.budget.addresses.fresh()
+        )  # once it is answered, what came before would be there
         reached = [answer.case for answer in over if await case.provider.entries(answer)]
         case.holds("LIM-12", not reached, f"{len(reached)} refused requests reached the provider", "none", over[0])
 
@@ -109,7 +111,7 @@ async def test_preflights_are_not_counted(case: Case) -> None:
     """As many as the limit, and requests pass still."""
     client = await client_of(case, STREAM)
     headers = (
-        ("Origin", case.run.settings.allowed_origin),
+        ("Origin", case.lane.settings.allowed_origin),
         ("Access-Control-Request-Method", "POST"),
         ("Access-Control-Request-Headers", "content-type"),
     )

@@ -27,7 +27,7 @@ async def test_the_first_token_is_soon_there(case: Case, transport: Transport) -
 
     async def attempt() -> Judged:
         reply = await case.ask(script="hundred-tokens", over=transport)
-        return reply, (first_token_is_soon(case.run.settings.time_scale),)
+        return reply, (first_token_is_soon(case.lane.settings.time_scale),)
 
     await case.steadily(attempt)
 
@@ -43,7 +43,7 @@ async def test_a_fast_provider_is_passed_on_fast(case: Case, transport: Transpor
         entry = await case.provider.asked(reply)
         if entry is None:
             raise NotTestable(f"the provider was never asked: {reply.outcome()}")
-        said, scale = case.provider.said(entry), case.run.settings.time_scale
+        said, scale = case.provider.said(entry), case.lane.settings.time_scale
         return reply, (speed_is_kept(said, scale), little_is_added(said, scale))
 
     await case.steadily(attempt)
@@ -54,7 +54,7 @@ async def test_a_fast_provider_is_passed_on_fast(case: Case, transport: Transpor
 async def test_a_session_takes_little_memory(case: Case, transport: Transport) -> None:
     """20 more sessions, looked at while their replies run and when these are over."""
     case.needs_provider()
-    server = case.run.scene.server
+    server = case.lane.scene.server
     if server is None:
         raise NotApplicable("needs a server that the suite started (--start): its memory is looked at")
     await most_memory(case, server.process.pid, WARM_UP, transport)
@@ -69,7 +69,7 @@ async def most_memory(case: Case, pid: int, sessions: int, transport: Transport)
     """Bytes that the server takes at most with so many new sessions open at once."""
     streams: list[Stream] = await together(
         *(
-            case.start("Tell me a lot.", script="paced", over=transport, source=case.run.pacer.addresses.fresh())
+            case.start("Tell me a lot.", script="paced", over=transport, source=case.lane.budget.addresses.fresh())
             for _ in range(sessions)
         )
     )
@@ -78,6 +78,6 @@ async def most_memory(case: Case, pid: int, sessions: int, transport: Transport)
     await together(*(stream.until(lambda reply: reply.terminal is not None, WHILE_OPEN) for stream in streams))
     after = memory_of(pid)
     replies = await together(*(stream.finish() for stream in streams))
-    if lost := [reply for reply in replies if not case.run.succeeded(reply)]:
+    if lost := [reply for reply in replies if not case.lane.succeeded(reply)]:
         raise NotTestable(f"{len(lost)} of {sessions} sessions got no whole reply: {lost[0].outcome()}")
     return max(during, after)

@@ -130,9 +130,9 @@ async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
 @requirement("REQ-08")
 async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
     """Refused or answered within 10 s, and the server goes on serving."""
-    body = json.dumps({"message": case.message("a" * (MEGABYTES << 20), "hello", case.run.new_case())}).encode()
+    body = json.dumps({"message": case.message("a" * (MEGABYTES << 20), "hello", case.lane.new_case())}).encode()
     request = Request("POST", STREAM, body, JSON)
-    allowed = case.run.settings.allowed(LARGE_BODY_TIME)
+    allowed = case.lane.settings.allowed(LARGE_BODY_TIME)
     deadlines = Deadlines(silence=allowed, whole=allowed)
     answer = await case.request(request, deadlines=deadlines)
     for _ in range(2):  # a close behind the refusal can destroy it on its way: look again
@@ -141,13 +141,13 @@ async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
     kept = refused(answer) or answered(answer)
     case.holds("REQ-08", kept, answer.outcome(), f"a 4xx or a reply within {allowed:g} s", answer)
     after = await case.ask()
-    case.holds("REQ-08", case.run.succeeded(after), f"afterwards: {after.outcome()}", "a reply", after)
+    case.holds("REQ-08", case.lane.succeeded(after), f"afterwards: {after.outcome()}", "a reply", after)
 
 
 @requirement("REQ-10")
 async def test_odd_values_are_refused_or_answered(case: Case) -> None:
     """A `session_id` of another type; lone surrogates."""
-    text = case.message("Please say hello.", "hello", case.run.new_case())
+    text = case.message("Please say hello.", "hello", case.lane.new_case())
     bodies: list[dict[str, Any]] = [
         {"message": text, "session_id": value} for value in (5, 1.5, True, [], ["a"], {}, {"a": 1}, None)
     ]
@@ -162,11 +162,11 @@ async def test_odd_values_are_refused_or_answered(case: Case) -> None:
 @requirement("REQ-09")
 async def test_get_starts_nothing(case: Case) -> None:
     """404 or 405, and nothing asked of the provider."""
-    name = case.run.new_case()
+    name = case.lane.new_case()
     query = f"?message=Please+say+hello.+scenario+hello+case+{name}"
     answer = await case.request(Request("GET", STREAM + query), deadlines=Deadlines(silence=3, whole=5))
     case.holds("REQ-09", answer.status in (404, 405), answer.outcome(), "status 404 or 405", answer)
-    if case.run.provider and not is_http_error(answer):
+    if case.lane.provider and not is_http_error(answer):
         await case.ask()  # once this is answered, a generation for the GET would have begun as well
         begun = await case.provider.fakes.entries(name)
         case.holds("REQ-09", not begun, "the provider was asked", "no generation", answer)

@@ -62,7 +62,7 @@ def object_of(answer: Transcript) -> dict[str, Any]:
 async def exchange(case: Case, text: str, session: str | None, **how: Any) -> Transcript:
     """An exchange that must succeed, since what follows speaks of it."""
     reply = await case.ask(text, session=session, **how)
-    if not case.run.succeeded(reply):
+    if not case.lane.succeeded(reply):
         raise NotTestable(f"an ordinary exchange failed: {reply.outcome()}")
     return reply
 
@@ -78,7 +78,7 @@ async def sent_upstream(case: Case, reply: Transcript) -> str:
 @requirement("SES-01")
 async def test_a_session_can_be_looked_up(case: Case) -> None:
     """Its id, a count, a time."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     await exchange(case, "Please say hello.", session)
     answer = await look_up(case, session)
     body = object_of(answer)
@@ -92,7 +92,7 @@ async def test_a_session_can_be_looked_up(case: Case) -> None:
 @requirement("SES-02", "SES-03")
 async def test_every_exchange_is_counted(case: Case) -> None:
     """From after the first to after the second."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     counts = []
     for text in ("Please say hello.", "And once more."):
         await exchange(case, text, session)
@@ -107,7 +107,7 @@ async def test_every_exchange_is_counted(case: Case) -> None:
 @requirement("SES-04", "SES-05")
 async def test_a_deleted_session_is_gone(case: Case) -> None:
     """The answer to DELETE, then to GET, and what goes upstream afterwards."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     first = await exchange(case, "Remember the word marzipan.", session)
     after_one = await count_of(case, session)
     await exchange(case, "And the word paprika.", session)
@@ -122,7 +122,7 @@ async def test_a_deleted_session_is_gone(case: Case) -> None:
     kept = gone.status == 404 or (gone.status == 200 and is_integer(left) and left <= empty)
     seen = f"GET afterwards: status {gone.status}, messages {shown(left)}"
     case.holds("SES-05", kept, seen, "404, or no messages", gone)
-    if case.run.provider:
+    if case.lane.provider:
         upstream = await sent_upstream(case, await exchange(case, "What was the word?", session))
         old = "marzipan" in upstream or first.case in upstream
         case.holds("SES-05", not old, f"sent to the provider: {shown(upstream)}", "nothing from before the deletion")
@@ -132,7 +132,7 @@ async def test_a_deleted_session_is_gone(case: Case) -> None:
 async def test_an_unknown_session_is_not_found(case: Case) -> None:
     """GET and DELETE."""
     for method in ("GET", "DELETE"):
-        answer = await look_up(case, case.run.new_session(), method)
+        answer = await look_up(case, case.lane.new_session(), method)
         kept = answer.status == 404 and is_text(object_of(answer).get("error"))
         seen = f"{method}: status {answer.status} with {answer.body[:120]!r}"
         case.holds("SES-06", kept, seen, "404 and JSON with a string `error`", answer)
@@ -142,7 +142,7 @@ async def test_an_unknown_session_is_not_found(case: Case) -> None:
 @requirement("SES-07")
 async def test_a_session_remembers(case: Case, transport: Transport) -> None:
     """The provider gets the first message, its reply and the second message, in this order."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     first = await exchange(case, "My name is Ferdinand.", session, over=transport)
     second = await exchange(case, "What is my name?", session, over=transport, script="three-tokens")
     upstream = await sent_upstream(case, second)
@@ -157,9 +157,9 @@ async def test_a_session_remembers(case: Case, transport: Transport) -> None:
 @requirement("SES-08")
 async def test_sessions_are_apart(case: Case, transport: Transport) -> None:
     """Two sessions whose ids differ in case only, in turn and at the same time."""
-    name = case.run.new_session()
+    name = case.lane.new_session()
     scripts = {name: "unicode", name.upper(): "three-tokens"}
-    said = {session: [f"Secret of {index}: {case.run.new_case()}."] for index, session in enumerate(scripts)}
+    said = {session: [f"Secret of {index}: {case.lane.new_case()}."] for index, session in enumerate(scripts)}
     for session, texts in said.items():
         await exchange(case, texts[0], session, over=transport, script=scripts[session])
     replies = await together(
@@ -197,12 +197,12 @@ async def test_without_an_id_nothing_is_shared(case: Case, transport: Transport)
 @requirement("SES-10")
 async def test_odd_ids_do_no_harm(case: Case) -> None:
     """No 5xx, and nothing of another session."""
-    victim = case.run.new_session()
+    victim = case.lane.new_session()
     asked = [((await exchange(case, "I am the victim.", victim)).case, victim)]
     before = await count_of(case, victim)
-    odd = [pattern.format(case.run.new_case()) for pattern in (*ODD_IDS, *UNROUTABLE_IDS)]
+    odd = [pattern.format(case.lane.new_case()) for pattern in (*ODD_IDS, *UNROUTABLE_IDS)]
     near = [pattern.format(victim) for pattern in ("../sessions/{}", "{}/", "{}%00", " {}", "{}*", "./{}")]
-    name = case.run.new_case()
+    name = case.lane.new_case()
     alike = [pattern.format(name) for pattern in ALIKE]
     for session in (*odd, *near, *alike, *NO_NAMES):
         for method in ("GET", "DELETE"):
@@ -215,10 +215,10 @@ async def test_odd_ids_do_no_harm(case: Case) -> None:
                 shows = body.get("session_id") == victim or (is_integer(count) and count > 1)
                 seen = f"{method} {session!r}: {shown(body)}"
                 case.holds("SES-10", not shows, seen, f"nothing of {victim!r}", answer)
-        reply = await case.ask(session=session, source=case.run.pacer.addresses.fresh())
+        reply = await case.ask(session=session, source=case.lane.budget.addresses.fresh())
         kept = reply.status is not None and reply.status < 500
         case.holds("SES-10", kept, f"session_id {session!r}: {reply.outcome()}", "no 5xx, and an answer", reply)
-        if case.run.succeeded(reply) and case.run.provider:
+        if case.lane.succeeded(reply) and case.lane.provider:
             upstream = await sent_upstream(case, reply)
             strange = [other for name, other in asked if name in upstream.split()]
             seen = f"with session_id {session!r} the provider got what was said in {strange}"
@@ -231,14 +231,14 @@ async def test_odd_ids_do_no_harm(case: Case) -> None:
 @requirement("SES-11")
 async def test_both_transports_share_sessions(case: Case) -> None:
     """An exchange over SSE, then one over Socket.IO."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     first = await exchange(case, "My name is Ferdinand.", session)
     before = await count_of(case, session)
     second = await exchange(case, "What is my name?", session, over=Transport.WEBSOCKET)
     after = await count_of(case, session)
     kept = before is not None and after is not None and after > before
     case.holds("SES-11", kept, f"messages {before}, then {after}", "a larger number", second)
-    if case.run.provider:
+    if case.lane.provider:
         upstream = await sent_upstream(case, second)
         kept = first.case in upstream
         case.holds("SES-11", kept, f"sent to the provider: {shown(upstream)}", "what was said over SSE", second)
@@ -247,15 +247,15 @@ async def test_both_transports_share_sessions(case: Case) -> None:
 @requirement("SES-12")
 async def test_exchanges_at_the_same_time_are_all_kept(case: Case) -> None:
     """Three at once in one session; the next one takes all of them along."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     await exchange(case, "The first of all.", session)
-    texts = [f"Fact {number} of {case.run.new_case()}." for number in range(3)]
+    texts = [f"Fact {number} of {case.lane.new_case()}." for number in range(3)]
     replies = await together(*(case.ask(text, session=session, script="paced") for text in texts))
     refused = [reply for reply in replies if reply.status is not None and 400 <= reply.status < 500]
-    completed = [text for text, reply in zip(texts, replies, strict=True) if case.run.succeeded(reply)]
+    completed = [text for text, reply in zip(texts, replies, strict=True) if case.lane.succeeded(reply)]
     if len(completed) < 2 and len(completed) + len(refused) == len(texts):
         raise NotTestable("exchanges at the same time are refused")
-    failed = [reply.outcome() for reply in replies if not case.run.succeeded(reply) and reply not in refused]
+    failed = [reply.outcome() for reply in replies if not case.lane.succeeded(reply) and reply not in refused]
     case.holds("SES-12", not failed, f"at the same time: {failed}", "whole replies", replies[0])
     upstream = await sent_upstream(case, await exchange(case, "What do you know?", session))
     lost = [text for text in completed if text not in upstream]
@@ -268,7 +268,7 @@ async def test_exchanges_at_the_same_time_are_all_kept(case: Case) -> None:
 @requirement("SES-13")
 async def test_deletion_outlives_a_running_reply(case: Case) -> None:
     """What was said before the deletion does not come back when the reply ends."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     before = await exchange(case, "Forget the word marzipan.", session)
     stream = await case.start("Talk for a while.", session=session, script="paced")
     await case.provider.has_said(stream.transcript, 3)
@@ -286,9 +286,9 @@ async def test_deletion_outlives_a_running_reply(case: Case) -> None:
 async def test_both_routes_agree_on_odd_ids(case: Case) -> None:
     """What one route keeps under an id, the other finds under it."""
     for pattern in ODD_IDS:
-        session = pattern.format(case.run.new_case())
+        session = pattern.format(case.lane.new_case())
         reply = await case.ask(session=session)
-        if not case.run.succeeded(reply):
+        if not case.lane.succeeded(reply):
             refused = reply.status is not None and 400 <= reply.status < 500
             case.holds("SES-14", refused, f"{session!r}: {reply.outcome()}", "a reply or a 4xx", reply)
             continue

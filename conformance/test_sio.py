@@ -58,12 +58,12 @@ BAD_PAYLOADS: tuple[tuple[Any, ...], ...] = (
 @requirement("SIO-01")
 async def test_a_client_connects(case: Case, transport: Transport) -> None:
     """Engine.IO's handshake and the namespace `/`."""
-    client = SocketClient(case.run.target, transport, case.source)
+    client = SocketClient(case.lane.target, transport, case.source)
     try:
         await client.connect()
     except NotConnected as error:
         seen = str(error)
-        if not case.run.settings.declares_profiles:
+        if not case.lane.settings.declares_profiles:
             seen += "; if it offers none, say what it offers: --profile limits,chat"
         case.holds("SIO-01", False, seen, f"a connection over {transport}")
         return
@@ -77,7 +77,7 @@ async def test_an_ask_is_answered_with_tokens(case: Case, transport: Transport) 
     """The same tokens as over SSE."""
     reply = await case.ask(over=transport)
     case.conforms(reply, on_behalf_of("SIO-02", *TOKEN_CHECKS))
-    if case.run.provider:
+    if case.lane.provider:
         case.conforms(reply, text_is(case.provider.text("hello"), "SIO-02"))
 
 
@@ -88,7 +88,7 @@ async def test_a_reply_ends_once_and_the_socket_goes_on(case: Case, transport: T
     client = await case.connect(transport)
     for attempt in range(2):
         stream = await case.start(socket=client)
-        reply = await client.terminal(stream.transcript, case.run.pacer.deadlines.silence, LINGER)
+        reply = await client.terminal(stream.transcript, case.lane.budget.deadlines.silence, LINGER)
         case.conforms(reply, one_terminal_event)
         if attempt:
             case.holds("SIO-10", reply.is_success, f"the second ask: {reply.outcome()}", "a completion", reply)
@@ -97,7 +97,7 @@ async def test_a_reply_ends_once_and_the_socket_goes_on(case: Case, transport: T
 @requirement("SIO-04", when=When.QUIET)
 async def test_the_completion_says_what_the_reply_was(case: Case) -> None:
     """Three numbers, typed and consistent; with a reply long enough they are true as well."""
-    timed = (speed_is_tokens_over_duration, duration_is_true) if case.run.provider else ()
+    timed = (speed_is_tokens_over_duration, duration_is_true) if case.lane.provider else ()
 
     async def attempt() -> Judged:
         reply = await case.ask(script="paced" if timed else "hello", over=Transport.WEBSOCKET)
@@ -111,7 +111,7 @@ async def test_the_completion_says_what_the_reply_was(case: Case) -> None:
 async def test_an_odd_ask_is_answered_once(case: Case) -> None:
     """A `session_id` of another type, lone surrogates: a reply or an error, and the server goes on."""
     client = await case.connect(Transport.WEBSOCKET)
-    text = case.message("Please say hello.", "hello", case.run.new_case())
+    text = case.message("Please say hello.", "hello", case.lane.new_case())
     odd: tuple[Any, ...] = (5, True, [], {"a": 1}, None)
     asks = [{"message": text, "session_id": value} for value in odd]
     asks += [{"message": f"\ud800 {text}"}, {"message": text, "session_id": "odd-\udfff"}]
@@ -119,7 +119,7 @@ async def test_an_odd_ask_is_answered_once(case: Case) -> None:
         if not client.is_open:
             client = await case.connect(Transport.WEBSOCKET)
         transcript = await client.emit("chat_stream", ask, escape=True)
-        reply = await client.terminal(transcript, case.run.pacer.deadlines.silence)
+        reply = await client.terminal(transcript, case.lane.budget.deadlines.silence)
         case.conforms(reply, one_terminal_event)
     again = await case.ask(over=Transport.WEBSOCKET)
     case.holds("SIO-10", again.is_success, f"afterwards: {again.outcome()}", "a whole reply", again)
@@ -134,34 +134,34 @@ async def test_a_bad_payload_is_refused(case: Case) -> None:
             client = await case.connect(Transport.WEBSOCKET)
         answer = await client.emit("chat_stream", *payload)
         was_ignored = any(record.verdict is Verdict.VIOLATED for record in case.records)
-        wait = case.run.settings.allowed(ANSWER_AFTER_SILENCE if was_ignored else ANSWER)
+        wait = case.lane.settings.allowed(ANSWER_AFTER_SILENCE if was_ignored else ANSWER)
         await client.until(lambda answer=answer: bool(answer.of(*CHAT_KINDS)), wait)  # type: ignore[misc]
         case.conforms(answer, refused_with_an_error)
     if not case.holds("SIO-05", client.is_open, "the server closed the socket", "a socket that stays usable"):
         return
     reply = await (await case.start(socket=client)).finish()
     case.holds(
-        "SIO-05", case.run.succeeded(reply), f"afterwards: {reply.outcome()}", "a socket that stays usable", reply
+        "SIO-05", case.lane.succeeded(reply), f"afterwards: {reply.outcome()}", "a socket that stays usable", reply
     )
 
 
 @requirement("SIO-06")
 async def test_a_bystander_receives_nothing(case: Case) -> None:
     """Neither a stranger nor another tab of the same session, over either transport; of errors neither."""
-    session = case.run.new_session()
+    session = case.lane.new_session()
     strangers = [await case.connect(Transport.WEBSOCKET), await case.connect(Transport.POLLING)]
     tab = await case.connect(Transport.WEBSOCKET)
     stream = await case.start(socket=tab, session=session)
     # what still comes of the tab's own reply is the business of SIO-03
-    earlier = await tab.terminal(stream.transcript, case.run.pacer.deadlines.silence, LINGER)
+    earlier = await tab.terminal(stream.transcript, case.lane.budget.deadlines.silence, LINGER)
     before = len(earlier.of(*CHAT_KINDS))
     reply = await case.ask(over=Transport.WEBSOCKET, session=session)
-    if case.run.provider:
+    if case.lane.provider:
         for script in ("server-error", "cut-mid"):
             await case.ask(script=script, over=Transport.WEBSOCKET, session=session, deadlines=RETRIES)
     asker = await case.connect(Transport.WEBSOCKET)
     refusal = await asker.emit("chat_stream", {"message": 5, "session_id": session})
-    await asker.until(lambda: bool(refusal.of(*CHAT_KINDS)), case.run.settings.allowed(ANSWER))
+    await asker.until(lambda: bool(refusal.of(*CHAT_KINDS)), case.lane.settings.allowed(ANSWER))
     await asyncio.sleep(LINGER)
     heard = [message for one in strangers for message in one.strays.of(*CHAT_KINDS)]
     heard += earlier.of(*CHAT_KINDS)[before:]
@@ -176,7 +176,7 @@ async def test_clients_at_the_same_time_get_their_own(case: Case) -> None:
     replies = await together(*(case.ask(script=script, over=Transport.WEBSOCKET) for script in scripts))
     for script, reply in zip(scripts, replies, strict=True):
         case.conforms(reply, on_behalf_of("SIO-07", *TOKEN_CHECKS[1:]))
-        if case.run.provider:
+        if case.lane.provider:
             case.conforms(reply, words_are(case.provider.text(script), "SIO-07"))
 
 
@@ -204,7 +204,7 @@ async def failing_reply(case: Case, script: str) -> Transcript:
     reply = await client.terminal(stream.transcript, RETRIES.silence, LINGER)
     case.conforms(reply, one_terminal_event)
     if reply.of(Kind.ERROR):
-        case.conforms(reply, no_internals(case.run.scene.key), on_behalf_of("SIO-08", error_ends_the_reply))
+        case.conforms(reply, no_internals(case.lane.scene.key), on_behalf_of("SIO-08", error_ends_the_reply))
     else:
         case.cannot_judge("ERR-04", f"no error came: {reply.outcome()}")
     if case.holds("SIO-10", client.is_open, "the server closed the socket", "a socket that can ask again", reply):
@@ -220,9 +220,9 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     assert client.opened is not None
     interval = client.opened.ping_interval
     # one may be sent late on a busy machine; with the usual interval of 25 s the reply takes under 30 s
-    allowed = interval * 1.1 + case.run.settings.allowed(1)
+    allowed = interval * 1.1 + case.lane.settings.allowed(1)
     length = allowed + 1
-    if length > LONGEST_UNASKED and not case.run.settings.slow:
+    if length > LONGEST_UNASKED and not case.lane.settings.slow:
         raise NotApplicable(f"takes a reply of {length:.0f} s, since the server pings every {interval:g} s (--slow)")
     script = await case.provider.register("beyond-a-ping", talk(length))
     stream = await case.start(socket=client, script=script)
@@ -240,11 +240,11 @@ async def test_two_asks_on_one_socket_do_not_mix(case: Case) -> None:
     client = await case.connect(Transport.WEBSOCKET)
     stream = await case.start(socket=client, script="paced")
     both = stream.transcript
-    await stream.until(lambda transcript: len(transcript.tokens) >= 3, case.run.settings.allowed(ANSWER))
-    message = case.message("And another.", "hello", case.run.new_case())
-    await client.emit_more("chat_stream", {"message": message, "session_id": case.run.new_session()})
+    await stream.until(lambda transcript: len(transcript.tokens) >= 3, case.lane.settings.allowed(ANSWER))
+    message = case.message("And another.", "hello", case.lane.new_case())
+    await client.emit_more("chat_stream", {"message": message, "session_id": case.lane.new_session()})
     ends = (Kind.COMPLETION, Kind.ERROR)
-    await client.until(lambda: len(both.of(*ends)) >= 2, case.run.pacer.deadlines.silence)
+    await client.until(lambda: len(both.of(*ends)) >= 2, case.lane.budget.deadlines.silence)
     await asyncio.sleep(LINGER)
     first, second = case.provider.text("paced"), case.provider.text("hello")
     case.conforms(both, replies_do_not_mix(first, second))

@@ -33,7 +33,7 @@ async def test_the_stream_is_sound(case: Case) -> None:
 @requirement("SSE-02", "SSE-03", "SSE-04", "SSE-08", "SSE-09")
 async def test_the_stream_is_sound_with_odd_text(case: Case) -> None:
     """The same where the text holds all that could be taken for framing."""
-    for script in ("nasty", "unicode") if case.run.provider else ("hello",):
+    for script in ("nasty", "unicode") if case.lane.provider else ("hello",):
         reply = await case.ask(script=script)
         case.conforms(
             reply,
@@ -63,9 +63,9 @@ async def test_a_connection_that_is_kept_serves_again(case: Case) -> None:
 def kept_request(case: Case, what: str) -> Request:
     """A request of one of the kinds that are sent in turn."""
     if what == "session":
-        return Request("GET", f"/api/chat/sessions/{case.run.new_session()}")
-    text = case.message("Please say hello.", "hello", case.run.new_case()) if what == "ask" else ""
-    return Request.json("POST", STREAM, {"message": text, "session_id": case.run.new_session()})
+        return Request("GET", f"/api/chat/sessions/{case.lane.new_session()}")
+    text = case.message("Please say hello.", "hello", case.lane.new_case()) if what == "ask" else ""
+    return Request.json("POST", STREAM, {"message": text, "session_id": case.lane.new_session()})
 
 
 @requirement("SSE-06", when=When.QUIET)
@@ -84,7 +84,7 @@ async def test_compression_holds_nothing_back(case: Case) -> None:
 async def test_large_events_come_whole(case: Case) -> None:
     """No pause inside an event."""
     script = "hello"
-    if case.run.provider:
+    if case.lane.provider:
         script = await case.provider.register("large-events", LARGE_EVENTS)
 
     async def attempt() -> Judged:

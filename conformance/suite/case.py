@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
-from chatproof.conformance.suite.exchange_log import Recording
-from chatproof.conformance.suite.lane import Run
+from chatproof.conformance.suite.exchange_log import ExchangeLog
+from chatproof.conformance.suite.lane import Lane
 from chatproof.conformance.suite.provider import Provider
 from chatproof.conformance.suite.rate_budget import STREAM, WINDOW
 from chatproof.conformance.suite.replies import SocketStream, SseStream, Stream
@@ -36,23 +36,23 @@ Judged = tuple[Transcript, Sequence[Check]]
 class Case:
     """What the tests get as `case`."""
 
-    run: Run
+    lane: Lane
     name: str
     ids: tuple[str, ...]
     source: str | None
     records: list[Record] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
-    recording: Recording = field(init=False)
+    log: ExchangeLog = field(init=False)
     _open: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.recording = Recording(wanted=self.run.settings.report_html is not None)
+        self.log = ExchangeLog(wanted=self.lane.settings.report_html is not None)
 
     # -- asking
 
     def message(self, text: str, script: str, case: str) -> str:
-        """The text to send; see `Run.message`."""
-        return self.run.message(text, script, case)
+        """The text to send; see `Lane.message`."""
+        return self.lane.message(text, script, case)
 
     async def start(
         self,
@@ -77,21 +77,21 @@ class Case:
         Raises:
             NotTestable: no socket could be opened.
         """
-        case = self.run.new_case()
+        case = self.lane.new_case()
         body: dict[str, Any] = {"message": self.message(text, script, case)}
         if session is not None:
-            body["session_id"] = session or self.run.new_session()
+            body["session_id"] = session or self.lane.new_session()
         if over is Transport.SSE and socket is None:
-            await self.run.pacer.pace(STREAM)
+            await self.lane.budget.pace(STREAM)
             exchange = Exchange(
-                self.run.target,
+                self.lane.target,
                 Request.json("POST", STREAM, body, headers),
                 source or self.source,
-                deadlines or self.run.pacer.deadlines,
+                deadlines or self.lane.budget.deadlines,
                 receive_buffer,
             )
             exchange.transcript.case = case
-            self.recording.ask(exchange.transcript)
+            self.log.ask(exchange.transcript)
             self._open.append(exchange.close)
             return SseStream(exchange.start())
         client = socket or await self.connect(over, source)
@@ -100,21 +100,21 @@ class Case:
         except NotConnected as error:
             raise NotTestable(f"the socket was lost: {error}") from error
         transcript.case = case
-        self.recording.ask(transcript)
-        return SocketStream(client, transcript, (deadlines or self.run.pacer.deadlines).silence, owned=socket is None)
+        self.log.ask(transcript)
+        return SocketStream(client, transcript, (deadlines or self.lane.budget.deadlines).silence, owned=socket is None)
 
     async def ask(self, text: str = "Please say hello.", **how: Any) -> Transcript:
         """Ask, and give the whole exchange. A 429 is waited out: it is the business of the LIM rows."""
         while True:
             reply = await (await self.start(text, **how)).finish()
             if not await self.refused_for_now(reply):
-                self.run.pacer.note(reply)
+                self.lane.budget.note(reply)
                 return reply
 
     async def ask_once(self, text: str, **how: Any) -> Transcript:
         """As `ask`, where a 429 is an answer like others."""
         reply = await (await self.start(text, **how)).finish()
-        self.run.pacer.note(reply)
+        self.lane.budget.note(reply)
         return reply
 
     async def request(self, request: Request, source: str | None = None, **how: Any) -> Transcript:
@@ -129,12 +129,12 @@ class Case:
     ) -> Transcript:
         """As `request`, where a 429 is an answer like others. `paced`: keep within the server's limits."""
         if request.method == "POST":
-            await self.run.pacer.pace(request.path, wait=paced)
-        exchange = Exchange(self.run.target, request, source or self.source, deadlines or self.run.pacer.deadlines)
+            await self.lane.budget.pace(request.path, wait=paced)
+        exchange = Exchange(self.lane.target, request, source or self.source, deadlines or self.lane.budget.deadlines)
         self._open.append(exchange.close)
         answer = await exchange.start().finish()
-        self.recording.ask(answer)
-        self.run.pacer.note(answer)
+        self.log.ask(answer)
+        self.lane.budget.note(answer)
         return answer
 
     async def on_kept(self, connection: Connection | None, request: Request) -> tuple[Transcript, Connection | None]:
@@ -143,8 +143,8 @@ class Case:
         A server may close an idle connection at any time: then the request is sent again on a new one.
         """
         if request.method == "POST":
-            await self.run.pacer.pace(request.path)
-        exchange = Exchange(self.run.target, request, self.source, self.run.pacer.deadlines, kept=connection)
+            await self.lane.budget.pace(request.path)
+        exchange = Exchange(self.lane.target, request, self.source, self.lane.budget.deadlines, kept=connection)
         self._open.append(exchange.close)
         answer = await exchange.start().wait()
         if connection and answer.status is None and (answer.end is End.RESET or answer.fault == NO_ANSWER):
@@ -161,7 +161,7 @@ class Case:
 
     async def connect(self, transport: Transport, source: str | None = None) -> SocketClient:
         """Open a socket that is closed with the test. Raises NotTestable."""
-        client = SocketClient(self.run.target, transport, source or self.source)
+        client = SocketClient(self.lane.target, transport, source or self.source)
         self._open.append(client.disconnect)  # first: the test may be cancelled while it connects
         try:
             await client.connect()
@@ -173,13 +173,13 @@ class Case:
     def provider(self) -> Provider:
         """The fakes behind the server. Raises NotApplicable where there are none."""
         self.needs_provider()
-        assert self.run.provider is not None
-        return self.run.provider
+        assert self.lane.provider is not None
+        return self.lane.provider
 
     def needs_provider(self) -> None:
         """Say at a test's start that it is about what the provider does. Raises NotApplicable."""
-        if self.run.provider is None:
-            raise NotApplicable(self.run.no_provider)
+        if self.lane.provider is None:
+            raise NotApplicable(self.lane.no_provider)
 
     async def refused_for_now(self, answer: Transcript) -> bool:
         """Whether an answer is a 429, which then has been waited out."""
@@ -189,7 +189,7 @@ class Case:
             wait = float(answer.header("retry-after") or WINDOW)
         except ValueError:
             wait = WINDOW  # a date
-        await self.run.pacer.wait_out(min(max(wait, 1.0), WINDOW), answer.request)
+        await self.lane.budget.wait_out(min(max(wait, 1.0), WINDOW), answer.request)
         return True
 
     # -- saying what was found
@@ -201,7 +201,7 @@ class Case:
             for finding in findings:
                 self._keep(finding, transcript)
             if not findings:
-                self.recording.keeps(transcript, one.id)
+                self.log.keeps(transcript, one.id)
                 self._record(one.id, Verdict.PASSED)
 
     def holds(
@@ -215,7 +215,7 @@ class Case:
     ) -> bool:
         """Keep a plain finding. Gives `kept` back. `measured`: what was seen is worth reporting where kept, too."""
         if kept:
-            self.recording.keeps(transcript, requirement_id)
+            self.log.keeps(transcript, requirement_id)
             self._record(requirement_id, Verdict.PASSED, seen if measured else "")
         else:
             self._keep(Violation(requirement_id, seen, expected), transcript)
@@ -242,7 +242,7 @@ class Case:
             if not failed.keys() - passed.keys():
                 break
         for requirement_id, transcript in passed.values():
-            self.recording.keeps(transcript, requirement_id)
+            self.log.keeps(transcript, requirement_id)
             self._record(requirement_id, Verdict.PASSED)
         for place in failed.keys() - passed.keys():
             findings, transcript = failed[place]
@@ -251,11 +251,11 @@ class Case:
 
     def _keep(self, finding: Finding, transcript: Transcript | None) -> None:
         if isinstance(finding, Unjudged):
-            self.recording.keeps(transcript, finding.id)
+            self.log.keeps(transcript, finding.id)
             self._record(finding.id, Verdict.NOT_TESTABLE, finding.why, weak=True)
         else:
-            self.recording.violates(transcript, finding.id, finding.at)
-            shown = screen(self.run.contract[finding.id], finding, transcript)
+            self.log.violates(transcript, finding.id, finding.at)
+            shown = screen(self.lane.contract[finding.id], finding, transcript)
             self._record(finding.id, Verdict.VIOLATED, finding.seen, finding.expected, shown)
 
     def _record(
@@ -269,7 +269,7 @@ class Case:
     ) -> None:
         if requirement_id not in self.ids:
             raise LookupError(f"{self.name} judges {requirement_id}, which it does not name")
-        if self.run.applies(requirement_id):
+        if self.lane.applies(requirement_id):
             seen, expected = redacted(seen), redacted(expected)
             self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name, weak))
 
@@ -284,14 +284,14 @@ class Case:
         why = redacted(why)
         judged = {record.id for record in self.records}
         for requirement_id in self.ids:
-            if requirement_id not in judged and self.run.applies(requirement_id):
+            if requirement_id not in judged and self.lane.applies(requirement_id):
                 self.records.append(Record(requirement_id, verdict, why, test=self.name))
 
     async def close(self) -> None:
         """Hang up everything that the test left open, and keep what its pictures need."""
         await asyncio.gather(*(close() for close in self._open), return_exceptions=True)
         self._open.clear()
-        self.evidence += await self.recording.gather(self.name, self.ids, self.run.provider, self.run.provider_name)
+        self.evidence += await self.log.gather(self.name, self.ids, self.lane.provider, self.lane.provider_name)
 
 
 async def _hang_up(connection: Connection) -> None:

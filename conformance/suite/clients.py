@@ -17,7 +17,7 @@ TRIES = 3  # the edge of a clock-aligned window may let 2N through
 
 def limit_of(case: Case, path: str) -> int:
     """How many requests a minute the server allows an address on a route."""
-    return case.run.settings.stream_limit if path == STREAM else case.run.settings.chat_limit
+    return case.lane.settings.stream_limit if path == STREAM else case.lane.settings.chat_limit
 
 
 @dataclass(slots=True)
@@ -36,9 +36,9 @@ class Client:
 
         async def one() -> Transcript:
             async with gate:
-                name = self.case.run.new_case()
+                name = self.case.lane.new_case()
                 message = self.case.message("Please say hello.", "hello", name)
-                body = {"message": message, "session_id": self.case.run.new_session()}
+                body = {"message": message, "session_id": self.case.lane.new_session()}
                 request = Request.json("POST", self.path, body, headers)
                 answer = await self.case.request_once(request, self.source, paced=False)
                 answer.case = name
@@ -49,7 +49,7 @@ class Client:
 
 async def client_of(case: Case, path: str) -> Client:
     """A fresh client."""
-    return Client(case, path, await case.run.pacer.fresh_client(path))
+    return Client(case, path, await case.lane.budget.fresh_client(path))
 
 
 def refused(answers: list[Transcript]) -> list[Transcript]:

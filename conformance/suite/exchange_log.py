@@ -18,7 +18,7 @@ PATIENCE = 5.0  # seconds for the journal of one test
 
 
 @dataclass(slots=True)
-class Recording:
+class ExchangeLog:
     """The exchanges of one test. Where `wanted` is false nothing is kept, so that a run without pictures pays
     nothing for them."""
 

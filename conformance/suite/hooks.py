@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from collections.abc import Generator
-from functools import cached_property, partial
+from collections.abc import Coroutine, Generator
+from functools import cached_property
 from typing import Any
 
 import pytest
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.items import (
-    BEHIND,
-    arguments_of,
-    body_of,
-    ids_of,
-    is_wanted,
-    provider_of,
-    uses_sockets,
-    when_of,
-)
-from chatproof.conformance.suite.marks import When
 from chatproof.conformance.suite.outcome import Outcome
 from chatproof.conformance.suite.reporting import attach, evidence_of, keep, records_of
-from chatproof.conformance.suite.runner import perform
-from chatproof.conformance.suite.scheduler import Lanes, Planned
+from chatproof.conformance.suite.scheduler import Scheduler
+from chatproof.conformance.suite.suite_tests import BEHIND, SuiteTest, from_item, in_order, providers_of
 from chatproof.harness.common.configuration import configured
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report import failure_text, unwritable
-from chatproof.harness.report.baseline import Baseline
-from chatproof.harness.report.verdicts import Row, Verdict
+from chatproof.harness.report.verdicts import Verdict
 
 SILENT_WAIT = 3.0  # seconds of waiting after which the run says what it waits for
 OUTPUT = "chatproof"  # the key of what a worker of pytest-xdist sends at its end
-ORDER = list(When)
 
 
 class SuitePlugin:
@@ -45,12 +33,11 @@ class SuitePlugin:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.contract = contract()
-        self.lanes: Lanes | None = None
+        self.scheduler: Scheduler | None = None
         self.outcome: Outcome | None = None
         self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-        self._cases: dict[str, Case] = {}
+        self._tests: dict[str, SuiteTest] = {}
         self._told: set[str] = set()
-        self._items: list[pytest.Item] = []
         self._old_handler: Any = None
         self._is_open = self._has_begun = False
 
@@ -61,10 +48,13 @@ class SuitePlugin:
         options = configured(vars(config.option), [config.invocation_params.dir, config.rootpath])
         return Settings.read(options, self.contract)
 
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.new_event_loop()
+
     def _new_outcome(self) -> Outcome:
         try:
-            settings = self.settings
-            return Outcome(settings, self.contract, Baseline.read(settings.baseline, self.contract))
+            return Outcome.of(self.settings, self.contract)
         except ChatproofError as error:
             raise pytest.UsageError(f"chatproof: {error}") from error
 
@@ -72,7 +62,7 @@ class SuitePlugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
-        """Where other processes run the tests, see at once that the settings make sense."""
+        """Where other processes run the tests, check the settings at once."""
         if self.config.pluginmanager.has_plugin("dsession"):
             self.outcome = self._new_outcome()
 
@@ -81,23 +71,23 @@ class SuitePlugin:
         """Make a test of rows that need the provider for each provider."""
         if BEHIND not in metafunc.fixturenames:
             return
+        ids = [name for marker in metafunc.definition.iter_markers("requirement") for name in marker.args]
         try:
-            providers = self.settings.providers
+            providers = providers_of(ids, self.settings, self.contract)
         except ChatproofError:
             return  # told once, after collection
-        names = [name for marker in metafunc.definition.iter_markers("requirement") for name in marker.args]
-        if len(providers) > 1 and any(name in self.contract and self.contract[name].needs_provider for name in names):
+        if providers:
             metafunc.parametrize(BEHIND, providers, indirect=True)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Check every id, and leave out what does not apply."""
-        ours = [item for item in items if body_of(item)]
-        for item in ours:
-            if unknown := [name for name in ids_of(item) if name not in self.contract]:
-                raise pytest.UsageError(f"{item.nodeid}: no requirement has the id {', '.join(unknown)}")
-            if not ids_of(item):
-                raise pytest.UsageError(f"{item.nodeid}: names no requirement")
+        ours = {item: test for item in items if (test := from_item(item))}
+        for test in ours.values():
+            if unknown := [name for name in test.ids if name not in self.contract]:
+                raise pytest.UsageError(f"{test.name}: no requirement has the id {', '.join(unknown)}")
+            if not test.ids:
+                raise pytest.UsageError(f"{test.name}: names no requirement")
         if not ours or config.option.collectonly:
             return
         self.outcome = self._new_outcome()
@@ -106,27 +96,24 @@ class SuitePlugin:
         if self.worker is not None:
             share = (int(self.worker["workerid"].removeprefix("gw")), int(self.worker["workercount"]))
         # a worker that takes a dead one's place has a number of its own
-        self.lanes = Lanes(settings, self.contract, self._say, (share[0] % share[1], share[1]))
-        tested = {name for item in ours for name in ids_of(item)}
-        self.outcome.selected = [name for name in settings.selected(self.contract) if name in tested]
-        self.outcome.facts = [run.facts for run in self.lanes.runs]
-        kept = [item for item in ours if is_wanted(item, settings, self.contract)]
-        left_out = [item for item in ours if item not in kept]
-        kept.sort(key=lambda item: ORDER.index(when_of(item)))
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in ours] + kept
-        self._items = kept
+        self.scheduler = Scheduler(settings, self.contract, self._say, (share[0] % share[1], share[1]))
+        self.outcome.select(list(ours.values()), [lane.state for lane in self.scheduler.lanes])
+        kept = in_order([test for test in ours.values() if test.is_wanted(settings, self.contract)])
+        self._tests = {test.name: test for test in kept}
+        by_name = {item.nodeid: item for item in ours}
+        config.hook.pytest_deselected(items=[item for name, item in by_name.items() if name not in self._tests])
+        items[:] = [item for item in items if item not in ours] + [by_name[name] for name in self._tests]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Open the run before the first test. Where there is nothing to judge, no test is run."""
-        if self.lanes is None or self.outcome is None or not self._items or session.testsfailed:
+        """Open the lanes before the first test. Where there is nothing to judge, no test is run."""
+        if self.scheduler is None or self.outcome is None or not self._tests or session.testsfailed:
             return None
         self._old_handler = signal.signal(signal.SIGTERM, _interrupt)
         self.outcome.error = unwritable(self.settings)
         if not self.outcome.error:
             try:
-                self.lanes.open()
+                self._do(self.scheduler.open())
                 self._is_open = True
             except ChatproofError as error:
                 self.outcome.error = str(error)
@@ -137,63 +124,45 @@ class SuitePlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
         """Run a test of the suite, or wait for it where it has begun."""
-        body = body_of(pyfuncitem)
-        if body is None or self.lanes is None or self.outcome is None:
+        test = self._tests.get(pyfuncitem.nodeid)
+        if test is None or self.scheduler is None:
             return None
-        if reason := self._why_not(pyfuncitem):
+        if reason := self._why_not(test):
             pytest.skip(reason)
         if self.worker is None and not self._has_begun:
-            self._begin_all(self.lanes)
-        case = self.case(pyfuncitem)
+            self._do(self.scheduler.begin([one for one in self._tests.values() if not self._why_not(one)]))
+            self._has_begun = True
+        case = self.scheduler.case(test)
         try:
             if self.worker is None:
-                self.lanes.do(self.lanes.ended(pyfuncitem.nodeid, SILENT_WAIT))
+                self._do(self.scheduler.ended(test.name, SILENT_WAIT))
             else:
-                self.lanes.do(perform(case, body, arguments_of(pyfuncitem, case)))
+                self._do(self.scheduler.run(test))
         finally:
             keep(pyfuncitem, case)
-            self._told.add(pyfuncitem.nodeid)
-        if self.lanes.stopped and self.worker is None:
-            pyfuncitem.session.shouldstop = self.lanes.stopped
+            self._told.add(test.name)
+        if self.scheduler.stopped and self.worker is None:
+            pyfuncitem.session.shouldstop = self.scheduler.stopped
         self._tell(case)
         return True
 
-    def can_ask(self, item: pytest.Item) -> bool:
-        """Whether there is a server for a test."""
-        return self.lanes is not None and not self._why_not(item)
+    def case(self, item: pytest.Item) -> Case | None:
+        """The case of a pytest item; None where the item is no test of the suite, or there is nobody to ask."""
+        test = self._tests.get(item.nodeid)
+        if test is None or self.scheduler is None or self._why_not(test):
+            return None
+        return self.scheduler.case(test)
 
-    def _why_not(self, item: pytest.Item) -> str:
-        assert self.lanes is not None
+    def _why_not(self, test: SuiteTest) -> str:
+        assert self.scheduler is not None
         assert self.outcome is not None
         if not self._is_open:
             return self.outcome.error or "a part of the suite could not be collected"
-        run = self.lanes[provider_of(item)]
-        if reason := self.outcome.unfit or run.facts.unfit or run.facts.set_aside:
-            return reason
-        rows = ids_of(item)
-        reasons = [run.why_not(name) for name in rows]
-        # it asks in the ways of all its rows, so a server that lacks one of those ways is not asked
-        return next(filter(None, map(run.undeclared, rows)), "") or (reasons[0] if all(reasons) else "")
+        return self.scheduler.why_not(test)
 
-    def case(self, item: pytest.Item) -> Case:
-        """The case of a test, the same for its fixtures, its body and its report."""
-        if item.nodeid not in self._cases:
-            assert self.lanes is not None
-            run = self.lanes[provider_of(item)]
-            self._cases[item.nodeid] = Case(run, item.nodeid, tuple(ids_of(item)), run.pacer.addresses.fresh())
-        return self._cases[item.nodeid]
-
-    def _begin_all(self, lanes: Lanes) -> None:
-        planned = []
-        for item in self._items:
-            body, run = body_of(item), lanes[provider_of(item)]
-            if body and not self._why_not(item):
-                case = self.case(item)
-                work = partial(perform, case, body, arguments_of(item, case))
-                sockets = uses_sockets(item, self.contract)
-                planned.append(Planned(item.nodeid, run, when_of(item), sockets, work))
-        lanes.begin(planned)
-        self._has_begun = True
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something on the suite's own event loop; all that was begun goes on meanwhile."""
+        self._loop.run_until_complete(work)
 
     def _say(self, text: str) -> None:
         if reporter := self.config.pluginmanager.get_plugin("terminalreporter"):
@@ -202,17 +171,10 @@ class SuitePlugin:
 
     def _tell(self, case: Case) -> None:
         assert self.outcome is not None
-        strict, baseline = self.settings.strict, self.outcome.baseline
-        rows = baseline.applied(Row(self.contract[one.id], one.verdict, provider=one.provider) for one in case.records)
-        bad = [
-            record
-            for record, row in zip(case.records, rows, strict=True)
-            if (row.gates(strict) and not record.weak) or record.verdict is Verdict.HARNESS_ERROR
-        ]
-        if bad:
+        if bad := self.outcome.failures(case.records):
             pytest.fail(failure_text(bad), pytrace=False)
         if not case.records or all(record.verdict is Verdict.NOT_APPLICABLE for record in case.records):
-            pytest.skip(case.run.no_provider)
+            pytest.skip(case.lane.no_provider)
 
     # -- what came of it
 
@@ -239,14 +201,16 @@ class SuitePlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Close the run, write the reports, and set the exit code."""
-        if self.lanes:
-            if not self.lanes.stopped and exitstatus == pytest.ExitCode.INTERRUPTED and self.outcome:
+        if scheduler := self.scheduler:
+            if not scheduler.stopped and exitstatus == pytest.ExitCode.INTERRUPTED and self.outcome:
                 self.outcome.error = self.outcome.error or "the run was interrupted"
-            over = [case for name, case in self._cases.items() if self.lanes.has_ended(name) and name not in self._told]
-            self.lanes.close()
+            over = [case for name, case in scheduler.cases.items() if scheduler.has_ended(name)]
+            self._do(scheduler.close())
             if self.outcome:
-                for case in over:  # pytest stopped before it came to them
-                    self.outcome.add(case.records, case.evidence)
+                for case in over:
+                    if case.name not in self._told:  # pytest stopped before it came to it
+                        self.outcome.add(case.records, case.evidence)
+            self._close_loop()
         if self._old_handler is not None:
             signal.signal(signal.SIGTERM, self._old_handler)
         outcome = self.outcome
@@ -255,15 +219,28 @@ class SuitePlugin:
         if self.worker is not None:
             self.config.workeroutput[OUTPUT] = outcome.to_json()  # type: ignore[attr-defined]  # xdist's
             return
-        if self.lanes and not self._items and self.settings.only:
+        if self.scheduler and not self._tests and self.settings.only:
             outcome.error = f"none of {', '.join(sorted(self.settings.only))} applies to this run"
         if exitstatus in (0, 1, 2, 5):  # not where pytest itself was misused or is broken
             session.exitstatus = outcome.finish()
+
+    def _close_loop(self) -> None:
+        self._do(_cancel_all())
+        self._do(self._loop.shutdown_asyncgens())
+        self._do(self._loop.shutdown_default_executor())
+        self._loop.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the table, the remarks and the verdict."""
         if self.outcome and self.worker is None:
             self.outcome.show(terminalreporter)
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _interrupt(number: int, frame: object) -> None:

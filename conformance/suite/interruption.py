@@ -83,8 +83,8 @@ Leaving = Callable[[], Awaitable[Interruption]]
 
 def plan_of(case: Case, moments: Iterable[Moment]) -> list[tuple[HangUp, Moment]]:
     """Both ways at all moments, often enough to notice what is lost now and then."""
-    run = case.run
-    times = MANY_TIMES if run.pacer.addresses.available or not run.pacer.keeps_limits else FEW_TIMES
+    lane = case.lane
+    times = MANY_TIMES if lane.budget.addresses.available or not lane.budget.keeps_limits else FEW_TIMES
     return list(islice(cycle(product(BOTH, moments)), times))
 
 
@@ -106,7 +106,7 @@ async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:
 
 async def interrupt(case: Case, hang_up: HangUp, moment: Moment, within: float, **how: Any) -> Interruption:
     """Leave a reply, and see when the provider notices."""
-    how.setdefault("source", case.run.pacer.addresses.fresh())
+    how.setdefault("source", case.lane.budget.addresses.fresh())
     stream = await reply_under_way(case, moment, **how)
     if moment.inside:
         await stream.until(_is_inside_an_event, A_PART_IN)

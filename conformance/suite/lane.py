@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 
-from chatproof.conformance.suite.lane_state import Facts
+from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.provider import DUE, Provider
-from chatproof.conformance.suite.rate_budget import STREAM, WINDOW, Pacer
+from chatproof.conformance.suite.rate_budget import STREAM, WINDOW, RateBudget
 from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, VARIABLES, Scene, first_ask, set_up, why_unfit
 from chatproof.fake_providers.client import Fakes, FakesError
 from chatproof.harness.client.connection import SourceAddresses
@@ -20,14 +20,13 @@ from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.requirements import Contract, Profile
 from chatproof.harness.protocol.transcript import Transcript
-from chatproof.harness.report.verdicts import Record
 
 TRIED = 2.0  # seconds
 
 
 @dataclass(slots=True)
-class Run:
-    """A server under test and everything around it. Use `launch`, then `look`, then `close`.
+class Lane:
+    """A server under test and everything around it. Use `launch`, `wait_until_up`, `probe`, then `close`.
 
     `share`: which part of the source addresses is this process's, of how many. `side_by_side`: whether the
     server was seen to serve several clients at once and to keep them apart.
@@ -36,10 +35,10 @@ class Run:
     settings: Settings
     contract: Contract
     say: Callable[[str], None]
-    facts: Facts
+    state: LaneState
     share: tuple[int, int] = (0, 1)
     scene: Scene = field(default_factory=lambda: Scene(Target("http", "127.0.0.1", 0)))
-    pacer: Pacer = field(init=False)
+    budget: RateBudget = field(init=False)
     provider: Provider | None = None
     completes: bool = True
     side_by_side: bool = False
@@ -48,21 +47,21 @@ class Run:
     _name: str = field(default_factory=lambda: secrets.token_hex(3))
 
     def launch(self, port: int | None) -> None:
-        """Start or find the server and the fakes; `look` waits for them. `port`: the one to use, else a free one.
+        """Start or find the server and the fakes in the background. `port`: the one to use, else a free one.
 
         Raises:
             ChatproofError: something cannot be started; the text is one line.
         """
-        self.scene = set_up(self.settings, self.facts.name, port, self.resources)
+        self.scene = set_up(self.settings, self.state.name, port, self.resources)
 
-    def arrive(self) -> None:
+    def wait_until_up(self) -> None:
         """Wait until the server listens.
 
         Raises:
             ChatproofError: it does not; the text is one line.
         """
         self.scene = self.scene.listening(self.settings)
-        self.facts.url = self.url
+        self.state.url = self.url
         addresses = SourceAddresses.towards(self.target, self.share)
         keeps_limits = Profile.LIMITS in self.settings.profiles
         if self.share[1] > 1 and not addresses.available and keeps_limits:
@@ -75,14 +74,14 @@ class Run:
                 "-n: --provider-url names fakes that all workers would share, while a test may have them refuse "
                 "connections; leave -n out, or have the server started (--start), which gives each worker its own"
             )
-        self.pacer = Pacer(self.settings, addresses, keeps_limits, self.say)
+        self.budget = RateBudget(self.settings, addresses, keeps_limits, self.say)
         if keeps_limits and not addresses.available:
             self.say(
                 f"there is one source address only towards {self.target.url}: the run keeps within the limits, and a "
                 "whole one takes about 20 minutes; --only and --profile make it shorter"
             )
 
-    async def look(self) -> None:
+    async def probe(self) -> None:
         """See whether there is a chat server at all, and whether it asks the fakes.
 
         Raises:
@@ -95,15 +94,15 @@ class Run:
             except FakesError as error:
                 raise ChatproofError(f"--provider-url: {error}") from error
         reply = await self._first_reply()
-        if self.provider and not self.facts.unfit:
+        if self.provider and not self.state.unfit:
             await self._know_provider(reply, self.provider)
-        self.facts.has_provider = self.provider is not None
+        self.state.has_provider = self.provider is not None
 
     async def _know_provider(self, reply: Transcript, provider: Provider) -> None:
         """See that the server asks the fakes, and as the provider that it was told to use."""
         # the reply is over: where a provider was only tried, its request is there by now, or never comes
         await provider.asked(reply, *([] if self.settings.declares_providers else [TRIED]))
-        entries, name = await provider.entries(reply), self.facts.name
+        entries, name = await provider.entries(reply), self.state.name
         if any(entry.provider in DIALECTS[name] for entry in entries):
             return
         if entries:
@@ -111,23 +110,23 @@ class Run:
         else:
             why = f"answered without asking the fake providers at {provider.fakes.url}: does it use {VARIABLES[name]}?"
         await provider.fakes.aclose()
-        self.provider, self.facts.missing, self.facts.no_provider = None, True, f"the server {why}"
+        self.provider, self.state.missing, self.state.no_provider = None, True, f"the server {why}"
 
     async def _first_reply(self) -> Transcript:
         case = self.new_case()
         text = self.message("Please say hello.", "hello", case)
         deadlines = Deadlines(silence=self.settings.silence, whole=self.settings.silence * 3)
         while True:
-            await self.pacer.pace(STREAM)
+            await self.budget.pace(STREAM)
             ask = first_ask(self.target, text, self.new_session())
-            exchange = Exchange(self.target, ask, self.pacer.addresses.fresh(), deadlines)
+            exchange = Exchange(self.target, ask, self.budget.addresses.fresh(), deadlines)
             exchange.transcript.case = case
             reply = await exchange.start().finish()
             if reply.status != 429:
-                self.facts.unfit = why_unfit(exchange, self.provider is not None)
+                self.state.unfit = why_unfit(exchange, self.provider is not None)
                 self.completes = reply.completion is not None or reply.terminal is not None
                 return reply
-            await self.pacer.wait_out(WINDOW, reply.request)
+            await self.budget.wait_out(WINDOW, reply.request)
 
     async def close(self) -> None:
         """Stop what was started, by its handle."""
@@ -152,7 +151,7 @@ class Run:
     @property
     def provider_name(self) -> str | None:
         """The provider behind the server, or None where none is known."""
-        return self.facts.name if self.provider else None
+        return self.state.name if self.provider else None
 
     @property
     def provider_timeout(self) -> float | None:
@@ -162,7 +161,7 @@ class Run:
     @property
     def stopped(self) -> str:
         """Why no more tests are run, or nothing."""
-        return self.facts.stopped
+        return self.state.stopped
 
     def succeeded(self, reply: Transcript) -> bool:
         """The reply came to a good end: a completion. Where the server never sends one, which is the business of
@@ -175,7 +174,7 @@ class Run:
         """Notice that a started server has ended, so that what follows is not asked of nobody."""
         server = self.scene.server
         if server and not self.stopped and (code := server.exit_code) is not None:
-            self.facts.stopped = f"the server ended with exit code {code} during {test}{server.last_words()}"
+            self.state.stopped = f"the server ended with exit code {code} during {test}{server.last_words()}"
             self.say(self.stopped)
 
     # -- what is judged
@@ -186,20 +185,16 @@ class Run:
 
     def undeclared(self, requirement_id: str) -> str:
         """Why a server that does not declare all profiles is not asked for a row, or nothing."""
-        return self.facts.undeclared(requirement_id, self.settings, self.contract)
+        return self.state.undeclared(requirement_id, self.settings, self.contract)
 
     def why_not(self, requirement_id: str) -> str:
         """Why a row does not apply, or nothing."""
-        return self.facts.why_not(requirement_id, self.settings, self.contract)
-
-    def absent(self, requirement_id: str) -> Record:
-        """What a row is that no test judged."""
-        return self.facts.absent(requirement_id, self.settings, self.contract)
+        return self.state.why_not(requirement_id, self.settings, self.contract)
 
     @property
     def no_provider(self) -> str:
         """Why there are no fakes behind the server."""
-        return self.facts.no_provider
+        return self.state.no_provider
 
     # -- names
 

@@ -13,7 +13,7 @@ NO_FAKES = "needs the fake providers behind the server (--start, or --provider-u
 
 
 @dataclass(slots=True)
-class Facts:
+class LaneState:
     """`name` is the provider's, `has_provider` whether the fakes are there, `missing` that they should be and are not.
 
     `no_provider` says why they are not; `unfit` why there is no chat server at all; `stopped` why no more tests

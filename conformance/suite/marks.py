@@ -1,6 +1,6 @@
 """How a test says which requirements it judges, over which transports, and beside what it may run.
 
-A server that serves side by side is asked so (`Run.side_by_side`): first the tests that may share it, then those
+A server that serves side by side is asked so (`Lane.side_by_side`): first the tests that may share it, then those
 that time what they see, a few at once, then those that must be alone. All others are asked by one test after the
 other, so that a server's slowness or its mixing of clients is heard only in the rows that are about it.
 """

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from chatproof.conformance.suite.lane_state import Facts
+from chatproof.conformance.suite.lane_state import LaneState
+from chatproof.conformance.suite.suite_tests import SuiteTest
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
 from chatproof.harness.report import Summary, remarks, table, verdict_line, write_reports
 from chatproof.harness.report.baseline import Baseline
 from chatproof.harness.report.evidence import Evidence
-from chatproof.harness.report.verdicts import ExitCode, Ledger, Overall, Record, Row, overall
+from chatproof.harness.report.verdicts import ExitCode, Ledger, Overall, Record, Row, Verdict, overall
 
 CODES = {Overall.PASS: ExitCode.PASS, Overall.FAIL: ExitCode.FAIL, Overall.ERROR: ExitCode.ERROR}
 COLORS = {Overall.PASS: "green", Overall.FAIL: "red", Overall.ERROR: "red"}
@@ -24,13 +25,13 @@ COLORS = {Overall.PASS: "green", Overall.FAIL: "red", Overall.ERROR: "red"}
 
 @dataclass(slots=True)
 class Outcome:
-    """`facts` are those of each lane, `selected` the ids of the rows to report. `error` is why the run as a whole
-    could not judge, or nothing."""
+    """`lanes` holds what is known of each lane, `selected` the ids of the rows to report. `error` is why the run as a
+    whole could not judge, or nothing."""
 
     settings: Settings
     contract: Contract
     baseline: Baseline
-    facts: list[Facts] = field(default_factory=list)
+    lanes: list[LaneState] = field(default_factory=list)
     selected: list[str] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     error: str = ""
@@ -41,6 +42,17 @@ class Outcome:
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.contract)
 
+    @classmethod
+    def of(cls, settings: Settings, contract: Contract) -> Outcome:
+        """The outcome of a run that is yet to begin. Raises ChatproofError: the baseline cannot be read."""
+        return cls(settings, contract, Baseline.read(settings.baseline, contract))
+
+    def select(self, tests: Iterable[SuiteTest], lanes: list[LaneState]) -> None:
+        """Say which tests there are, which decides about the rows to report, and where they run."""
+        tested = {name for test in tests for name in test.ids}
+        self.selected = [name for name in self.settings.selected(self.contract) if name in tested]
+        self.lanes = lanes
+
     def add(self, records: Iterable[Record], evidence: Iterable[Evidence]) -> None:
         """Take what a test found."""
         self.ledger.add(records)
@@ -50,16 +62,16 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """What another process needs beside the tests' own reports."""
-        return {"facts": [one.to_json() for one in self.facts], "selected": self.selected, "error": self.error}
+        return {"lanes": [one.to_json() for one in self.lanes], "selected": self.selected, "error": self.error}
 
     def merge(self, data: dict[str, Any]) -> None:
         """Take what a process knows that ran some of the tests."""
         self.selected = self.selected or data["selected"]
         self.error = self.error or data["error"]
-        theirs = [Facts(**one) for one in data["facts"]]
-        if not self.facts:
-            self.facts = theirs
-        for ours, other in zip(self.facts, theirs, strict=True):
+        theirs = [LaneState(**one) for one in data["lanes"]]
+        if not self.lanes:
+            self.lanes = theirs
+        for ours, other in zip(self.lanes, theirs, strict=True):
             ours.url = ours.url or other.url
             ours.has_provider |= other.has_provider
             ours.unfit, ours.stopped = ours.unfit or other.unfit, ours.stopped or other.stopped
@@ -72,28 +84,39 @@ class Outcome:
     @property
     def url(self) -> str:
         """What the report calls the server."""
-        return (self.facts[0].url if self.facts else "") or self.settings.base_url or str(self.settings.start)
+        return (self.lanes[0].url if self.lanes else "") or self.settings.base_url or str(self.settings.start)
 
     @property
     def unfit(self) -> str:
         """Why there is no chat server at all, or nothing."""
-        return self.facts[0].unfit if self.facts else ""
+        return self.lanes[0].unfit if self.lanes else ""
 
     @property
     def providers(self) -> tuple[str, ...]:
         """The providers that rows are judged with."""
         if not self.settings.has_provider:
             return ()
-        aside = {one.name for one in self.facts if one.set_aside}
+        aside = {one.name for one in self.lanes if one.set_aside}
         return tuple(name for name in self.settings.providers if name not in aside)
 
     def rows(self) -> list[Row]:
         """All selected rows with their verdicts."""
         return self.baseline.applied(self.ledger.rows(self.selected, self._absent, self.providers))
 
+    def failures(self, records: Iterable[Record]) -> list[Record]:
+        """The records that make their test fail: harness errors, and what makes the run fail."""
+        found = list(records)
+        rows = self.baseline.applied(Row(self.contract[one.id], one.verdict, provider=one.provider) for one in found)
+        return [
+            record
+            for record, row in zip(found, rows, strict=True)
+            if (row.gates(self.settings.strict) and not record.weak) or record.verdict is Verdict.HARNESS_ERROR
+        ]
+
     def _absent(self, row: Requirement, provider: str | None) -> Record:
-        facts = next((one for one in self.facts if one.name == provider), None) or next(iter(self.facts), Facts(""))
-        return facts.absent(row.id, self.settings, self.contract)
+        first = next(iter(self.lanes), LaneState(""))
+        lane = next((one for one in self.lanes if one.name == provider), first)
+        return lane.absent(row.id, self.settings, self.contract)
 
     def verdict(self, rows: list[Row]) -> Overall:
         """The verdict on the run."""
@@ -120,7 +143,7 @@ class Outcome:
             seconds=time.monotonic() - self._started,
             began=self._began,
             profiles=[one.value for one in Profile if one in self.settings.profiles],
-            providers=[one.name for one in self.facts if one.has_provider],
+            providers=[one.name for one in self.lanes if one.has_provider],
             evidence=self.evidence,
             error=self.error or self.unfit,
             stale=self.baseline.stale(rows),

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from chatproof.conformance.suite.jwt import users
-from chatproof.conformance.suite.lane import Run
+from chatproof.conformance.suite.lane import Lane
 from chatproof.conformance.suite.rate_budget import STREAM
 from chatproof.harness.client.http import Exchange, Request
 from chatproof.harness.client.socketio import NotConnected, SocketClient
@@ -21,18 +21,18 @@ LONG, SHORT = "paced", "hello"
 LINGER = 0.3  # seconds that what goes to everybody may take to a bystander
 
 
-async def unseen_profiles(run: Run) -> dict[str, str]:
+async def unseen_profiles(lane: Lane) -> dict[str, str]:
     """Of the profiles that nobody declared, those that the server does not show to keep: {profile: what was seen}."""
-    user, _ = users(run.settings, (f"user-{run.new_case()}", f"user-{run.new_case()}"))
-    reply = await _answer(run, _ask(run, SHORT, user.headers))
+    user, _ = users(lane.settings, (f"user-{lane.new_case()}", f"user-{lane.new_case()}"))
+    reply = await _answer(lane, _ask(lane, SHORT, user.headers))
     named = reply.completion.body.get("user") if reply.completion else None
-    origin = run.settings.allowed_origin
+    origin = lane.settings.allowed_origin
     headers = (
         ("Origin", origin),
         ("Access-Control-Request-Method", "POST"),
         ("Access-Control-Request-Headers", "content-type"),
     )
-    granted = await _answer(run, Request("OPTIONS", STREAM, headers=headers))
+    granted = await _answer(lane, Request("OPTIONS", STREAM, headers=headers))
     allowed = granted.header("access-control-allow-origin")
     unseen = {
         Profile.AUTH: "" if named == user.identity else f"with a valid token `user` was {shown(named)}",
@@ -41,33 +41,33 @@ async def unseen_profiles(run: Run) -> dict[str, str]:
     return {profile.value: f"profile {profile} is not declared, and {seen}" for profile, seen in unseen.items() if seen}
 
 
-async def serves_side_by_side(run: Run) -> bool:
+async def serves_side_by_side(lane: Lane) -> bool:
     """A short reply overtakes long ones, each is its own, and a bystander hears nothing of them.
 
     Where the suite has one address only it goes on as one client does.
     """
-    if not run.pacer.addresses.available:
+    if not lane.budget.addresses.available:
         return False
     bystander = asker = None
     try:
-        if Profile.SOCKETIO in run.settings.profiles:
+        if Profile.SOCKETIO in lane.settings.profiles:
             bystander, asker = (
-                SocketClient(run.target, Transport.WEBSOCKET, run.pacer.addresses.fresh()) for _ in range(2)
+                SocketClient(lane.target, Transport.WEBSOCKET, lane.budget.addresses.fresh()) for _ in range(2)
             )
             await bystander.connect()
             await asker.connect()
-            told = await asker.emit("chat_stream", _body(run, SHORT))
-            await asker.terminal(told, run.settings.silence)
-        long = [asyncio.ensure_future(_answer(run, _ask(run, LONG))) for _ in range(AT_ONCE - 1)]
+            told = await asker.emit("chat_stream", _body(lane, SHORT))
+            await asker.terminal(told, lane.settings.silence)
+        long = [asyncio.ensure_future(_answer(lane, _ask(lane, LONG))) for _ in range(AT_ONCE - 1)]
         await asyncio.sleep(LINGER)
-        short = await _answer(run, _ask(run, SHORT))
+        short = await _answer(lane, _ask(lane, SHORT))
         overtook = not any(one.done() for one in long)
         replies = [short, *(await asyncio.gather(*long))]
         await asyncio.sleep(LINGER)
         heard = bystander is not None and bystander.strays.of(*CHAT_KINDS)
-        assert run.provider is not None
+        assert lane.provider is not None
         own = [
-            run.succeeded(reply) and same_words(reply.text, run.provider.text(script))
+            lane.succeeded(reply) and same_words(reply.text, lane.provider.text(script))
             for reply, script in zip(replies, (SHORT, *[LONG] * len(long)), strict=True)
         ]
         return overtook and all(own) and not heard
@@ -79,14 +79,14 @@ async def serves_side_by_side(run: Run) -> bool:
                 await client.disconnect()
 
 
-def _body(run: Run, script: str) -> dict[str, Any]:
-    message = run.message("Please say hello.", script, run.new_case())
-    return {"message": message, "session_id": run.new_session()}
+def _body(lane: Lane, script: str) -> dict[str, Any]:
+    message = lane.message("Please say hello.", script, lane.new_case())
+    return {"message": message, "session_id": lane.new_session()}
 
 
-def _ask(run: Run, script: str, headers: tuple[tuple[str, str], ...] = ()) -> Request:
-    return Request.json("POST", STREAM, _body(run, script), headers)
+def _ask(lane: Lane, script: str, headers: tuple[tuple[str, str], ...] = ()) -> Request:
+    return Request.json("POST", STREAM, _body(lane, script), headers)
 
 
-async def _answer(run: Run, request: Request) -> Transcript:
-    return await Exchange(run.target, request, run.pacer.addresses.fresh(), run.pacer.deadlines).start().finish()
+async def _answer(lane: Lane, request: Request) -> Transcript:
+    return await Exchange(lane.target, request, lane.budget.addresses.fresh(), lane.budget.deadlines).start().finish()

@@ -22,7 +22,7 @@ IMPATIENT = 0.4  # of the silence allowed, from then on; enough for the slowest 
 
 
 @dataclass(slots=True)
-class Pacer:
+class RateBudget:
     """Keeps a run within the server's limits where it has one source address only, and within its own patience."""
 
     settings: Settings

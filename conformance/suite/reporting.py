@@ -26,7 +26,7 @@ def keep(item: pytest.Item, case: Case) -> None:
         "records": [record.to_json() for record in case.records],
         "evidence": [one.to_json() for one in case.evidence],
     }
-    item.user_properties += properties(case.run.contract, case.ids, case.run.provider_name, case.records)
+    item.user_properties += properties(case.lane.contract, case.ids, case.lane.provider_name, case.records)
 
 
 def attach(item: pytest.Item, report: pytest.TestReport) -> None:

@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 import traceback
 from dataclasses import replace
-from typing import Any
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
-from chatproof.conformance.suite.marks import TestBody
+from chatproof.conformance.suite.suite_tests import SuiteTest
 from chatproof.harness.report.verdicts import Verdict
 
 TEST_TIMEOUT = 240.0  # seconds; a test's own deadlines end it long before
 
 
-async def perform(case: Case, body: TestBody, arguments: dict[str, Any]) -> None:
+async def perform(case: Case, test: SuiteTest) -> None:
     """Run a test's body. What goes wrong in it is told by the case's records, never raised."""
-    if case.run.stopped:  # there is nobody left to ask
-        case.close_records(Verdict.NOT_TESTABLE, case.run.stopped)
+    if case.lane.stopped:  # there is nobody left to ask
+        case.close_records(Verdict.NOT_TESTABLE, case.lane.stopped)
         return
     try:
-        async with asyncio.timeout(case.run.settings.allowed(TEST_TIMEOUT)):
-            await body(**arguments)
+        async with asyncio.timeout(case.lane.settings.allowed(TEST_TIMEOUT)):
+            await test.body(case=case, **test.parameters)
         case.close_records(Verdict.HARNESS_ERROR, "the test made no check of this row")
     except NotApplicable as reason:
         case.close_records(Verdict.NOT_APPLICABLE, str(reason))
@@ -37,6 +36,6 @@ async def perform(case: Case, body: TestBody, arguments: dict[str, Any]) -> None
         case.blame(why, traceback.format_exc())
     finally:
         await case.close()
-        case.run.look_after_server(case.name.rpartition("::")[2])
-        name = case.run.provider_name
+        case.lane.look_after_server(case.name.rpartition("::")[2])
+        name = case.lane.provider_name
         case.records[:] = [replace(record, provider=name) for record in case.records]

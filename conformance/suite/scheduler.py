@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
-from chatproof.conformance.suite.lane import Run
-from chatproof.conformance.suite.lane_state import Facts
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.lane import Lane
+from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.marks import IN_THE_BACKGROUND, When
 from chatproof.conformance.suite.probe import AT_ONCE, serves_side_by_side, unseen_profiles
+from chatproof.conformance.suite.runner import perform
+from chatproof.conformance.suite.setup import Scene
+from chatproof.conformance.suite.suite_tests import SuiteTest
 from chatproof.fake_providers.client import FakesError
 from chatproof.fake_providers.process import FakesStartError
 from chatproof.harness.common.errors import ChatproofError
@@ -18,121 +21,123 @@ from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.requirements import Contract
 
-T = TypeVar("T")
 QUIET_AT_ONCE = 3
 PHASES = ((When.IN_TURN, AT_ONCE), (When.QUIET, QUIET_AT_ONCE), (When.ALONE, 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A test with its lane. `perform` runs it."""
-
-    name: str
-    run: Run
-    when: When
-    on_sockets: bool
-    perform: Callable[[], Coroutine[Any, Any, None]]
-
-
 @dataclass(slots=True)
-class Lanes:
-    """All servers of a run. Use `open`, `begin` or `do`, and `close`."""
+class Scheduler:
+    """All lanes of a run. Use `open`, then `begin` and `ended`, or `run`, then `close`.
+
+    `scene`: a server that runs already, instead of what the settings say; for the first lane.
+    """
 
     settings: Settings
     contract: Contract
     say: Callable[[str], None]
     share: tuple[int, int] = (0, 1)
-    runs: list[Run] = field(init=False)
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    scene: Scene | None = None
+    lanes: list[Lane] = field(init=False)
+    cases: dict[str, Case] = field(default_factory=dict)
     _ends: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     _under_way: dict[str, None] = field(default_factory=dict)
     _conductor: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
-        self.runs = [
-            Run(self.settings, self.contract, self.say, Facts(name), self.share) for name in self.settings.providers
+        self.lanes = [
+            Lane(self.settings, self.contract, self.say, LaneState(name), self.share)
+            for name in self.settings.providers
         ]
 
-    def __getitem__(self, provider: str | None) -> Run:
+    def lane(self, provider: str | None) -> Lane:
         """The lane of a provider; the first where a test needs none."""
-        return next((run for run in self.runs if run.facts.name == provider), self.runs[0])
+        return next((lane for lane in self.lanes if lane.state.name == provider), self.lanes[0])
+
+    def case(self, test: SuiteTest) -> Case:
+        """The case of a test, always the same one."""
+        if test.name not in self.cases:
+            lane = self.lane(test.provider)
+            self.cases[test.name] = Case(lane, test.name, test.ids, lane.budget.addresses.fresh())
+        return self.cases[test.name]
+
+    def why_not(self, test: SuiteTest) -> str:
+        """Why a test is not run, or nothing."""
+        lane = self.lane(test.provider)
+        if reason := self.lanes[0].state.unfit or lane.state.unfit or lane.state.set_aside:
+            return reason
+        reasons = [lane.why_not(name) for name in test.ids]
+        # it asks in the ways of all its rows, so a server that lacks one of those ways is not asked
+        return next(filter(None, map(lane.undeclared, test.ids)), "") or (reasons[0] if all(reasons) else "")
 
     # -- opening and closing
 
-    def open(self) -> None:
-        """Start or find all servers and fakes, and look at them. One of a further provider that does not come up
-        costs the rows of that provider only.
+    async def open(self) -> None:
+        """Start or find all servers and fakes, and probe them. The event loop waits while a server starts.
+
+        A server of a further provider that does not come up costs the rows of that provider only.
 
         Raises:
             ChatproofError: there is nothing to judge; the text is one line.
         """
         given = Target.parse(self.settings.base_url).port if self.settings.base_url else None
-        for run in self.runs:  # they come up side by side
-            self._try(run, lambda run=run: run.launch(given if run is self.runs[0] else None))  # type: ignore[misc]
-        for run in self.runs:
-            self._try(run, run.arrive)
-        self.do(self._look())
+        for lane in self.lanes:  # they come up side by side
+            if lane is self.lanes[0] and self.scene:
+                lane.scene = self.scene
+            else:
+                with _Attempt(self, lane):
+                    lane.launch(given if lane is self.lanes[0] else None)
+        for lane in self.lanes:
+            if not lane.state.unfit:
+                with _Attempt(self, lane):
+                    lane.wait_until_up()
+        there = [lane for lane in self.lanes if not lane.state.unfit]
+        problems = await asyncio.gather(*map(_probe, there), return_exceptions=True)
+        for lane, problem in zip(there, problems, strict=True):
+            with _Attempt(self, lane):
+                if problem:
+                    raise problem
+                if lane is not self.lanes[0] and lane.state.unfit:
+                    raise ChatproofError(lane.state.unfit)
+        await self._set_aside_what_is_not_shown()
 
-    async def _look(self) -> None:
-        there = [run for run in self.runs if not run.facts.unfit]
-        found = await asyncio.gather(*map(_look, there), return_exceptions=True)
-        for run, problem in zip(there, found, strict=True):
-            if isinstance(problem, BaseException):
-                self._try(run, lambda problem=problem: _raise(problem))  # type: ignore[misc]
-            elif run is not self.runs[0] and run.facts.unfit:
-                run.facts.unfit = f"with LLM_PROVIDER={run.facts.name}: {run.facts.unfit}"
-        await self._see_what_is_shown()
-
-    async def _see_what_is_shown(self) -> None:
-        """Of what nobody declared, set aside what the server does not show."""
+    async def _set_aside_what_is_not_shown(self) -> None:
+        """Leave out the providers and profiles that nobody declared and that the server does not show."""
         if not self.settings.declares_providers:
-            for run in self.runs[1:]:
-                if run.facts.unfit or run.facts.missing:
-                    run.facts.set_aside = run.facts.unfit or run.facts.no_provider
-                    run.facts.unfit, run.facts.missing = "", False
-                    await run.close()
-            if aside := [run for run in self.runs if run.facts.set_aside]:
-                names = ", ".join(run.facts.name for run in aside)
-                self.say(
-                    f"judged without {names}, which it shows no sign of ({aside[0].facts.set_aside}); see --provider"
-                )
-        if not self.settings.declares_profiles and not self.runs[0].facts.unfit:
-            unseen = await unseen_profiles(self.runs[0])
-            for run in self.runs:
-                run.facts.unseen = unseen
+            for lane in self.lanes[1:]:
+                if lane.state.unfit or lane.state.missing:
+                    lane.state.set_aside = lane.state.unfit or lane.state.no_provider
+                    lane.state.unfit, lane.state.missing = "", False
+                    await lane.close()
+            if aside := [lane.state for lane in self.lanes if lane.state.set_aside]:
+                names = ", ".join(one.name for one in aside)
+                self.say(f"judged without {names}, which it shows no sign of ({aside[0].set_aside}); see --provider")
+        if not self.settings.declares_profiles and not self.lanes[0].state.unfit:
+            unseen = await unseen_profiles(self.lanes[0])
+            for lane in self.lanes:
+                lane.state.unseen = unseen
 
-    def _try(self, run: Run, step: Callable[[], None]) -> None:
-        if run.facts.unfit:
-            return
-        try:
-            step()
-        except (ChatproofError, FakesError, FakesStartError) as error:
-            if run is self.runs[0]:
-                raise ChatproofError(str(error)) from error
-            run.facts.unfit = f"with LLM_PROVIDER={run.facts.name}: {error}"
+    async def close(self) -> None:
+        """Cancel what is under way, and stop what was started, by its handle."""
+        if self._conductor:
+            self._conductor.cancel()
+            await asyncio.gather(self._conductor, return_exceptions=True)
+        for lane in self.lanes:
+            await lane.close()
 
-    def close(self) -> None:
-        """Stop what was started, by its handle."""
-        self.do(_cancel_all())
-        for run in self.runs:
-            self.do(run.close())
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
+    # -- running tests
 
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something on the run's own event loop; all that was begun goes on meanwhile."""
-        return self._loop.run_until_complete(work)
-
-    # -- conducting
-
-    def begin(self, planned: Sequence[Planned]) -> None:
+    async def begin(self, tests: Sequence[SuiteTest]) -> None:
         """Begin tests, in the order that their lanes can bear; see `marks`."""
-        self._ends = {one.name: self._loop.create_future() for one in planned}
-        self._conductor = self._loop.create_task(self._conduct(planned))
+        loop = asyncio.get_running_loop()
+        self._ends = {test.name: loop.create_future() for test in tests}
+        self._conductor = loop.create_task(self._conduct(tests))
+
+    async def run(self, test: SuiteTest) -> None:
+        """Run one test by itself."""
+        await perform(self.case(test), test)
 
     async def ended(self, name: str, patience: float) -> None:
-        """Wait for a test that was begun. After so many seconds the run says what it waits for."""
+        """Wait for a test that was begun. After `patience` seconds say which tests are still under way."""
         end = self._ends[name]
         await asyncio.wait([end], timeout=patience)
         if not end.done():
@@ -148,71 +153,85 @@ class Lanes:
     @property
     def stopped(self) -> str:
         """Why no more tests are run in any lane, or nothing."""
-        usable = [run for run in self.runs if not run.facts.unfit]
-        return usable[0].stopped if usable and all(run.stopped for run in usable) else ""
+        usable = [lane for lane in self.lanes if not lane.state.unfit]
+        return usable[0].stopped if usable and all(lane.stopped for lane in usable) else ""
 
-    async def _conduct(self, planned: Sequence[Planned]) -> None:
-        one_by_one = [one for one in planned if not one.run.side_by_side]
-        shared = [one for one in planned if one.run.side_by_side]
-        background = [one for one in planned if one.when is When.FROM_THE_START]
-        background += [one for one in shared if one.when is When.AFTER_SOCKETS]
-        waiting = [asyncio.create_task(self._one(one)) for one in background]
-        in_turn = [
-            asyncio.create_task(self._in_turn([one for one in one_by_one if one.run is run]))
-            for run in self.runs
-            if not run.side_by_side
-        ]
-        for when, at_once in PHASES:  # together in all lanes: what is quiet in one is not disturbed by another
-            gates = self._gates(when, at_once)
-            await asyncio.gather(*(self._one(one, gates[one.run.facts.name]) for one in shared if one.when is when))
-        await asyncio.gather(*in_turn, *waiting)
+    async def _conduct(self, tests: Sequence[SuiteTest]) -> None:
+        shared = [test for test in tests if self.lane(test.provider).side_by_side]
+        background = [test for test in tests if test.when is When.FROM_THE_START]
+        background += [test for test in shared if test.when is When.AFTER_SOCKETS]
+        async with asyncio.TaskGroup() as tasks:
+            for test in background:
+                tasks.create_task(self._one(test))
+            for lane in self.lanes:
+                if not lane.side_by_side:
+                    tasks.create_task(self._in_turn([test for test in tests if self.lane(test.provider) is lane]))
+            for when, at_once in PHASES:  # together in all lanes: what is quiet in one is not disturbed by another
+                gates = self._gates(when, at_once)
+                async with asyncio.TaskGroup() as phase:
+                    for test in shared:
+                        if test.when is when:
+                            phase.create_task(self._one(test, gates[self.lane(test.provider).state.name]))
 
     def _gates(self, when: When, at_once: int) -> dict[str, asyncio.Semaphore]:
         """How many tests of a lane run at once. Fakes that lanes have in common are one test's alone, too."""
         if when is When.ALONE and self.settings.provider_url:
             common = asyncio.Semaphore(1)
-            return {run.facts.name: common for run in self.runs}
-        return {run.facts.name: asyncio.Semaphore(at_once) for run in self.runs}
+            return {lane.state.name: common for lane in self.lanes}
+        return {lane.state.name: asyncio.Semaphore(at_once) for lane in self.lanes}
 
-    async def _in_turn(self, planned: Sequence[Planned]) -> None:
-        """One after the other. Replies that go on in the background must not be heard by tests of Socket.IO: a
-        server that sends them to everybody is to be caught by SIO-06 alone."""
-        tests = [one for one in planned if one.when not in IN_THE_BACKGROUND]
-        for one in tests:
-            if one.on_sockets:
-                await self._one(one)
-        waiting = [asyncio.create_task(self._one(one)) for one in planned if one.when is When.AFTER_SOCKETS]
-        for one in tests:
-            if not one.on_sockets:
-                await self._one(one)
-        await asyncio.gather(*waiting)
+    async def _in_turn(self, tests: Sequence[SuiteTest]) -> None:
+        """Run the tests of a lane one after the other.
 
-    async def _one(self, planned: Planned, gate: asyncio.Semaphore | None = None) -> None:
+        Replies that go on in the background must not be heard by tests of Socket.IO: a server that sends them to
+        everybody is to be caught by SIO-06 alone.
+        """
+        foreground = [test for test in tests if test.when not in IN_THE_BACKGROUND]
+        for test in foreground:
+            if test.uses_sockets(self.contract):
+                await self._one(test)
+        async with asyncio.TaskGroup() as tasks:
+            for test in tests:
+                if test.when is When.AFTER_SOCKETS:
+                    tasks.create_task(self._one(test))
+            for test in foreground:
+                if not test.uses_sockets(self.contract):
+                    await self._one(test)
+
+    async def _one(self, test: SuiteTest, gate: asyncio.Semaphore | None = None) -> None:
         async with gate or asyncio.Semaphore():
-            self._under_way[planned.name] = None
-            end = self._ends[planned.name]
+            self._under_way[test.name] = None
+            end = self._ends[test.name]
             try:
-                await planned.perform()
+                await self.run(test)
             except Exception as error:
                 end.set_exception(error)
             else:
                 end.set_result(None)
             finally:
-                del self._under_way[planned.name]
+                del self._under_way[test.name]
 
 
-async def _look(run: Run) -> None:
-    await run.look()
-    if run.facts.has_provider and not run.facts.unfit:
-        run.side_by_side = await serves_side_by_side(run)
+@dataclass(slots=True)
+class _Attempt:
+    """A step of opening a lane: fatal where it fails in the first lane; another lane becomes unfit."""
+
+    scheduler: Scheduler
+    lane: Lane
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> bool:
+        if not isinstance(problem, ChatproofError | FakesError | FakesStartError):
+            return False
+        if self.lane is self.scheduler.lanes[0]:
+            raise ChatproofError(str(problem)) from problem
+        self.lane.state.unfit = f"with LLM_PROVIDER={self.lane.state.name}: {problem}"
+        return True
 
 
-def _raise(problem: BaseException) -> None:
-    raise problem
-
-
-async def _cancel_all() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _probe(lane: Lane) -> None:
+    await lane.probe()
+    if lane.state.has_provider and not lane.state.unfit:
+        lane.side_by_side = await serves_side_by_side(lane)
