@@ -22,7 +22,7 @@ import httpx
 from bench.load_client import rank
 from bench.servers import Cores
 from chatproof.fake_providers.process import start_fakes
-from chatproof.loadtests.calibration.known_script import Script
+from chatproof.loadtests.calibration.known_script import KnownScript
 
 NAME: Final = "guidellm"
 _SCRIPT: Final = """
@@ -43,7 +43,7 @@ def command() -> str | None:
 
 def measure(program: str, streams: int, rounds: int, cores: Cores, patience: float) -> dict[str, Any]:
     """Its errors, as `bench.load_client` gives those of others. Raises OSError, ValueError or SubprocessError."""
-    script, asked = Script(), streams * rounds
+    script, asked = KnownScript(), streams * rounds
     text = _SCRIPT.format(first=script.first_token * 1000, between=script.inter_token * 1000, tokens=script.tokens)
     with cores.for_server():
         fakes = start_fakes()
@@ -84,7 +84,7 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _lateness(entry: dict[str, Any], script: Script) -> list[float]:
+def _lateness(entry: dict[str, Any], script: KnownScript) -> list[float]:
     said = [write["at"] for write in entry["writes"] if write["tokens"]]
     due = [entry["received"] + script.due(number) for number in range(len(said))]
     return [at - planned for at, planned in zip(said, due, strict=True)]

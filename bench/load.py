@@ -13,7 +13,7 @@ from typing import Any, Final
 from bench import guidellm
 from bench.servers import Cores
 from chatproof.loadtests.calibration.calibrate import serving
-from chatproof.loadtests.calibration.known_script import Script
+from chatproof.loadtests.calibration.known_script import KnownScript
 from chatproof.loadtests.errors import LoadError
 
 CLIENTS: Final = {
@@ -74,7 +74,7 @@ def run(quick: bool) -> int:
 
 def _measure(name: str, level: int, rounds: int, cores: Cores) -> Row:
     with cores.for_server():
-        server = serving(Script())
+        server = serving(KnownScript())
         port = server.__enter__()
     try:
         cores.pin_client()

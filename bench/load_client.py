@@ -49,9 +49,9 @@ def _ours(name: str, port: int, streams: int, rounds: int) -> dict[str, Any]:
 def _theirs(name: str, port: int, streams: int, rounds: int) -> dict[str, Any]:
     import gevent  # type: ignore[import-untyped]  # gevent ships no types
 
-    from chatproof.loadtests.calibration.known_script import Script
+    from chatproof.loadtests.calibration.known_script import KnownScript
 
-    script, url = Script(), f"http://127.0.0.1:{port}"
+    script, url = KnownScript(), f"http://127.0.0.1:{port}"
     seen: list[Seen] = []
     failures: list[str] = []
 

@@ -23,7 +23,7 @@ _MAX_LINES: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Behaviour:
     """How users behave. `think`: seconds between a reply's end and the next ask, from and to."""
 
     transport: str = "sse"
@@ -55,8 +55,8 @@ class Options:
         slo: str = DEFAULT,
         limits: Limits | None = None,
         patience: float = 10.0,
-    ) -> Options:
-        """Options from words. `messages` and a `jwt` that begins with @ name files. Raises LoadError."""
+    ) -> Behaviour:
+        """Read options as typed. `messages`, and a `jwt` that begins with @, name files. Raises LoadError."""
         if transport not in TRANSPORTS:
             raise LoadError(f"no transport {transport!r}; there are {', '.join(TRANSPORTS)}")
         if message and messages:
@@ -79,7 +79,7 @@ class Options:
         return {name: value for name, value in asdict(self).items() if name != "objectives"}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Options:
+    def from_json(cls, data: Mapping[str, Any]) -> Behaviour:
         """What `to_json` gave."""
         given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in data.items()}
         return cls(**{**given, "limits": Limits(**data["limits"])})

@@ -44,7 +44,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Accuracy:
+class ClientError:
     """The client's own error: seconds for times, `part` of a rate for rates. None where nothing is known."""
 
     first: float | None = None
@@ -52,7 +52,7 @@ class Accuracy:
     part: float | None = None
 
     @classmethod
-    def of(cls, calibration: Calibration | None, metrics: Metrics) -> Accuracy:
+    def of(cls, calibration: Calibration | None, metrics: Metrics) -> ClientError:
         """The calibration's, or the run's own lag (p99) behind the kernel's stamps where that is larger."""
         lag = metrics.histograms["reader_lag"].percentile(99) if "reader_lag" in metrics.histograms else None
         if calibration is None and lag is None:

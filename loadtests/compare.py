@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from chatproof.loadtests.client_error import Accuracy, Calibration
+from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.histogram import Histogram
-from chatproof.loadtests.metrics import KINDS, Kind, Metrics
+from chatproof.loadtests.metrics import KINDS, MetricKind, Metrics
 from chatproof.loadtests.objectives import SHARE
 from chatproof.loadtests.result import FORMAT, load_metrics, shown
 
@@ -29,7 +29,7 @@ _DRAWS: Final = 1000
 _SEED: Final = 20
 _PERCENTS: Final = (50.0, 95.0, 99.0)
 _NOT_THE_SERVERS: Final = frozenset({"reader_lag"})
-_SHARE_KIND: Final = Kind("complete streams", "%", more_is_better=True)
+_SHARE_KIND: Final = MetricKind("complete streams", "%", more_is_better=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Difference:
     """One figure of both runs. `change` is per cent of A's; `low` and `high` bound B - A with 95 %, in its unit."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     before: float
     after: float
     low: float
@@ -90,7 +90,7 @@ class Side:
     name: str
     meta: dict[str, Any]
     metrics: Metrics
-    known: Accuracy
+    known: ClientError
 
     @classmethod
     def read(cls, path: Path) -> Side:
@@ -105,7 +105,7 @@ class Side:
             raise LoadError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise LoadError(f"{path} is no result document of `chatproof load run --json`") from error
-        return cls(str(path), meta, metrics, Accuracy.of(calibration, metrics))
+        return cls(str(path), meta, metrics, ClientError.of(calibration, metrics))
 
     @property
     def streams(self) -> int:
@@ -138,7 +138,7 @@ def compare(before: Side, after: Side, threshold: float = THRESHOLD) -> Comparis
 
 def _differences(
     name: str,
-    kind: Kind,
+    kind: MetricKind,
     sides: tuple[Side, Side],
     pair: tuple[Histogram, Histogram],
     threshold: float,

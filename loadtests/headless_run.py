@@ -20,17 +20,17 @@ from locust.env import Environment
 from chatproof import __version__ as VERSION
 from chatproof.harness.common.target import Target
 from chatproof.loadtests import worker_processes as fleet
-from chatproof.loadtests.behaviour import Options
+from chatproof.loadtests.behaviour import Behaviour
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.errors import LoadError
-from chatproof.loadtests.load_generator import Session
-from chatproof.loadtests.load_plan import Arrivals, Plan
-from chatproof.loadtests.locust_run import Run
+from chatproof.loadtests.load_generator import LoadGenerator
+from chatproof.loadtests.load_plan import Arrivals, LoadPlan
+from chatproof.loadtests.locust_run import LocustRun
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.readers.stamped_connection import NotConnected, Wire
+from chatproof.loadtests.readers.stamped_connection import ConnectionFailed, StampedConnection
 from chatproof.loadtests.result import Result, shown
-from chatproof.loadtests.shapes import LATE, SPAWN_RATE, PlannedUsers
-from chatproof.loadtests.source_addresses import PER_ADDRESS, Sources
+from chatproof.loadtests.shapes import LATE, SPAWN_RATE, ClosedLoopShape
+from chatproof.loadtests.source_addresses import PER_ADDRESS, SourceAddresses
 from chatproof.loadtests.worker import OPEN, user_class
 
 ONE_ADDRESS = (
@@ -45,7 +45,7 @@ class Load:
     that share it; 0: this process makes all of it."""
 
     target: Target
-    plan: Plan
+    plan: LoadPlan
     open_loop: bool = False
     poisson: bool = False
     processes: int = 0
@@ -54,14 +54,14 @@ class Load:
 def reachable(target: Target, deadline: float = 5.0) -> None:
     """Raise LoadError where nobody listens."""
     try:
-        Wire(target, deadline=deadline).close()
-    except NotConnected as error:
+        StampedConnection(target, deadline=deadline).close()
+    except ConnectionFailed as error:
         raise LoadError(str(error)) from error
 
 
 def execute(
     load: Load,
-    options: Options,
+    options: Behaviour,
     calibration: Calibration | None = None,
     *,
     quiet: bool = False,
@@ -74,7 +74,7 @@ def execute(
     environment = Environment(host=load.target.url, stop_timeout=options.patience, user_classes=[user_class(users)])
     arrivals = Arrivals(load.plan, load.poisson, random.getrandbits(32)) if load.open_loop else None
     say = _silence if quiet else _say
-    if not (options.rotate and Sources.towards(load.target).available):
+    if not (options.rotate and SourceAddresses.towards(load.target).available):
         say(ONE_ADDRESS)
     stop = stop or Event()
     with ExitStack() as stack:
@@ -85,14 +85,14 @@ def execute(
         else:
             environment.create_local_runner()
         runner: Any = environment.runner
-        run = Run(environment, options, arrivals)
+        run = LocustRun(environment, options, arrivals)
         if load.processes:
             stack.enter_context(fleet.workers(runner, load.processes, users, options))
         else:
             stack.callback(run.open().close)
-        stack.callback(runner.quit)  # before workers and session end, whatever happens
+        stack.callback(runner.quit)  # before workers and the generator end, whatever happens
         started = time.time()
-        with Session.quiet():
+        with LoadGenerator.quiet():
             _start(environment, load)
             interrupted = _watch(run, load, stop, say)
         if interrupted:
@@ -100,8 +100,8 @@ def execute(
         runner.quit()
         metrics = run.collect()
         meta = _meta(load, options, started, interrupted)
-        if run.crew is not None:
-            meta["crew"] = run.crew.to_json()
+        if run.registry is not None:
+            meta["crew"] = run.registry.to_json()
     return Result.of(meta, metrics, calibration, list(options.objectives), provider=options.provider_url is not None)
 
 
@@ -123,12 +123,12 @@ def _start(environment: Environment, load: Load) -> None:
         users = max(1, round(load.plan.peak))
         runner.start(users, min(SPAWN_RATE, max(1.0, users / min(2.0, load.plan.duration / 4))))
     else:
-        environment.shape_class = PlannedUsers(load.plan)
+        environment.shape_class = ClosedLoopShape(load.plan)
         environment.shape_class.runner = runner
         runner.start_shape()
 
 
-def _watch(run: Run, load: Load, stop: Event, say: Any) -> bool:
+def _watch(run: LocustRun, load: Load, stop: Event, say: Any) -> bool:
     """Tell once a second how it goes, until the plan is over. Gives whether it was interrupted."""
     began = time.monotonic()
     while (over := time.monotonic() - began - load.plan.duration) < (LATE if load.open_loop else 0):
@@ -140,7 +140,7 @@ def _watch(run: Run, load: Load, stop: Event, say: Any) -> bool:
             continue  # the last streams of an open loop are on their way
         metrics = run.collect()
         say(progress(metrics, time.monotonic() - began, None if load.processes else len(run.open().live)))
-        if run.crew is not None and not run.crew.begun.keys() - run.crew.lost.keys() - run.crew.refused.keys():
+        if run.registry is not None and not run.registry.left:
             say("no worker is left: the run ends here")
             return True
     return False
@@ -160,7 +160,7 @@ def progress(metrics: Metrics, at: float, live: int | None) -> str:
     )
 
 
-def _meta(load: Load, options: Options, started: float, interrupted: bool) -> dict[str, Any]:
+def _meta(load: Load, options: Behaviour, started: float, interrupted: bool) -> dict[str, Any]:
     return {
         "url": load.target.url,
         "transport": options.transport,

@@ -17,7 +17,7 @@ _SAME_CLOCK: Final = 0.05
 _CANCEL_S: Final = 5.0
 
 
-class Upstream:
+class JournalLookup:
     """Looks streams up in the journal, as many as it may. Raises LoadError where there are no fakes at `url`."""
 
     def __init__(self, url: str) -> None:

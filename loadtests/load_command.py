@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from chatproof.harness.common.target import Target
-from chatproof.loadtests.behaviour import TRANSPORTS, Options
+from chatproof.loadtests.behaviour import TRANSPORTS, Behaviour
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.compare import FEWEST, THRESHOLD, Side, compare
 from chatproof.loadtests.errors import LoadError
-from chatproof.loadtests.load_plan import SHAPES, Plan
+from chatproof.loadtests.load_plan import SHAPES, LoadPlan
 from chatproof.loadtests.objectives import DEFAULT
 from chatproof.loadtests.readers.http_reader import Limits
 from chatproof.loadtests.result import Result, summary
@@ -128,8 +128,8 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _options(given: argparse.Namespace, provider_url: str | None) -> Options:
-    return Options.read(
+def _options(given: argparse.Namespace, provider_url: str | None) -> Behaviour:
+    return Behaviour.read(
         transport=given.transport,
         messages=given.messages,
         message=given.message,
@@ -167,7 +167,7 @@ def _run(given: argparse.Namespace) -> int:
         raise LoadError("--poisson needs --rate")
     if not 0 <= given.processes <= MOST_PROCESSES:
         raise LoadError(f"--processes: 0 to {MOST_PROCESSES}")
-    plan = Plan(given.rate or given.users or 10.0, given.duration, given.shape)
+    plan = LoadPlan(given.rate or given.users or 10.0, given.duration, given.shape)
     _options(given, None)  # what is wrong with the words is said before anything is started
     _writable(given)
     from chatproof.loadtests.headless_run import Load, execute, reachable
@@ -270,7 +270,7 @@ def _search(given: argparse.Namespace) -> int:
             size = 2 ** math.ceil(math.log2(max(SMALLEST_CALIBRATED, rate * 2)))
             if size not in calibrations:
                 calibrations[size] = None if given.no_calibration else _measured(given.transport, size)
-            load = Load(target, Plan(rate, given.each), open_loop=True, poisson=given.poisson)
+            load = Load(target, LoadPlan(rate, given.each), open_loop=True, poisson=given.poisson)
             return execute(load, options, calibrations[size], quiet=True)
 
         found = search(trial, given.first, given.most, tell=lambda line: print(line, file=sys.stderr))  # noqa: T201

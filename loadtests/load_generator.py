@@ -23,19 +23,19 @@ from gevent.event import Event  # type: ignore[import-untyped]
 
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End, Transport
-from chatproof.loadtests.behaviour import Options
-from chatproof.loadtests.journal_lookup import Upstream
+from chatproof.loadtests.behaviour import Behaviour
+from chatproof.loadtests.journal_lookup import JournalLookup
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.readers.http_reader import PLAIN_PATH, STREAM_PATH, Ask, ask_over_http
+from chatproof.loadtests.readers.http_reader import PLAIN_PATH, STREAM_PATH, ChatRequest, ask_over_http
 from chatproof.loadtests.readers.http_response import NotHttp
-from chatproof.loadtests.readers.reading import Outcome, Reading, understand
+from chatproof.loadtests.readers.reading import Reading, StreamOutcome, understand
 from chatproof.loadtests.readers.socketio_reader import SocketReader, SocketRefused
-from chatproof.loadtests.readers.stamped_connection import NotConnected
-from chatproof.loadtests.readers.stream_recording import Recording
+from chatproof.loadtests.readers.stamped_connection import ConnectionFailed
+from chatproof.loadtests.readers.stream_recording import StreamRecording
 from chatproof.loadtests.readers.strict import violations
 from chatproof.loadtests.readers.websocket_frames import BadFrame
 from chatproof.loadtests.redact import redacted
-from chatproof.loadtests.source_addresses import Sources
+from chatproof.loadtests.source_addresses import SourceAddresses
 
 MOST_CHECKED: Final = 50
 MOST_CHECKED_BYTES: Final = 1 << 20
@@ -47,26 +47,26 @@ before in each take 50 ms."""
 SWITCH_S: Final = 0.0005
 
 
-class Session:
+class LoadGenerator:
     """See the module. `on_reading` is called with each stream that was understood."""
 
-    def __init__(self, target: Target, options: Options) -> None:
+    def __init__(self, target: Target, options: Behaviour) -> None:
         """Raises LoadError where the provider's journal is not to be had."""
         self.target = target
         self.options = options
         self.metrics = self._fresh()
         self.closing = Event()
         self.on_reading: Callable[[Reading], None] = lambda reading: None
-        self.sources = Sources.towards(target) if options.rotate else Sources(available=False)
-        self.live: dict[int, Recording] = {}
-        self.upstream = Upstream(options.provider_url) if options.provider_url else None
-        self._waiting: deque[Recording] = deque()
+        self.sources = SourceAddresses.towards(target) if options.rotate else SourceAddresses(available=False)
+        self.live: dict[int, StreamRecording] = {}
+        self.lookup = JournalLookup(options.provider_url) if options.provider_url else None
+        self._waiting: deque[StreamRecording] = deque()
         self._wake = Event()
         self._numbers = itertools.count()
         self._taken = itertools.count()
-        self._sampled: list[Recording] = []
+        self._sampled: list[StreamRecording] = []
         self._greenlets = [gevent.spawn(self._understand_all)]
-        if self.upstream is not None:
+        if self.lookup is not None:
             self._greenlets.append(gevent.spawn(self._look_up))
 
     @staticmethod
@@ -74,10 +74,10 @@ class Session:
         return Metrics(offset=time.time() - time.monotonic())
 
     def _look_up(self) -> None:
-        assert self.upstream is not None
+        assert self.lookup is not None
         while True:
             gevent.sleep(0.25)  # each look-up costs the client, and the journal is bounded
-            self._note(self.upstream.step())
+            self._note(self.lookup.step())
 
     def _note(self, found: Iterable[tuple[str, float]]) -> None:
         for name, value in found:
@@ -85,17 +85,17 @@ class Session:
 
     # -- what users call
 
-    def compose(self, session_id: str | None = None, *, interrupts: bool = False) -> Ask:
+    def compose(self, session_id: str | None = None, *, interrupts: bool = False) -> ChatRequest:
         """The next ask."""
         number, options = next(self._numbers), self.options
         message, case = options.messages[number % len(options.messages)], ""
-        if self.upstream is not None:
+        if self.lookup is not None:
             case = uuid.uuid4().hex[:16]
             message = f"{message} case {case}"
         jwt = options.jwts[number % len(options.jwts)] if options.jwts else None
-        return Ask(message, session_id, jwt, case, random.uniform(*options.stop_after) if interrupts else None)
+        return ChatRequest(message, session_id, jwt, case, random.uniform(*options.stop_after) if interrupts else None)
 
-    def ask(self, ask: Ask, *, intended_at: float = 0.0, plain: bool = False) -> Recording:
+    def ask(self, ask: ChatRequest, *, intended_at: float = 0.0, plain: bool = False) -> StreamRecording:
         """Ask over HTTP and wait for the end."""
         recording = ask_over_http(
             self.target,
@@ -114,24 +114,24 @@ class Session:
         began = time.monotonic()
         try:
             return SocketReader(self.target, source=self.sources.next(), limits=self.options.limits)
-        except NotConnected as error:
-            recording = Recording(Transport.WEBSOCKET, began, intended_at)
+        except ConnectionFailed as error:
+            recording = StreamRecording(Transport.WEBSOCKET, began, intended_at)
             recording.status = error.status if isinstance(error, SocketRefused) else None
             recording.ended(time.monotonic(), error.end, str(error))
             self._began(recording)
             self._over(recording)
             return None
 
-    def ask_on(self, reader: SocketReader, ask: Ask, *, intended_at: float = 0.0) -> Recording:
+    def ask_on(self, reader: SocketReader, ask: ChatRequest, *, intended_at: float = 0.0) -> StreamRecording:
         """Ask on a Socket.IO connection and wait for the end."""
         recording = reader.ask(ask, intended_at=intended_at, began=self._began)
         self._over(recording)
         return recording
 
-    def _began(self, recording: Recording) -> None:
+    def _began(self, recording: StreamRecording) -> None:
         self.live[id(recording)] = recording
 
-    def _over(self, recording: Recording) -> None:
+    def _over(self, recording: StreamRecording) -> None:
         if self.live.pop(id(recording), None) is not None:  # else it was taken when the run ended
             self._waiting.append(recording)
             self._wake.set()
@@ -155,19 +155,19 @@ class Session:
                 else:
                     self.take(recording)
 
-    def take(self, recording: Recording, reading: Reading | None = None) -> None:
+    def take(self, recording: StreamRecording, reading: Reading | None = None) -> None:
         """Understand one recording, unless that was done, and count it."""
         reading = reading or understand(recording)
         if reading.detail:
             reading.detail = redacted(reading.detail, self.options.jwts)  # a server may echo what it was sent
         self.metrics.take(reading)
-        if reading.outcome is Outcome.COMPLETE and not recording.plain:
+        if reading.outcome is StreamOutcome.COMPLETE and not recording.plain:
             self._keep(recording)
-        if self.upstream is not None:
-            self.upstream.take(reading)
+        if self.lookup is not None:
+            self.lookup.take(reading)
         self.on_reading(reading)
 
-    def _keep(self, recording: Recording) -> None:
+    def _keep(self, recording: StreamRecording) -> None:
         """Keep some for the strict checks: too slow for while other streams are being stamped."""
         number = next(self._taken)
         if number % self.options.sample or recording.size > MOST_CHECKED_BYTES:
@@ -177,15 +177,15 @@ class Session:
         else:
             self._sampled[random.randrange(MOST_CHECKED)] = recording
 
-    def _check(self, recording: Recording) -> None:
+    def _check(self, recording: StreamRecording) -> None:
         try:
             found = violations(recording, anonymous=not self.options.jwts)
         except (NotHttp, BadFrame):
             return  # counted by `understand` already
         self.metrics.violated([replace(one, seen=redacted(one.seen, self.options.jwts)) for one in found])
         if found:  # it looked complete, and is not what the contract says
-            self.metrics.outcomes[Outcome.COMPLETE] -= 1
-            self.metrics.outcomes[Outcome.VIOLATION] += 1
+            self.metrics.outcomes[StreamOutcome.COMPLETE] -= 1
+            self.metrics.outcomes[StreamOutcome.VIOLATION] += 1
 
     def swap(self) -> Metrics:
         """What was measured since the last time; counting goes on afresh."""
@@ -211,8 +211,8 @@ class Session:
         for recording in self._sampled:
             self._check(recording)
         self._sampled.clear()
-        if self.upstream is not None:
-            self._note(self.upstream.rest())
+        if self.lookup is not None:
+            self._note(self.lookup.rest())
 
     @staticmethod
     @contextmanager
@@ -234,5 +234,5 @@ class Session:
     def close(self) -> None:
         """Stop what runs in the background."""
         gevent.killall(self._greenlets)
-        if self.upstream is not None:
-            self.upstream.close()
+        if self.lookup is not None:
+            self.lookup.close()

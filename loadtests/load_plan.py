@@ -33,7 +33,7 @@ SHAPES: Final = tuple(_SHAPES)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LoadPlan:
     """A shape with its peak (users, or streams a second) and its duration in seconds."""
 
     peak: float
@@ -110,7 +110,7 @@ class Plan:
 class Arrivals:
     """An open loop: a plan, how chance has its part in it, and which part of it one process plays."""
 
-    plan: Plan
+    plan: LoadPlan
     poisson: bool = False
     seed: int = 0
     part: tuple[int, int] = (0, 1)
@@ -127,4 +127,4 @@ class Arrivals:
     def from_json(cls, data: Mapping[str, Any]) -> Arrivals:
         """What `to_json` gave."""
         index, of = data["part"]
-        return cls(Plan(**data["plan"]), bool(data["poisson"]), int(data["seed"]), (int(index), int(of)))
+        return cls(LoadPlan(**data["plan"]), bool(data["poisson"]), int(data["seed"]), (int(index), int(of)))

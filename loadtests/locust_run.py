@@ -1,4 +1,4 @@
-"""What ties a session to Locust: requests, the way from workers to the master, and the run's end."""
+"""What ties a load generator to Locust: requests, the way from workers to the master, and the run's end."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from typing import Any, Final
 
 from locust.runners import MasterRunner, WorkerRunner
 
-from chatproof.loadtests.behaviour import Options
+from chatproof.loadtests.behaviour import Behaviour
 from chatproof.loadtests.client_error import Calibration
-from chatproof.loadtests.load_generator import Session
+from chatproof.loadtests.load_generator import LoadGenerator
 from chatproof.loadtests.load_plan import Arrivals
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.readers.http_reader import PLAIN_PATH, STREAM_PATH
-from chatproof.loadtests.readers.reading import Outcome, Reading
+from chatproof.loadtests.readers.reading import Reading, StreamOutcome
 from chatproof.loadtests.source_addresses import read_target
-from chatproof.loadtests.worker_registry import HELLO, LAST, PART, PLAYED, STOP, Crew, said
+from chatproof.loadtests.worker_registry import HELLO, LAST, PART, PLAYED, STOP, WorkerRegistry, said
 
 KEY: Final = "chatproof"  # in what workers report
 
 
-class Failed(Exception):
+class StreamFailed(Exception):
     """A stream that failed, for Locust's own table; the text is its outcome, and why."""
 
 
-class Run:
-    """A session in a Locust environment that has its runner. `total` is what the run has seen: on a master, its
-    workers' shares. `arrivals`: the open loop that `OpenLoop` users play; on a worker, its part."""
+class LocustRun:
+    """A load generator in a Locust environment that has its runner. `total` is what the run has seen: on a master, its
+    workers' shares. `arrivals`: the open loop that `OpenLoopUser` users play; on a worker, its part."""
 
-    def __init__(self, environment: Any, options: Options, arrivals: Arrivals | None = None) -> None:
+    def __init__(self, environment: Any, options: Behaviour, arrivals: Arrivals | None = None) -> None:
         self.environment = environment
         self.options = options
         self.arrivals = arrivals
         self.total = Metrics()
-        self.session: Session | None = None
+        self.generator: LoadGenerator | None = None
         self.started = self.stopped = time.time()
-        self.crew: Crew | None = None
+        self.registry: WorkerRegistry | None = None
         self.calibration: Calibration | None = None
         self._running = False
         self._claimed = self._played = False
@@ -43,7 +43,7 @@ class Run:
         events = environment.events
         runner = environment.runner
         if isinstance(runner, MasterRunner):
-            self.crew = Crew(runner, self._take)
+            self.registry = WorkerRegistry(runner, self._take)
             events.worker_report.add_listener(self._reported)
         elif isinstance(runner, WorkerRunner):
             self.arrivals = None  # the master says which part is this one's
@@ -55,17 +55,17 @@ class Run:
         events.test_stopping.add_listener(lambda **_: self._closing())
         events.test_stop.add_listener(lambda **_: self._finish())
 
-    def open(self) -> Session:
-        """The session, made when the first user needs it: a worker learns its host from the master."""
-        if self.session is None:
-            self.session = Session(read_target(self.environment.host or ""), self.options)
-            self.session.on_reading = self._fire
-        return self.session
+    def open(self) -> LoadGenerator:
+        """The generator, made when the first user needs it: a worker learns its host from the master."""
+        if self.generator is None:
+            self.generator = LoadGenerator(read_target(self.environment.host or ""), self.options)
+            self.generator.on_reading = self._fire
+        return self.generator
 
     def collect(self) -> Metrics:
         """Everything so far."""
-        if self.session is not None and not isinstance(self.environment.runner, WorkerRunner):
-            self.total.merge(self.session.swap())
+        if self.generator is not None and not isinstance(self.environment.runner, WorkerRunner):
+            self.total.merge(self.generator.swap())
         return self.total
 
     @property
@@ -89,53 +89,53 @@ class Run:
     @property
     def is_played(self) -> bool:
         """Whether the plan's last stream has begun, everywhere."""
-        return self.crew.is_played if self.crew is not None else self._played
+        return self.registry.is_played if self.registry is not None else self._played
 
     def _start(self) -> None:
         self.total, self._claimed, self._played = Metrics(), False, False
         self.started, self._running = time.time(), True
-        if self.crew is not None:
-            self.crew.begin(self.arrivals)
-        if self.session is not None:  # another run in the web UI
-            self.session.swap()
-            self.session.closing.clear()
+        if self.registry is not None:
+            self.registry.begin(self.arrivals)
+        if self.generator is not None:  # another run in the web UI
+            self.generator.swap()
+            self.generator.closing.clear()
 
     def _finish(self) -> None:
-        if self.session is not None:
-            self.session.finish(self.options.patience)
+        if self.generator is not None:
+            self.generator.finish(self.options.patience)
         if isinstance(self.environment.runner, WorkerRunner):
-            self.environment.runner.send_message(LAST, said(self.session.swap() if self.session else None))
-        if self.crew is not None:
-            self.crew.end(self.options.patience)
+            self.environment.runner.send_message(LAST, said(self.generator.swap() if self.generator else None))
+        if self.registry is not None:
+            self.registry.end(self.options.patience)
         self.stopped, self._running = time.time(), False
 
     def _closing(self) -> None:
-        if self.session is not None:
-            self.session.closing.set()
+        if self.generator is not None:
+            self.generator.closing.set()
 
     def _fire(self, reading: Reading) -> None:
         recording = reading.recording
-        if reading.outcome is Outcome.UNFINISHED:
+        if reading.outcome is StreamOutcome.UNFINISHED:
             return
-        is_fine = reading.outcome in (Outcome.COMPLETE, Outcome.INTERRUPTED)
+        is_fine = reading.outcome in (StreamOutcome.COMPLETE, StreamOutcome.INTERRUPTED)
         until = reading.terminal_at if reading.terminal_at is not None else recording.ended_at
         self.environment.events.request.fire(
             request_type="POST" if recording.transport == "sse" else "Socket.IO",
             name=(PLAIN_PATH if recording.plain else STREAM_PATH) if recording.transport == "sse" else "chat_stream",
             response_time=(until - recording.intended_at) * 1000,
             response_length=recording.size,
-            exception=None if is_fine else Failed(": ".join(filter(None, (reading.outcome, reading.detail)))),
+            exception=None if is_fine else StreamFailed(": ".join(filter(None, (reading.outcome, reading.detail)))),
             context={},
         )
 
     # -- from workers to the master
 
     def _report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
-        data[KEY] = said(self.session.swap() if self.session is not None else None)
+        data[KEY] = said(self.generator.swap() if self.generator is not None else None)
 
     def _reported(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
-        if self.crew is not None:
-            self.crew.report(client_id, data.get(KEY))
+        if self.registry is not None:
+            self.registry.report(client_id, data.get(KEY))
 
     def _take(self, metrics: Metrics) -> None:
         self.total.merge(metrics)
@@ -144,14 +144,14 @@ class Run:
         self.arrivals = Arrivals.from_json(msg.data["arrivals"]) if msg.data["arrivals"] else None
 
 
-def run_of(environment: Any) -> Run:
-    """The environment's run. RuntimeError where no `Run` was made for it."""
+def run_of(environment: Any) -> LocustRun:
+    """The environment's run. RuntimeError where no `LocustRun` was made for it."""
     run = getattr(environment, "chatproof", None)
-    if not isinstance(run, Run):
-        raise RuntimeError("make a loadtests.locust_run.Run for the environment first")
+    if not isinstance(run, LocustRun):
+        raise RuntimeError("make a loadtests.locust_run.LocustRun for the environment first")
     return run
 
 
-def session_of(environment: Any) -> Session:
-    """The environment's session."""
+def generator_of(environment: Any) -> LoadGenerator:
+    """The environment's load generator."""
     return run_of(environment).open()

@@ -17,15 +17,15 @@ from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.runners import WorkerRunner
 
-from chatproof.loadtests.behaviour import TRANSPORTS, Options
+from chatproof.loadtests.behaviour import TRANSPORTS, Behaviour
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.errors import LoadError
-from chatproof.loadtests.load_plan import SHAPES, Arrivals, Plan
-from chatproof.loadtests.locust_run import Run, run_of
+from chatproof.loadtests.load_plan import SHAPES, Arrivals, LoadPlan
+from chatproof.loadtests.locust_run import LocustRun, run_of
 from chatproof.loadtests.objectives import DEFAULT
 from chatproof.loadtests.reporting.load_report import write_html
 from chatproof.loadtests.result import Result, summary
-from chatproof.loadtests.shapes import Crowd, OpenLoop
+from chatproof.loadtests.shapes import OpenLoopShape, OpenLoopUser
 from chatproof.loadtests.users import (
     CLOSED,
     ChatSocketIO,
@@ -40,7 +40,7 @@ from chatproof.loadtests.web.tab import add_tab
 __all__ = ["ChatSSE", "ChatSocketIO", "Interrupter", "OpenLoopChat", "PlainChat", "SessionChat", "SocketInterrupter"]
 
 
-class OpenLoopChat(OpenLoop):
+class OpenLoopChat(OpenLoopUser):
     """Streams at a rate: set by `--chat-rate` and `--chat-transport`."""
 
 
@@ -70,7 +70,7 @@ def _begin(environment: Any, **_: Any) -> None:
     given = environment.parsed_options
     is_worker = isinstance(environment.runner, WorkerRunner)
     try:
-        options = Options.read(
+        options = Behaviour.read(
             transport=given.chat_transport,
             messages=given.chat_messages or None,
             message=given.chat_message or None,
@@ -85,10 +85,10 @@ def _begin(environment: Any, **_: Any) -> None:
         sys.stderr.write(f"chatproof load: {error}\n")
         sys.exit(2)
     _choose(given, arrivals is not None)
-    run = Run(environment, options, arrivals)
+    run = LocustRun(environment, options, arrivals)
     run.calibration = calibration
     if arrivals is not None and not is_worker:
-        environment.shape_class = Crowd(run)
+        environment.shape_class = OpenLoopShape(run)
         environment.shape_class.runner = environment.runner
     if environment.web_ui is not None:
         add_tab(environment.web_ui.app, environment.web_ui, lambda: _result(environment), given.web_base_path or "")
@@ -97,7 +97,7 @@ def _begin(environment: Any, **_: Any) -> None:
 def _arrivals(given: Any) -> Arrivals | None:
     if not given.chat_rate:
         return None
-    plan = Plan(given.chat_rate, given.chat_seconds, given.chat_shape)
+    plan = LoadPlan(given.chat_rate, given.chat_seconds, given.chat_shape)
     return Arrivals(plan, given.chat_poisson, random.getrandbits(32))
 
 
@@ -132,8 +132,8 @@ def _result(environment: Any) -> Result:
     run = run_of(environment)
     meta = {"url": environment.host or "", "started": run.started, "seconds": max(0.0, run.seconds)}
     meta |= {"transport": "locustfile", "interrupted": False, "workers": 1}
-    if run.crew is not None:
-        meta |= {"workers": len(run.crew.begun), "crew": run.crew.to_json()}
+    if run.registry is not None:
+        meta |= {"workers": len(run.registry.begun), "crew": run.registry.to_json()}
     provider = run.options.provider_url is not None
     return Result.of(meta, run.collect(), run.calibration, list(run.options.objectives), provider=provider)
 

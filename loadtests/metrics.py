@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from chatproof.harness.protocol.findings import Violation
 from chatproof.loadtests.histogram import Histogram
-from chatproof.loadtests.readers.reading import Outcome, Reading
+from chatproof.loadtests.readers.reading import Reading, StreamOutcome
 
 SECONDS: Final = "s"
 RATE: Final = "tokens/s"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class MetricKind:
     """A metric: its unit, its title, and whether more is better."""
 
     title: str
@@ -28,24 +28,29 @@ class Kind:
     more_is_better: bool = False
 
 
-KINDS: Final[dict[str, Kind]] = {
-    "ttft": Kind("time to first token"),
-    "inter_token": Kind("time between tokens"),
-    "largest_gap": Kind("largest gap between tokens of a stream"),
-    "end_to_end": Kind("end to end"),
-    "tokens_per_second": Kind("tokens per second of a stream", RATE, more_is_better=True),
-    "connect": Kind("time to connect"),
-    "stop_to_last_token": Kind("from the user's stop to the last token"),
-    "upstream_cancel": Kind("from the user's stop to the provider's loss of its client"),
-    "overhead": Kind("what the server adds to the provider's first token"),
-    "plain": Kind("end to end, plain chat"),
-    "reader_lag": Kind("from the kernel's receive stamp to ours"),
+KINDS: Final[dict[str, MetricKind]] = {
+    "ttft": MetricKind("time to first token"),
+    "inter_token": MetricKind("time between tokens"),
+    "largest_gap": MetricKind("largest gap between tokens of a stream"),
+    "end_to_end": MetricKind("end to end"),
+    "tokens_per_second": MetricKind("tokens per second of a stream", RATE, more_is_better=True),
+    "connect": MetricKind("time to connect"),
+    "stop_to_last_token": MetricKind("from the user's stop to the last token"),
+    "upstream_cancel": MetricKind("from the user's stop to the provider's loss of its client"),
+    "overhead": MetricKind("what the server adds to the provider's first token"),
+    "plain": MetricKind("end to end, plain chat"),
+    "reader_lag": MetricKind("from the kernel's receive stamp to ours"),
 }
 SCALES: Final = {SECONDS: 1e6, RATE: 1e3}
 SAMPLED_STREAMS: Final = 200
 _EXAMPLES: Final = 20
 _SAMPLED_TOKENS: Final = 2_000
-_FAILED: Final = frozenset(Outcome) - {Outcome.COMPLETE, Outcome.INTERRUPTED, Outcome.LIMITED, Outcome.UNFINISHED}
+_FAILED: Final = frozenset(StreamOutcome) - {
+    StreamOutcome.COMPLETE,
+    StreamOutcome.INTERRUPTED,
+    StreamOutcome.LIMITED,
+    StreamOutcome.UNFINISHED,
+}
 
 
 @dataclass(slots=True)
@@ -174,7 +179,7 @@ class Metrics:
     @property
     def complete_share(self) -> float | None:
         """Per cent of the streams that were to end in a completion and did; None where there was none."""
-        complete = self.outcomes[Outcome.COMPLETE]
+        complete = self.outcomes[StreamOutcome.COMPLETE]
         judged = complete + sum(self.outcomes[outcome] for outcome in _FAILED)
         return 100 * complete / judged if judged else None
 

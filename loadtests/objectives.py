@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
 
-from chatproof.loadtests.client_error import Accuracy
+from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.metrics import KINDS, RATE, SECONDS, Metrics
 
@@ -29,7 +29,7 @@ _UNITS: Final = {
 }
 
 
-class Verdict(StrEnum):
+class ObjectiveVerdict(StrEnum):
     """What a run says of an objective."""
 
     KEPT = "kept"
@@ -83,7 +83,7 @@ class Judged:
     objective: Objective
     value: float | None
     error: float | None
-    verdict: Verdict
+    verdict: ObjectiveVerdict
     why: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -136,23 +136,23 @@ def _parse(text: str) -> Objective:
     return Objective(text, name, statistic, relation, limit)
 
 
-def judge(objectives: list[Objective], metrics: Metrics, accuracy: Accuracy, provider: bool) -> list[Judged]:
+def judge(objectives: list[Objective], metrics: Metrics, accuracy: ClientError, provider: bool) -> list[Judged]:
     """Judge each objective. `provider`: the fake providers are known to be behind the server."""
     return [_judge(one, metrics, accuracy, provider) for one in objectives]
 
 
-def _judge(one: Objective, metrics: Metrics, accuracy: Accuracy, provider: bool) -> Judged:
+def _judge(one: Objective, metrics: Metrics, accuracy: ClientError, provider: bool) -> Judged:
     value = one.value(metrics)
     error, at_limit = accuracy.error(one.metric, value), accuracy.error(one.metric, one.limit)
     if value is None:
         if one.metric in _NEEDS_PROVIDER and not provider:
-            return Judged(one, None, error, Verdict.NOT_APPLICABLE, "needs the fake providers: --provider-url")
-        return Judged(one, None, error, Verdict.UNJUDGED, "the run has no such figure")
+            return Judged(one, None, error, ObjectiveVerdict.NOT_APPLICABLE, "needs the fake providers: --provider-url")
+        return Judged(one, None, error, ObjectiveVerdict.UNJUDGED, "the run has no such figure")
     if at_limit is not None and at_limit > TRUSTED_PART * one.limit:
         share = at_limit / one.limit * 100
         why = f"the client's own error is {share:.0f} % of the limit: use fewer users, more workers or an idle machine"
-        return Judged(one, value, error, Verdict.UNJUDGED, why)
-    return Judged(one, value, error, Verdict.KEPT if one.holds(value) else Verdict.MISSED)
+        return Judged(one, value, error, ObjectiveVerdict.UNJUDGED, why)
+    return Judged(one, value, error, ObjectiveVerdict.KEPT if one.holds(value) else ObjectiveVerdict.MISSED)
 
 
 def exit_code(judged: list[Judged], metrics: Metrics) -> int:
@@ -161,9 +161,9 @@ def exit_code(judged: list[Judged], metrics: Metrics) -> int:
     Where nothing but failures came there are no figures to judge by: that is the server's doing, and missed.
     """
     verdicts = {one.verdict for one in judged}
-    if Verdict.MISSED in verdicts:
+    if ObjectiveVerdict.MISSED in verdicts:
         return 1
     nothing_arrived = metrics.complete_share == 0
-    if Verdict.UNJUDGED in verdicts:
+    if ObjectiveVerdict.UNJUDGED in verdicts:
         return 1 if nothing_arrived else 2
     return 0

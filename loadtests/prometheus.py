@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from chatproof.loadtests.client_error import Accuracy
+from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.histogram import Histogram, middle
 from chatproof.loadtests.metrics import KINDS, SECONDS
 from chatproof.loadtests.result import Result
@@ -31,7 +31,7 @@ def write_prometheus(result: Result, path: Path) -> None:
 
 
 def _lines(result: Result) -> Iterator[str]:
-    metrics, known = result.metrics, Accuracy.of(result.calibration, result.metrics)
+    metrics, known = result.metrics, ClientError.of(result.calibration, result.metrics)
     yield from _head("streams_total", "counter", "Streams that are over, by outcome.")
     for outcome, count in sorted(metrics.outcomes.items()):
         yield _sample("streams_total", {"outcome": outcome}, count)

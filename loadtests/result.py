@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from chatproof.loadtests.client_error import Accuracy, Calibration
+from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.histogram import Histogram
 from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
-from chatproof.loadtests.objectives import Judged, Objective, Verdict, exit_code, judge
+from chatproof.loadtests.objectives import Judged, Objective, ObjectiveVerdict, exit_code, judge
 
 FORMAT: Final = 1
 _COLUMNS: Final = ("at", "started", "ended", "failed", "tokens", "ttft", "inter_token")
@@ -45,7 +45,9 @@ class Result:
         provider: bool = False,
     ) -> Result:
         """Judge a run."""
-        return cls(meta, metrics, calibration, judge(objectives, metrics, Accuracy.of(calibration, metrics), provider))
+        return cls(
+            meta, metrics, calibration, judge(objectives, metrics, ClientError.of(calibration, metrics), provider)
+        )
 
     @property
     def exit_code(self) -> int:
@@ -65,7 +67,7 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """The document."""
         raw = self.metrics.to_json()
-        known = Accuracy.of(self.calibration, self.metrics)
+        known = ClientError.of(self.calibration, self.metrics)
         histograms = raw.pop("histograms")
         figures = {
             name: {
@@ -173,7 +175,7 @@ def _seconds(value: float) -> str:
 
 def summary(result: Result) -> str:
     """What is printed at the end of a run."""
-    metrics, known = result.metrics, Accuracy.of(result.calibration, result.metrics)
+    metrics, known = result.metrics, ClientError.of(result.calibration, result.metrics)
     lines = [f"{'metric':<20}{'count':>8}  {'p50':<20}{'p95':<20}{'p99':<20}max"]
     for name, kind in KINDS.items():
         histogram = metrics.histograms.get(name)
@@ -205,8 +207,8 @@ def summary(result: Result) -> str:
 
 
 _MARKS = {
-    Verdict.KEPT: "kept  ",
-    Verdict.MISSED: "MISSED",
-    Verdict.UNJUDGED: "??????",
-    Verdict.NOT_APPLICABLE: "n/a   ",
+    ObjectiveVerdict.KEPT: "kept  ",
+    ObjectiveVerdict.MISSED: "MISSED",
+    ObjectiveVerdict.UNJUDGED: "??????",
+    ObjectiveVerdict.NOT_APPLICABLE: "n/a   ",
 }

@@ -10,9 +10,9 @@ from gevent.pool import Group  # type: ignore[import-untyped]
 from locust import LoadTestShape, User, task
 from locust.exception import StopUser
 
-from chatproof.loadtests.load_generator import Session
-from chatproof.loadtests.load_plan import Arrivals, Plan
-from chatproof.loadtests.locust_run import Run, run_of
+from chatproof.loadtests.load_generator import LoadGenerator
+from chatproof.loadtests.load_plan import Arrivals, LoadPlan
+from chatproof.loadtests.locust_run import LocustRun, run_of
 
 MOST_IN_FLIGHT = 20_000
 TICK = 0.5
@@ -20,13 +20,13 @@ LATE = 10.0  # seconds at most: workers begin later than their master, and still
 SPAWN_RATE = 100.0  # users a second; Locust advises against more
 
 
-class PlannedUsers(LoadTestShape):
+class ClosedLoopShape(LoadTestShape):
     """Users by a plan: ramp, steps, spike, soak."""
 
     abstract = True
     use_common_options = False
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadPlan) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Locust leaves it out
         self._plan = plan
 
@@ -38,13 +38,13 @@ class PlannedUsers(LoadTestShape):
         return max(1, round(self._plan.level(at))), SPAWN_RATE
 
 
-class Crowd(LoadTestShape):
+class OpenLoopShape(LoadTestShape):
     """One user on each worker, that plays the worker's part of an open loop's plan."""
 
     abstract = True
     use_common_options = False
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: LocustRun) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Locust leaves it out
         self._run = run
 
@@ -58,7 +58,7 @@ class Crowd(LoadTestShape):
         return max(1, getattr(self._run.environment.runner, "worker_count", 1)), SPAWN_RATE
 
 
-class OpenLoop(User):
+class OpenLoopUser(User):
     """One greenlet that starts streams when they are due, however many are still under way.
 
     Latency counts from when a stream was due: a server, or a client, that stalls is not spared the streams that it
@@ -70,7 +70,7 @@ class OpenLoop(User):
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.run_ = run_of(environment)
-        self.session: Session = self.run_.open()
+        self.generator: LoadGenerator = self.run_.open()
         self.streams = Group()
 
     @task
@@ -80,36 +80,36 @@ class OpenLoop(User):
         if arrivals is not None:
             self._play(arrivals)
             self.run_.played()
-            self.streams.join(timeout=self.session.options.patience)
+            self.streams.join(timeout=self.generator.options.patience)
         raise StopUser
 
     def _play(self, arrivals: Arrivals) -> None:
         began = time.monotonic()
         for start in arrivals.starts():
             due = began + start
-            while (left := due - time.monotonic()) > 0 and not self.session.closing.is_set():
+            while (left := due - time.monotonic()) > 0 and not self.generator.closing.is_set():
                 gevent.sleep(min(left, TICK))
-            if self.session.closing.is_set():
+            if self.generator.closing.is_set():
                 return
             if len(self.streams) >= MOST_IN_FLIGHT:
-                self.session.metrics.trust["not started"] += 1
+                self.generator.metrics.trust["not started"] += 1
                 continue
             self.streams.start(gevent.Greenlet(self._stream, due))
 
     def on_stop(self) -> None:
-        """End what is still under way; the session counts it."""
+        """End what is still under way; the generator counts it."""
         self.streams.kill(block=True, timeout=2)
 
     def _stream(self, due: float) -> None:
-        session = self.session
-        match session.options.transport:
+        generator = self.generator
+        match generator.options.transport:
             case "socketio" | "socket-interrupt" as kind:
-                if (reader := session.connect(due)) is not None:
+                if (reader := generator.connect(due)) is not None:
                     try:
-                        session.ask_on(reader, session.compose(interrupts=kind != "socketio"), intended_at=due)
+                        generator.ask_on(reader, generator.compose(interrupts=kind != "socketio"), intended_at=due)
                     finally:
                         reader.close()
             case "plain":
-                session.ask(session.compose(), intended_at=due, plain=True)
+                generator.ask(generator.compose(), intended_at=due, plain=True)
             case other:
-                session.ask(session.compose(interrupts=other == "interrupt"), intended_at=due)
+                generator.ask(generator.compose(interrupts=other == "interrupt"), intended_at=due)

@@ -23,7 +23,7 @@ def read_target(url: str) -> Target:
 
 
 @dataclass(slots=True)
-class Sources:
+class SourceAddresses:
     """Source addresses that keep within a limit of so many requests to an address.
 
     An address is left for good once it was used up: a sliding window still counts what a fixed one forgot.
@@ -37,7 +37,7 @@ class Sources:
     _left: int = 0
 
     @classmethod
-    def towards(cls, target: Target) -> Sources:
+    def towards(cls, target: Target) -> SourceAddresses:
         """Find out whether `target` can be asked from any loopback address."""
         if not is_loopback(target.host):
             return cls(available=False)

@@ -1,6 +1,6 @@
 """The users: one Locust request to a stream, fired when it is over, with its true end-to-end time.
 
-All that they measure goes to the environment's `Session`, which `loadtests.locust_run` puts there.
+All that they measure goes to the environment's `LoadGenerator`, which `loadtests.locust_run` puts there.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import Any
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust import User, task
 
-from chatproof.loadtests.load_generator import Session
-from chatproof.loadtests.locust_run import session_of
+from chatproof.loadtests.load_generator import LoadGenerator
+from chatproof.loadtests.locust_run import generator_of
 from chatproof.loadtests.readers.socketio_reader import SocketReader
 
 
 class ChatUser(User):
-    """What all of them share: thinking, and the session."""
+    """What all of them share: thinking, and the load generator."""
 
     abstract = True
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        self.session: Session = session_of(environment)
+        self.generator: LoadGenerator = generator_of(environment)
 
     def wait_time(self) -> float:
         """Think, in seconds."""
-        return random.uniform(*self.session.options.think)
+        return random.uniform(*self.generator.options.think)
 
 
 class ChatSSE(ChatUser):
@@ -37,7 +37,7 @@ class ChatSSE(ChatUser):
     @task
     def chat(self) -> None:
         """One stream."""
-        self.session.ask(self.session.compose())
+        self.generator.ask(self.generator.compose())
 
 
 class SessionChat(ChatUser):
@@ -47,10 +47,10 @@ class SessionChat(ChatUser):
     def talk(self) -> None:
         """One session."""
         session_id = f"load-{uuid.uuid4().hex[:16]}"
-        for turn in range(self.session.options.turns):
+        for turn in range(self.generator.options.turns):
             if turn:
                 gevent.sleep(self.wait_time())
-            self.session.ask(self.session.compose(session_id))
+            self.generator.ask(self.generator.compose(session_id))
 
 
 class Interrupter(ChatUser):
@@ -59,7 +59,7 @@ class Interrupter(ChatUser):
     @task
     def interrupt(self) -> None:
         """One stream that is left."""
-        self.session.ask(self.session.compose(interrupts=True))
+        self.generator.ask(self.generator.compose(interrupts=True))
 
 
 class PlainChat(ChatUser):
@@ -68,7 +68,7 @@ class PlainChat(ChatUser):
     @task
     def chat(self) -> None:
         """One answer."""
-        self.session.ask(self.session.compose(), plain=True)
+        self.generator.ask(self.generator.compose(), plain=True)
 
 
 class ChatSocketIO(ChatUser):
@@ -84,11 +84,11 @@ class ChatSocketIO(ChatUser):
     def chat(self) -> None:
         """One reply."""
         if self._reader is None or self._reader.closed:
-            self._reader = self.session.connect()
+            self._reader = self.generator.connect()
         if self._reader is None:
             gevent.sleep(1.0)  # as a client backs off: a server that is down is not to be asked in a busy loop
             return
-        self.session.ask_on(self._reader, self.session.compose(interrupts=self.interrupts))
+        self.generator.ask_on(self._reader, self.generator.compose(interrupts=self.interrupts))
 
     def on_stop(self) -> None:
         """Hang up."""

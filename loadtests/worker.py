@@ -11,10 +11,10 @@ from argparse import Namespace
 
 from locust.env import Environment
 
-from chatproof.loadtests.behaviour import Options
-from chatproof.loadtests.load_generator import Session
-from chatproof.loadtests.locust_run import Run
-from chatproof.loadtests.shapes import OpenLoop
+from chatproof.loadtests.behaviour import Behaviour
+from chatproof.loadtests.load_generator import LoadGenerator
+from chatproof.loadtests.locust_run import LocustRun
+from chatproof.loadtests.shapes import OpenLoopUser
 from chatproof.loadtests.users import CLOSED
 
 OPEN = "open"
@@ -23,7 +23,7 @@ OPEN = "open"
 
 def user_class(users: str) -> type:
     """The class that everyone in the run is of, under a name that master and workers agree upon."""
-    return type("Users", (OpenLoop if users == OPEN else CLOSED[users],), {})
+    return type("Users", (OpenLoopUser if users == OPEN else CLOSED[users],), {})
 
 
 def main() -> int:
@@ -34,9 +34,9 @@ def main() -> int:
     environment = Environment(user_classes=[user_class(told["users"])])
     runner = environment.create_worker_runner("127.0.0.1", int(told["port"]))
     environment.parsed_options = Namespace()  # else Locust would read our command line
-    Run(environment, Options.from_json(told["options"]))
+    LocustRun(environment, Behaviour.from_json(told["options"]))
     parent = os.getppid()
-    with Session.quiet():
+    with LoadGenerator.quiet():
         while not runner.greenlet.join(timeout=0.5) and os.getppid() == parent:
             pass  # the group is empty once the master said `quit`
     return 0

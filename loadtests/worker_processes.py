@@ -14,7 +14,7 @@ import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust.runners import MasterRunner
 
 from chatproof.harness.common.child_process import child_environment
-from chatproof.loadtests.behaviour import Options
+from chatproof.loadtests.behaviour import Behaviour
 from chatproof.loadtests.errors import LoadError
 
 START_S: Final = 30.0
@@ -22,7 +22,7 @@ STOP_S: Final = 5.0
 
 
 @contextmanager
-def workers(runner: MasterRunner, count: int, users: str, options: Options) -> Iterator[list[int]]:
+def workers(runner: MasterRunner, count: int, users: str, options: Behaviour) -> Iterator[list[int]]:
     """So many processes, connected to `runner`; their ids. `users`: see `loadtests.worker`. Raises LoadError."""
     told = {"port": runner.server.port, "users": users, "options": options.to_json()}
     processes: list[subprocess.Popen[bytes]] = []

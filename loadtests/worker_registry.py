@@ -34,7 +34,7 @@ def said(metrics: Metrics | None) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "metrics": metrics.to_json() if metrics is not None else None}
 
 
-class Crew:
+class WorkerRegistry:
     """A master's workers, by Locust's id. `taken` is given each share of the figures."""
 
     def __init__(self, runner: MasterRunner, taken: Callable[[Metrics], None]) -> None:
@@ -60,9 +60,14 @@ class Crew:
         return not self.lost and not self.refused and self.begun.keys() <= self.finished
 
     @property
+    def left(self) -> set[str]:
+        """Workers of this run that were neither lost nor refused."""
+        return self.begun.keys() - self.lost.keys() - self.refused.keys()
+
+    @property
     def is_played(self) -> bool:
         """Whether every worker that is left has begun the last stream of its part."""
-        return bool(self.begun) and self.begun.keys() - self.lost.keys() - self.refused.keys() <= self.played
+        return bool(self.begun) and self.left <= self.played
 
     def begin(self, arrivals: Arrivals | None) -> None:
         """A run begins: give everyone a part. Who has not said hello yet could not understand it."""

@@ -20,13 +20,13 @@ from gevent.socket import wait_read  # type: ignore[import-untyped]
 
 from chatproof.harness.common.child_process import child_environment
 from chatproof.harness.common.target import Target
-from chatproof.loadtests.behaviour import Options
-from chatproof.loadtests.calibration.known_script import Script
+from chatproof.loadtests.behaviour import Behaviour
+from chatproof.loadtests.calibration.known_script import KnownScript
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.histogram import Histogram
-from chatproof.loadtests.load_generator import Session
-from chatproof.loadtests.readers.reading import Outcome, Reading
+from chatproof.loadtests.load_generator import LoadGenerator
+from chatproof.loadtests.readers.reading import Reading, StreamOutcome
 
 ROUNDS: Final = 2
 _STAMPS: Final = re.compile(rb'"received": "(\d{19})", "due": "(\d{19})", "sent": "(\d{19})"')
@@ -34,7 +34,7 @@ _START_S: Final = 10.0
 
 
 @contextmanager
-def serving(script: Script) -> Iterator[int]:
+def serving(script: KnownScript) -> Iterator[int]:
     """The bare server in a process of its own, on the port that is given. Raises LoadError."""
     command = [sys.executable, "-m", "chatproof.loadtests.calibration.stamp_server", json.dumps(asdict(script))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment()) as process:
@@ -63,40 +63,44 @@ def _first_line(process: subprocess.Popen[bytes]) -> bytes:
 
 
 def calibrate(
-    transport: str, streams: int, script: Script | None = None, rounds: int = ROUNDS, port: int | None = None
+    transport: str, streams: int, script: KnownScript | None = None, rounds: int = ROUNDS, port: int | None = None
 ) -> Calibration:
     """Play the script to so many streams at the same time. `transport`: sse or socketio. Raises LoadError.
 
     `port`: of a bare server that runs already, with that script.
     """
-    script = script or Script()
+    script = script or KnownScript()
     errors = _Errors()
     with serving(script) if port is None else nullcontext(port) as port:
-        session = Session(Target("http", "127.0.0.1", port), Options(transport=transport, rotate=False, sample=10_000))
-        session.on_reading = errors.readings.append  # compared when nothing is being stamped any more
+        generator = LoadGenerator(
+            Target("http", "127.0.0.1", port), Behaviour(transport=transport, rotate=False, sample=10_000)
+        )
+        generator.on_reading = errors.readings.append  # compared when nothing is being stamped any more
         began, cpu = time.monotonic(), time.process_time()
         try:
-            users = [gevent.spawn(_user, session, index / streams * script.seconds, rounds) for index in range(streams)]
-            with session.quiet():
+            users = [
+                gevent.spawn(_user, generator, index / streams * script.seconds, rounds) for index in range(streams)
+            ]
+            with generator.quiet():
                 gevent.joinall(users, timeout=script.seconds * (rounds + 1) * 5 + 10)
             used = (time.process_time() - cpu) / (time.monotonic() - began)
             gevent.killall(users)
-            session.finish(0)
+            generator.finish(0)
         finally:
-            session.close()
+            generator.close()
     return errors.of(transport, streams, used)
 
 
-def _user(session: Session, wait: float, rounds: int) -> None:
+def _user(generator: LoadGenerator, wait: float, rounds: int) -> None:
     gevent.sleep(wait)
-    reader = session.connect() if session.options.transport == "socketio" else None
-    if session.options.transport == "socketio" and reader is None:
+    reader = generator.connect() if generator.options.transport == "socketio" else None
+    if generator.options.transport == "socketio" and reader is None:
         return
     for _ in range(rounds):
         if reader is not None:
-            session.ask_on(reader, session.compose())
+            generator.ask_on(reader, generator.compose())
         else:
-            session.ask(session.compose())
+            generator.ask(generator.compose())
     if reader is not None:
         reader.close()
 
@@ -113,7 +117,7 @@ class _Errors:
     def take(self, reading: Reading) -> None:
         """Compare one stream with the stamps inside it."""
         stamps = [[int(part) / 1e9 for part in found] for found in _STAMPS.findall(reading.recording.raw)]
-        if reading.outcome is not Outcome.COMPLETE or len(stamps) != len(reading.token_times):
+        if reading.outcome is not StreamOutcome.COMPLETE or len(stamps) != len(reading.token_times):
             self.failed += 1
             self.why = reading.detail or str(reading.outcome)
             return

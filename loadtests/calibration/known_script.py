@@ -10,7 +10,7 @@ STAMP_DIGITS: Final = 19
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class KnownScript:
     """Seconds to the first token and between tokens, and how many there are."""
 
     first_token: float = 0.2
@@ -27,7 +27,7 @@ class Script:
         return self.first_token + self.inter_token * min(index, self.tokens - 1)
 
 
-def token_events(script: Script) -> list[tuple[bytes, bytes]]:
+def token_events(script: KnownScript) -> list[tuple[bytes, bytes]]:
     """Per token the object before and behind the stamps' digits: `…"sent": "` NUMBER `"}`.
 
     The object holds `received` and `due` too: see `filled`.
@@ -41,7 +41,7 @@ def token_events(script: Script) -> list[tuple[bytes, bytes]]:
     return events
 
 
-def completion(script: Script) -> bytes:
+def completion(script: KnownScript) -> bytes:
     """The completion's object."""
     full = "".join(f" word{index % 10}" for index in range(script.tokens))
     rate = script.tokens / script.seconds

@@ -21,7 +21,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from chatproof.loadtests.calibration.known_script import Script, completion, token_events
+from chatproof.loadtests.calibration.known_script import KnownScript, completion, token_events
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _HEAD = (
@@ -59,10 +59,10 @@ def frame_head(length: int) -> bytes:
 
 
 @dataclass(slots=True)
-class Server:
+class StampServer:
     """The loop. Deadlines lie in a heap; sockets in epoll."""
 
-    script: Script
+    script: KnownScript
     listener: socket.socket
     peers: dict[int, Peer] = field(default_factory=dict)
     heap: list[tuple[int, int, Peer]] = field(default_factory=list)
@@ -206,7 +206,7 @@ class Server:
         peer.sock.close()
 
 
-def main(script: Script) -> None:
+def main(script: KnownScript) -> None:
     """Listen, say where, serve."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -217,8 +217,8 @@ def main(script: Script) -> None:
         sys.stdout.flush()
         gc.freeze()
         gc.disable()
-        Server(script, listener).run()
+        StampServer(script, listener).run()
 
 
 if __name__ == "__main__":
-    main(Script(**json.loads(sys.argv[1])))
+    main(KnownScript(**json.loads(sys.argv[1])))

@@ -14,7 +14,7 @@ _TOKEN_STARTS = (b'{"token": "', b'{"token":"')
 _EVENT_KINDS = {"chat_token": Kind.TOKEN, "chat_complete": Kind.COMPLETION, "chat_stream_error": Kind.ERROR}
 
 
-class Found(NamedTuple):
+class ScannedEvent(NamedTuple):
     """One event: `end` is the offset behind its last byte. `body` is None for a token that was not decoded."""
 
     kind: Kind
@@ -29,7 +29,7 @@ def kind_at_a_glance(data: bytes) -> Kind | None:
     return Kind.TOKEN if plain and b'"error"' not in data and b'"done"' not in data else None
 
 
-def sse_events(body: bytes, *, whole: bool = True) -> tuple[list[Found], list[str]]:
+def sse_events(body: bytes, *, whole: bool = True) -> tuple[list[ScannedEvent], list[str]]:
     """The events of a `text/event-stream` body, and what else stands there, a line for each.
 
     Of a body that is not `whole`, the line and the event that the cut went through are no faults of their own.
@@ -37,7 +37,7 @@ def sse_events(body: bytes, *, whole: bool = True) -> tuple[list[Found], list[st
     simple = _simple_events(body) if whole else None
     if simple is not None:
         return simple, []
-    found: list[Found] = []
+    found: list[ScannedEvent] = []
     faults: list[str] = []
     lines: list[tuple[bytes, int]] = []  # data lines of the open event and where each ends
     start = 3 if body.startswith(b"\xef\xbb\xbf") else 0
@@ -66,11 +66,11 @@ def sse_events(body: bytes, *, whole: bool = True) -> tuple[list[Found], list[st
     return found, faults
 
 
-def _simple_events(body: bytes) -> list[Found] | None:
+def _simple_events(body: bytes) -> list[ScannedEvent] | None:
     """The events of a body in which every event is one `data: ` line with one object; None for any other."""
     if b"\r" in body or not body.endswith(b"\n\n"):
         return None
-    found: list[Found] = []
+    found: list[ScannedEvent] = []
     end = 0
     for line in body[:-2].split(b"\n\n"):
         if b"\n" in line or not line.startswith(b"data: "):
@@ -78,20 +78,20 @@ def _simple_events(body: bytes) -> list[Found] | None:
         end += len(line) + 2
         data = line[6:]
         if kind_at_a_glance(data) is not None:
-            found.append(Found(Kind.TOKEN, end))
+            found.append(ScannedEvent(Kind.TOKEN, end))
             continue
         decoded = _decoded(data)
         if decoded.body is None:
             return None
-        found.append(Found(classify(decoded.body), end, decoded.body))
+        found.append(ScannedEvent(classify(decoded.body), end, decoded.body))
     return found
 
 
-def _take(lines: list[tuple[bytes, int]], end: int, found: list[Found], faults: list[str]) -> None:
+def _take(lines: list[tuple[bytes, int]], end: int, found: list[ScannedEvent], faults: list[str]) -> None:
     if len(lines) == 1:
         kind = kind_at_a_glance(lines[0][0])
         if kind is not None:
-            found.append(Found(kind, end))
+            found.append(ScannedEvent(kind, end))
             return
     whole = _decoded(b"\n".join(data for data, _ in lines))
     if len(lines) == 1 or JsonFault.NOT_JSON not in whole.faults:
@@ -105,21 +105,21 @@ def _decoded(data: bytes) -> Decoded:
     return decode_object(data.decode("utf-8", "replace"))
 
 
-def _add(decoded: Decoded, data: bytes, end: int, found: list[Found], faults: list[str]) -> None:
+def _add(decoded: Decoded, data: bytes, end: int, found: list[ScannedEvent], faults: list[str]) -> None:
     if decoded.body is None:
         faults.append(f"data that is no JSON object: {data[:80]!r}")
     else:
-        found.append(Found(classify(decoded.body), end, decoded.body))
+        found.append(ScannedEvent(classify(decoded.body), end, decoded.body))
 
 
-def socket_event(packet: bytes) -> Found | None:
+def socket_event(packet: bytes) -> ScannedEvent | None:
     """The chat event of a Socket.IO packet in the default namespace; None for anything else. `end` is 0."""
     if packet.startswith(b'42["chat_token",'):
-        return Found(Kind.TOKEN, 0) if packet.endswith(b"}]") else None
+        return ScannedEvent(Kind.TOKEN, 0) if packet.endswith(b"}]") else None
     if packet.startswith((b'42["chat_complete",', b'42["chat_stream_error",')) and packet.endswith(b"]"):
         name, _, rest = packet[4:].partition(b'",')
         decoded = decode_object(rest[:-1].decode("utf-8", "replace"))
-        return Found(_EVENT_KINDS[name.decode()], 0, decoded.body or {})
+        return ScannedEvent(_EVENT_KINDS[name.decode()], 0, decoded.body or {})
     return None
 
 

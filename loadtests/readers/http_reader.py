@@ -12,9 +12,9 @@ from gevent.event import Event  # type: ignore[import-untyped]  # gevent ships n
 
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End, Transport
-from chatproof.loadtests.readers.http_response import HEAD_END, LAST_CHUNK, Head, NotHttp, read_body, read_head
-from chatproof.loadtests.readers.stamped_connection import NotConnected, Wire
-from chatproof.loadtests.readers.stream_recording import Recording
+from chatproof.loadtests.readers.http_response import HEAD_END, LAST_CHUNK, NotHttp, ResponseHead, read_body, read_head
+from chatproof.loadtests.readers.stamped_connection import ConnectionFailed, StampedConnection
+from chatproof.loadtests.readers.stream_recording import StreamRecording
 
 STREAM_PATH: Final = "/api/chat/stream"
 PLAIN_PATH: Final = "/api/chat"
@@ -23,7 +23,7 @@ _LAST: Final = b"\r\n" + LAST_CHUNK
 _TAIL: Final = len(_LAST)
 
 
-Began = Callable[[Recording], None]
+Began = Callable[[StreamRecording], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ChatRequest:
     """What is asked. `stop_after`: the user hangs up that many seconds after the first bytes of a reply."""
 
     message: str
@@ -53,7 +53,7 @@ class Ask:
         return {"message": self.message} | ({"session_id": self.session_id} if self.session_id else {})
 
 
-def request_bytes(target: Target, path: str, ask: Ask) -> bytes:
+def request_bytes(target: Target, path: str, ask: ChatRequest) -> bytes:
     """The POST. `Connection: close`: an address is used up before a connection could be used again."""
     body = json.dumps(ask.body()).encode()
     lines = [
@@ -70,25 +70,25 @@ def request_bytes(target: Target, path: str, ask: Ask) -> bytes:
 
 def ask_over_http(
     target: Target,
-    ask: Ask,
+    ask: ChatRequest,
     *,
     source: str | None = None,
     limits: Limits | None = None,
     intended_at: float = 0.0,
     path: str = STREAM_PATH,
     began: Began | None = None,
-) -> Recording:
+) -> StreamRecording:
     """Ask, and wait for the end. Never raises for what a server does: the recording tells.
 
     `began` is given the recording at once: whoever may not see the end can look at what there is.
     """
     limits = limits or Limits()
-    recording = Recording(Transport.SSE, time.monotonic(), intended_at, plain=path == PLAIN_PATH, case=ask.case)
+    recording = StreamRecording(Transport.SSE, time.monotonic(), intended_at, plain=path == PLAIN_PATH, case=ask.case)
     if began is not None:
         began(recording)
     try:
-        wire = Wire(target, source, deadline=limits.connect)
-    except NotConnected as error:
+        wire = StampedConnection(target, source, deadline=limits.connect)
+    except ConnectionFailed as error:
         recording.ended(time.monotonic(), error.end, str(error))
         return recording
     try:
@@ -103,20 +103,20 @@ def ask_over_http(
 class _Exchange:
     """One request and its response, while it lasts."""
 
-    def __init__(self, wire: Wire, recording: Recording, limits: Limits) -> None:
+    def __init__(self, wire: StampedConnection, recording: StreamRecording, limits: Limits) -> None:
         self._wire = wire
         self._recording = recording
         self._limits = limits
         self._over = Event()
         self._first = Event()
-        self._head: Head | None = None
+        self._head: ResponseHead | None = None
         self._tail = b""
 
     def run(self, request: bytes, stop_after: float | None) -> None:
         recording = self._recording
         try:
             self._wire.send(request, self._limits.connect)
-        except (OSError, NotConnected) as error:
+        except (OSError, ConnectionFailed) as error:
             recording.ended(time.monotonic(), End.RESET, f"while sending: {error}")
             return
         self._wire.start(self._arrived, self._ended)

@@ -24,7 +24,7 @@ class NotHttp(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ResponseHead:
     """Status and headers, names in lower case; `size` in bytes with the blank line. `length` None: not told."""
 
     status: int
@@ -47,7 +47,7 @@ class Head:
         return int(value) if value.isdigit() else None
 
 
-def read_head(raw: bytes) -> Head | None:
+def read_head(raw: bytes) -> ResponseHead | None:
     """The final response's head, interim ones passed over; None while it is not whole. Raises NotHttp."""
     start = 0
     while True:
@@ -69,11 +69,11 @@ def read_head(raw: bytes) -> Head | None:
         for line in lines:
             name, _, value = line.partition(b":")
             headers.append((name.decode("latin-1").strip().lower(), value.decode("latin-1").strip()))
-        return Head(int(status[1]), headers, start)
+        return ResponseHead(int(status[1]), headers, start)
 
 
 @dataclass(slots=True)
-class Body:
+class ResponseBody:
     """A body without its framing. `ends`: per read, how much of the body had come with it."""
 
     data: bytes
@@ -82,7 +82,7 @@ class Body:
     fault: str = ""
 
 
-def read_body(head: Head, raw: bytes, reads: Sequence[bytes], *, closed: bool) -> Body:
+def read_body(head: ResponseHead, raw: bytes, reads: Sequence[bytes], *, closed: bool) -> ResponseBody:
     """Take the framing off. `closed`: the peer has hung up in order, which ends a body that has no other end."""
     reached = list(accumulate(map(len, reads)))
     if head.chunked:
@@ -91,12 +91,12 @@ def read_body(head: Head, raw: bytes, reads: Sequence[bytes], *, closed: bool) -
     data = raw[head.size :] if length is None else raw[head.size : head.size + length]
     ends = [min(max(at - head.size, 0), len(data)) for at in reached]
     if length is None:
-        return Body(data, ends, closed, "" if closed else "the connection did not end in order")
+        return ResponseBody(data, ends, closed, "" if closed else "the connection did not end in order")
     whole = len(data) == length
-    return Body(data, ends, whole, "" if whole else f"{len(data)} of {length} bytes of the body came")
+    return ResponseBody(data, ends, whole, "" if whole else f"{len(data)} of {length} bytes of the body came")
 
 
-def _chunks(head: Head, raw: bytes, reached: list[int]) -> Body:
+def _chunks(head: ResponseHead, raw: bytes, reached: list[int]) -> ResponseBody:
     spans: list[tuple[int, int]] = []
     at, whole, fault = head.size, False, "the chunked body has no last chunk"
     while True:
@@ -124,7 +124,7 @@ def _chunks(head: Head, raw: bytes, reached: list[int]) -> Body:
             break
         at = end + 2
     data = b"".join(raw[start:end] for start, end in spans)
-    return Body(data, _body_ends(spans, reached), whole, "" if whole else fault)
+    return ResponseBody(data, _body_ends(spans, reached), whole, "" if whole else fault)
 
 
 def _body_ends(spans: list[tuple[int, int]], reached: list[int]) -> list[int]:

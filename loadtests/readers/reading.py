@@ -10,12 +10,12 @@ from enum import StrEnum
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers import websocket_frames as frames
-from chatproof.loadtests.readers.event_scanner import Found, socket_event, sse_events
-from chatproof.loadtests.readers.http_response import Body, Head, NotHttp, read_body, read_head
-from chatproof.loadtests.readers.stream_recording import Recording
+from chatproof.loadtests.readers.event_scanner import ScannedEvent, socket_event, sse_events
+from chatproof.loadtests.readers.http_response import NotHttp, ResponseBody, ResponseHead, read_body, read_head
+from chatproof.loadtests.readers.stream_recording import StreamRecording
 
 
-class Outcome(StrEnum):
+class StreamOutcome(StrEnum):
     """How a stream ended, for the user who waits for it."""
 
     COMPLETE = "complete"
@@ -32,12 +32,12 @@ class Outcome(StrEnum):
 
 
 _BROKEN = {
-    End.REFUSED: Outcome.REFUSED,
-    End.RESET: Outcome.RESET,
-    End.TIMEOUT: Outcome.TIMEOUT,
-    End.TRUNCATED: Outcome.CUT,
-    End.LEFT: Outcome.INTERRUPTED,
-    End.TOO_LARGE: Outcome.VIOLATION,
+    End.REFUSED: StreamOutcome.REFUSED,
+    End.RESET: StreamOutcome.RESET,
+    End.TIMEOUT: StreamOutcome.TIMEOUT,
+    End.TRUNCATED: StreamOutcome.CUT,
+    End.LEFT: StreamOutcome.INTERRUPTED,
+    End.TOO_LARGE: StreamOutcome.VIOLATION,
 }
 
 
@@ -49,8 +49,8 @@ class Reading:
     `detail` says in a few words why it is not complete.
     """
 
-    outcome: Outcome
-    recording: Recording
+    outcome: StreamOutcome
+    recording: StreamRecording
     detail: str = ""
     status: int | None = None
     token_times: list[float] = field(default_factory=list)
@@ -65,28 +65,28 @@ class Reading:
     @property
     def whole(self) -> float | None:
         """Seconds from the intended start to the terminal event of a complete reply."""
-        if self.outcome is not Outcome.COMPLETE or self.terminal_at is None:
+        if self.outcome is not StreamOutcome.COMPLETE or self.terminal_at is None:
             return None
         return self.terminal_at - self.recording.intended_at
 
 
-def understand(recording: Recording) -> Reading:
+def understand(recording: StreamRecording) -> Reading:
     """Say what a recording holds. Never raises for what a server did."""
     try:
         if recording.transport is Transport.SSE:
             return _http(recording)
         return _socket(recording)
     except (NotHttp, frames.BadFrame) as error:
-        return Reading(Outcome.VIOLATION, recording, str(error))
+        return Reading(StreamOutcome.VIOLATION, recording, str(error))
 
 
-def _http(recording: Recording) -> Reading:
+def _http(recording: StreamRecording) -> Reading:
     raw = recording.raw
     head = read_head(raw)
     if head is None:
         if recording.unfinished:
-            return Reading(Outcome.UNFINISHED, recording)
-        outcome = _BROKEN.get(recording.end or End.TRUNCATED, Outcome.CUT)
+            return Reading(StreamOutcome.UNFINISHED, recording)
+        outcome = _BROKEN.get(recording.end or End.TRUNCATED, StreamOutcome.CUT)
         return Reading(outcome, recording, recording.fault or "the connection ended before an answer came")
     if head.status != 200:
         return _refused(recording, head.status)
@@ -94,39 +94,41 @@ def _http(recording: Recording) -> Reading:
     return _plain(recording, body) if recording.plain else _stream(recording, head, body)
 
 
-def _refused(recording: Recording, status: int) -> Reading:
-    return Reading(Outcome.LIMITED if status == 429 else Outcome.REFUSED, recording, f"status {status}", status)
+def _refused(recording: StreamRecording, status: int) -> Reading:
+    return Reading(
+        StreamOutcome.LIMITED if status == 429 else StreamOutcome.REFUSED, recording, f"status {status}", status
+    )
 
 
-def _plain(recording: Recording, body: Body) -> Reading:
+def _plain(recording: StreamRecording, body: ResponseBody) -> Reading:
     if not body.whole:
-        outcome = _BROKEN.get(recording.end or End.TRUNCATED, Outcome.CUT)
+        outcome = _BROKEN.get(recording.end or End.TRUNCATED, StreamOutcome.CUT)
         return Reading(outcome, recording, recording.fault or body.fault, 200)
     try:
         is_object = isinstance(json.loads(body.data), dict)
     except (ValueError, RecursionError):
         is_object = False
     if not is_object:
-        return Reading(Outcome.VIOLATION, recording, f"no JSON object: {body.data[:60]!r}", 200)
-    return Reading(Outcome.COMPLETE, recording, "", 200, terminal_at=recording.times[-1])
+        return Reading(StreamOutcome.VIOLATION, recording, f"no JSON object: {body.data[:60]!r}", 200)
+    return Reading(StreamOutcome.COMPLETE, recording, "", 200, terminal_at=recording.times[-1])
 
 
-def _stream(recording: Recording, head: Head, body: Body) -> Reading:
-    reading = Reading(Outcome.COMPLETE, recording, status=200)
+def _stream(recording: StreamRecording, head: ResponseHead, body: ResponseBody) -> Reading:
+    reading = Reading(StreamOutcome.COMPLETE, recording, status=200)
     kind, coding = head.get("content-type"), head.get("content-encoding").lower()
     if kind.partition(";")[0].strip().lower() != "text/event-stream":
-        reading.outcome = Outcome.VIOLATION
+        reading.outcome = StreamOutcome.VIOLATION
         reading.detail = f"Content-Type {kind or '(none)'}, not text/event-stream: {body.data[:60]!r}"
         return reading
     if coding not in ("", "identity"):
-        reading.outcome, reading.detail = Outcome.VIOLATION, f"Content-Encoding {coding}, not asked for"
+        reading.outcome, reading.detail = StreamOutcome.VIOLATION, f"Content-Encoding {coding}, not asked for"
         return reading
     found, faults = sse_events(body.data, whole=body.whole)
     _stamp(reading, found, body.ends)
     return _concluded(reading, found, faults, body.whole, body.fault)
 
 
-def _stamp(reading: Reading, found: Sequence[Found], ends: Sequence[int]) -> None:
+def _stamp(reading: Reading, found: Sequence[ScannedEvent], ends: Sequence[int]) -> None:
     """Give each event the time of the read that brought its last byte; both lists are in order."""
     index, last = 0, -1
     times = reading.recording.times
@@ -141,13 +143,13 @@ def _stamp(reading: Reading, found: Sequence[Found], ends: Sequence[int]) -> Non
             reading.terminal_at = times[index]
 
 
-def _socket(recording: Recording) -> Reading:
+def _socket(recording: StreamRecording) -> Reading:
     if recording.status is not None:
         return _refused(recording, recording.status)
-    reading = Reading(Outcome.COMPLETE, recording)
-    found: list[Found] = []
+    reading = Reading(StreamOutcome.COMPLETE, recording)
+    found: list[ScannedEvent] = []
     ends: list[int] = []
-    parser = frames.Frames()
+    parser = frames.FrameDecoder()
     for index, data in enumerate(recording.reads):
         ends.append(index + 1)  # events are placed by their read: frames are not contiguous text
         for opcode, payload in parser.feed(data):
@@ -158,35 +160,39 @@ def _socket(recording: Recording) -> Reading:
     return _concluded(reading, found, [], recording.end is End.COMPLETE, recording.fault)
 
 
-def _concluded(reading: Reading, found: Sequence[Found], faults: list[str], is_whole: bool, why: str) -> Reading:
+def _concluded(reading: Reading, found: Sequence[ScannedEvent], faults: list[str], is_whole: bool, why: str) -> Reading:
     recording = reading.recording
     terminal = next((i for i, event in enumerate(found) if event.kind in (Kind.COMPLETION, Kind.ERROR)), None)
     if faults:
-        reading.outcome, reading.detail = Outcome.VIOLATION, faults[0]
+        reading.outcome, reading.detail = StreamOutcome.VIOLATION, faults[0]
     elif terminal is None:
         _without_terminal(reading, is_whole, why)
     elif found[terminal].kind is Kind.ERROR:
-        reading.outcome = Outcome.ERROR_EVENT
+        reading.outcome = StreamOutcome.ERROR_EVENT
         reading.detail = str((found[terminal].body or {}).get("error"))[:120]
     elif any(event.kind is not Kind.OTHER for event in found[terminal + 1 :]):
-        reading.outcome, reading.detail = Outcome.VIOLATION, "events behind the completion"
+        reading.outcome, reading.detail = StreamOutcome.VIOLATION, "events behind the completion"
     elif recording.end is End.TIMEOUT:
-        reading.outcome, reading.detail = Outcome.VIOLATION, "the response stayed open behind the completion"
+        reading.outcome, reading.detail = StreamOutcome.VIOLATION, "the response stayed open behind the completion"
     elif not is_whole and recording.end in (End.COMPLETE, End.TRUNCATED):
-        reading.outcome, reading.detail = Outcome.VIOLATION, f"{why}, behind the completion"
+        reading.outcome, reading.detail = StreamOutcome.VIOLATION, f"{why}, behind the completion"
     return reading
 
 
 def _without_terminal(reading: Reading, is_whole: bool, why: str) -> None:
     recording = reading.recording
     if recording.unfinished:
-        reading.outcome, reading.detail = Outcome.UNFINISHED, ""
+        reading.outcome, reading.detail = StreamOutcome.UNFINISHED, ""
         return
     if recording.end in (End.COMPLETE, None):
-        reading.outcome = Outcome.NO_TERMINAL if is_whole else Outcome.CUT
+        reading.outcome = StreamOutcome.NO_TERMINAL if is_whole else StreamOutcome.CUT
         reading.detail = "the stream ended without a completion" if is_whole else why
     else:
         assert recording.end is not None
         reading.outcome, reading.detail = _BROKEN[recording.end], recording.fault or why
-    if recording.stopped_at is not None and reading.outcome in (Outcome.CUT, Outcome.RESET, Outcome.NO_TERMINAL):
-        reading.outcome, reading.detail = Outcome.INTERRUPTED, ""
+    if recording.stopped_at is not None and reading.outcome in (
+        StreamOutcome.CUT,
+        StreamOutcome.RESET,
+        StreamOutcome.NO_TERMINAL,
+    ):
+        reading.outcome, reading.detail = StreamOutcome.INTERRUPTED, ""

@@ -19,15 +19,15 @@ from chatproof.harness.protocol.engineio import CONNECT, DISCONNECT, PONG, Close
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers import websocket_frames as frames
 from chatproof.loadtests.readers.event_scanner import may_end
-from chatproof.loadtests.readers.http_reader import Ask, Began, Limits
+from chatproof.loadtests.readers.http_reader import Began, ChatRequest, Limits
 from chatproof.loadtests.readers.http_response import HEAD_END, MAX_HEAD, NotHttp, read_head
-from chatproof.loadtests.readers.stamped_connection import NotConnected, Wire
-from chatproof.loadtests.readers.stream_recording import Recording
+from chatproof.loadtests.readers.stamped_connection import ConnectionFailed, StampedConnection
+from chatproof.loadtests.readers.stream_recording import StreamRecording
 
 PATH: Final = "/socket.io/?EIO=4&transport=websocket"
 
 
-class SocketRefused(NotConnected):
+class SocketRefused(ConnectionFailed):
     """The server answered the upgrade with a status. `status` is that."""
 
     def __init__(self, status: int) -> None:
@@ -36,28 +36,28 @@ class SocketRefused(NotConnected):
 
 
 class SocketReader:
-    """One Socket.IO connection. Connecting raises NotConnected; asking never raises."""
+    """One Socket.IO connection. Connecting raises ConnectionFailed; asking never raises."""
 
     def __init__(self, target: Target, *, source: str | None = None, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._ws = WSConnection(ConnectionType.CLIENT)
-        self._frames = frames.Frames()
+        self._frames = frames.FrameDecoder()
         self._decoder = Decoder()
-        self._recording: Recording | None = None
+        self._recording: StreamRecording | None = None
         self._changed = Event()
         self._joined = False
         self._begun = b""
         self.closed = ""  # why it is over
         self._end = End.COMPLETE
-        self._wire = Wire(target, source, deadline=self._limits.connect)
+        self._wire = StampedConnection(target, source, deadline=self._limits.connect)
         try:
             self._handshake(target)
-        except NotConnected:
+        except ConnectionFailed:
             self.close()
             raise
         except (OSError, RemoteProtocolError, NotHttp, frames.BadFrame) as error:
             self.close()
-            raise NotConnected(f"no WebSocket: {error}", End.TRUNCATED) from error
+            raise ConnectionFailed(f"no WebSocket: {error}", End.TRUNCATED) from error
         except BaseException:
             self.close()
             raise
@@ -83,13 +83,13 @@ class SocketReader:
         while not self._joined:
             self._changed.clear()
             if self.closed:
-                raise NotConnected(f"no Socket.IO: {self.closed}", End.TRUNCATED)
+                raise ConnectionFailed(f"no Socket.IO: {self.closed}", End.TRUNCATED)
             if not self._changed.wait(max(0.0, give_up - time.monotonic())):
-                raise NotConnected("no Socket.IO connection in time", End.TIMEOUT)
+                raise ConnectionFailed("no Socket.IO connection in time", End.TIMEOUT)
 
-    def ask(self, ask: Ask, *, intended_at: float = 0.0, began: Began | None = None) -> Recording:
+    def ask(self, ask: ChatRequest, *, intended_at: float = 0.0, began: Began | None = None) -> StreamRecording:
         """Ask, and wait for the terminal event. A user who stops says goodbye and listens on: see `stopped_at`."""
-        recording = Recording(Transport.WEBSOCKET, time.monotonic(), intended_at, case=ask.case)
+        recording = StreamRecording(Transport.WEBSOCKET, time.monotonic(), intended_at, case=ask.case)
         if began is not None:
             began(recording)
         self._changed.clear()
@@ -105,13 +105,13 @@ class SocketReader:
                 self._listen_then_stop(recording, ask.stop_after)
             else:
                 self._wait_for_end(recording)
-        except (OSError, NotConnected) as error:
+        except (OSError, ConnectionFailed) as error:
             recording.ended(time.monotonic(), End.RESET, f"while sending: {error}")
         finally:
             self._recording = None
         return recording
 
-    def _listen_then_stop(self, recording: Recording, after: float) -> None:
+    def _listen_then_stop(self, recording: StreamRecording, after: float) -> None:
         give_up = time.monotonic() + self._limits.silence
         while not recording.times and recording.end is None and time.monotonic() < give_up:
             self._changed.wait(0.05)
@@ -123,7 +123,7 @@ class SocketReader:
             recording.ended(time.monotonic(), End.LEFT)
             self.close()
 
-    def _wait_for_end(self, recording: Recording) -> None:
+    def _wait_for_end(self, recording: StreamRecording) -> None:
         limits = self._limits
         give_up = recording.asked_at + limits.whole
         while recording.end is None:
@@ -182,7 +182,7 @@ class SocketReader:
 
     def _pong(self, event: Pong | TextMessage) -> None:
         # from the loop's callback nothing may wait: a few bytes always fit, else the connection is lost anyway
-        with contextlib.suppress(OSError, NotConnected):
+        with contextlib.suppress(OSError, ConnectionFailed):
             self._wire.send_now(self._ws.send(event))
 
     def _over(self, at: float, end: End, why: str) -> None:

@@ -33,7 +33,7 @@ Arrived = Callable[[float, bytes], None]
 Over = Callable[[float, End, str], None]
 
 
-class NotConnected(Exception):
+class ConnectionFailed(Exception):
     """No connection; the text says why. `end` tells a refusal from a timeout."""
 
     def __init__(self, text: str, end: End = End.REFUSED) -> None:
@@ -41,27 +41,27 @@ class NotConnected(Exception):
         self.end = end
 
 
-class Wire:
+class StampedConnection:
     """One connection. `start` begins reading; then `arrived` gets each read and `over` the end, in the loop's callback.
 
     `lags`: seconds between the kernel's stamp of a read and ours; none over TLS or where there are no stamps.
     """
 
     def __init__(self, target: Target, source: str | None = None, *, deadline: float = 10.0) -> None:
-        """Connect, from the address `source` if given. Raises NotConnected."""
+        """Connect, from the address `source` if given. Raises ConnectionFailed."""
         self.lags: list[float] = []
         self._io: Any = None
-        self._tls: _Tls | None = None
-        failure = NotConnected("no address")
+        self._tls: _TlsBuffers | None = None
+        failure = ConnectionFailed("no address")
         give_up = time.monotonic() + deadline
         for family, kind, protocol, _, address in _addresses(target.host, target.port):
             try:
                 self._open(family, kind, protocol, address, source, give_up)
                 if target.secure:
-                    self._tls = _Tls(self, target.host)
+                    self._tls = _TlsBuffers(self, target.host)
                     self._tls.handshake(give_up)
-            except (OSError, NotConnected) as error:
-                failure = error if isinstance(error, NotConnected) else _refused(target, error)
+            except (OSError, ConnectionFailed) as error:
+                failure = error if isinstance(error, ConnectionFailed) else _refused(target, error)
                 self.close()
             except BaseException:
                 self.close()
@@ -99,10 +99,10 @@ class Wire:
                 raise TimeoutError
             wait(self._sock.fileno(), left)
         except TimeoutError as error:
-            raise NotConnected("no connection in time", End.TIMEOUT) from error
+            raise ConnectionFailed("no connection in time", End.TIMEOUT) from error
 
     def receive(self, give_up: float) -> bytes:
-        """Wait for bytes before reading was started; b"" at the peer's end. Raises OSError, NotConnected."""
+        """Wait for bytes before reading was started; b"" at the peer's end. Raises OSError, ConnectionFailed."""
         while True:
             try:
                 data = self._sock.recv(READ_SIZE)
@@ -192,23 +192,23 @@ def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str
     try:
         found = waiting.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise NotConnected(f"no address for {host}: {error.strerror or error}") from error
+        raise ConnectionFailed(f"no address for {host}: {error.strerror or error}") from error
     return list(found)
 
 
-def _refused(target: Target, error: OSError) -> NotConnected:
+def _refused(target: Target, error: OSError) -> ConnectionFailed:
     reason = f"TLS: {error.reason}" if isinstance(error, ssl.SSLError) else _words(error)
-    return NotConnected(f"no connection to {target.authority}: {reason}")
+    return ConnectionFailed(f"no connection to {target.authority}: {reason}")
 
 
 def _words(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-class _Tls:
+class _TlsBuffers:
     """TLS through two buffers, so that reading stays a matter of the raw socket."""
 
-    def __init__(self, wire: Wire, host: str) -> None:
+    def __init__(self, wire: StampedConnection, host: str) -> None:
         self._wire = wire
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = ssl.create_default_context()
@@ -226,7 +226,7 @@ class _Tls:
                 self.ready = False
                 data = self._wire.receive(give_up)
                 if not data:
-                    raise NotConnected("the server hung up during the TLS handshake") from None
+                    raise ConnectionFailed("the server hung up during the TLS handshake") from None
                 self._in.write(data)
         self._wire.send_raw(self._out.read(), give_up)
 

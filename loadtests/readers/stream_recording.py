@@ -8,7 +8,7 @@ from chatproof.harness.protocol.transcript import End, Transport
 
 
 @dataclass(slots=True)
-class Recording:
+class StreamRecording:
     """One ask and its answer as raw reads: a whole HTTP response, or WebSocket frames.
 
         Times are time.monotonic() in seconds. `intended_at` is when the ask was due, which is what latency counts from;

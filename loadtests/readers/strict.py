@@ -13,19 +13,19 @@ from chatproof.harness.protocol.findings import Check, Violation
 from chatproof.harness.protocol.requirements import Level, contract
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from chatproof.loadtests.readers.http_response import read_body, read_head
-from chatproof.loadtests.readers.stream_recording import Recording
-from chatproof.loadtests.readers.websocket_frames import TEXT, Frames
+from chatproof.loadtests.readers.stream_recording import StreamRecording
+from chatproof.loadtests.readers.websocket_frames import TEXT, FrameDecoder
 
 _FOR_ANONYMOUS = "END-07"
 
 
-def transcript_of(recording: Recording) -> Transcript:
+def transcript_of(recording: StreamRecording) -> Transcript:
     """The recording as the harness reads it. Raises NotHttp, BadFrame as the parsers below do."""
     transcript = Transcript(recording.transport, case=recording.case, asked_at=recording.asked_at)
     if recording.transport is Transport.SSE:
         _http(recording, transcript)
     else:
-        frames, decoder = Frames(), Decoder()
+        frames, decoder = FrameDecoder(), Decoder()
         for at, data in zip(recording.times, recording.reads, strict=True):
             for opcode, payload in frames.feed(data):
                 signal = decoder.feed(payload.decode("utf-8", "replace")) if opcode == TEXT else None
@@ -36,7 +36,7 @@ def transcript_of(recording: Recording) -> Transcript:
     return transcript
 
 
-def _http(recording: Recording, transcript: Transcript) -> None:
+def _http(recording: StreamRecording, transcript: Transcript) -> None:
     raw = recording.raw
     head = read_head(raw)
     if head is None:
@@ -52,7 +52,7 @@ def _http(recording: Recording, transcript: Transcript) -> None:
         transcript.ended(recording.ended_at, End.TRUNCATED, body.fault)
 
 
-def violations(recording: Recording, *, anonymous: bool = True) -> list[Violation]:
+def violations(recording: StreamRecording, *, anonymous: bool = True) -> list[Violation]:
     """The MUST rows that a reply broke. `anonymous`: it was asked without a JWT."""
     transcript = transcript_of(recording)
     found: list[Violation] = []

@@ -16,7 +16,7 @@ class BadFrame(ValueError):
 
 
 @dataclass(slots=True)
-class Frames:
+class FrameDecoder:
     """Feed it reads; it gives whole messages and control frames as (opcode, payload). Raises BadFrame."""
 
     limit: int = 16 << 20  # bytes of one message

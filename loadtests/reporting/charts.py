@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from chatproof.loadtests.client_error import Accuracy
+from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
-from chatproof.loadtests.readers.reading import Outcome
+from chatproof.loadtests.readers.reading import StreamOutcome
 from chatproof.loadtests.reporting.plot import LEFT, RIGHT, Frame, Line, chart, figure, legend
 
 _CURVES: Final = (("ttft", "c1"), ("inter_token", "c2"), ("largest_gap", "c3"), ("end_to_end", "c4"))
 _PERCENTS: Final = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
 _ROWS: Final = 80
 _ROW: Final = 5
-_FINE: Final = frozenset({str(Outcome.COMPLETE), str(Outcome.INTERRUPTED), str(Outcome.UNFINISHED)})
+_FINE: Final = frozenset({str(StreamOutcome.COMPLETE), str(StreamOutcome.INTERRUPTED), str(StreamOutcome.UNFINISHED)})
 _MOST_POINTS: Final = 600
 
 
@@ -30,7 +30,7 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:g}"
 
 
-def percentile_curve(name: str, kind: str, metrics: Metrics, known: Accuracy) -> str:
+def percentile_curve(name: str, kind: str, metrics: Metrics, known: ClientError) -> str:
     """A metric's percentiles, as far into the tail as its count allows; around it the client's own error."""
     histogram = metrics.histograms.get(name)
     if histogram is None or histogram.count < 2:
@@ -49,7 +49,7 @@ def percentile_curve(name: str, kind: str, metrics: Metrics, known: Accuracy) ->
     return chart(KINDS[name].title, lines, x_label="percentile", y_words=words, x_ticks=marks, note=said)
 
 
-def percentile_curves(metrics: Metrics, known: Accuracy) -> list[str]:
+def percentile_curves(metrics: Metrics, known: ClientError) -> list[str]:
     """Those of the metrics that a person waits for."""
     return [one for name, kind in _CURVES if (one := percentile_curve(name, kind, metrics, known))]
 

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from chatproof.loadtests.client_error import Accuracy, Calibration
+from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
 from chatproof.loadtests.objectives import Judged
 from chatproof.loadtests.redact import redacted
@@ -22,7 +22,7 @@ _PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 def page(result: Result) -> str:
     """The whole file."""
-    metrics, known = result.metrics, Accuracy.of(result.calibration, result.metrics)
+    metrics, known = result.metrics, ClientError.of(result.calibration, result.metrics)
     style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
     body = [
         _head(result),
@@ -104,7 +104,7 @@ def _objectives(judged: Sequence[Judged]) -> str:
     return "<h2>Objectives</h2>" + _table(["verdict", "objective", "measured ± client's error", ""], rows, right={2})
 
 
-def _figures(metrics: Metrics, known: Accuracy) -> str:
+def _figures(metrics: Metrics, known: ClientError) -> str:
     rows = []
     for name, kind in KINDS.items():
         histogram = metrics.histograms.get(name)

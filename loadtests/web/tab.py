@@ -15,7 +15,7 @@ from typing import Any, Final
 from flask import Blueprint, Flask, Response, request
 
 from chatproof.loadtests import prometheus
-from chatproof.loadtests.client_error import Accuracy
+from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.metrics import KINDS, Second
 from chatproof.loadtests.reporting.load_report import page
 from chatproof.loadtests.result import Result, metrics_csv, series_csv, shown
@@ -107,7 +107,7 @@ class _Live:
     def table(self) -> list[dict[str, str]]:
         """A row for each metric that has values."""
         result = self.result()
-        known = Accuracy.of(result.calibration, result.metrics)
+        known = ClientError.of(result.calibration, result.metrics)
         rows = []
         for name, kind in KINDS.items():
             histogram = result.metrics.histograms.get(name)

@@ -9,19 +9,19 @@ from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import DEFAULT, parse_objectives
-from chatproof.loadtests.readers.reading import Outcome, Reading
-from chatproof.loadtests.readers.stream_recording import Recording
+from chatproof.loadtests.readers.reading import Reading, StreamOutcome
+from chatproof.loadtests.readers.stream_recording import StreamRecording
 from chatproof.loadtests.result import Result
 
 EPOCH = 1_780_000_000.0
 
 
-def stream(times: list[float], outcome: Outcome = Outcome.COMPLETE, start: float = 0.0) -> Reading:
+def stream(times: list[float], outcome: StreamOutcome = StreamOutcome.COMPLETE, start: float = 0.0) -> Reading:
     """A stream that was asked at `start`, with tokens so many seconds later."""
-    recording = Recording(Transport.SSE, start or 1.0)
+    recording = StreamRecording(Transport.SSE, start or 1.0)
     start = recording.intended_at
     recording.ended(start + times[-1] if times else start + 1, End.COMPLETE)
-    ended = start + times[-1] if outcome is Outcome.COMPLETE else None
+    ended = start + times[-1] if outcome is StreamOutcome.COMPLETE else None
     return Reading(outcome, recording, "", 200, [start + at for at in times], ended)
 
 
@@ -35,7 +35,7 @@ def metrics_of(count: int = 300, *, first: float = 0.25, gap: float = 0.05, cut:
         for _ in range(24):
             times.append(times[-1] + gap * randoms.lognormvariate(0, 0.25) + 0.4 * (randoms.random() < 0.01))
         is_cut = index % (count // cut) == 0 if cut else False
-        outcome = Outcome.CUT if is_cut else Outcome.COMPLETE
+        outcome = StreamOutcome.CUT if is_cut else StreamOutcome.COMPLETE
         metrics.take(stream(times[:9] if is_cut else times, outcome, 1.0 + 30 * index / count))
     metrics.trust["checked"] = count // 20
     return metrics

@@ -20,7 +20,7 @@ from typing import Any
 import jwt
 import pytest
 
-from chatproof.loadtests.load_plan import SHAPES, Plan
+from chatproof.loadtests.load_plan import SHAPES, LoadPlan
 from chatproof.loadtests.starting import started
 from tests.loadtests.kit import HEAD, HOLD, ROOT, Step, chunk, event, playing, reply, steady, token
 from tests.loadtests.screens import chromium
@@ -268,7 +268,7 @@ def test_shapes_as_whole_runs(ran: Any, shape: str) -> None:
     assert made.returncode == 0, made.stdout + made.stderr
     begun = document_in(folder)["meta"]["started"]
     starts = sorted(one["start"] - begun for one in document_in(folder)["streams"])
-    late = [start - due for start, due in zip(starts, Plan(12, 4, shape).starts(), strict=True)]
+    late = [start - due for start, due in zip(starts, LoadPlan(12, 4, shape).starts(), strict=True)]
     usual = statistics.median(late)
     assert 0 <= usual < 2
     assert statistics.median(abs(one - usual) for one in late) < 0.15

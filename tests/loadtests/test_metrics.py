@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from chatproof.loadtests.client_error import Accuracy, Calibration
+from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.metrics import SAMPLED_STREAMS, Metrics
 from chatproof.loadtests.objectives import DEFAULT, parse_objectives
-from chatproof.loadtests.readers.reading import Outcome
+from chatproof.loadtests.readers.reading import StreamOutcome
 from chatproof.loadtests.result import Result, load_metrics, summary
 from tests.loadtests.runs import stream
 
@@ -29,7 +29,7 @@ def test_a_stream_becomes_figures() -> None:
 
 def test_a_reply_that_failed_has_no_end_to_end_time() -> None:
     metrics = Metrics()
-    metrics.take(stream([0.5, 0.6], Outcome.CUT))
+    metrics.take(stream([0.5, 0.6], StreamOutcome.CUT))
     assert not metrics.of("end_to_end").count
     assert not metrics.of("tokens_per_second").count
     assert metrics.of("ttft").count == 1
@@ -38,12 +38,12 @@ def test_a_reply_that_failed_has_no_end_to_end_time() -> None:
 
 def test_limits_and_users_who_leave_are_no_failures() -> None:
     metrics = Metrics()
-    for outcome in (Outcome.LIMITED, Outcome.INTERRUPTED, Outcome.UNFINISHED):
+    for outcome in (StreamOutcome.LIMITED, StreamOutcome.INTERRUPTED, StreamOutcome.UNFINISHED):
         metrics.take(stream([0.1], outcome))
     shares = [metrics.complete_share]
     metrics.take(stream([0.1, 0.2]))
     shares.append(metrics.complete_share)
-    metrics.take(stream([0.1], Outcome.RESET))
+    metrics.take(stream([0.1], StreamOutcome.RESET))
     shares.append(metrics.complete_share)
     assert shares == [None, 100, 50]
     assert metrics.failed == 1
@@ -101,6 +101,6 @@ def test_the_larger_of_both_errors_counts() -> None:
     metrics = Metrics()
     metrics.of("reader_lag").extend([0.0001] * 90 + [0.04] * 10)
     calibration = Calibration("sse", 10, 20, 0.0005, 0.002, 0.0001, 0.001, 0.0005, 0.1)
-    assert Accuracy.of(calibration, metrics).error("ttft", 1.0) == pytest.approx(0.04, rel=1e-3)
-    assert Accuracy.of(calibration, Metrics()).error("ttft", 1.0) == 0.002
-    assert Accuracy.of(None, Metrics()).error("ttft", 1.0) is None
+    assert ClientError.of(calibration, metrics).error("ttft", 1.0) == pytest.approx(0.04, rel=1e-3)
+    assert ClientError.of(calibration, Metrics()).error("ttft", 1.0) == 0.002
+    assert ClientError.of(None, Metrics()).error("ttft", 1.0) is None

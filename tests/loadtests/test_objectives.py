@@ -4,40 +4,46 @@ from __future__ import annotations
 
 import pytest
 
-from chatproof.loadtests.client_error import Accuracy
+from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.objectives import DEFAULT, Verdict, exit_code, judge, parse_objectives
-from chatproof.loadtests.readers.reading import Outcome
+from chatproof.loadtests.objectives import DEFAULT, ObjectiveVerdict, exit_code, judge, parse_objectives
+from chatproof.loadtests.readers.reading import StreamOutcome
 
 
 def metrics(ttft: float = 0.2, complete: int = 100, cut: int = 0) -> Metrics:
     made = Metrics()
     made.of("ttft").extend([ttft] * complete)
     made.of("tokens_per_second").extend([20.0] * complete)
-    made.outcomes[Outcome.COMPLETE] = complete
-    made.outcomes[Outcome.CUT] = cut
+    made.outcomes[StreamOutcome.COMPLETE] = complete
+    made.outcomes[StreamOutcome.CUT] = cut
     return made
 
 
-def verdicts(text: str, of: Metrics, accuracy: Accuracy | None = None, provider: bool = False) -> tuple[list[str], int]:
-    judged = judge(parse_objectives(text), of, accuracy or Accuracy(0.001, 0.001, 0.001), provider)
+def verdicts(
+    text: str, of: Metrics, accuracy: ClientError | None = None, provider: bool = False
+) -> tuple[list[str], int]:
+    judged = judge(parse_objectives(text), of, accuracy or ClientError(0.001, 0.001, 0.001), provider)
     return [str(one.verdict) for one in judged], exit_code(judged, of)
 
 
 @pytest.mark.parametrize(
     ("text", "expected", "code"),
     [
-        ("ttft_p95<1s", [Verdict.KEPT], 0),
-        ("ttft_p95<200ms", [Verdict.MISSED], 1),
-        ("ttft_p95<=200 ms,ttft_max<1", [Verdict.KEPT, Verdict.KEPT], 0),
-        ("ttft_mean<0.1s,ttft_p50<1s", [Verdict.MISSED, Verdict.KEPT], 1),
-        ("tokens_per_second_p5>5", [Verdict.KEPT], 0),
-        ("tokens_per_second_p5>=25/s", [Verdict.MISSED], 1),
-        ("complete_share>=99%", [Verdict.KEPT], 0),
-        ("inter_token_p99<1s", [Verdict.UNJUDGED], 2),
-        ("overhead_p95<100ms", [Verdict.NOT_APPLICABLE], 0),
-        (DEFAULT, [Verdict.KEPT, Verdict.KEPT, Verdict.NOT_APPLICABLE, Verdict.KEPT], 0),
+        ("ttft_p95<1s", [ObjectiveVerdict.KEPT], 0),
+        ("ttft_p95<200ms", [ObjectiveVerdict.MISSED], 1),
+        ("ttft_p95<=200 ms,ttft_max<1", [ObjectiveVerdict.KEPT, ObjectiveVerdict.KEPT], 0),
+        ("ttft_mean<0.1s,ttft_p50<1s", [ObjectiveVerdict.MISSED, ObjectiveVerdict.KEPT], 1),
+        ("tokens_per_second_p5>5", [ObjectiveVerdict.KEPT], 0),
+        ("tokens_per_second_p5>=25/s", [ObjectiveVerdict.MISSED], 1),
+        ("complete_share>=99%", [ObjectiveVerdict.KEPT], 0),
+        ("inter_token_p99<1s", [ObjectiveVerdict.UNJUDGED], 2),
+        ("overhead_p95<100ms", [ObjectiveVerdict.NOT_APPLICABLE], 0),
+        (
+            DEFAULT,
+            [ObjectiveVerdict.KEPT, ObjectiveVerdict.KEPT, ObjectiveVerdict.NOT_APPLICABLE, ObjectiveVerdict.KEPT],
+            0,
+        ),
     ],
 )
 def test_figures_are_held_against_limits(text: str, expected: list[str], code: int) -> None:
@@ -45,25 +51,25 @@ def test_figures_are_held_against_limits(text: str, expected: list[str], code: i
 
 
 def test_with_the_provider_known_its_figures_are_owed() -> None:
-    assert verdicts("overhead_p95<100ms", metrics(), provider=True) == ([Verdict.UNJUDGED], 2)
+    assert verdicts("overhead_p95<100ms", metrics(), provider=True) == ([ObjectiveVerdict.UNJUDGED], 2)
 
 
 def test_a_client_with_too_large_an_error_does_not_judge() -> None:
-    bad = Accuracy(0.11, 0.11, 0.11)
-    assert verdicts("ttft_p95<1s", metrics(), bad) == ([Verdict.UNJUDGED], 2)
-    assert verdicts("ttft_p95<100ms", metrics(), bad) == ([Verdict.UNJUDGED], 2), "neither does it accuse"
-    assert verdicts("tokens_per_second_p5>5", metrics(), bad) == ([Verdict.UNJUDGED], 2)
-    assert verdicts("ttft_p95<2s", metrics(), bad) == ([Verdict.KEPT], 0)
+    bad = ClientError(0.11, 0.11, 0.11)
+    assert verdicts("ttft_p95<1s", metrics(), bad) == ([ObjectiveVerdict.UNJUDGED], 2)
+    assert verdicts("ttft_p95<100ms", metrics(), bad) == ([ObjectiveVerdict.UNJUDGED], 2), "neither does it accuse"
+    assert verdicts("tokens_per_second_p5>5", metrics(), bad) == ([ObjectiveVerdict.UNJUDGED], 2)
+    assert verdicts("ttft_p95<2s", metrics(), bad) == ([ObjectiveVerdict.KEPT], 0)
 
 
 def test_failing_fast_is_not_passing() -> None:
     assert verdicts(DEFAULT, metrics(complete=98, cut=2))[1] == 1
     nothing = Metrics()
-    nothing.outcomes[Outcome.VIOLATION] = 10
+    nothing.outcomes[StreamOutcome.VIOLATION] = 10
     assert verdicts(DEFAULT, nothing)[1] == 1
     assert verdicts("ttft_p95<1s", nothing)[1] == 1
     limited = Metrics()
-    limited.outcomes[Outcome.LIMITED] = 10
+    limited.outcomes[StreamOutcome.LIMITED] = 10
     assert verdicts(DEFAULT, limited)[1] == 2
 
 

@@ -15,10 +15,10 @@ from wsproto.events import AcceptConnection, Request, TextMessage
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers.http_response import NotHttp, read_body, read_head
-from chatproof.loadtests.readers.reading import Outcome, understand
-from chatproof.loadtests.readers.stream_recording import Recording
+from chatproof.loadtests.readers.reading import StreamOutcome, understand
+from chatproof.loadtests.readers.stream_recording import StreamRecording
 from chatproof.loadtests.readers.strict import transcript_of
-from chatproof.loadtests.readers.websocket_frames import TEXT, BadFrame, Frames
+from chatproof.loadtests.readers.websocket_frames import TEXT, BadFrame, FrameDecoder
 from tests.loadtests.kit import HEAD, LAST, chunk, done, token
 
 TEXTS = st.text(max_size=12)
@@ -47,9 +47,9 @@ def written(body: dict[str, Any], style: tuple[str, bool, bool, bool]) -> bytes:
     return f"{before}data:{space}{text}{end}{end}".encode("utf-8", "surrogatepass")
 
 
-def recorded(raw: bytes, cuts: list[int], end: End = End.COMPLETE) -> Recording:
+def recorded(raw: bytes, cuts: list[int], end: End = End.COMPLETE) -> StreamRecording:
     """The bytes cut there, a read each 10 ms."""
-    recording = Recording(Transport.SSE, 1.0)
+    recording = StreamRecording(Transport.SSE, 1.0)
     places = sorted({0, len(raw), *(cut % (len(raw) + 1) for cut in cuts)})
     for index, (start, stop) in enumerate(pairwise(places)):
         recording.append(1.01 + index / 100, raw[start:stop])
@@ -71,11 +71,11 @@ def test_sse_times_agree_with_the_strict_parser(
     terminal = transcript.terminal
     assert reading.terminal_at == (terminal.at if terminal else None)
     if terminal is None:
-        assert reading.outcome is Outcome.NO_TERMINAL
+        assert reading.outcome is StreamOutcome.NO_TERMINAL
     elif terminal.kind is Kind.ERROR:
-        assert reading.outcome is Outcome.ERROR_EVENT
+        assert reading.outcome is StreamOutcome.ERROR_EVENT
     else:
-        assert reading.outcome in (Outcome.COMPLETE, Outcome.VIOLATION)
+        assert reading.outcome in (StreamOutcome.COMPLETE, StreamOutcome.VIOLATION)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_is_no_stream_is_a_violation(line: bytes) -> None:
     body = b'data: {"token": "a", "count": 1, "partial": "a"}\n\n' + line + b"\n\n"
     body += b"data: " + json.dumps(done(1)).encode() + b"\n\n"
     reading = understand(recorded(HEAD + chunk(body) + LAST, [100]))
-    assert reading.outcome is Outcome.VIOLATION, reading
+    assert reading.outcome is StreamOutcome.VIOLATION, reading
     assert reading.detail
 
 
@@ -101,7 +101,7 @@ def test_one_read_with_several_tokens_is_marked() -> None:
     events = b"".join(chunk(written(token(n), ("\n", True, False, False))) for n in (1, 2, 3))
     end = chunk(written(done(3), ("\n", True, False, False))) + LAST
     reading = understand(recorded(HEAD + events + end, [len(HEAD)]))
-    assert reading.outcome is Outcome.COMPLETE
+    assert reading.outcome is StreamOutcome.COMPLETE
     assert reading.joined == 2
 
 
@@ -141,7 +141,7 @@ def test_frames_agree_with_wsproto(texts: list[str], cuts: list[int], fragmented
         else:
             raw += server.send(TextMessage(data=text))
     places = sorted({0, len(raw), *(cut % (len(raw) + 1) for cut in cuts)})
-    frames, found = Frames(), []
+    frames, found = FrameDecoder(), []
     for start, stop in pairwise(places):
         found += list(frames.feed(raw[start:stop]))
     assert found == [(TEXT, text.encode()) for text in texts]
@@ -151,4 +151,4 @@ def test_frames_agree_with_wsproto(texts: list[str], cuts: list[int], fragmented
 @pytest.mark.parametrize("raw", [b"\x81\x85abcdhello", b"\xc1\x00", b"\x80\x00", b"\x09\x00", b"\x83\x00"])
 def test_frames_that_no_server_may_send(raw: bytes) -> None:
     with pytest.raises(BadFrame):
-        list(Frames().feed(raw))
+        list(FrameDecoder().feed(raw))

@@ -9,19 +9,19 @@ import pytest
 
 from chatproof.loadtests.behaviour import read_think
 from chatproof.loadtests.errors import LoadError
-from chatproof.loadtests.load_plan import SHAPES, Plan
+from chatproof.loadtests.load_plan import SHAPES, LoadPlan
 
 
 def test_shapes_have_their_levels() -> None:
-    assert [Plan(10, 100, "ramp").level(at) for at in (0, 50, 99.99, 100)] == pytest.approx([0, 5, 10, 0], abs=0.01)
-    assert [Plan(10, 100, "steps").level(at) for at in (1, 21, 41, 61, 81)] == [2, 4, 6, 8, 10]
-    assert [Plan(10, 100, "spike").level(at) for at in (10, 50, 90)] == [1, 10, 1]
-    assert [Plan(10, 100, "soak").level(at) for at in (2.5, 50, 97.5)] == pytest.approx([5, 10, 5])
+    assert [LoadPlan(10, 100, "ramp").level(at) for at in (0, 50, 99.99, 100)] == pytest.approx([0, 5, 10, 0], abs=0.01)
+    assert [LoadPlan(10, 100, "steps").level(at) for at in (1, 21, 41, 61, 81)] == [2, 4, 6, 8, 10]
+    assert [LoadPlan(10, 100, "spike").level(at) for at in (10, 50, 90)] == [1, 10, 1]
+    assert [LoadPlan(10, 100, "soak").level(at) for at in (2.5, 50, 97.5)] == pytest.approx([5, 10, 5])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_total_is_the_levels_integral(shape: str) -> None:
-    plan = Plan(8, 50, shape)
+    plan = LoadPlan(8, 50, shape)
     steps = 20_000
     area = sum(plan.level((step + 0.5) / steps * 50) for step in range(steps)) * 50 / steps
     assert plan.total(50) == pytest.approx(area, rel=1e-3)
@@ -32,13 +32,13 @@ def test_the_total_is_the_levels_integral(shape: str) -> None:
 
 
 def test_a_constant_rate_is_even() -> None:
-    starts = list(Plan(20, 10).starts())
+    starts = list(LoadPlan(20, 10).starts())
     assert len(starts) == 200
     assert all(later - earlier == pytest.approx(0.05, abs=1e-6) for earlier, later in pairwise(starts))
 
 
 def test_a_poisson_rate_is_not() -> None:
-    starts = list(Plan(50, 100).starts(poisson=True, seed=3))
+    starts = list(LoadPlan(50, 100).starts(poisson=True, seed=3))
     gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert len(starts) == pytest.approx(5000, rel=0.06)
     assert mean(gaps) == pytest.approx(0.02, rel=0.06)
@@ -48,7 +48,7 @@ def test_a_poisson_rate_is_not() -> None:
 @pytest.mark.parametrize("poisson", [False, True])
 @pytest.mark.parametrize("shape", ["constant", "spike"])
 def test_workers_shares_are_together_the_whole_plan(shape: str, poisson: bool) -> None:
-    plan = Plan(30, 10, shape)
+    plan = LoadPlan(30, 10, shape)
     shares = [list(plan.starts(poisson=poisson, seed=5, part=(index, 3))) for index in range(3)]
     assert sorted(chain(*shares)) == list(plan.starts(poisson=poisson, seed=5))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
@@ -57,7 +57,7 @@ def test_workers_shares_are_together_the_whole_plan(shape: str, poisson: bool) -
 @pytest.mark.parametrize(("peak", "duration", "shape"), [(0, 10, "ramp"), (1, 0, "ramp"), (1, 1, "cliff")])
 def test_no_plan(peak: float, duration: float, shape: str) -> None:
     with pytest.raises(LoadError):
-        Plan(peak, duration, shape)
+        LoadPlan(peak, duration, shape)
 
 
 def test_thinking() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chatproof.loadtests.client_error import Accuracy, Calibration
+from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import parse_objectives
-from chatproof.loadtests.readers.reading import Outcome
+from chatproof.loadtests.readers.reading import StreamOutcome
 from chatproof.loadtests.redact import redacted
 from chatproof.loadtests.reporting.charts import percentile_curve, raster
 from chatproof.loadtests.reporting.load_report import page, write_html
@@ -94,7 +94,7 @@ def test_the_raster_has_each_token_where_it_came() -> None:
 
 def test_a_failed_stream_is_seen_in_the_raster() -> None:
     metrics = Metrics()
-    metrics.take(stream([1.0, 2.0], Outcome.CUT))
+    metrics.take(stream([1.0, 2.0], StreamOutcome.CUT))
     assert 'class="token bad"' in raster(metrics)
 
 
@@ -102,10 +102,10 @@ def test_a_percentile_curve_ends_where_the_values_do() -> None:
     metrics = Metrics()
     for index in range(200):
         metrics.take(stream([(index + 1) / 100]))
-    drawn = percentile_curve("ttft", "c1", metrics, Accuracy.of(None, metrics))
+    drawn = percentile_curve("ttft", "c1", metrics, ClientError.of(None, metrics))
     assert "p99<" in drawn
     assert "p99.9<" not in drawn, "two hundred values know no p99.9"
-    band = percentile_curve("ttft", "c1", metrics, Accuracy(0.05, 0.05, 0.1))
+    band = percentile_curve("ttft", "c1", metrics, ClientError(0.05, 0.05, 0.1))
     assert 'class="band' in band
     assert "± 50 ms" in band
 

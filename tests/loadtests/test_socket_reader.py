@@ -16,10 +16,10 @@ from wsproto.events import Pong as WsPong
 
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End
-from chatproof.loadtests.readers.http_reader import Ask, Limits
-from chatproof.loadtests.readers.reading import Outcome, understand
+from chatproof.loadtests.readers.http_reader import ChatRequest, Limits
+from chatproof.loadtests.readers.reading import StreamOutcome, understand
 from chatproof.loadtests.readers.socketio_reader import SocketReader, SocketRefused
-from chatproof.loadtests.readers.stamped_connection import NotConnected
+from chatproof.loadtests.readers.stamped_connection import ConnectionFailed
 from chatproof.loadtests.readers.strict import violations
 from tests.loadtests.kit import done, playing, token
 from tests.timing import timed
@@ -105,8 +105,8 @@ def test_replies_on_one_connection() -> None:
     with talking(good) as (target, _):
         reader = SocketReader(target, limits=QUICK)
         for _ in range(2):
-            reading = understand(reader.ask(Ask("hello")))
-            assert (reading.outcome, len(reading.token_times)) == (Outcome.COMPLETE, 3)
+            reading = understand(reader.ask(ChatRequest("hello")))
+            assert (reading.outcome, len(reading.token_times)) == (StreamOutcome.COMPLETE, 3)
             assert violations(reading.recording) == []
         reader.close()
 
@@ -123,7 +123,7 @@ def test_pings_are_answered_in_mid_reply_and_are_no_part_of_it() -> None:
 
     with talking(script) as (target, talks):
         reader = SocketReader(target, limits=QUICK)
-        assert understand(reader.ask(Ask("hello"))).outcome is Outcome.COMPLETE
+        assert understand(reader.ask(ChatRequest("hello"))).outcome is StreamOutcome.COMPLETE
         reader.close()
     assert talks[0].heard.count("3") == 1
 
@@ -143,8 +143,8 @@ def test_a_frame_that_began_before_the_ask_is_whole() -> None:
 
     with talking(script) as (target, _):
         reader = SocketReader(target, limits=QUICK)
-        reading = understand(reader.ask(Ask("hello")))
-        assert (reading.outcome, len(reading.token_times)) == (Outcome.COMPLETE, 1)
+        reading = understand(reader.ask(ChatRequest("hello")))
+        assert (reading.outcome, len(reading.token_times)) == (StreamOutcome.COMPLETE, 1)
         reader.close()
 
 
@@ -178,20 +178,20 @@ def ends(how: str) -> Callable[[Talk], None]:
 @pytest.mark.parametrize(
     ("how", "outcome"),
     [
-        ("error", Outcome.ERROR_EVENT),
-        ("close frame", Outcome.CUT),
-        ("disconnect", Outcome.CUT),
-        ("cut", Outcome.CUT),
-        ("reset", Outcome.RESET),
-        ("silence", Outcome.TIMEOUT),
-        ("masked", Outcome.VIOLATION),
-        ("flood", Outcome.VIOLATION),
+        ("error", StreamOutcome.ERROR_EVENT),
+        ("close frame", StreamOutcome.CUT),
+        ("disconnect", StreamOutcome.CUT),
+        ("cut", StreamOutcome.CUT),
+        ("reset", StreamOutcome.RESET),
+        ("silence", StreamOutcome.TIMEOUT),
+        ("masked", StreamOutcome.VIOLATION),
+        ("flood", StreamOutcome.VIOLATION),
     ],
 )
-def test_every_end_is_told_apart(how: str, outcome: Outcome) -> None:
+def test_every_end_is_told_apart(how: str, outcome: StreamOutcome) -> None:
     with talking(ends(how)) as (target, _):
         reader = SocketReader(target, limits=QUICK)
-        reading = understand(reader.ask(Ask("hello")))
+        reading = understand(reader.ask(ChatRequest("hello")))
         assert reading.outcome is outcome, reading
         assert reading.detail
         reader.close()
@@ -216,10 +216,10 @@ def test_goodbye_in_mid_reply_and_what_still_comes() -> None:
 
     with talking(script) as (target, talks):
         reader = SocketReader(target, limits=Limits(linger=0.6))
-        recording = reader.ask(Ask("hello", stop_after=0.3))
+        recording = reader.ask(ChatRequest("hello", stop_after=0.3))
         reading = understand(recording)
     assert "41" in talks[0].heard
-    assert reading.outcome is Outcome.INTERRUPTED
+    assert reading.outcome is StreamOutcome.INTERRUPTED
     assert recording.stopped_at is not None
     assert 0.08 < reading.token_times[-1] - recording.stopped_at < 0.6
 
@@ -228,8 +228,8 @@ def test_a_server_without_socketio_is_told() -> None:
     refusal = b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n"
     with playing(refusal % 429) as target, pytest.raises(SocketRefused, match="429"):
         SocketReader(target, limits=QUICK)
-    with playing(b"hello\r\n\r\n") as target, pytest.raises(NotConnected, match="not HTTP"):
+    with playing(b"hello\r\n\r\n") as target, pytest.raises(ConnectionFailed, match="not HTTP"):
         SocketReader(target, limits=QUICK)
-    with playing("hold") as target, pytest.raises(NotConnected) as failure:
+    with playing("hold") as target, pytest.raises(ConnectionFailed) as failure:
         SocketReader(target, limits=QUICK)
     assert failure.value.end is End.TIMEOUT
