@@ -11,7 +11,7 @@ from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_text
 from chatproof.conformance.suite.rate_budget import CHAT
 from chatproof.harness.client.http import Deadlines, Request, json_of
-from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import is_integer
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript

@@ -9,7 +9,7 @@ from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.rate_budget import CHAT
 from chatproof.harness.client.http import Deadlines, Request, json_of
 from chatproof.harness.protocol.checks.err import is_http_error, no_internals
-from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import is_text
 from chatproof.harness.protocol.transcript import Transcript
 

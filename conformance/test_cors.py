@@ -11,7 +11,7 @@ from chatproof.conformance.suite.clients import exhausted, limit_of
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.rate_budget import CHAT, STREAM
 from chatproof.harness.client.http import Request
-from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript
 

@@ -32,7 +32,7 @@ from chatproof.fake_providers.journal import Entry
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.checks.sio import CHAT_KINDS
 from chatproof.harness.protocol.checks.tok import same_words
-from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import Transport
 
 LONGEST_UNASKED = 50.0  # seconds that INT-09 may wait without --slow

@@ -12,7 +12,7 @@ from chatproof.conformance.suite.provider import upstream_text
 from chatproof.harness.client.http import Request, json_of
 from chatproof.harness.protocol.checks.end import is_timestamp
 from chatproof.harness.protocol.checks.tok import same_words, words
-from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import is_integer, is_text
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
@@ -82,7 +82,7 @@ async def test_a_session_can_be_looked_up(case: Case) -> None:
     await exchange(case, "Please say hello.", session)
     answer = await look_up(case, session)
     body = object_of(answer)
-    seen = f"status {answer.status}: {shown(body or answer.body[:120])}"
+    seen = f"status {answer.status}: {shown(body or answer.body, 120)}"
     case.holds("SES-01", answer.status == 200, seen, "status 200", answer)
     case.holds("SES-01", body.get("session_id") == session, seen, f"session_id {session}", answer)
     case.holds("SES-01", is_integer(body.get("messages")), seen, "messages: an integer", answer)
@@ -114,7 +114,7 @@ async def test_a_deleted_session_is_gone(case: Case) -> None:
     answer = await look_up(case, session, "DELETE")
     body = object_of(answer)
     kept = answer.status == 200 and body.get("success") is True and isinstance(body.get("message"), str)
-    seen = f"status {answer.status}: {shown(body or answer.body[:120])}"
+    seen = f"status {answer.status}: {shown(body or answer.body, 120)}"
     case.holds("SES-04", kept, seen, "status 200, success: true, a string `message`", answer)
     gone = await look_up(case, session)
     left = object_of(gone).get("messages")

@@ -7,14 +7,13 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Final, cast
+from collections.abc import Callable
+from typing import Final
 
 from chatproof.fake_providers.assertions import Assertions, AsyncAssertions, Wanted
 from chatproof.fake_providers.entry import Ended, Entry, JournalWrite
 
-__all__ = ["Ended", "Entry", "Journal", "JournalWrite", "redacted_headers", "redacted_path"]
+__all__ = ["Ended", "Entry", "Journal", "JournalWrite"]
 
 _MAX_ENTRIES: Final = 2_000
 _MAX_WEIGHT: Final = 64_000_000  # bytes, roughly: bodies, and a fixed price for each write
@@ -178,32 +177,3 @@ class _AsyncJournal(AsyncAssertions):
     async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
         happened = await self._journal.wait(case, wanted.met, timeout)
         return self._journal.entries(case), happened
-
-
-def redacted_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers without their secrets; a Bearer scheme stays visible."""
-    return {name: _redacted(name, value) for name, value in headers.items()}
-
-
-def redacted_path(path: str, query: str) -> str:
-    """Path and query, with the values of `key=` and its like replaced."""
-    if not query:
-        return path
-    parts = [part.partition("=") for part in query.split("&")]
-    hidden = [f"{name}=[redacted]" if _secret(name) else name + equals + value for name, equals, value in parts]
-    return f"{path}?{'&'.join(hidden)}"
-
-
-def _redacted(name: str, value: str) -> str:
-    if not _secret(name):
-        return value
-    return "Bearer [redacted]" if value[:7].lower() == "bearer " else "[redacted]"
-
-
-@lru_cache(maxsize=1_000)
-def _secret(name: str) -> bool:
-    name = name.lower()
-    return name in _SECRETS or name.endswith(("-key", "_key", "-token", "_token"))
-
-
-_SECRETS: Final = cast("frozenset[str]", frozenset({"authorization", "proxy-authorization", "cookie", "key"}))

@@ -16,9 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 from chatproof.fake_providers.choice import case_of
 from chatproof.fake_providers.commands import fail
 from chatproof.fake_providers.proxy import Exchange, Proxy
-from chatproof.fake_providers.recording import Ending, Recording, redacted
+from chatproof.fake_providers.recording import Ending, Recording
 from chatproof.fake_providers.script import NAME, ScriptError, parse_script
 from chatproof.fake_providers.streams import listener_for
+from chatproof.harness.common.redaction import without_secrets
 
 _SECRET_HEADERS: Final = ("authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie")
 _SHORTEST_SECRET: Final = 4
@@ -49,7 +50,7 @@ class Recorder:
 
     def _pattern(self, message: str, secrets: Sequence[str]) -> str | None:
         """A regular expression for exactly this message; None where none is wanted, or it may not be written."""
-        if not self._match or not 0 < len(message) <= _MAX_MATCH or redacted(message, secrets) != message:
+        if not self._match or not 0 < len(message) <= _MAX_MATCH or without_secrets(message, secrets) != message:
             return None
         return rf"^{re.escape(message)}\Z"
 

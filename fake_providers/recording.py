@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, Literal
@@ -23,13 +23,12 @@ from chatproof.fake_providers.streams import (
     failure,
     form_of,
 )
+from chatproof.harness.common.redaction import without_secrets
 
 Ending = Literal["complete", "close", "cut", "reset", "garbage", "stall"]
 """How the answer ended; "stall": the client gave up waiting."""
 
-_KEY: Final = re.compile(r"\b(?:sk|AIza|gsk|hf)[-_A-Za-z0-9*]{8,}")
 _TEXT: Final = re.compile(r'"(?:content|text|response)"\s*:\s*"((?:[^"\\]|\\.)+)')
-_REDACTED: Final = "[redacted]"
 
 
 @dataclass(slots=True)
@@ -201,7 +200,7 @@ class Recording:
                 yield f"{key} = {_quoted(self._clean(value))}"
 
     def _clean(self, text: str) -> str:
-        return redacted(text, self.secrets)
+        return without_secrets(text, self.secrets)
 
     def _clean_run(self, run: list[str]) -> list[str]:
         """The tokens without secrets, which may lie across several; as many, where there are characters enough."""
@@ -211,13 +210,6 @@ class Recording:
             return run
         size = -(-len(clean) // len(run))
         return [clean[start : start + size] for start in range(0, len(clean), size)]
-
-
-def redacted(text: str, secrets: Iterable[str]) -> str:
-    """The text without the secrets, and without what looks like a provider's key."""
-    for secret in secrets:
-        text = text.replace(secret, _REDACTED)
-    return _KEY.sub(_REDACTED, text)
 
 
 def _delays(utterances: list[_Utterance], calls: list[_Call], end: float) -> tuple[float, list[float]]:

@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
-from chatproof.fake_providers import journal as journals
 from chatproof.fake_providers.admin import PREFIX, Admin
 from chatproof.fake_providers.answering import Answering
 from chatproof.fake_providers.connection import Connection
@@ -20,6 +19,7 @@ from chatproof.fake_providers.script import Script
 from chatproof.fake_providers.sequences import Turns
 from chatproof.fake_providers.wire import Grouping, Plan, plan
 from chatproof.fake_providers.workers import Place, Together
+from chatproof.harness.common.redaction import redacted_headers, redacted_path
 
 _CACHE_BYTES: Final = 32_000_000
 _BACKLOG: Final = 2_048
@@ -136,8 +136,8 @@ class FakeServer:
                 id=number,
                 provider=answer.dialect.NAME,
                 method=request.method,
-                path=journals.redacted_path(request.path, request.query),
-                headers=journals.redacted_headers(request.headers),
+                path=redacted_path(request.path, request.query),
+                headers=redacted_headers(request.headers),
                 body=request.json,
                 received=received,
                 stream=ask.stream if ask is not None else False,

@@ -21,6 +21,7 @@ from typing import Final
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent.event import Event  # type: ignore[import-untyped]
 
+from chatproof.harness.common.redaction import conceal, redacted
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.behaviour import Behaviour
@@ -34,7 +35,6 @@ from chatproof.loadtests.readers.stamped_connection import ConnectionFailed
 from chatproof.loadtests.readers.stream_recording import StreamRecording
 from chatproof.loadtests.readers.strict import violations
 from chatproof.loadtests.readers.websocket_frames import BadFrame
-from chatproof.loadtests.redact import redacted
 from chatproof.loadtests.source_addresses import SourceAddresses
 
 MOST_CHECKED: Final = 50
@@ -54,6 +54,7 @@ class LoadGenerator:
         """Raises LoadError where the provider's journal is not to be had."""
         self.target = target
         self.options = options
+        conceal(options.jwts)
         self.metrics = self._fresh()
         self.closing = Event()
         self.on_reading: Callable[[Reading], None] = lambda reading: None
@@ -159,7 +160,7 @@ class LoadGenerator:
         """Understand one recording, unless that was done, and count it."""
         reading = reading or understand(recording)
         if reading.detail:
-            reading.detail = redacted(reading.detail, self.options.jwts)  # a server may echo what it was sent
+            reading.detail = redacted(reading.detail)  # a server may echo what it was sent
         self.metrics.take(reading)
         if reading.outcome is StreamOutcome.COMPLETE and not recording.plain:
             self._keep(recording)
@@ -182,7 +183,7 @@ class LoadGenerator:
             found = violations(recording, anonymous=not self.options.jwts)
         except (NotHttp, BadFrame):
             return  # counted by `understand` already
-        self.metrics.violated([replace(one, seen=redacted(one.seen, self.options.jwts)) for one in found])
+        self.metrics.violated([replace(one, seen=redacted(one.seen)) for one in found])
         if found:  # it looked complete, and is not what the contract says
             self.metrics.outcomes[StreamOutcome.COMPLETE] -= 1
             self.metrics.outcomes[StreamOutcome.VIOLATION] += 1

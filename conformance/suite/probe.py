@@ -12,7 +12,7 @@ from chatproof.harness.client.http import Exchange, Request
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.protocol.checks.sio import CHAT_KINDS
 from chatproof.harness.protocol.checks.tok import same_words
-from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
 

@@ -14,7 +14,7 @@ from chatproof.harness.common.redaction import conceal
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.started_server import StartedServer, free_port, listens
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.findings import shown
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transcript
 
 VARIABLES = {
@@ -124,7 +124,7 @@ def why_unfit(exchange: Exchange, has_provider: bool) -> str:
         return f"{url} answers `Please say hello.` with {seen}: a reply that never ends cannot be judged"
     if has_stream(reply, kind):
         return ""
-    seen = f"{kind} that holds no event: {shown(reply.body[:80])}"
+    seen = f"{kind} that holds no event: {shown(reply.body, 80)}"
     return f"{url} answers POST /api/chat/stream with {seen}; this is no chat server"
 
 

@@ -24,6 +24,7 @@ from chatproof.harness.client.connection import Connection
 from chatproof.harness.client.http import BODY_LIMIT, Deadlines, Exchange, Request
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.engineio import SEPARATOR, Decoder, Opened
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transcript
 
 PATH = "/socket.io/?EIO=4&transport="
@@ -173,7 +174,7 @@ class PollingCarrier:
         packets = self._payload(answer)
         opened = Decoder().feed(packets[0].text) if packets else None
         if not isinstance(opened, Opened):
-            raise CarrierClosed(f"no Engine.IO handshake over polling: {answer.body[:120]!r}")
+            raise CarrierClosed(f"no Engine.IO handshake over polling: {shown(answer.body, 120)}")
         self._path += f"&sid={opened.sid}"
         self._patience = opened.ping_interval + opened.ping_timeout + HANDSHAKE_TIMEOUT
         self._waiting = packets
@@ -230,5 +231,5 @@ class PollingCarrier:
 
 def _checked(answer: Transcript) -> Transcript:
     if answer.status != 200 or answer.end is not End.COMPLETE:
-        raise CarrierClosed(f"polling failed: {answer.outcome()} {answer.body[:120]!r}")
+        raise CarrierClosed(f"polling failed: {answer.outcome()} {shown(answer.body, 120)}")
     return answer

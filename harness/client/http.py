@@ -18,6 +18,7 @@ import h11
 from chatproof.harness.client.connection import Connection
 from chatproof.harness.client.encodings import BROKEN, Decoder, decoder
 from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.excerpts import CUT, shown
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 BODY_LIMIT = 48 * 1024 * 1024  # bytes; three times the largest reply that the suite asks for
@@ -45,9 +46,9 @@ class Request:
         return cls(method, path, body, (("Content-Type", "application/json"), *headers))
 
     def __str__(self) -> str:
-        shown = self.body[:200].decode("utf-8", "replace")
-        more = f"… ({len(self.body)} bytes)" if len(self.body) > 200 else ""
-        return f"{self.method} {self.path} {shown}{more}".rstrip()
+        start = self.body[:200].decode("utf-8", "replace")
+        more = f"{CUT} ({len(self.body)} bytes)" if len(self.body) > 200 else ""
+        return f"{self.method} {self.path} {start}{more}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,7 @@ class _Reader:
             self._append(at, b"", last=True)
             surplus, _ = http.trailing_data
             if surplus and self.transcript.status is not None:
-                self._ended(at, End.TRUNCATED, f"{len(surplus)} bytes behind the end of the body: {surplus[:60]!r}")
+                self._ended(at, End.TRUNCATED, f"{len(surplus)} bytes behind the end of the body: {shown(surplus, 60)}")
             else:
                 self._ended(at, End.COMPLETE)
         elif isinstance(event, h11.InformationalResponse):

@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import IO, Self
 
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.redaction import clipped_start
 from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.excerpts import CUT
 
 STOP_TIMEOUT = 5.0
 LAST_WORDS = 400  # characters of a dead server's output that the error line repeats
+LOOKED_AT = 8_000  # bytes of it that are searched for secrets
 FIRST_PORT, PORTS = 10_000, 22_768  # Linux hands out those from 32,768 on, others from 49,152 on
 
 _asked = itertools.count()
@@ -133,9 +136,10 @@ class StartedServer:
     def last_words(self) -> str:
         """The end of its output, for an error line."""
         size = self.output.seek(0, os.SEEK_END)
-        self.output.seek(max(0, size - LAST_WORDS))
-        lines = self.output.read().decode("utf-8", "replace").splitlines()
-        whole = lines[1:] if size > LAST_WORDS and len(lines) > 1 else lines
+        self.output.seek(max(0, size - LOOKED_AT))
+        said = clipped_start(self.output.read().decode("utf-8", "replace").strip(), LAST_WORDS)
+        lines = said.splitlines()
+        whole = lines[1:] if said.startswith(CUT) and len(lines) > 1 else lines
         text = " / ".join(line.strip() for line in whole if line.strip())
         return f"; its last words: {text}" if text else ""
 

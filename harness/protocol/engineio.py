@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from chatproof.harness.protocol.excerpts import shown
+
 SEPARATOR = "\x1e"  # between the packets of one polling payload
 PONG = "3"
 CLOSE = "1"
@@ -89,14 +91,14 @@ class Decoder:
                 return self._message(rest)
             case "3" | "6":
                 return None
-        return self._refuse(f"Engine.IO packet of unknown type: {packet[:60]!r}")
+        return self._refuse(f"Engine.IO packet of unknown type: {shown(packet, 60)}")
 
     def _opened(self, rest: str) -> Signal:
         try:
             data = json.loads(rest)
             return Opened(str(data["sid"]), data["pingInterval"] / 1000, data["pingTimeout"] / 1000)
         except (ValueError, KeyError, TypeError):
-            return self._refuse(f"not an Engine.IO handshake: {rest[:120]!r}")
+            return self._refuse(f"not an Engine.IO handshake: {shown(rest, 120)}")
 
     def _message(self, rest: str) -> Signal | None:
         kind, match = rest[:1], _PACKET.fullmatch(rest[1:])
@@ -109,20 +111,20 @@ class Decoder:
             case "1":
                 return Closed("the server disconnected the socket")
             case "4":
-                return Closed(f"the server refused the connection: {match['data'][:120]}")
+                return Closed(f"the server refused the connection: {shown(match['data'], 120)}")
             case "2" | "5":
                 return self._event(match["data"])
             case "3" | "6":
                 return None
-        return self._refuse(f"Socket.IO packet of unknown type: {rest[:60]!r}")
+        return self._refuse(f"Socket.IO packet of unknown type: {shown(rest, 60)}")
 
     def _event(self, data: str) -> Signal:
         try:
             value = json.loads(data)
         except (ValueError, RecursionError):
-            return self._refuse(f"an event that is not JSON: {data[:120]!r}")
+            return self._refuse(f"an event that is not JSON: {shown(data, 120)}")
         if not isinstance(value, list) or not value or not isinstance(value[0], str):
-            return self._refuse(f"an event that is no array with a name: {data[:120]!r}")
+            return self._refuse(f"an event that is no array with a name: {shown(data, 120)}")
         return Emitted(value[0], tuple(value[1:]))
 
     def _refuse(self, why: str) -> Bad:

@@ -52,9 +52,3 @@ def on_behalf_of(requirement_id: str, *checks: Check) -> tuple[Check, ...]:
 
 def _speaking_for(requirement_id: str, one: Check) -> Callable[[Transcript], Iterable[Finding]]:
     return lambda transcript: [replace(finding, id=requirement_id) for finding in one(transcript)]
-
-
-def shown(value: object, limit: int = 160) -> str:
-    """A value as findings print it: whole where short, its length told where cut."""
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Decoded, JsonFault, Kind, Message, classify, decode_object
 from chatproof.harness.protocol.sse_parser import Event, Item, SseParser
 
@@ -141,7 +142,7 @@ class Transcript:
     def outcome(self) -> str:
         """How it ended, in a few words."""
         if self.terminal is not None and self.terminal.kind is Kind.ERROR:
-            return f"error event {str(self.terminal.body.get('error'))[:120]!r}"
+            return f"error event {shown(self.terminal.body.get('error'), 120)}"
         if self.status is not None and self.status != 200:
             return f"status {self.status}"
         ended = f"{self.end}" if self.end else "still open"

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from chatproof.harness.common.redaction import redacted
+from chatproof.harness.common.redaction import clipped, redacted
+from chatproof.harness.protocol.excerpts import CUT
 from chatproof.harness.protocol.messages import Kind, Message
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 MOST_POINTS = 400  # of each kind in one exchange
 TEXT = 80  # characters of one point
+LONGEST = 8_000  # bytes of a read that are looked at
 T = TypeVar("T")
 
 
@@ -211,10 +213,16 @@ def _is_stream(reply: Transcript) -> bool:
 
 def _reads(reply: Transcript, clock: Clock) -> tuple[Point, ...]:
     if reply.transport is Transport.SSE:
-        found = [(read.at, len(read.data), read.data[:TEXT].decode("utf-8", "replace")) for read in reply.reads]
+        found = [(read.at, len(read.data), _start(read.data)) for read in reply.reads]
     else:
         found = [(message.at, len(str(message.body)), message.name) for message in reply.messages]
     return tuple(clock.point(at, "read", size, text) for at, size, text in clock.bounded(found))
+
+
+def _start(data: bytes) -> str:
+    """The beginning of a read, long enough that a secret in what is shown of it is whole."""
+    text = data[:LONGEST].decode("utf-8", "replace")
+    return text + CUT if len(data) > LONGEST else text
 
 
 def _events(reply: Transcript, clock: Clock) -> tuple[Point, ...]:
@@ -225,7 +233,7 @@ def _events(reply: Transcript, clock: Clock) -> tuple[Point, ...]:
 
 def _said(message: Message) -> str:
     if message.kind is Kind.TOKEN:
-        return repr(message.body.get("token"))[:TEXT]
+        return repr(message.body.get("token"))
     if message.kind is Kind.ERROR:
         return str(message.body.get("error"))
     return str(dict(list(message.body.items())[:6]))
@@ -265,8 +273,7 @@ def _links(asked: Asked, tokens: Sequence[Message], clock: Clock) -> list[Link]:
 
 def short(text: str) -> str:
     """A text as a picture tells it: redacted, in one line, not long."""
-    text = redacted(text).replace("\n", "\\n").replace("\t", "\\t")
-    return text if len(text) <= TEXT else f"{text[:TEXT]}…"
+    return clipped(text.replace("\n", "\\n").replace("\t", "\\t"), TEXT)
 
 
 def _plain(value: Any) -> Any:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chatproof.harness.common.redaction import redacted
+from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import Requirement
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 LINES_AROUND = 5
 WIDTH = 140
-LONGEST = 4 * WIDTH  # bytes of an event that are looked at: the longest characters have four
+LONGEST = 8_000  # bytes of an event that are looked at: more than are shown, so that a secret is whole
 SAID = 1_000  # characters of a finding
 
 
@@ -47,7 +47,7 @@ def _body(transcript: Transcript) -> Iterable[tuple[float, str]]:
     if transcript.transport is not Transport.SSE:
         return [(message.at, f"< {message.name} {dict(message.body)}") for message in transcript.messages]
     if not transcript.items:
-        return [(read.at, f"< {read.data[:WIDTH]!r}") for read in transcript.reads[:LINES_AROUND]]
+        return [(read.at, f"< {read.data[:LONGEST]!r}") for read in transcript.reads[:LINES_AROUND]]
     body = transcript.body
     ends = (min(one.item.end, one.item.start + LONGEST) for one in transcript.items)
     texts = (
@@ -72,5 +72,4 @@ def _around(marks: list[tuple[float, str]], spot: float | None) -> list[tuple[fl
 
 
 def _short(text: str, longest: int = WIDTH) -> str:
-    text = text.replace("\n", "\\n")
-    return text if len(text) <= longest else f"{text[:longest]}…"
+    return clipped(text.replace("\n", "\\n"), longest)

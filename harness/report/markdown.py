@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chatproof.harness.common.redaction import redacted
+from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.report.summary import ORDER, Summary, count, is_bad, is_tolerated
 from chatproof.harness.report.verdicts import Overall, Row
 
@@ -74,16 +74,14 @@ def _groups(summary: Summary) -> str:
 
 
 def _folded(row: Row, screen: str) -> str:
-    text = redacted(screen)
-    text = text if len(text) <= SCREEN else f"{text[:SCREEN]}\n…"
+    text = clipped(screen, SCREEN)
     fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
     title = escaped(f"{row.name} {row.verdict}")
     return f"<details><summary>{title}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>"
 
 
 def _cell(text: str) -> str:
-    text = redacted(text)
-    return text if len(text) <= CELL else f"{text[:CELL]}…"
+    return clipped(text, CELL)
 
 
 def _code(text: str) -> str:

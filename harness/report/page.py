@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from chatproof.harness.common.redaction import redacted
+from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.report.evidence import Evidence
 from chatproof.harness.report.summary import ORDER, Summary, count, is_bad, is_tolerated
 from chatproof.harness.report.timeline import timeline
@@ -214,8 +214,8 @@ def _figure(exchange: Evidence, sparse: bool) -> str:
 
 def _screens(row: Row) -> Iterable[str]:
     for screen in row.screens[:MOST_SCREENS]:
-        text = screen if len(screen) <= SCREEN else f"{screen[:SCREEN]}\n…"
-        yield f'<details class="fold"><summary>as the terminal shows it</summary><pre>{_text(text)}</pre></details>'
+        text = escape(clipped(screen, SCREEN), quote=True)
+        yield f'<details class="fold"><summary>as the terminal shows it</summary><pre>{text}</pre></details>'
     if len(row.screens) > MOST_SCREENS:
         yield f'<p class="note">… and {len(row.screens) - MOST_SCREENS} more findings.</p>'
 

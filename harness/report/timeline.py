@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from chatproof.harness.common.redaction import redacted
+from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.report.evidence import Evidence, Point, ProviderSide, left_at
 
@@ -225,7 +225,7 @@ def _moments(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
         text = f"{exchange.end}: {exchange.fault}" if exchange.fault else f"{exchange.end}"
         x = scale.x(exchange.end_at)
         yield _titled(f'<path class="cross" d="M{x - 5:g} {y - 5:g}l10 10m0 -10l-10 10"/>', text, exchange.end_at)
-        yield _label(x, y + 30, text[:60], "word bad")
+        yield _label(x, y + 30, clipped(text, 60), "word bad")
     placed: dict[float, list[str]] = {}
     for spot in exchange.spots:
         if spot.at is not None:
@@ -274,5 +274,5 @@ def _safe(text: str) -> str:
 def _name(y: float, lane: str, detail: str) -> str:
     return (
         f'<text class="lane" x="4" y="{y - 8:g}">{lane}</text><text class="detail" x="4" y="{y + 5:g}">'
-        f"{_safe(detail[:14])}</text>"
+        f"{escape(clipped(detail, 14), quote=True)}</text>"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Decoded, JsonFault, Kind, classify, decode_object
 
 _TOKEN_STARTS = (b'{"token": "', b'{"token":"')
@@ -58,7 +59,7 @@ def sse_events(body: bytes, *, whole: bool = True) -> tuple[list[ScannedEvent], 
         elif line == b"data":
             lines.append((b"", min(start, length)))
         elif not line.startswith((b":", b"event", b"id", b"retry")) and (whole or end >= 0):
-            faults.append(f"a line that is no SSE: {line[:80]!r}")
+            faults.append(f"a line that is no SSE: {shown(line, 80)}")
     if lines:
         _take(lines, length, found, faults if whole else [])
         if whole and not faults:
@@ -107,7 +108,7 @@ def _decoded(data: bytes) -> Decoded:
 
 def _add(decoded: Decoded, data: bytes, end: int, found: list[ScannedEvent], faults: list[str]) -> None:
     if decoded.body is None:
-        faults.append(f"data that is no JSON object: {data[:80]!r}")
+        faults.append(f"data that is no JSON object: {shown(data, 80)}")
     else:
         found.append(ScannedEvent(classify(decoded.body), end, decoded.body))
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from chatproof.harness.protocol.excerpts import shown
+
 HEAD_END = b"\r\n\r\n"
 MAX_HEAD = 64 * 1024
 LAST_CHUNK = b"0\r\n\r\n"
@@ -61,7 +63,7 @@ def read_head(raw: bytes) -> ResponseHead | None:
         first, *lines = raw[start:end].split(b"\r\n")
         status = _STATUS.fullmatch(first)
         if status is None:
-            raise NotHttp(f"not HTTP: {first[:60]!r}")
+            raise NotHttp(f"not HTTP: {shown(first, 60)}")
         start = end + len(HEAD_END)
         if int(status[1]) < 200 and int(status[1]) != 101:
             continue

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from chatproof.harness.common.redaction import clipped
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers import websocket_frames as frames
@@ -109,7 +111,7 @@ def _plain(recording: StreamRecording, body: ResponseBody) -> Reading:
     except (ValueError, RecursionError):
         is_object = False
     if not is_object:
-        return Reading(StreamOutcome.VIOLATION, recording, f"no JSON object: {body.data[:60]!r}", 200)
+        return Reading(StreamOutcome.VIOLATION, recording, f"no JSON object: {shown(body.data, 60)}", 200)
     return Reading(StreamOutcome.COMPLETE, recording, "", 200, terminal_at=recording.times[-1])
 
 
@@ -118,7 +120,7 @@ def _stream(recording: StreamRecording, head: ResponseHead, body: ResponseBody) 
     kind, coding = head.get("content-type"), head.get("content-encoding").lower()
     if kind.partition(";")[0].strip().lower() != "text/event-stream":
         reading.outcome = StreamOutcome.VIOLATION
-        reading.detail = f"Content-Type {kind or '(none)'}, not text/event-stream: {body.data[:60]!r}"
+        reading.detail = f"Content-Type {kind or '(none)'}, not text/event-stream: {shown(body.data, 60)}"
         return reading
     if coding not in ("", "identity"):
         reading.outcome, reading.detail = StreamOutcome.VIOLATION, f"Content-Encoding {coding}, not asked for"
@@ -169,7 +171,7 @@ def _concluded(reading: Reading, found: Sequence[ScannedEvent], faults: list[str
         _without_terminal(reading, is_whole, why)
     elif found[terminal].kind is Kind.ERROR:
         reading.outcome = StreamOutcome.ERROR_EVENT
-        reading.detail = str((found[terminal].body or {}).get("error"))[:120]
+        reading.detail = clipped(str((found[terminal].body or {}).get("error")), 120)
     elif any(event.kind is not Kind.OTHER for event in found[terminal + 1 :]):
         reading.outcome, reading.detail = StreamOutcome.VIOLATION, "events behind the completion"
     elif recording.end is End.TIMEOUT:

@@ -16,6 +16,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.engineio import CONNECT, DISCONNECT, PONG, Closed, Decoder, Joined, Opened, emit
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers import websocket_frames as frames
 from chatproof.loadtests.readers.event_scanner import may_end
@@ -71,7 +72,7 @@ class SocketReader:
             data = self._wire.receive(give_up)
             raw += data
             if not data or len(raw) > MAX_HEAD:
-                raise NotHttp(f"no answer to the upgrade: {raw[:60]!r}")
+                raise NotHttp(f"no answer to the upgrade: {shown(raw, 60)}")
         head = read_head(raw[: end + 4])
         if head is not None and head.status != 101:
             raise SocketRefused(head.status)

@@ -8,10 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from chatproof.harness.common.redaction import redacted
 from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
 from chatproof.loadtests.objectives import Judged
-from chatproof.loadtests.redact import redacted
 from chatproof.loadtests.reporting import charts
 from chatproof.loadtests.result import Result, shown
 

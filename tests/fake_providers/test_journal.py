@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from chatproof.fake_providers.client import Fakes, FakesError
-from chatproof.fake_providers.journal import Entry, Journal, redacted_headers, redacted_path
+from chatproof.fake_providers.journal import Entry, Journal
+from chatproof.harness.common.redaction import redacted_headers, redacted_path
 from tests.fake_providers.kit import Served
 from tests.timing import timed
 
@@ -137,10 +138,11 @@ async def test_the_journal_is_bounded_by_entries_and_by_weight() -> None:
 
 
 def test_secrets_are_redacted() -> None:
-    headers = {"authorization": "Basic abc", "x-goog-api-key": "k", "api-key": "k", "cookie": "c", "accept": "a"}
+    headers = {"authorization": "abc", "x-goog-api-key": "k", "api-key": "k", "cookie": "c", "accept": "a"}
     redacted = redacted_headers(headers)
     assert redacted.pop("accept") == "a"
     assert set(redacted.values()) == {"[redacted]"}
+    assert redacted_headers({"authorization": "Basic abc"}) == {"authorization": "Basic [redacted]"}
     assert redacted_headers({"authorization": "bearer x"}) == {"authorization": "Bearer [redacted]"}
     assert redacted_path("/p", "a=1&KEY=x&b") == "/p?a=1&KEY=[redacted]&b"
     assert redacted_path("/p", "") == "/p"

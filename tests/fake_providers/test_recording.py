@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.recording import Recording, redacted
+from chatproof.fake_providers.recording import Recording
 from chatproof.fake_providers.script import Fail, parse_script
 from chatproof.fake_providers.streams import Decoder, Form, listener_for
+from chatproof.harness.common.redaction import without_secrets
 
 CHAT = "/v1/chat/completions"
 
@@ -134,5 +135,5 @@ def test_odd_errors_make_scripts_too() -> None:
 
 
 def test_secrets_are_taken_out() -> None:
-    text = redacted("Wrong key: sk-proj-abc***def9, mine is hunter2.", ["hunter2"])
+    text = without_secrets("Wrong key: sk-proj-abc***def9, mine is hunter2.", ["hunter2"])
     assert text == "Wrong key: [redacted], mine is [redacted]."

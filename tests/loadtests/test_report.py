@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from chatproof.harness.common.redaction import without_secrets
 from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import parse_objectives
 from chatproof.loadtests.readers.reading import StreamOutcome
-from chatproof.loadtests.redact import redacted
 from chatproof.loadtests.reporting.charts import percentile_curve, raster
 from chatproof.loadtests.reporting.load_report import page, write_html
 from chatproof.loadtests.reporting.plot import ticks
@@ -73,7 +73,7 @@ def test_what_the_server_said_is_text_and_has_no_secrets() -> None:
     ],
 )
 def test_redaction(said: str, left: str) -> None:
-    assert redacted(said, ["s3cr3t"]) == left
+    assert without_secrets(said, ["s3cr3t"]) == left
 
 
 def test_a_run_without_any_stream_is_a_page_too() -> None:

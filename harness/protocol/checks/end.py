@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
+from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import JsonObject, Kind, is_integer, is_number
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
+from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import Kind, decode_object, is_text
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
@@ -68,7 +69,7 @@ def fails_as_error(requirement_id: str) -> Check:
         elif is_http_error(transcript):
             body = decode_object(transcript.body.decode("utf-8", "replace")).body or {}
             if not is_text(body.get("error")):
-                seen = f"status {transcript.status} with the body {shown(transcript.body[:200])}"
+                seen = f"status {transcript.status} with the body {shown(transcript.body, 200)}"
                 yield Violation(requirement_id, seen, "JSON with a non-empty string `error`")
         elif not transcript.of(Kind.ERROR):
             seen = f"no error: {transcript.outcome()}"

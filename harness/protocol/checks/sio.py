@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from chatproof.harness.protocol.checks.tok import words
-from chatproof.harness.protocol.findings import Check, Finding, Violation, check, shown
+from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.findings import Check, Finding, Violation, check
 from chatproof.harness.protocol.messages import Kind, is_integer, is_text
 from chatproof.harness.protocol.transcript import Transcript
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
+from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import JsonFault, Kind
 from chatproof.harness.protocol.sse_parser import BadText, Event, Stray
 from chatproof.harness.protocol.transcript import End, Stamped, Transcript
@@ -52,7 +53,7 @@ def one_object_a_line(transcript: Transcript) -> Iterator[Finding]:
     expected = "one line `data: ` with one whole JSON object, ended by a blank line"
     events = [stamped for stamped in transcript.items if isinstance(stamped.item, Event)]
     if not any(event.decoded for event in events):
-        yield Violation("SSE-02", f"no `data:` line at all; the body starts {shown(transcript.body[:80])}", expected)
+        yield Violation("SSE-02", f"no `data:` line at all; the body starts {shown(transcript.body, 80)}", expected)
     for stamped in events:
         seen = _event_fault(stamped, transcript)
         if seen:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator
 
-from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check, shown
+from chatproof.harness.protocol.excerpts import shown, shown_part
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import is_integer
 from chatproof.harness.protocol.transcript import Transcript
 
@@ -128,10 +129,10 @@ def _difference(got: str, wanted: str) -> str:
     same = 0
     while same < min(len(got), len(wanted)) and got[same] == wanted[same]:
         same += 1
-    near = max(0, same - 10)
+    near = same - 10
     return (
         f"differs at character {same} (of {len(got)}, wanted {len(wanted)}): "
-        f"{shown(got[near : same + 30], 80)} instead of {shown(wanted[near : same + 30], 80)}"
+        f"{shown_part(got, near, same + 30)} instead of {shown_part(wanted, near, same + 30)}"
     )
 
 

@@ -1,0 +1,20 @@
+"""Values as findings print them: cut with a `…`, at which whoever reports the text hides half a secret too."""
+
+from __future__ import annotations
+
+CUT = "…"
+
+
+def shown(value: object, limit: int = 160) -> str:
+    """A value's `repr`: whole up to `limit` characters, else its beginning and its size."""
+    if isinstance(value, str | bytes) and len(value) > limit:  # may be large: not all of it needs a `repr`
+        unit = "bytes" if isinstance(value, bytes) else "characters"
+        return f"{value[:limit]!r:.{limit}}{CUT} ({len(value)} {unit})"
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}{CUT} ({len(text)} characters)"
+
+
+def shown_part(text: str, start: int, end: int) -> str:
+    """The `repr` of `text[start:end]`, with `…` where it goes on."""
+    start = max(0, start)
+    return repr(f"{CUT if start else ''}{text[start:end]}{CUT if end < len(text) else ''}")
