@@ -21,7 +21,7 @@ import httpx
 
 from bench.load_client import rank
 from bench.servers import Cores
-from chatproof.fake_providers.process import start_fakes
+from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.loadtests.calibration.known_script import KnownScript
 
 NAME: Final = "guidellm"

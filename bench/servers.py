@@ -20,10 +20,10 @@ import httpx
 
 from bench.peers import Aimock, Llmock
 from bench.reply import CHARACTERS, SCRIPTS, TEXT, request
-from chatproof.fake_providers.process import start_fakes
-from chatproof.fake_providers.requests import as_request
-from chatproof.fake_providers.script import parse_script
-from chatproof.fake_providers.server import FakeServer
+from chatproof.fake_providers.planning.http_request import as_request
+from chatproof.fake_providers.scripting.script import parse_script
+from chatproof.fake_providers.server.fake_server import FakeServer
+from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.harness.common.child_process import child_environment
 
 _START_S: Final = 30.0

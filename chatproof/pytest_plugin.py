@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
-    from chatproof.fake_providers.addresses import Provider
-    from chatproof.fake_providers.guard import OfflineGuard
-    from chatproof.fake_providers.inprocess import InProcess
-    from chatproof.fake_providers.threaded import ThreadedServer
+    from chatproof.fake_providers.dialects.addresses import Provider
+    from chatproof.fake_providers.testing.inprocess import InProcess
+    from chatproof.fake_providers.testing.offline_guard import OfflineGuard
+    from chatproof.fake_providers.testing.threaded import ThreadedServer
 
 SUITE: Final = "chatproof.conformance"
 _FOLDER: Final = Path(__file__).resolve().parent
@@ -102,7 +102,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
     except BaseException as problem:
         if _ESCAPED in pyfuncitem.stash:
-            from chatproof.fake_providers.guard import EscapedTraffic
+            from chatproof.fake_providers.testing.offline_guard import EscapedTraffic
 
             pyfuncitem.stash[_ESCAPED] = isinstance(problem, EscapedTraffic)
         raise
@@ -111,7 +111,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 @pytest.fixture
 def offline_guard(request: pytest.FixtureRequest) -> Iterator[OfflineGuard]:
     """Fails the test if its traffic would leave the machine. `usefixtures = offline_guard` in the ini: all tests."""
-    from chatproof.fake_providers.guard import OfflineGuard
+    from chatproof.fake_providers.testing.offline_guard import OfflineGuard
 
     stash = request.node.stash
     stash[_ESCAPED] = False
@@ -145,8 +145,8 @@ def fake_server(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) ->
     """All fake providers over HTTP, for every client and every process that inherits the variables."""
     from typing import get_args
 
-    from chatproof.fake_providers.addresses import Provider
-    from chatproof.fake_providers.threaded import ThreadedServer
+    from chatproof.fake_providers.dialects.addresses import Provider
+    from chatproof.fake_providers.testing.threaded import ThreadedServer
 
     with ThreadedServer() as server:
         for provider in get_args(Provider):
@@ -155,7 +155,7 @@ def fake_server(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) ->
 
 
 def _in_process(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
-    from chatproof.fake_providers.inprocess import InProcess
+    from chatproof.fake_providers.testing.inprocess import InProcess
 
     with InProcess(provider) as fakes:
         _point_clients(monkeypatch, provider, fakes.url)
@@ -163,7 +163,7 @@ def _in_process(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def _point_clients(monkeypatch: pytest.MonkeyPatch, provider: Provider, root: str) -> None:
-    from chatproof.fake_providers.addresses import UNSET, environment
+    from chatproof.fake_providers.dialects.addresses import UNSET, environment
 
     for name, value in environment(provider, root).items():
         monkeypatch.setenv(name, value)

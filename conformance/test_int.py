@@ -28,7 +28,7 @@ from chatproof.conformance.suite.interruption import (
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.conformance.suite.provider import talk, upstream_texts
 from chatproof.conformance.suite.replies import SseStream
-from chatproof.fake_providers.journal import Entry
+from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.checks.sio import CHAT_KINDS
 from chatproof.harness.protocol.checks.tok import same_words

@@ -12,12 +12,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chatproof.fake_providers.commands import check_files, fail, list_scripts
-from chatproof.fake_providers.herd import Herd, HerdError
-from chatproof.fake_providers.library import Library
-from chatproof.fake_providers.script import ScriptError
-from chatproof.fake_providers.server import FakeServer
-from chatproof.fake_providers.workers import Place
+from chatproof.fake_providers.scripting.library import Library
+from chatproof.fake_providers.scripting.script import ScriptError
+from chatproof.fake_providers.scripting.script_commands import check_files, fail, list_scripts
+from chatproof.fake_providers.server.fake_server import FakeServer
+from chatproof.fake_providers.server.herd import Herd, HerdError
+from chatproof.fake_providers.server.workers import Place
 
 _MAX_WORKERS: Final = 64
 
@@ -39,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _piped(lambda: command(given[1:]))
     _fill_standard_files()
     if given[:1] == ["record"]:
-        from chatproof.fake_providers.record import main as record  # alone, since serving has no use for its clients
+        from chatproof.fake_providers.record.recorder import (
+            main as record,  # alone, since serving has no use for its clients
+        )
 
         return record(given[1:])
     options = _parser().parse_args(given)

@@ -6,8 +6,8 @@ import time
 from collections import deque
 from typing import Final
 
-from chatproof.fake_providers.client import FakesError, FakesSync
-from chatproof.fake_providers.entry import Entry
+from chatproof.fake_providers.journal.control_client import FakesError, FakesSync
+from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.protocol.transcript import Transport
 from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.readers.reading import Reading

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from chatproof.fake_providers.process import FakesStartError, start_fakes
+from chatproof.fake_providers.server.launcher import FakesStartError, start_fakes
 from chatproof.loadtests.errors import LoadError
 
 START_S = 20.0

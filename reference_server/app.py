@@ -129,7 +129,7 @@ def _with_provider(cleanup: ExitStack) -> tuple[Config, str]:
     if config.llm_provider:
         return config, f"Provider: {config.llm_provider}\n"
     # Only here: with a real provider, the server needs nothing of the rest of the project.
-    from chatproof.fake_providers.process import FakesStartError, start_fakes
+    from chatproof.fake_providers.server.launcher import FakesStartError, start_fakes
 
     try:
         fakes = cleanup.enter_context(start_fakes(port=0))

@@ -23,7 +23,7 @@ MAY: dict[str, tuple[tuple[str, ...], bool]] = {
     "chatproof.harness": (PARTS, True),
     "chatproof.fake_providers": (("fake_providers", "harness.common"), True),
     # the launcher starts the fakes for a server that runs offline; checks and suite stay out of reach
-    "chatproof.reference_server": (("reference_server", "fake_providers.process"), True),
+    "chatproof.reference_server": (("reference_server", "fake_providers.server.launcher"), True),
     "chatproof.conformance": (("harness", "fake_providers", "conformance"), True),
     "chatproof.loadtests": (
         ("harness.protocol", "harness.common", "harness.report", "fake_providers", "loadtests"),

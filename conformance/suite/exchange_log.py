@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from chatproof.conformance.suite.provider import Provider
-from chatproof.fake_providers.client import FakesError
-from chatproof.fake_providers.journal import Entry
+from chatproof.fake_providers.journal.control_client import FakesError
+from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.transcript import Transcript
 from chatproof.harness.report.evidence import Asked, Evidence, Judgement, Wrote, evidence
 

@@ -11,7 +11,7 @@ from typing import Any
 from chatproof.conformance.suite.case import TRIES, Case, together
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.replies import Stream
-from chatproof.fake_providers.journal import Entry
+from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.transcript import Transcript
 
 CANCELLED_WITHIN = 2.0  # seconds

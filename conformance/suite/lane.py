@@ -12,7 +12,7 @@ from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.provider import DUE, Provider
 from chatproof.conformance.suite.rate_budget import STREAM, WINDOW, RateBudget
 from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, VARIABLES, Scene, first_ask, set_up, why_unfit
-from chatproof.fake_providers.client import Fakes, FakesError
+from chatproof.fake_providers.journal.control_client import Fakes, FakesError
 from chatproof.harness.client.connection import SourceAddresses
 from chatproof.harness.client.http import Deadlines, Exchange
 from chatproof.harness.common.errors import ChatproofError

@@ -7,8 +7,8 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatproof.fake_providers.client import Fakes, NotInTime
-from chatproof.fake_providers.journal import Entry
+from chatproof.fake_providers.journal.control_client import Fakes, NotInTime
+from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.checks.pass_through import Said
 from chatproof.harness.protocol.transcript import Transcript
 

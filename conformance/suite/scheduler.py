@@ -14,8 +14,8 @@ from chatproof.conformance.suite.probe import AT_ONCE, serves_side_by_side, unse
 from chatproof.conformance.suite.runner import perform
 from chatproof.conformance.suite.setup import Scene
 from chatproof.conformance.suite.suite_tests import SuiteTest
-from chatproof.fake_providers.client import FakesError
-from chatproof.fake_providers.process import FakesStartError
+from chatproof.fake_providers.journal.control_client import FakesError
+from chatproof.fake_providers.server.launcher import FakesStartError
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target

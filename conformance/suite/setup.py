@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from chatproof.conformance.suite.rate_budget import STREAM
-from chatproof.fake_providers.process import start_fakes
+from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.harness.client.http import Exchange, Request
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.redaction import conceal

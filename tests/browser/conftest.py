@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from chatproof.fake_providers.client import FakesSync
+from chatproof.fake_providers.journal.control_client import FakesSync
 from tests.browser.chromium import Watched, launched, opened
 from tests.browser.site import Site, running
 

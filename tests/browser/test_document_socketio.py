@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, expect
 
-from chatproof.fake_providers.client import FakesSync
+from chatproof.fake_providers.journal.control_client import FakesSync
 from tests.browser.chromium import launched, needs_chromium, opened
 from tests.browser.examples import JS, PACED, bundled, say, show
 from tests.browser.site import Site

@@ -8,8 +8,8 @@ import signal
 import httpx
 from playwright.sync_api import Browser, expect
 
-from chatproof.fake_providers.client import FakesSync
-from chatproof.fake_providers.process import start_fakes
+from chatproof.fake_providers.journal.control_client import FakesSync
+from chatproof.fake_providers.server.launcher import start_fakes
 from tests.browser.chromium import needs_chromium, opened
 from tests.browser.playground import TRANSPORTS, ask, notice, number, reply, wait_over
 from tests.browser.site import running

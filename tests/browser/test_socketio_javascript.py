@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from chatproof.fake_providers.client import Fakes
-from chatproof.fake_providers.process import FakesProcess, start_fakes
+from chatproof.fake_providers.journal.control_client import Fakes
+from chatproof.fake_providers.server.launcher import FakesProcess, start_fakes
 from tests.browser.site import Site, running
 from tests.clients.node import needs, run
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.scripting.script import Script
 from tests.clients.gemini_kit import MODEL, STATUSES, add_scripts
 from tests.fake_providers.kit import Served
 

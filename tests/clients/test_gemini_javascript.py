@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.scripting.script import Script
 from tests.clients.gemini_kit import MODEL, STATUSES, add_scripts
 from tests.clients.node import needs, run
 from tests.fake_providers.kit import Served

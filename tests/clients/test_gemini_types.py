@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.dialects import gemini
-from chatproof.fake_providers.exchange import Ask
-from chatproof.fake_providers.requests import as_request
-from chatproof.fake_providers.script import Script, parse_script
+from chatproof.fake_providers.dialects.base import Ask
+from chatproof.fake_providers.dialects.gemini import dialect as gemini
+from chatproof.fake_providers.planning.http_request import as_request
+from chatproof.fake_providers.scripting.script import Script, parse_script
 from tests.clients.gemini_kit import EXTRA, MODEL
 
 pytest.importorskip("google.genai", reason="google-genai is not installed: pip install 'chatproof[clients]'")

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chatproof.fake_providers.script import Script, parse_script
+from chatproof.fake_providers.scripting.script import Script, parse_script
 from tests.clients.local_kit import MODEL, STATUSES, TOOL, asks, url
 from tests.fake_providers.local_kit import CALL, payload, replied
 

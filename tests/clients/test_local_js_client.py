@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.scripting.script import Script
 from tests.clients import node
 from tests.clients.local_kit import MODEL, STATUSES, url
 

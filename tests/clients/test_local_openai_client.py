@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.scripting.script import Script
 from tests.clients.local_kit import MODEL, TOOL, asks, url
 from tests.fake_providers.local_kit import PRODUCTS
 

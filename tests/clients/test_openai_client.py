@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.client import Fakes
-from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.journal.control_client import Fakes
+from chatproof.fake_providers.scripting.script import Script
 from tests.fake_providers.kit import Served
 from tests.fake_providers.openai_kit import ONE_CALL, TWO_CALLS
 

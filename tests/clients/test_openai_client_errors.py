@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.client import Fakes
+from chatproof.fake_providers.journal.control_client import Fakes
 from tests.fake_providers.kit import Served
 
 pytest.importorskip("openai", reason="the official openai client is not installed")

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import uvloop
 
-from chatproof.fake_providers.client import Fakes
-from chatproof.fake_providers.script import BUILT_IN, Script, load_scripts
-from chatproof.fake_providers.server import FakeServer
+from chatproof.fake_providers.journal.control_client import Fakes
+from chatproof.fake_providers.scripting.script import BUILT_IN, Script, load_scripts
+from chatproof.fake_providers.server.fake_server import FakeServer
 from tests.fake_providers.kit import Served
 
 

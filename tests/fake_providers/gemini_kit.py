@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chatproof.fake_providers.dialects import gemini
-from chatproof.fake_providers.exchange import Ask, Reply, Request
-from chatproof.fake_providers.requests import as_request
-from chatproof.fake_providers.script import Script, parse_script
+from chatproof.fake_providers.dialects.base import Ask, Reply, Request
+from chatproof.fake_providers.dialects.gemini import dialect as gemini
+from chatproof.fake_providers.planning.http_request import as_request
+from chatproof.fake_providers.scripting.script import Script, parse_script
 
 MODEL = "/v1beta/models/gemini-2.5-flash"
 SSE, ARRAY, WHOLE = ":streamGenerateContent?alt=sse", ":streamGenerateContent", ":generateContent"

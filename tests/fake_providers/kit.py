@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatproof.fake_providers.server import FakeServer
+from chatproof.fake_providers.server.fake_server import FakeServer
 
 
 @dataclass

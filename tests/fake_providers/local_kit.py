@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects import local
-from chatproof.fake_providers.exchange import Ask, Reply, Request
-from chatproof.fake_providers.requests import as_request
-from chatproof.fake_providers.script import BUILT_IN, Script, load_scripts, parse_script
+from chatproof.fake_providers.dialects.base import Ask, Reply, Request
+from chatproof.fake_providers.dialects.openai_compatible import dialect as local
+from chatproof.fake_providers.planning.http_request import as_request
+from chatproof.fake_providers.scripting.script import BUILT_IN, Script, load_scripts, parse_script
 
 CHAT: Final = "/api/chat"
 GENERATE: Final = "/api/generate"

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects import openai
-from chatproof.fake_providers.exchange import Ask, Reply, Request
-from chatproof.fake_providers.requests import as_request
-from chatproof.fake_providers.script import Script, parse_script
+from chatproof.fake_providers.dialects.base import Ask, Reply, Request
+from chatproof.fake_providers.dialects.openai import dialect as openai
+from chatproof.fake_providers.planning.http_request import as_request
+from chatproof.fake_providers.scripting.script import Script, parse_script
 
 CHAT: Final = "/v1/chat/completions"
 RESPONSES: Final = "/v1/responses"

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatproof.fake_providers.assertions import Wanted, timeline
-from chatproof.fake_providers.client import Fakes, FakesError, FakesSync, NotInTime
-from chatproof.fake_providers.entry import Ended, Entry, JournalWrite
-from chatproof.fake_providers.journal import Journal
-from chatproof.fake_providers.threaded import ThreadedServer
+from chatproof.fake_providers.journal.assertions import Wanted, timeline
+from chatproof.fake_providers.journal.control_client import Fakes, FakesError, FakesSync, NotInTime
+from chatproof.fake_providers.journal.entry import Ended, Entry, JournalWrite
+from chatproof.fake_providers.journal.journal import Journal
+from chatproof.fake_providers.testing.threaded import ThreadedServer
 from tests.fake_providers.kit import request_bytes
 
 

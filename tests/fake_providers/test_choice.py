@@ -7,11 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chatproof.fake_providers.choice import UnknownScenario, choose
-from chatproof.fake_providers.client import Fakes, FakesError
-from chatproof.fake_providers.exchange import Request
-from chatproof.fake_providers.script import Script, ScriptError, load_scripts, parse_script
-from chatproof.fake_providers.sequences import Turns
+from chatproof.fake_providers.dialects.base import Request
+from chatproof.fake_providers.journal.control_client import Fakes, FakesError
+from chatproof.fake_providers.planning.sequences import Turns
+from chatproof.fake_providers.scripting.script import Script, ScriptError, load_scripts, parse_script
+from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 
 CHAT = "/v1/chat/completions"
 

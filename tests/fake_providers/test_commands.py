@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatproof.fake_providers.__main__ import main
-from chatproof.fake_providers.script import BUILT_IN, Script
+from chatproof.fake_providers.scripting.script import BUILT_IN, Script
 
 
 def test_scripts_are_listed_with_what_they_are_for(

@@ -10,7 +10,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from chatproof.fake_providers.client import Fakes, FakesError
+from chatproof.fake_providers.journal.control_client import Fakes, FakesError
 from tests.fake_providers.kit import Served, read_to_end, request_bytes
 
 SCRIPT = 'about = "Mine."\n[[steps]]\ntokens = ["one", " two"]\n'

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from chatproof.fake_providers.delays import Spread, draws
-from chatproof.fake_providers.script import ScriptError, parse_script
-from chatproof.fake_providers.timeline import play
+from chatproof.fake_providers.dialects.schedule import play
+from chatproof.fake_providers.scripting.delays import Spread, draws
+from chatproof.fake_providers.scripting.script import ScriptError, parse_script
 from tests.fake_providers.test_timeline import Plain
 
 

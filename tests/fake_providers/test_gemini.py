@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.frames import Frame
-from chatproof.fake_providers.requests import as_request
-from chatproof.fake_providers.script import Script
-from chatproof.fake_providers.wire import plan
+from chatproof.fake_providers.planning.http_request import as_request
+from chatproof.fake_providers.planning.http_writes import plan
+from chatproof.fake_providers.scripting.faults import Frame
+from chatproof.fake_providers.scripting.script import Script
 from tests.fake_providers.gemini_kit import (
     ARRAY,
     FRAMINGS,

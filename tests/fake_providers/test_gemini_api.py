@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from chatproof.fake_providers.dialects import dialect_for, gemini
-from chatproof.fake_providers.dialects._gemini_json import compact, duration, pretty
-from chatproof.fake_providers.exchange import Reply
-from chatproof.fake_providers.requests import as_request
+from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.dialects.gemini import dialect as gemini
+from chatproof.fake_providers.dialects.gemini.google_json import compact, duration, pretty
+from chatproof.fake_providers.planning.http_request import as_request
+from chatproof.fake_providers.planning.router import dialect_for
 from tests.fake_providers.gemini_kit import (
     KEY,
     MODEL,

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import uvloop
 
-from chatproof.fake_providers.guard import EscapedTraffic, OfflineGuard
+from chatproof.fake_providers.testing.offline_guard import EscapedTraffic, OfflineGuard
 
 FAR = "api.openai.com"
 FAR_IP = "192.0.2.7"  # reserved for documentation: nobody has it

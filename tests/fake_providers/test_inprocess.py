@@ -19,8 +19,8 @@ import pytest
 import respx
 from respx.models import AllMockedAssertionError
 
-from chatproof.fake_providers.inprocess import InProcess
-from chatproof.fake_providers.script import ScriptError
+from chatproof.fake_providers.scripting.script import ScriptError
+from chatproof.fake_providers.testing.inprocess import InProcess
 from tests.timing import timed
 
 HEADERS = {"authorization": "Bearer sk-secret"}

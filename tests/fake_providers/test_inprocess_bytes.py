@@ -14,11 +14,11 @@ import httpx
 import httpx2
 import pytest
 
-from chatproof.fake_providers.dialects import all_dialects
-from chatproof.fake_providers.inprocess import InProcess
-from chatproof.fake_providers.playback import Playback, Reset
-from chatproof.fake_providers.script import BUILT_IN
-from chatproof.fake_providers.threaded import ThreadedServer
+from chatproof.fake_providers.planning.router import DIALECTS
+from chatproof.fake_providers.scripting.script import BUILT_IN
+from chatproof.fake_providers.testing.inprocess import InProcess
+from chatproof.fake_providers.testing.playback import Playback, Reset
+from chatproof.fake_providers.testing.threaded import ThreadedServer
 
 SCRIPTS = sorted(path.stem for path in BUILT_IN.glob("*.toml"))
 QUIET_S = 3.0
@@ -91,7 +91,7 @@ def both() -> Iterator[tuple[ThreadedServer, InProcess]]:
 
 
 def kinds() -> list[tuple[str, Kind]]:
-    return [(dialect.NAME, kind) for dialect in all_dialects() for kind in KINDS[dialect.NAME]]
+    return [(dialect.NAME, kind) for dialect in DIALECTS for kind in KINDS[dialect.NAME]]
 
 
 async def served_bytes(server: ThreadedServer, kind: Kind, text: str) -> tuple[bytes, str]:
@@ -145,7 +145,7 @@ async def test_the_bytes_on_the_wire_are_the_same(both: tuple[ThreadedServer, In
 
 
 def test_each_dialect_is_compared() -> None:
-    assert {dialect.NAME for dialect in all_dialects()} == set(KINDS)
+    assert {dialect.NAME for dialect in DIALECTS} == set(KINDS)
 
 
 def test_each_request_is_one_of_its_dialect(both: tuple[ThreadedServer, InProcess]) -> None:

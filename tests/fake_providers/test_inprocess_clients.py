@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.inprocess import InProcess
-from chatproof.fake_providers.threaded import ThreadedServer
+from chatproof.fake_providers.testing.inprocess import InProcess
+from chatproof.fake_providers.testing.threaded import ThreadedServer
 from tests.timing import timed
 
 

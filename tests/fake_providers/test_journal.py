@@ -10,8 +10,8 @@ import time
 import httpx
 import pytest
 
-from chatproof.fake_providers.client import Fakes, FakesError
-from chatproof.fake_providers.journal import Entry, Journal
+from chatproof.fake_providers.journal.control_client import Fakes, FakesError
+from chatproof.fake_providers.journal.journal import Entry, Journal
 from chatproof.harness.common.redaction import redacted_headers, redacted_path
 from tests.fake_providers.kit import Served
 from tests.timing import timed

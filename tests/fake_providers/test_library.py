@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from chatproof.fake_providers.library import Library
-from chatproof.fake_providers.script import ScriptError, parse_script
-from chatproof.fake_providers.server import FakeServer
+from chatproof.fake_providers.scripting.library import Library
+from chatproof.fake_providers.scripting.script import ScriptError, parse_script
+from chatproof.fake_providers.server.fake_server import FakeServer
 
 
 def write(folder: Path, name: str, text: str) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.dialects import local
-from chatproof.fake_providers.exchange import Reply
-from chatproof.fake_providers.wire import plan
+from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.dialects.openai_compatible import dialect as local
+from chatproof.fake_providers.planning.http_writes import plan
 from tests.fake_providers.local_kit import (
     CHAT,
     GENERATE,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.wire import plan
+from chatproof.fake_providers.planning.http_writes import plan
 from tests.fake_providers.local_kit import PRODUCTS, STATUSES, asked, payload, refused, replied, said, script
 
 PATH = "/v1/chat/completions"

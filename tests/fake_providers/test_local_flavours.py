@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.addresses import HOSTS
-from chatproof.fake_providers.dialects import dialect_for, local, openai
-from chatproof.fake_providers.exchange import Ask, Reply
+from chatproof.fake_providers.dialects.addresses import HOSTS
+from chatproof.fake_providers.dialects.base import Ask, Reply
+from chatproof.fake_providers.dialects.openai import dialect as openai
+from chatproof.fake_providers.dialects.openai_compatible import dialect as local
+from chatproof.fake_providers.planning.router import dialect_for
 from tests.fake_providers.local_kit import (
     PRODUCTS,
     asked,

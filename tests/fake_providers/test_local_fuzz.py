@@ -8,9 +8,9 @@ from typing import Any, Final
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chatproof.fake_providers.dialects import local
-from chatproof.fake_providers.exchange import Ask, Reply
-from chatproof.fake_providers.wire import plan
+from chatproof.fake_providers.dialects.base import Ask, Reply
+from chatproof.fake_providers.dialects.openai_compatible import dialect as local
+from chatproof.fake_providers.planning.http_writes import plan
 from tests.fake_providers.local_kit import CHAT, GENERATE, PRODUCTS, calling, request
 
 PATHS: Final = (

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.dialects import dialect_for, local
-from chatproof.fake_providers.exchange import Ask
-from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.dialects.base import Ask
+from chatproof.fake_providers.dialects.openai_compatible import dialect as local
+from chatproof.fake_providers.planning.router import dialect_for
+from chatproof.fake_providers.scripting.script import Script
 from tests.fake_providers.local_kit import (
     CHAT,
     GENERATE,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.dialects import openai
-from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.dialects.openai import dialect as openai
+from chatproof.fake_providers.scripting.script import Script
 from tests.fake_providers.openai_kit import (
     ONE_CALL,
     TOOLS,

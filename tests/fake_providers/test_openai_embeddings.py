@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.dialects import openai
-from chatproof.fake_providers.dialects._openai_embeddings import vector
-from chatproof.fake_providers.exchange import Ask
+from chatproof.fake_providers.dialects.base import Ask
+from chatproof.fake_providers.dialects.openai import dialect as openai
+from chatproof.fake_providers.dialects.openai.embeddings import vector
 from tests.fake_providers.openai_kit import EMBEDDINGS, asked, payload, refused, replied, request, script, whole
 
 SMALL = "text-embedding-3-small"

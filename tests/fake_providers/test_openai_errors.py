@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.dialects import openai
-from chatproof.fake_providers.exchange import Reply
+from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.dialects.openai import dialect as openai
 from tests.fake_providers.openai_kit import (
     CHAT,
     EMBEDDINGS,

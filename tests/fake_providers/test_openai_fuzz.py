@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatproof.fake_providers.dialects import openai
-from chatproof.fake_providers.exchange import Reply
-from chatproof.fake_providers.wire import plan
+from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.dialects.openai import dialect as openai
+from chatproof.fake_providers.planning.http_writes import plan
 from tests.fake_providers.openai_kit import CHAT, EMBEDDINGS, RESPONSES, TOOLS, chat, request, script, whole
 
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import pytest
 
-from chatproof.fake_providers.exchange import Reply
-from chatproof.fake_providers.script import BUILT_IN, load_scripts
-from chatproof.fake_providers.wire import plan
+from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.planning.http_writes import plan
+from chatproof.fake_providers.scripting.script import BUILT_IN, load_scripts
 from tests.fake_providers.openai_kit import CHAT, EMBEDDINGS, RESPONSES, TWO_CALLS, chat, named, replied, script
 
 FOLDER: Final = Path(__file__).parent / "golden" / "openai"

@@ -8,13 +8,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from chatproof.fake_providers.dialects import _openai_embeddings as embeddings
-from chatproof.fake_providers.dialects import _openai_items as items
-from chatproof.fake_providers.dialects import _openai_request as chat_request
-from chatproof.fake_providers.dialects import _openai_responses_request as responses_request
-from chatproof.fake_providers.dialects import openai
-from chatproof.fake_providers.exchange import Reply
-from chatproof.fake_providers.script import BUILT_IN, Script, load_scripts
+from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.dialects.openai import chat_request as chat_request
+from chatproof.fake_providers.dialects.openai import dialect as openai
+from chatproof.fake_providers.dialects.openai import embeddings as embeddings
+from chatproof.fake_providers.dialects.openai import response_items as items
+from chatproof.fake_providers.dialects.openai import responses_request as responses_request
+from chatproof.fake_providers.scripting.script import BUILT_IN, Script, load_scripts
 from tests.fake_providers.openai_kit import (
     CHAT,
     EMBEDDINGS,

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chatproof.fake_providers.process import FakesStartError, start_fakes
+from chatproof.fake_providers.server.launcher import FakesStartError, start_fakes
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +35,7 @@ def test_it_starts_answers_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_it_ends_with_its_parent() -> None:
     parent = (
         "import os, signal, sys\n"
-        "from fake_providers.process import start_fakes\n"
+        "from chatproof.fake_providers.server.launcher import start_fakes\n"
         "fakes = start_fakes()\n"
         "sys.stdout.write(f'{fakes.pid}\\n'); sys.stdout.flush()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from chatproof.fake_providers.inprocess import InProcess
+    from chatproof.fake_providers.testing.inprocess import InProcess
 
 openai = pytest.importorskip("openai", reason="the official openai client is not installed (pip install openai)")
 

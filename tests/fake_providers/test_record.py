@@ -16,12 +16,12 @@ from typing import Any
 import httpx
 import pytest
 
-from chatproof.fake_providers.client import Fakes
-from chatproof.fake_providers.library import Library
-from chatproof.fake_providers.proxy import Exchange, Proxy
-from chatproof.fake_providers.record import Recorder
-from chatproof.fake_providers.script import BUILT_IN, Fail, Script, load_scripts
-from chatproof.fake_providers.server import FakeServer
+from chatproof.fake_providers.journal.control_client import Fakes
+from chatproof.fake_providers.record.proxy import Exchange, Proxy
+from chatproof.fake_providers.record.recorder import Recorder
+from chatproof.fake_providers.scripting.library import Library
+from chatproof.fake_providers.scripting.script import BUILT_IN, Fail, Script, load_scripts
+from chatproof.fake_providers.server.fake_server import FakeServer
 from tests.fake_providers.kit import Served
 from tests.timing import timed
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.recording import Recording
-from chatproof.fake_providers.script import Fail, parse_script
-from chatproof.fake_providers.streams import Decoder, Form, listener_for
+from chatproof.fake_providers.record.reply_decoder import Decoder, Form, listener_for
+from chatproof.fake_providers.record.script_writer import Recording
+from chatproof.fake_providers.scripting.script import Fail, parse_script
 from chatproof.harness.common.redaction import without_secrets
 
 CHAT = "/v1/chat/completions"

@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 import pytest
 
-from chatproof.fake_providers import tokens
-from chatproof.fake_providers.delays import Kind
-from chatproof.fake_providers.frames import FAULTS
-from chatproof.fake_providers.script import (
+from chatproof.fake_providers.scripting import tokenizer
+from chatproof.fake_providers.scripting.delays import Kind
+from chatproof.fake_providers.scripting.faults import FAULTS
+from chatproof.fake_providers.scripting.script import (
     Fail,
     Say,
     Script,
@@ -213,13 +213,13 @@ def test_nasty_holds_what_breaks_careless_servers(scripts: dict[str, Script]) ->
 
 @pytest.mark.parametrize("text", ["plain words", "👩‍👩‍👧‍👦 and 🏳️‍🌈", "日本語の文字", "क्षत्रिय", "\n\n \t", "é é 𝔘"])
 def test_tokens_are_whole_characters_and_add_up(text: str) -> None:
-    assert "".join(tokens.split(text)) == text
-    assert all(tokens.split(text))
+    assert "".join(tokenizer.split(text)) == text
+    assert all(tokenizer.split(text))
 
 
 def test_counts_are_exact_up_to_a_bound() -> None:
-    assert tokens.count("one two three") == 3
-    assert tokens.count("x" * 400_000) == 100_000
+    assert tokenizer.count("one two three") == 3
+    assert tokenizer.count("x" * 400_000) == 100_000
 
 
 def test_the_vocabulary_needs_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from chatproof.fake_providers.client import Fakes
-from chatproof.fake_providers.script import Script
+from chatproof.fake_providers.journal.control_client import Fakes
+from chatproof.fake_providers.scripting.script import Script
 from tests.fake_providers.kit import Served, read_to_end, request_bytes
 from tests.timing import timed
 

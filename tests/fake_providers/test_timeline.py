@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chatproof.fake_providers import tokens
-from chatproof.fake_providers.script import Fail, Script, parse_script
-from chatproof.fake_providers.timeline import SPLIT_PAUSE, Timeline, play
+from chatproof.fake_providers.dialects.schedule import SPLIT_PAUSE, Timeline, play
+from chatproof.fake_providers.scripting import tokenizer
+from chatproof.fake_providers.scripting.script import Fail, Script, parse_script
 
 
 class Plain:
@@ -121,7 +121,7 @@ def script(steps: str, timing: str = "first_token_ms = 100\ninter_token_ms = 10"
 
 def test_a_call_is_said_in_fragments_of_its_json_text() -> None:
     timeline = play(script(CALLS), Plain())
-    pieces = tokens.split('{"city":"Paris","unit":"C"}')
+    pieces = tokenizer.split('{"city":"Paris","unit":"C"}')
     expected = [
         b"<",
         b"Wait.",
@@ -172,7 +172,7 @@ def test_max_tokens_ends_the_reply_before_its_fault(limit: int, payloads: list[b
 
 def test_max_tokens_cuts_a_calls_arguments_and_drops_a_whole_call() -> None:
     cut = play(script(CALLS), Plain(), 3)
-    assert cut.calls[0].arguments == "".join(tokens.split('{"city":"Paris","unit":"C"}')[:2])
+    assert cut.calls[0].arguments == "".join(tokenizer.split('{"city":"Paris","unit":"C"}')[:2])
     whole = play(script(CALLS), Plain(fragments=False), 3)
     assert (whole.calls, whole.finish_reason) == ([], "length")
 

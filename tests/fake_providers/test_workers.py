@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chatproof.fake_providers.client import Fakes, FakesError, NotInTime
-from chatproof.fake_providers.process import FakesProcess, FakesStartError, start_fakes
+from chatproof.fake_providers.journal.control_client import Fakes, FakesError, NotInTime
+from chatproof.fake_providers.server.launcher import FakesProcess, FakesStartError, start_fakes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes cannot share a port there")
 

@@ -11,12 +11,12 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from chatproof.fake_providers.client import Fakes
-from chatproof.fake_providers.exchange import Reply
-from chatproof.fake_providers.frames import Frame
-from chatproof.fake_providers.journal import Journal
-from chatproof.fake_providers.player import Player
-from chatproof.fake_providers.wire import Grouping, plan
+from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.journal.control_client import Fakes
+from chatproof.fake_providers.journal.journal import Journal
+from chatproof.fake_providers.planning.http_writes import Grouping, plan
+from chatproof.fake_providers.scripting.faults import Frame
+from chatproof.fake_providers.server.player import Player
 from tests.fake_providers.kit import Served, request_bytes
 
 STREAM = Reply(

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import socketio  # type: ignore[import-untyped]  # it ships no types
 
-from chatproof.fake_providers.process import FakesProcess
+from chatproof.fake_providers.server.launcher import FakesProcess
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from chatproof.fake_providers.process import FakesProcess, start_fakes
+from chatproof.fake_providers.server.launcher import FakesProcess, start_fakes
 from tests.reference_server.kit import Asker, connect, journal_entry, new_case, post, running
 from tests.timing import timed
 

@@ -14,7 +14,7 @@ import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 
-from chatproof.fake_providers.process import start_fakes
+from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.reference_server.app import create_app
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.pages import FOLDER

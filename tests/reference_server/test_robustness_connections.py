@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from chatproof.fake_providers.process import FakesProcess, start_fakes
+from chatproof.fake_providers.server.launcher import FakesProcess, start_fakes
 from tests.reference_server.figures import MB, Answers, memory, open_files, record, until
 from tests.reference_server.kit import connect, journal_entry, new_case, post, running
 from tests.timing import timed

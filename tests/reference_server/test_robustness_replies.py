@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from chatproof.fake_providers.process import FakesProcess, start_fakes
+from chatproof.fake_providers.server.launcher import FakesProcess, start_fakes
 from tests.reference_server.figures import memory, open_files, record, until
 from tests.reference_server.kit import Asker, connect, post, running
 

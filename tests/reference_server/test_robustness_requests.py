@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatproof.fake_providers.process import start_fakes
+from chatproof.fake_providers.server.launcher import start_fakes
 from tests.reference_server.figures import Answers, memory, record
 from tests.reference_server.kit import connect, running
 from tests.timing import timed

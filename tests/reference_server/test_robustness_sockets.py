@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from chatproof.fake_providers.process import start_fakes
+from chatproof.fake_providers.server.launcher import start_fakes
 from tests.reference_server.figures import Answers, memory, open_files, record, until
 from tests.reference_server.kit import connect, running
 from tests.timing import timed

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from chatproof.fake_providers.process import FakesProcess, start_fakes
+from chatproof.fake_providers.server.launcher import FakesProcess, start_fakes
 from tests.reference_server.kit import Asker, connect, journal_entry, new_case, post, running
 from tests.reference_server.redis import Redis, running_redis
 

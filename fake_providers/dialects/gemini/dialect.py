@@ -1,0 +1,207 @@
+"""Google's Gemini API: which requests are its own, and what it makes of them.
+
+Source: https://ai.google.dev/api, what the official clients send and read, and recorded answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from chatproof.fake_providers.dialects.base import Ask, Headers, Reply, Request
+from chatproof.fake_providers.dialects.gemini import models as models
+from chatproof.fake_providers.dialects.gemini.error_bodies import bad_request, error, no_key
+from chatproof.fake_providers.dialects.gemini.google_json import pretty
+from chatproof.fake_providers.dialects.gemini.reply import (
+    ARRAY,
+    HEADERS,
+    JSON_TYPE,
+    SSE,
+    WHOLE,
+    details,
+    error_body,
+    render,
+)
+from chatproof.fake_providers.dialects.gemini.request import (
+    contents_problem,
+    generation_problem,
+    prompt_tokens,
+    text_of,
+    user_text,
+)
+from chatproof.fake_providers.dialects.gemini.request_schema import Reader
+from chatproof.fake_providers.scripting.faults import Frame
+from chatproof.fake_providers.scripting.script import Script
+from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
+
+__all__ = ["NAME", "answers", "claims", "read", "render"]
+
+NAME = "gemini"
+
+_REQUESTS: Final = {
+    "generateContent": "GenerateContentRequest",
+    "streamGenerateContent": "GenerateContentRequest",
+    "countTokens": "CountTokensRequest",
+    "embedContent": "EmbedContentRequest",
+    "batchEmbedContents": "BatchEmbedContentsRequest",
+}
+_PATH: Final = re.compile(
+    rf"/(v1|v1beta|v1alpha)/(?:models|tunedModels)(?:/([^/]+?)(?::({'|'.join(_REQUESTS)}))?)?",
+)
+_MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_MAX_DIMENSIONS: Final = 3_072
+_MAX_BATCH: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """A request's address. `model` and `action` are empty where the path has none."""
+
+    version: str
+    model: str
+    action: str
+    query: Mapping[str, str]
+
+    @property
+    def array(self) -> bool:
+        return self.action == "streamGenerateContent" and self.alt != "sse"
+
+    @property
+    def alt(self) -> str:
+        return self.query.get("$alt") or self.query.get("alt") or "json"
+
+
+def answers(method: str, path: str) -> bool:
+    return _PATH.fullmatch(path) is not None
+
+
+def claims(request: Request) -> bool:
+    """OpenAI has /v1/models too: there, only a request with a Google key is one to Gemini."""
+    found = _PATH.fullmatch(request.path)
+    if found is None:
+        return False
+    version, _, action = found.groups()
+    return version != "v1" or action is not None or bool(_key(request, _query(request)))
+
+
+def read(request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
+    found = _PATH.fullmatch(request.path)
+    assert found is not None, "the dialect is asked about its own paths only"
+    version, model, action = found.groups()
+    route = _Route(version, model or "", action or "", _query(request))
+    if request.method != ("POST" if route.action else "GET"):
+        return _refusal(route, error(404, "Method not found."))
+    if not _key(request, route.query) and not request.headers.get("authorization", "").lower().startswith("bearer "):
+        return _refusal(route, no_key())
+    if not route.action:
+        return _catalogue(route)
+    if request.json_error is not None:
+        text = f"Invalid JSON payload received. {request.json_error}"
+        return _refusal(route, bad_request([("", text)]))
+    body = {} if not request.body else request.json
+    if not isinstance(body, dict):
+        return _refusal(route, bad_request([("", "Invalid JSON payload received. The root must be an object.")]))
+    reader = Reader(route.version)
+    message = reader.message(_REQUESTS[route.action], body)
+    if reader.violations:
+        return _refusal(route, bad_request(reader.violations))
+    if not _MODEL.fullmatch(route.model):
+        return _refusal(route, error(400, f"* {_REQUESTS[route.action]}.model: unexpected model name format\n"))
+    if route.action == "countTokens":
+        return _counted(route, message)
+    if route.action in ("embedContent", "batchEmbedContents"):
+        return _embedded(route, message)
+    return _generation(route, message, scripts)
+
+
+def _generation(route: _Route, message: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+    wrong = generation_problem(message)
+    text = user_text(message.get("contents", []))
+    if wrong is not None:
+        return _refusal(route, error(400, wrong), case=case_of(text))
+    try:
+        script = choose(text, scripts, model=route.model, provider=NAME)
+    except UnknownScenario as unknown:
+        return _refusal(route, error(400, str(unknown)), (unknown.header,), case_of(text))
+    config = message.get("generation_config", {})
+    counted = prompt_tokens(message)
+    streams = route.action == "streamGenerateContent"
+    return Ask(
+        script=script,
+        scenario=scenario_of(text),
+        case=case_of(text),
+        text=text,
+        model=route.model,
+        stream=streams,
+        usage=True,
+        prompt_tokens=sum(number for _, number in counted),
+        max_tokens=config.get("max_output_tokens"),
+        choices=config.get("candidate_count", 1),
+        provider=NAME,
+        flavour=(ARRAY if route.array else SSE) if streams else WHOLE,
+        extra=counted,
+    )
+
+
+def _catalogue(route: _Route) -> Reply:
+    if route.model:
+        found = models.model(route.model)
+        if found is not None:
+            return _json(found)
+        text = f"Model is not found: models/{route.model[:200]} for api version {route.version}"
+        return _refusal(route, error(404, text))
+    listed = models.page(route.query.get("pageSize", ""), route.query.get("pageToken", ""))
+    return _refusal(route, error(400, "Page size or page token is invalid.")) if listed is None else _json(listed)
+
+
+def _counted(route: _Route, message: dict[str, Any]) -> Reply:
+    """countTokens plays no script: it tells what the prompt costs, whatever the prompt says."""
+    inner = message.get("generate_content_request", message)
+    case = case_of(user_text(inner.get("contents", [])))
+    wrong = contents_problem(inner, "CountTokensRequest")
+    if wrong is not None:
+        return _refusal(route, error(400, wrong), case=case)
+    counted = prompt_tokens(inner)
+    total = sum(number for _, number in counted)
+    return _json({"totalTokens": total, "promptTokensDetails": details(counted)}, case)
+
+
+def _embedded(route: _Route, message: dict[str, Any]) -> Reply:
+    kind = _REQUESTS[route.action]
+    batch = route.action == "batchEmbedContents"
+    requests = message.get("requests", []) if batch else [message]
+    if not 1 <= len(requests) <= _MAX_BATCH:
+        return _refusal(route, error(400, f"* {kind}.requests: requests must hold 1 to {_MAX_BATCH} entries\n"))
+    vectors = []
+    for index, one in enumerate(requests):
+        where = f"{kind}.requests[{index}]" if batch else kind
+        size = one.get("output_dimensionality", models.DIMENSIONS)
+        text = text_of(one.get("content", {}))
+        if not one.get("content", {}).get("parts"):
+            return _refusal(route, error(400, f"* {where}.content: content is not specified\n"))
+        if not 1 <= size <= _MAX_DIMENSIONS:
+            range_ = f"output_dimensionality must be in the range [1, {_MAX_DIMENSIONS}]."
+            return _refusal(route, error(400, f"* {where}.output_dimensionality: {range_}\n"))
+        vectors.append({"values": list(models.embedding(text, size))})
+    case = case_of(text_of(requests[-1]["content"]))
+    return _json({"embeddings": vectors} if batch else {"embedding": vectors[0]}, case)
+
+
+def _query(request: Request) -> dict[str, str]:
+    return {name: values[-1] for name, values in parse_qs(request.query).items()}
+
+
+def _key(request: Request, query: Mapping[str, str]) -> str:
+    return request.headers.get("x-goog-api-key", "").strip() or query.get("key", "").strip()
+
+
+def _json(value: dict[str, Any], case: str | None = None) -> Reply:
+    return Reply(200, (JSON_TYPE, *HEADERS), (Frame(pretty(value).encode(), 0.0),), case=case)
+
+
+def _refusal(route: _Route, body: dict[str, Any], headers: Headers = (), case: str | None = None) -> Reply:
+    frame = Frame(error_body(body, route.array), 0.0)
+    return Reply(body["error"]["code"], (JSON_TYPE, *HEADERS, *headers), (frame,), case=case)

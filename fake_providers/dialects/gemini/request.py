@@ -1,0 +1,142 @@
+"""What a request to Gemini must hold beyond its schema, what its prompt says, and how many tokens that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from chatproof.fake_providers.scripting import tokenizer
+
+_ROLES: Final = ("user", "model", "function", "tool")
+_RANGES: Final[dict[str, tuple[float, float]]] = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "candidate_count": (1, 8),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+}
+_MEDIA_TOKENS: Final = 258  # what the API counts for a small image
+
+
+def generation_problem(request: dict[str, Any]) -> str | None:
+    """Why the API refuses to generate from this request, in its words; None where it does not."""
+    return _required(request) or _turns(request["contents"]) or _tools(request)
+
+
+def contents_problem(request: dict[str, Any], kind: str) -> str | None:
+    """The same for the contents alone, as `kind` names the request."""
+    if not request.get("contents"):
+        return f"* {kind}.contents: contents is not specified\n"
+    return _lines(_contents(request["contents"], f"{kind}.contents"))
+
+
+def user_text(contents: list[dict[str, Any]]) -> str:
+    """The text parts of the last content that a user wrote, one line each."""
+    for content in reversed(contents):
+        if content.get("role", "user") == "user":
+            texts = [part["text"] for part in content.get("parts", []) if "text" in part]
+            if texts:
+                return "\n".join(texts)
+    return ""
+
+
+def text_of(content: dict[str, Any]) -> str:
+    return "\n".join(part["text"] for part in content.get("parts", []) if "text" in part)
+
+
+def prompt_tokens(request: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    """How many tokens of each modality the prompt has, text first; modalities without tokens are left out."""
+    counted: dict[str, int] = {"TEXT": 0}
+    for part in _parts(request):
+        media = part.get("inline_data") or part.get("file_data")
+        if media is not None:
+            kind = media.get("mime_type", "").partition("/")[0].upper()
+            modality = kind if kind in ("IMAGE", "AUDIO", "VIDEO") else "DOCUMENT"
+            counted[modality] = counted.get(modality, 0) + _MEDIA_TOKENS
+        for name in ("function_call", "function_response"):
+            if name in part:
+                counted["TEXT"] += tokenizer.count(str(part[name].get("name", "")))
+                counted["TEXT"] += tokenizer.count(str(part[name].get("args") or part[name].get("response") or ""))
+        counted["TEXT"] += tokenizer.count(part.get("text", ""))
+    return tuple((modality, number) for modality, number in counted.items() if number)
+
+
+def _parts(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    system = request.get("system_instruction")
+    for content in ([system] if system else []) + request.get("contents", []):
+        yield from content.get("parts", [])
+
+
+def _required(request: dict[str, Any]) -> str | None:
+    if not request.get("contents"):
+        return "* GenerateContentRequest.contents: contents is not specified\n"
+    lines = list(_contents(request["contents"], "GenerateContentRequest.contents"))
+    config = request.get("generation_config", {})
+    where = "GenerateContentRequest.generation_config"
+    for name, (low, high) in _RANGES.items():
+        if name in config and not low <= config[name] <= high:
+            lines.append(f"{where}.{name}: {name} must be in the range [{low:.1f}, {high:.1f}].")
+    lines += [
+        f"{where}.{name}: {name} must be positive."
+        for name in ("max_output_tokens", "top_k")
+        if name in config and config[name] < 1
+    ]
+    return _lines(lines)
+
+
+def _contents(contents: list[dict[str, Any]], where: str) -> Iterator[str]:
+    for index, content in enumerate(contents):
+        if not content.get("parts"):
+            yield f"{where}[{index}].parts: contents.parts must not be empty."
+        for number, part in enumerate(content.get("parts", [])):
+            if not part.keys() - {"thought", "thought_signature", "part_metadata", "video_metadata"}:
+                place = f"{where}[{index}].parts[{number}].data"
+                yield f"{place}: required oneof field 'data' must have one initialized field"
+
+
+def _lines(lines: Iterator[str] | list[str]) -> str | None:
+    return "".join(f"* {line}\n" for line in lines) or None
+
+
+def _turns(contents: list[dict[str, Any]]) -> str | None:
+    if any(content.get("role", "user") not in _ROLES for content in contents):
+        return "Please use a valid role: user, model."
+    if len(contents) == 1 and contents[0].get("role") == "model":
+        return "Please ensure that single turn requests end with a user role or the role field is empty."
+    called = 0
+    for content in contents:
+        answered = _count(content, "function_response")
+        if answered and not called:
+            return "Please ensure that function response turn comes immediately after a function call turn."
+        if answered and answered != called:
+            return (
+                "Please ensure that the number of function response parts is equal to the number of function call"
+                " parts of the function call turn."
+            )
+        called = _count(content, "function_call")
+    return None
+
+
+def _count(content: dict[str, Any], kind: str) -> int:
+    return sum(kind in part for part in content["parts"])
+
+
+def _tools(request: dict[str, Any]) -> str | None:
+    declared = [
+        (f"tools[{i}].function_declarations[{j}]", function)
+        for i, tool in enumerate(request.get("tools", []))
+        for j, function in enumerate(tool.get("function_declarations", []))
+    ]
+    lines = [
+        f"GenerateContentRequest.{where}.name: Invalid function name. Must start with a letter or an underscore."
+        for where, function in declared
+        if not (function.get("name", "")[:1].isalpha() or function.get("name", "").startswith("_"))
+    ]
+    config = request.get("tool_config", {}).get("function_calling_config", {})
+    known = {function.get("name") for _, function in declared}
+    lines += [
+        f"GenerateContentRequest.tool_config.function_calling_config.allowed_function_names: unknown function {name!r}."
+        for name in config.get("allowed_function_names", [])
+        if name not in known
+    ]
+    return _lines(lines)

@@ -1,0 +1,195 @@
+"""Ollama's HTTP API: which request gets which answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from chatproof.fake_providers.dialects.base import Ask, Reply, Request
+from chatproof.fake_providers.dialects.ollama import catalogue as catalogue
+from chatproof.fake_providers.dialects.ollama import request as requests
+from chatproof.fake_providers.dialects.ollama.embeddings import vector
+from chatproof.fake_providers.dialects.ollama.reply import CHAT, GENERATE, Lines, metrics
+from chatproof.fake_providers.dialects.schedule import Timeline
+from chatproof.fake_providers.dialects.timed_reply import TIMING, go_json, json_reply, lay_out, text_reply, timestamp
+from chatproof.fake_providers.scripting.script import Script
+from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
+
+EMBED: Final = "/api/embed"
+EMBEDDINGS: Final = "/api/embeddings"
+VERSION: Final = "0.13.0"
+
+_PROVIDER: Final = "local"
+_MAX_NUMBERS: Final = 500_000  # more would keep everybody else waiting
+_GET: Final[dict[str, Callable[[], Reply]]] = {
+    "/": lambda: text_reply(200, "Ollama is running"),
+    "/api/version": lambda: json_reply(200, {"version": VERSION}),
+    "/api/tags": lambda: json_reply(200, catalogue.tags()),
+    "/api/ps": lambda: json_reply(200, catalogue.running()),
+}
+_STRUCTS: Final = {
+    CHAT: "ChatRequest",
+    GENERATE: "GenerateRequest",
+    EMBED: "EmbedRequest",
+    EMBEDDINGS: "EmbeddingRequest",
+    "/api/show": "ShowRequest",
+}
+
+
+class _Wanted(NamedTuple):
+    """What is to be embedded, and in how many numbers."""
+
+    texts: tuple[str, ...]
+    width: int
+
+
+def answers(path: str) -> bool:
+    """Every path under /api, so that unknown ones are answered as Ollama does, and the root."""
+    return path == "/" or path.startswith("/api/")
+
+
+def read(request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
+    path, method = request.path, request.method
+    if path in _GET:
+        return _GET[path]() if method in ("GET", "HEAD") else text_reply(405, "405 method not allowed")
+    if path not in _STRUCTS:
+        return text_reply(404, "404 page not found")
+    if method != "POST":
+        return text_reply(405, "405 method not allowed")
+    struct, body = _STRUCTS[path], request.json
+    if not request.body:
+        return _refusal(400, "missing request body")
+    if request.json_error is not None:
+        return _refusal(400, f"invalid JSON: {request.json_error}")
+    if body is None:  # null is an empty object to Go
+        body = {}
+    if not isinstance(body, dict):
+        kind = {list: "array", str: "string", bool: "bool"}.get(type(body), "number")
+        return _refusal(400, f"json: cannot unmarshal {kind} into Go value of type api.{struct}")
+    wrong = requests.problem(struct, body)
+    if wrong is not None and wrong.status == 400:
+        return _refusal(*wrong)
+    model = body.get("model") or ""
+    if path == "/api/show":
+        return _show(model or body.get("name") or "")
+    if not catalogue.is_name(model):
+        required = path == CHAT or not model
+        return _refusal(400 if path == CHAT else 404, "model is required" if required else _not_found(model))
+    if not catalogue.is_installed(model):
+        return _refusal(404, _not_found(model))
+    if wrong is not None:
+        return _refusal(*wrong)
+    if path in (CHAT, GENERATE):
+        return _speech(path, body, scripts)
+    return _embedding(path, body, scripts)
+
+
+def render(ask: Ask) -> Reply:
+    return lay_out(ask, Lines(ask) if ask.flavour in (CHAT, GENERATE) else _Vectors(ask))
+
+
+def _speech(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+    if path == CHAT:
+        messages = body.get("messages") or []
+        if not messages:
+            return _loaded(path, body)
+        text = requests.last_user_text(messages)
+        heard = [message.get("content") or "" for message in messages]
+    else:
+        text = body.get("prompt") or ""
+        if not text:
+            return _loaded(path, body)
+        heard = [body["system"], text] if body.get("system") else [text]
+    ask = _asked(path, body, text, scripts)
+    if isinstance(ask, Reply):
+        return ask
+    return replace(
+        ask,
+        stream=body.get("stream") is not False,
+        prompt_tokens=requests.prompt_tokens(heard),
+        max_tokens=requests.max_tokens(body),
+        extra="raw" if body.get("raw") else None,
+    )
+
+
+def _embedding(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+    value = body.get("prompt") if path == EMBEDDINGS else body.get("input")
+    texts = [value] if isinstance(value, str) else value
+    if value is None or value == "":
+        texts = []
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return _refusal(400, "invalid input type")
+    ask = _asked(path, body, texts[-1] if texts else "", scripts)
+    if isinstance(ask, Reply):
+        return ask
+    own = catalogue.model_named(ask.model).width
+    wanted = (body.get("dimensions") if path == EMBED else None) or own
+    if wanted < 0:
+        return _refusal(400, f"invalid dimensions: {wanted}")
+    width = min(wanted, own)
+    if len(texts) * width > _MAX_NUMBERS:
+        return _refusal(400, f"the fake provider gives at most {_MAX_NUMBERS:,} numbers for one request")
+    return replace(ask, prompt_tokens=requests.prompt_tokens(texts), extra=_Wanted(tuple(texts), width))
+
+
+def _asked(path: str, body: dict[str, Any], text: str, scripts: Mapping[str, Script]) -> Ask | Reply:
+    model = body["model"]
+    try:
+        script = choose(text, scripts, model=model, provider=_PROVIDER)
+    except UnknownScenario as unknown:
+        return replace(json_reply(400, {"error": str(unknown)}, unknown.header), case=case_of(text))
+    return Ask(
+        script=script,
+        scenario=scenario_of(text),
+        case=case_of(text),
+        text=text,
+        model=model,
+        stream=False,
+        provider=_PROVIDER,
+        flavour=path,
+    )
+
+
+def _loaded(path: str, body: dict[str, Any]) -> Reply:
+    """Nothing to say: that only loads the model, or with a keep_alive of 0 unloads it."""
+    reason = "unload" if body.get("keep_alive") in (0, "0", "0s") else "load"
+    said: dict[str, Any] = {"message": {"role": "assistant", "content": ""}} if path == CHAT else {"response": ""}
+    head = {"model": body["model"], "created_at": timestamp(0).decode()}
+    return json_reply(200, {**head, **said, "done": True, "done_reason": reason})
+
+
+def _show(model: str) -> Reply:
+    if not model:
+        return _refusal(400, "model is required")
+    if not catalogue.is_name(model):
+        return _refusal(400, "invalid model name")
+    if not catalogue.is_installed(model):
+        return _refusal(404, _not_found(model))
+    return json_reply(200, catalogue.show(model))
+
+
+def _not_found(model: str) -> str:
+    return f"model '{model[:200]}' not found"
+
+
+def _refusal(status: int, text: str) -> Reply:
+    return json_reply(status, {"error": text})
+
+
+class _Vectors(Lines):
+    """The answer to an embedding: a script that is named in the text may delay it or make it fail."""
+
+    def timing(self, line: Timeline) -> bytes:
+        shown = ("total_duration", "load_duration", "prompt_eval_count")
+        fields = {name: value for name, value in metrics(self._ask, line).items() if name in shown and value}
+        return go_json(fields)[1:-1].encode()
+
+    def whole(self, line: Timeline) -> bytes:
+        ask = self._ask
+        wanted = ask.extra
+        assert isinstance(wanted, _Wanted)
+        vectors = [vector(text, ask.model, wanted.width) for text in wanted.texts]
+        if ask.flavour == EMBEDDINGS:
+            return go_json({"embedding": vectors[0] if vectors else []}).encode()
+        return b'{"model":%b,"embeddings":%b,%b}' % (go_json(ask.model).encode(), go_json(vectors).encode(), TIMING)

@@ -1,0 +1,216 @@
+"""What Ollama refuses in a request, in the words of Go's JSON decoder and its own."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from typing import Any, Final, NamedTuple
+
+from chatproof.fake_providers.scripting import tokenizer
+
+_TOKENS_PER_MESSAGE: Final = 5  # what a chat template writes around a message
+_DURATION: Final = re.compile(r"[-+]?(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+|0|-1")
+_THINK: Final = ("high", "medium", "low")
+
+_STRING: Final = "string"
+_BOOL: Final = "bool"
+_OPTIONS: Final = "map[string]interface {}"
+
+# The fields of Ollama's request types that it decodes into a type of its own, with the name that Go gives the type.
+_COMMON: Final = {"model": _STRING, "stream": _BOOL, "options": _OPTIONS, "logprobs": _BOOL, "top_logprobs": "int"}
+FIELDS: Final[dict[str, dict[str, str]]] = {
+    "ChatRequest": {**_COMMON, "messages": "[]api.Message", "tools": "api.Tools"},
+    "GenerateRequest": {
+        **_COMMON,
+        **dict.fromkeys(("prompt", "suffix", "system", "template"), _STRING),
+        "context": "[]int",
+        "raw": _BOOL,
+        "images": "[]api.ImageData",
+    },
+    "EmbedRequest": {"model": _STRING, "options": _OPTIONS, "truncate": _BOOL, "dimensions": "int"},
+    "EmbeddingRequest": {"model": _STRING, "options": _OPTIONS, "prompt": _STRING},
+    "ShowRequest": {"model": _STRING, "name": _STRING, "options": _OPTIONS, "verbose": _BOOL},
+}
+_MESSAGE: Final = {
+    **dict.fromkeys(("role", "content", "thinking", "tool_name", "tool_call_id"), _STRING),
+    "images": "[]api.ImageData",
+    "tool_calls": "[]api.ToolCall",
+}
+_CALL: Final = {"id": _STRING, "function": "api.ToolCallFunction"}
+_FUNCTION: Final = {"index": "int", "name": _STRING, "arguments": "api.ToolCallFunctionArguments"}
+_TOOL: Final = {"type": _STRING, "function": "api.ToolFunction"}
+_TOOL_FUNCTION: Final = {"name": _STRING, "description": _STRING, "parameters": "api.ToolFunctionParameters"}
+_ITEMS: Final[dict[str, dict[str, str]]] = {"[]api.Message": _MESSAGE, "[]api.ToolCall": _CALL, "api.Tools": _TOOL}
+_STRUCTS: Final[dict[str, dict[str, str]]] = {
+    "api.ToolCallFunction": _FUNCTION,
+    "api.ToolFunction": _TOOL_FUNCTION,
+    "api.ToolCallFunctionArguments": {},
+    "api.ToolFunctionParameters": {},
+    _OPTIONS: {},
+}
+
+_INTEGERS: Final = [
+    "num_keep",
+    "seed",
+    "num_predict",
+    "top_k",
+    "repeat_last_n",
+    "num_ctx",
+    "num_batch",
+    "num_gpu",
+    "main_gpu",
+    "num_thread",
+]
+_FLOATS: Final = [
+    "top_p",
+    "min_p",
+    "typical_p",
+    "temperature",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+]
+_OPTION_TYPES: Final = {
+    **dict.fromkeys(_INTEGERS, "integer"),
+    **dict.fromkeys(_FLOATS, "float32"),
+    "use_mmap": "boolean",
+    "stop": "array",
+}
+
+
+class Problem(NamedTuple):
+    """A refusal: its status, and the text that is Ollama's `error`."""
+
+    status: int
+    text: str
+
+
+def problem(struct: str, body: dict[str, Any]) -> Problem | None:
+    """The first thing wrong with the body of a `struct`, None if it is fine. The model is not looked up here."""
+    text = _fields(struct, body, FIELDS[struct]) or _think(body) or _keep_alive(body) or _format(body)
+    if text is not None:
+        return Problem(400, text)
+    text = _options(body.get("options") or {})
+    return Problem(500, text) if text is not None else None  # it reads them only when it has loaded the model
+
+
+def last_user_text(messages: list[dict[str, Any]]) -> str:
+    """The text of the last user message; empty where there is none."""
+    for message in reversed(messages):
+        if str(message.get("role")).lower() == "user":
+            return message.get("content") or ""
+    return ""
+
+
+def prompt_tokens(texts: list[str]) -> int:
+    """What the texts cost, by the vocabulary at hand: plausible and repeatable."""
+    return sum(tokenizer.count(text) + _TOKENS_PER_MESSAGE for text in texts)
+
+
+def max_tokens(body: dict[str, Any]) -> int | None:
+    """How many tokens may be said, None for all: a num_predict below 1 means no end to Ollama."""
+    wanted = (body.get("options") or {}).get("num_predict")
+    if wanted is None or wanted in (math.inf, -math.inf):  # 1e999 is JSON
+        return None
+    return int(wanted) if int(wanted) > 0 else None
+
+
+def _fields(where: str, values: dict[str, Any], types: dict[str, str]) -> str | None:
+    for name, kind in types.items():
+        value = values.get(name)
+        if value is None:
+            continue
+        found = _value(f"{where}.{name}", value, kind)
+        if found is not None:
+            return found
+    return None
+
+
+def _value(where: str, value: Any, kind: str) -> str | None:
+    if not _fits(value, kind):
+        if kind == "int" and isinstance(value, float):
+            return f"json: cannot unmarshal number {value} into Go struct field {where} of type int"
+        return f"json: cannot unmarshal {_json_kind(value)} into Go struct field {where} of type {kind}"
+    if kind in _STRUCTS:
+        return _fields(where, value, _STRUCTS[kind])
+    if kind == "[]api.ImageData":
+        return next(filter(None, (_image(where, item) for item in value)), None)
+    if kind == "[]int":
+        return next(filter(None, (_value(where, item, "int") for item in value)), None)
+    if kind in _ITEMS:
+        for item in value:
+            if not isinstance(item, dict):
+                element = {"[]api.Message": "api.Message", "[]api.ToolCall": "api.ToolCall"}.get(kind, "api.Tool")
+                return f"json: cannot unmarshal {_json_kind(item)} into Go struct field {where} of type {element}"
+            found = _fields(where, item, _ITEMS[kind])
+            if found is not None:
+                return found
+    return None
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if kind == _STRING:
+        return isinstance(value, str)
+    if kind == _BOOL:
+        return isinstance(value, bool)
+    if kind == "int":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind in _STRUCTS:
+        return isinstance(value, dict)
+    return isinstance(value, list)
+
+
+def _image(where: str, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return f"json: cannot unmarshal {_json_kind(value)} into Go struct field {where} of type []uint8"
+    try:
+        base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return "illegal base64 data at input byte 0"
+    return None
+
+
+def _think(body: dict[str, Any]) -> str | None:
+    value = body.get("think")
+    if value is None or isinstance(value, bool) or value in _THINK:
+        return None
+    if isinstance(value, str):
+        return f'invalid think value: "{value[:100]}" (must be "high", "medium", "low", true, or false)'
+    return 'think must be a boolean or string ("high", "medium", "low", true, or false)'
+
+
+def _keep_alive(body: dict[str, Any]) -> str | None:
+    value = body.get("keep_alive")
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return None
+    if not isinstance(value, str):
+        return f"Unsupported type: '{_json_kind(value)}'"
+    return None if _DURATION.fullmatch(value) else f'time: invalid duration "{value[:100]}"'
+
+
+def _format(body: dict[str, Any]) -> str | None:
+    value = body.get("format")
+    if value in (None, "", "json") or isinstance(value, dict):
+        return None
+    return f'invalid format: {value!r}; expected "json" or a valid JSON Schema object'
+
+
+def _options(options: dict[str, Any]) -> str | None:
+    for name, value in options.items():
+        kind = _OPTION_TYPES.get(name)
+        if kind is None or value is None:
+            continue  # Ollama warns in its log and goes on
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = {"array": isinstance(value, list), "boolean": isinstance(value, bool)}.get(kind, number)
+        if not fits:
+            return f'option "{name}" must be of type {kind}'
+        if kind == "array" and not all(isinstance(item, str) for item in value):
+            return f'option "{name}" must be of an array of strings'
+    return None
+
+
+def _json_kind(value: Any) -> str:
+    names = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
+    return names.get(type(value), "null")

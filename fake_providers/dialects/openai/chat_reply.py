@@ -1,0 +1,147 @@
+"""OpenAI's chat completions: the chunks of a stream, and the completion in one piece.
+
+Source: https://platform.openai.com/docs/api-reference/chat, and what the official clients read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chatproof.fake_providers.dialects.base import Ask, Reply
+from chatproof.fake_providers.dialects.openai.error_bodies import failure
+from chatproof.fake_providers.dialects.openai.reply import CREATED, Whole, answer, digest, dumps, quoting
+from chatproof.fake_providers.dialects.schedule import Timeline, play
+from chatproof.fake_providers.scripting.script import Call, Fail
+
+_FINGERPRINT: Final = "fp_chatproof"
+
+
+def render(ask: Ask) -> Reply:
+    """The answer to a valid chat request."""
+    if not ask.stream:
+        line = play(ask.script, Whole(), ask.max_tokens, key=ask.key)
+        return answer(ask, line, lambda: _completion(ask, line), bytes)
+    chunks = Chunks(ask)
+    line = play(ask.script, chunks, ask.max_tokens, key=ask.key)
+    return answer(ask, line, bytes, lambda: chunks.broken()[:-2])
+
+
+class Chunks:
+    """Encodes the parts of a stream; everything that stays the same from chunk to chunk is made once.
+
+    With several choices each part is one chunk per choice: they all say the same.
+    """
+
+    fragments = True
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._quoted = quoting(ask.script)
+        self._said = 0
+        head = {
+            "id": f"chatcmpl-{digest(ask)}",
+            "object": "chat.completion.chunk",
+            "created": CREATED,
+            "model": ask.model,
+            "service_tier": "default",
+            "system_fingerprint": _FINGERPRINT,
+        }
+        self._head = f"data: {dumps(head, ask.script)[:-1]}"
+        self._tail = ',"usage":null}\n\n' if ask.usage else "}\n\n"
+        self._before = [f'{self._head},"choices":[{{"index":{index},"delta":' for index in range(ask.choices)]
+        self._after = f',"logprobs":null,"finish_reason":null}}]{self._tail}'
+        only_calls = ask.script.calls and not ask.script.tokens
+        self._content = "null" if only_calls else '""'
+
+    def opening(self) -> bytes:
+        return self._chunks(f'{{"role":"assistant","content":{self._content},"refusal":null}}')
+
+    def token(self, text: str) -> bytes:
+        self._said += 1
+        return self._chunks(f'{{"content":{self._quoted(text)}}}')
+
+    def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
+        if fragment is None:
+            function = f'{{"name":{self._quoted(name)},"arguments":""}}'
+            return b"".join(
+                f'{before}{{"tool_calls":[{{"index":{index},"id":"{_call_id(self._ask, index, choice)}",'
+                f'"type":"function","function":{function}}}]}}{self._after}'.encode()
+                for choice, before in enumerate(self._before)
+            )
+        self._said += 1
+        function = f'{{"arguments":{self._quoted(fragment)}}}'
+        return self._chunks(f'{{"tool_calls":[{{"index":{index},"function":{function}}}]}}')
+
+    def broken(self) -> bytes:
+        return f'{self._before[0]}{{"content":"brok\n\n'.encode()
+
+    def error(self, fail: Fail) -> bytes:
+        return b"data: %b\n\n" % failure(500, fail)
+
+    def closing(self, finish_reason: str) -> bytes:
+        self._after = f',"logprobs":null,"finish_reason":"{finish_reason}"}}]{self._tail}'
+        end = self._chunks("{}")
+        if self._ask.usage:
+            usage = dumps(_usage(self._ask, self._said), self._ask.script)
+            end += f'{self._head},"choices":[],"usage":{usage}}}\n\n'.encode()
+        return end + b"data: [DONE]\n\n"
+
+    def _chunks(self, delta: str) -> bytes:
+        rest = delta + self._after
+        return "".join([before + rest for before in self._before]).encode()
+
+
+def _completion(ask: Ask, line: Timeline) -> bytes:
+    completion = {
+        "id": f"chatcmpl-{digest(ask)}",
+        "object": "chat.completion",
+        "created": CREATED,
+        "model": ask.model,
+        "choices": [
+            {
+                "index": index,
+                "message": _message(ask, line, index),
+                "logprobs": None,
+                "finish_reason": line.finish_reason,
+            }
+            for index in range(ask.choices)
+        ],
+        "usage": _usage(ask, line.tokens),
+        "service_tier": "default",
+        "system_fingerprint": _FINGERPRINT,
+    }
+    return dumps(completion, ask.script).encode()
+
+
+def _message(ask: Ask, line: Timeline, choice: int) -> dict[str, Any]:
+    content = None if line.calls and not line.said else line.text
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+    if line.calls:
+        message["tool_calls"] = [_called(ask, call, index, choice) for index, call in enumerate(line.calls)]
+    return message
+
+
+def _called(ask: Ask, call: Call, index: int, choice: int) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": _call_id(ask, index, choice), "type": "function", "function": function}
+
+
+def _call_id(ask: Ask, index: int, choice: int) -> str:
+    """Unlike any other of the reply; the real API's ids have 24 characters after the prefix too."""
+    return f"call_{digest(ask)[:20]}{choice:02x}{index:02x}"
+
+
+def _usage(ask: Ask, said: int) -> dict[str, Any]:
+    completion = said * ask.choices
+    return {
+        "prompt_tokens": ask.prompt_tokens,
+        "completion_tokens": completion,
+        "total_tokens": ask.prompt_tokens + completion,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": 0,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }

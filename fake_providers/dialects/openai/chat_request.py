@@ -1,0 +1,207 @@
+"""What OpenAI's API refuses in a chat request, and in which words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from chatproof.fake_providers.dialects.openai.chat_messages import messages, texts_of
+from chatproof.fake_providers.dialects.openai.field_checks import (
+    ARRAY,
+    FLAG,
+    OBJECT,
+    TEXT,
+    Problem,
+    Rules,
+    missing,
+    stream,
+    wrong_type,
+    wrong_value,
+)
+from chatproof.fake_providers.scripting import tokenizer
+
+KNOWN: Final = frozenset({
+    "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens",
+    "max_tokens", "messages", "metadata", "modalities", "model", "moderation", "n", "parallel_tool_calls",
+    "prediction", "presence_penalty", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
+    "reasoning_effort", "response_format", "safety_identifier", "seed", "service_tier", "stop", "store", "stream",
+    "stream_options", "temperature", "tool_choice", "tools", "top_logprobs", "top_p", "user", "verbosity",
+    "web_search_options",
+})  # fmt: skip
+"""The parameters of the endpoint, as the official client has them."""
+
+_TOKENS_PER_MESSAGE: Final = 3  # OpenAI's cookbook: each message, and the reply's beginning, cost three
+WORDS: Final = {
+    "reasoning_effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "service_tier": ("auto", "default", "flex", "scale", "priority", "fast"),
+    "verbosity": ("low", "medium", "high"),
+    "prompt_cache_retention": ("in_memory", "24h"),
+}
+_RULES: Final = Rules(
+    decimals={
+        "temperature": (0, 2),
+        "top_p": (0, 1),
+        "presence_penalty": (-2, 2),
+        "frequency_penalty": (-2, 2),
+    },
+    integers={
+        "max_tokens": (1, None),
+        "max_completion_tokens": (1, None),
+        "n": (1, 128),
+        "top_logprobs": (0, 20),
+        "seed": (-(2**63), 2**63 - 1),
+    },
+    words=WORDS,
+    kinds={
+        **dict.fromkeys(("logprobs", "store", "parallel_tool_calls"), FLAG),
+        **dict.fromkeys(("user", "safety_identifier", "prompt_cache_key"), TEXT),
+        **dict.fromkeys(("logit_bias", "metadata", "audio", "prediction", "web_search_options"), OBJECT),
+        **dict.fromkeys(("modalities", "functions"), ARRAY),
+    },
+)
+_STREAM_FLAGS: Final = ("include_usage", "include_obfuscation")
+_FORMATS: Final = ("json_object", "json_schema", "text")
+_TOOL_KINDS: Final = ("function", "custom")
+_TOOL_CHOICES: Final = ("none", "auto", "required")
+_MOST_STOPS: Final = 4
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def problem(body: dict[str, Any], *, strict: bool = True) -> Problem | None:
+    """The first thing wrong with the request's body, None if it is fine.
+
+    `strict`: parameters that OpenAI does not know are wrong; servers that only speak its language ignore them.
+    """
+    model = body.get("model")
+    if model is None or model == "":
+        return Problem("you must provide a model parameter", "model", None)
+    if not isinstance(model, str):
+        return wrong_type("model", "a string", model)
+    return (
+        (_unknown(body) if strict else None)
+        or messages(body)
+        or stream(body, _STREAM_FLAGS if strict else (*_STREAM_FLAGS, "continuous_usage_stats"), strict=strict)
+        or _RULES.broken(body)
+        or _combined(body)
+        or _stop(body.get("stop"))
+        or _tools(body)
+        or _format(body)
+    )
+
+
+def prompt_tokens(said: list[dict[str, Any]]) -> int:
+    """What the messages cost, by the vocabulary at hand: plausible and repeatable, not OpenAI's bill."""
+    counted = sum(tokenizer.count(texts_of(message.get("content"))) for message in said)
+    return counted + _TOKENS_PER_MESSAGE * (len(said) + 1)
+
+
+def _unknown(body: dict[str, Any]) -> Problem | None:
+    if body.keys() <= KNOWN:
+        return None
+    unknown = [name[:64] for name in body if name not in KNOWN]
+    some = "arguments" if len(unknown) > 1 else "argument"
+    return Problem(f"Unrecognized request {some} supplied: {', '.join(sorted(unknown)[:20])}", None, None)
+
+
+def _combined(body: dict[str, Any]) -> Problem | None:
+    """What is wrong with parameters together that are fine alone."""
+    if body.get("max_tokens") is not None and body.get("max_completion_tokens") is not None:
+        text = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
+        return Problem(text, "max_tokens", "invalid_parameter_combination")
+    if body.get("top_logprobs") is not None and body.get("logprobs") is not True:
+        text = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled."
+        return Problem(text, "top_logprobs", None)
+    return None
+
+
+def _stop(stop: Any) -> Problem | None:
+    if stop is None or isinstance(stop, str):
+        return None
+    if not isinstance(stop, list):
+        return wrong_type("stop", "one of a string or array of strings", stop)
+    if len(stop) > _MOST_STOPS:
+        most = f"Expected an array with maximum length {_MOST_STOPS}, but got an array with length {len(stop)} instead."
+        return Problem(f"Invalid 'stop': array too long. {most}", "stop", "array_above_max_length")
+    for index, one in enumerate(stop):
+        if not isinstance(one, str):
+            return wrong_type(f"stop[{index}]", "a string", one)
+    return None
+
+
+def _tools(body: dict[str, Any]) -> Problem | None:
+    tools, choice = body.get("tools"), body.get("tool_choice")
+    if tools is not None and not isinstance(tools, list):
+        return wrong_type("tools", "an array of objects", tools)
+    if tools is not None and not tools:
+        empty = "Expected an array with minimum length 1, but got an empty array instead."
+        return Problem(f"Invalid 'tools': empty array. {empty}", "tools", "empty_array")
+    for index, tool in enumerate(tools or ()):
+        found = _tool(f"tools[{index}]", tool)
+        if found is not None:
+            return found
+    for name in ("tool_choice", "parallel_tool_calls"):
+        if body.get(name) is not None and not tools:
+            return Problem(f"'{name}' is only allowed when 'tools' are specified.", name, None)
+    if isinstance(choice, str) and choice not in _TOOL_CHOICES:
+        return wrong_value("tool_choice", choice, _TOOL_CHOICES)
+    if choice is not None and not isinstance(choice, str | dict):
+        return wrong_type("tool_choice", "one of a string or object", choice)
+    return None
+
+
+def _tool(where: str, tool: Any) -> Problem | None:
+    if not isinstance(tool, dict):
+        return wrong_type(where, "an object", tool)
+    kind = tool.get("type")
+    if kind is None:
+        return missing(f"{where}.type")
+    if kind not in _TOOL_KINDS:
+        return wrong_value(f"{where}.type", kind, _TOOL_KINDS)
+    inner = tool.get(kind)
+    if inner is None:
+        return missing(f"{where}.{kind}")
+    if not isinstance(inner, dict):
+        return wrong_type(f"{where}.{kind}", "an object", inner)
+    return tool_function(f"{where}.{kind}", inner)
+
+
+def tool_function(where: str, function: dict[str, Any]) -> Problem | None:
+    """What is wrong with a function's name and parameters."""
+    name, parameters = function.get("name"), function.get("parameters")
+    if name is None:
+        return missing(f"{where}.name")
+    if not isinstance(name, str):
+        return wrong_type(f"{where}.name", "a string", name)
+    if not _TOOL_NAME.fullmatch(name):
+        expected = "Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$' of at most 64 characters."
+        return Problem(f"Invalid '{where}.name': {expected}", f"{where}.name", "invalid_value")
+    if parameters is not None and not isinstance(parameters, dict):
+        return wrong_type(f"{where}.parameters", "an object", parameters)
+    return None
+
+
+def _format(body: dict[str, Any]) -> Problem | None:
+    wanted = body.get("response_format")
+    if wanted is None:
+        return None
+    if not isinstance(wanted, dict):
+        return wrong_type("response_format", "an object", wanted)
+    kind = wanted.get("type")
+    if kind is None:
+        return missing("response_format.type")
+    if kind not in _FORMATS:
+        return wrong_value("response_format.type", kind, _FORMATS)
+    if kind == "json_schema":
+        schema = wanted.get("json_schema")
+        if not isinstance(schema, dict):
+            return (
+                missing("response_format.json_schema")
+                if schema is None
+                else wrong_type("response_format.json_schema", "an object", schema)
+            )
+        return None if isinstance(schema.get("name"), str) else missing("response_format.json_schema.name")
+    said = " ".join(texts_of(message.get("content")) for message in body["messages"])
+    if kind == "json_object" and "json" not in said.lower():
+        text = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+        return Problem(text, "messages", None)
+    return None

@@ -1,0 +1,122 @@
+"""OpenAI's errors by status, and the headers that its answers carry."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from chatproof.fake_providers.dialects.base import Headers, Reply
+from chatproof.fake_providers.dialects.openai.field_checks import Problem
+from chatproof.fake_providers.scripting.faults import Frame
+from chatproof.fake_providers.scripting.script import Fail
+
+JSON: Final = ("content-type", "application/json")
+STREAM: Final = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
+
+ALWAYS: Final[Headers] = (("openai-version", "2020-10-01"), ("openai-organization", "org-chatproof"))
+"""What every answer of the API has, beside its request id."""
+
+_LIMITS: Final[Headers] = (("x-ratelimit-limit-requests", "10000"), ("x-ratelimit-limit-tokens", "2000000"))
+WITHIN_LIMITS: Final[Headers] = (
+    *_LIMITS,
+    ("x-ratelimit-remaining-requests", "9999"),
+    ("x-ratelimit-remaining-tokens", "1999000"),
+    ("x-ratelimit-reset-requests", "6ms"),
+    ("x-ratelimit-reset-tokens", "30ms"),
+)
+"""What the API tells a client that has asked once: of so many a minute, so many are left."""
+
+UNKNOWN_SCENARIO: Final = "x-fake-unknown-scenario"
+
+_QUOTA: Final = (
+    "You exceeded your current quota, please check your plan and billing details. For more information on this"
+    " error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors."
+)
+_TOKENS: Final = (
+    "Rate limit reached on tokens per min (TPM): Limit 2000000, Used 2000000, Requested 1000."
+    " Please try again later. Visit https://platform.openai.com/account/rate-limits to learn more."
+)
+
+# status: (type, code, message)
+_ERRORS: Final[dict[int, tuple[str, str | None, str]]] = {
+    400: ("invalid_request_error", None, "Your request was malformed or missing some required parameters."),
+    401: (
+        "invalid_request_error",
+        "invalid_api_key",
+        "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys.",
+    ),
+    403: (
+        "invalid_request_error",
+        "unsupported_country_region_territory",
+        "Country, region, or territory not supported",
+    ),
+    404: ("invalid_request_error", "model_not_found", "The model does not exist or you do not have access to it."),
+    408: ("timeout", None, "Request timed out."),
+    409: ("invalid_request_error", None, "The resource was updated by another request."),
+    413: ("invalid_request_error", None, "The request body is too large."),
+    422: ("invalid_request_error", None, "Unable to process the request despite the format being correct."),
+    429: (
+        "requests",
+        "rate_limit_exceeded",
+        "Rate limit reached for requests per min (RPM): Limit 3, Used 3, Requested 1. Please try again later.",
+    ),
+    500: (
+        "server_error",
+        None,
+        "The server had an error while processing your request. Sorry about that!",
+    ),
+    502: ("server_error", None, "Bad gateway."),
+    503: ("server_error", None, "The engine is currently overloaded, please try again later."),
+    504: ("server_error", None, "The server took too long to answer."),
+}
+
+
+def details(status: int, fail: Fail) -> tuple[str, str, str | None]:
+    """(message, type, code) of the fault: what the script says, else what the API says with that status."""
+    default = ("server_error" if status >= 500 else "invalid_request_error", None, f"Request failed: {status}.")
+    kind, code, message = _ERRORS.get(status, default)
+    if fail.code == "insufficient_quota":
+        kind, message = "insufficient_quota", _QUOTA
+    elif status == 429 and fail.type == "tokens":
+        message = _TOKENS
+    return fail.message or message, fail.type or kind, fail.code or code
+
+
+def error_body(message: str, kind: str | None, param: str | None, code: str | None) -> bytes:
+    return json.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}}).encode()
+
+
+def failure(status: int, fail: Fail) -> bytes:
+    """The error object of a fault."""
+    message, kind, code = details(status, fail)
+    return error_body(message, kind, None, code)
+
+
+def refusal(status: int, problem: Problem, headers: Headers = (), case: str | None = None) -> Reply:
+    """The API's answer to a request that it does not accept."""
+    body = error_body(problem.message, "invalid_request_error", problem.param, problem.code)
+    return Reply(status, (JSON, *ALWAYS, *headers), (Frame(body, 0.0),), case=case)
+
+
+def retry_headers(fail: Fail) -> Headers:
+    """What the API tells a client about when to come again, as far as the script wants it told."""
+    seconds, milliseconds = fail.retry_after_s, fail.retry_after_ms
+    headers: Headers = ()
+    if seconds is not None:
+        headers += (("retry-after", f"{seconds:g}"),)
+    if milliseconds is not None:
+        headers += (("retry-after-ms", f"{milliseconds:g}"),)
+    # Waiting does not help a spent quota: the one 429 that clients are told not to try again, unless a script says so.
+    should_retry = False if fail.should_retry is None and fail.code == "insufficient_quota" else fail.should_retry
+    if should_retry is not None:
+        headers += (("x-should-retry", str(should_retry).lower()),)
+    if fail.status != 429:
+        return headers
+    wait = milliseconds if milliseconds is not None else None if seconds is None else seconds * 1000
+    reset = "20s" if wait is None else f"{wait:g}ms" if wait < 1000 else f"{wait / 1000:g}s"
+    spent = "tokens" if fail.type == "tokens" else "requests"
+    left = {"requests": "9999", "tokens": "1999000", spent: "0"}
+    resets = {"requests": "6ms", "tokens": "30ms", spent: reset}
+    headers += _LIMITS
+    headers += tuple((f"x-ratelimit-remaining-{of}", left[of]) for of in ("requests", "tokens"))
+    return headers + tuple((f"x-ratelimit-reset-{of}", resets[of]) for of in ("requests", "tokens"))

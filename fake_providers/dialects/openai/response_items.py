@@ -1,0 +1,130 @@
+"""The input items of OpenAI's responses: what is refused in them, and what the last user said."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chatproof.fake_providers.dialects.openai.field_checks import Problem, missing, wrong_type, wrong_value
+
+_ROLES: Final = ("assistant", "system", "developer", "user")
+_PARTS: Final = ("input_text", "input_image", "output_text", "refusal", "input_file", "input_audio")
+_TEXT_PARTS: Final = ("input_text", "output_text")
+KINDS: Final = (
+    "message", "file_search_call", "computer_call", "computer_call_output", "web_search_call", "function_call",
+    "function_call_output", "tool_search_call", "tool_search_output", "additional_tools", "configuration_update",
+    "reasoning", "compaction", "image_generation_call", "code_interpreter_call", "local_shell_call",
+    "local_shell_call_output", "shell_call", "shell_call_output", "apply_patch_call", "apply_patch_call_output",
+    "mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "mcp_call", "custom_tool_call_output",
+    "custom_tool_call", "compaction_trigger", "item_reference", "program", "program_output",
+)  # fmt: skip
+"""The types of items, as the official client has them."""
+
+
+def input_items(said: Any, *, earlier: bool) -> Problem | None:
+    """The first thing wrong with `input`. `earlier`: the conversation may have begun in another request."""
+    if said is None:
+        return None if earlier else missing("input")
+    if isinstance(said, str):
+        return None
+    if not isinstance(said, list):
+        return wrong_type("input", "one of a string or array of input items", said)
+    for index, item in enumerate(said):
+        found = _item(f"input[{index}]", item)
+        if found is not None:
+            return found
+    return _calls_and_outputs(said, earlier)
+
+
+def last_user_text(said: Any) -> str:
+    """The text of the last user message of a valid `input`; empty where there is none."""
+    if isinstance(said, str):
+        return said
+    for item in reversed(said or ()):
+        if item.get("role") == "user":
+            return item_text(item)
+    return ""
+
+
+def item_text(item: dict[str, Any]) -> str:
+    """A valid item's text: a message's, or what a called function gave back."""
+    content = item.get("content", item.get("output"))
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    return "\n".join(part["text"] for part in content if _is_text(part))
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in _TEXT_PARTS and isinstance(part.get("text"), str)
+
+
+def _item(where: str, item: Any) -> Problem | None:
+    if not isinstance(item, dict):
+        return wrong_type(where, "an object", item)
+    kind = item.get("type")
+    if kind is None:
+        kind = "message" if "role" in item else "item_reference" if "id" in item else None
+    if kind is None:
+        return missing(f"{where}.type")
+    if kind not in KINDS:
+        return wrong_value(f"{where}.type", kind, KINDS)
+    if kind == "message":
+        return _message(where, item)
+    if kind == "function_call":
+        return _texts(where, item, "call_id", "name", "arguments")
+    if kind == "function_call_output":
+        output = item.get("output")
+        if output is not None and not isinstance(output, str | list):
+            return wrong_type(f"{where}.output", "one of a string or array of objects", output)
+        return _texts(where, item, "call_id") or (missing(f"{where}.output") if output is None else None)
+    return None
+
+
+def _texts(where: str, item: dict[str, Any], *names: str) -> Problem | None:
+    for name in names:
+        value = item.get(name)
+        if value is None:
+            return missing(f"{where}.{name}")
+        if not isinstance(value, str):
+            return wrong_type(f"{where}.{name}", "a string", value)
+    return None
+
+
+def _message(where: str, item: dict[str, Any]) -> Problem | None:
+    role, content = item.get("role"), item.get("content")
+    if role is None:
+        return missing(f"{where}.role")
+    if role not in _ROLES:
+        return wrong_value(f"{where}.role", role, _ROLES)
+    if content is None:
+        return missing(f"{where}.content")
+    if isinstance(content, str):
+        return None
+    if not isinstance(content, list):
+        return wrong_type(f"{where}.content", "one of a string or array of objects", content)
+    for index, part in enumerate(content):
+        place = f"{where}.content[{index}]"
+        if not isinstance(part, dict):
+            return wrong_type(place, "an object", part)
+        kind = part.get("type")
+        if kind is None:
+            return missing(f"{place}.type")
+        if kind not in _PARTS:
+            return wrong_value(f"{place}.type", kind, _PARTS)
+        found = _texts(place, part, "text") if kind in _TEXT_PARTS else None
+        if found is not None:
+            return found
+    return None
+
+
+def _calls_and_outputs(said: list[dict[str, Any]], earlier: bool) -> Problem | None:
+    called = {item["call_id"] for item in said if item.get("type") == "function_call"}
+    answered = {item["call_id"] for item in said if item.get("type") == "function_call_output"}
+    for item in said:
+        kind, call = item.get("type"), item.get("call_id")
+        if kind == "function_call_output" and call not in called and not earlier:
+            return Problem(f"No tool call found for function call output with call_id {call}.", "input", None)
+        if kind == "function_call" and call not in answered:
+            return Problem(f"No tool output found for function call {call}.", "input", None)
+    return None

@@ -1,0 +1,147 @@
+"""What OpenAI's API refuses in a request for a response, and what it echoes of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chatproof.fake_providers.dialects.openai.chat_request import tool_function
+from chatproof.fake_providers.dialects.openai.field_checks import (
+    ARRAY,
+    FLAG,
+    OBJECT,
+    TEXT,
+    Problem,
+    Rules,
+    missing,
+    stream,
+    wrong_type,
+    wrong_value,
+)
+from chatproof.fake_providers.dialects.openai.response_items import input_items, item_text
+from chatproof.fake_providers.scripting import tokenizer
+
+KNOWN: Final = frozenset({
+    "access_programs", "background", "background_options", "context_management", "conversation", "image", "include",
+    "input", "instructions", "max_output_tokens", "max_tool_calls", "metadata", "model", "moderation",
+    "parallel_tool_calls", "previous_response_id", "prompt", "prompt_cache_key", "prompt_cache_options",
+    "prompt_cache_retention", "reasoning", "safety_identifier", "service_tier", "store", "stream", "stream_options",
+    "temperature", "text", "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user",
+})  # fmt: skip
+"""The parameters of the endpoint, as the official client has them."""
+
+WORDS: Final = {
+    "service_tier": ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast"),
+    "truncation": ("auto", "disabled"),
+    "prompt_cache_retention": ("in_memory", "24h"),
+}
+_RULES: Final = Rules(
+    decimals={"temperature": (0, 2), "top_p": (0, 1)},
+    integers={"max_output_tokens": (16, None), "max_tool_calls": (1, None), "top_logprobs": (0, 20)},
+    words=WORDS,
+    kinds={
+        **dict.fromkeys(("background", "parallel_tool_calls", "store"), FLAG),
+        **dict.fromkeys(("instructions", "prompt_cache_key", "safety_identifier", "user"), TEXT),
+        **dict.fromkeys(("metadata", "reasoning", "text", "prompt"), OBJECT),
+        **dict.fromkeys(("include", "tools"), ARRAY),
+    },
+)
+_TOOL_CHOICES: Final = ("none", "auto", "required")
+_ELSEWHERE: Final = ("previous_response_id", "prompt", "conversation")
+
+
+def problem(body: dict[str, Any]) -> Problem | None:
+    """The first thing wrong with the request's body, None if it is fine."""
+    model = body.get("model")
+    if model is None or model == "":
+        return missing("model")
+    if not isinstance(model, str):
+        return wrong_type("model", "a string", model)
+    for name in body:
+        if name not in KNOWN:
+            return Problem(f"Unknown parameter: '{name[:64]}'.", name[:64], "unknown_parameter")
+    return (
+        _RULES.broken(body)
+        or _previous(body)
+        or input_items(body.get("input"), earlier=any(body.get(name) is not None for name in _ELSEWHERE))
+        or stream(body, ("include_obfuscation",))
+        or _tools(body)
+    )
+
+
+def prompt_tokens(body: dict[str, Any]) -> int:
+    """What instructions and input cost, by the vocabulary at hand: plausible and repeatable."""
+    said = body.get("input")
+    texts = [said] if isinstance(said, str) else [item_text(item) for item in said or ()]
+    return sum(tokenizer.count(text) + 3 for text in [*texts, body.get("instructions") or ""]) + 1
+
+
+def echo(body: dict[str, Any]) -> dict[str, Any]:
+    """What every response object says of the request it answers, defaults filled in."""
+    reasoning = {"effort": None, "summary": None, **(body.get("reasoning") or {})}
+    text = {"format": {"type": "text"}, "verbosity": "medium", **(body.get("text") or {})}
+    return {
+        "background": False,
+        "instructions": body.get("instructions"),
+        "max_output_tokens": body.get("max_output_tokens"),
+        "max_tool_calls": body.get("max_tool_calls"),
+        "metadata": body.get("metadata") or {},
+        "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
+        "previous_response_id": body.get("previous_response_id"),
+        "prompt_cache_key": body.get("prompt_cache_key"),
+        "reasoning": reasoning,
+        "safety_identifier": body.get("safety_identifier"),
+        "service_tier": "default",
+        "temperature": _or(body.get("temperature"), 1.0),
+        "text": text,
+        "tool_choice": _or(body.get("tool_choice"), "auto"),
+        "tools": [_tool_echo(tool) for tool in body.get("tools") or ()],
+        "top_logprobs": _or(body.get("top_logprobs"), 0),
+        "top_p": _or(body.get("top_p"), 1.0),
+        "truncation": body.get("truncation") or "disabled",
+        "user": body.get("user"),
+    }
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _tool_echo(tool: dict[str, Any]) -> dict[str, Any]:
+    if tool["type"] != "function":
+        return tool
+    defaults = {"type": "function", "description": None, "name": "", "parameters": None, "strict": True}
+    return {**defaults, **{key: value for key, value in tool.items() if value is not None}}
+
+
+def _previous(body: dict[str, Any]) -> Problem | None:
+    previous = body.get("previous_response_id")
+    if previous is not None and not isinstance(previous, str):
+        return wrong_type("previous_response_id", "a string", previous)
+    if previous is not None and not previous.startswith("resp"):
+        text = f"Invalid 'previous_response_id': '{previous[:64]}'. Expected an ID that begins with 'resp'."
+        return Problem(text, "previous_response_id", "invalid_value")
+    if body.get("background"):
+        text = "The fake provider answers at once only: leave 'background' out or false."
+        return Problem(text, "background", "unsupported_parameter")
+    return None
+
+
+def _tools(body: dict[str, Any]) -> Problem | None:
+    for index, tool in enumerate(body.get("tools") or ()):
+        where = f"tools[{index}]"
+        if not isinstance(tool, dict):
+            return wrong_type(where, "an object", tool)
+        kind = tool.get("type")
+        if kind is None:
+            return missing(f"{where}.type")
+        if not isinstance(kind, str):
+            return wrong_type(f"{where}.type", "a string", kind)
+        found = tool_function(where, tool) if kind == "function" else None
+        if found is not None:
+            return found
+    choice = body.get("tool_choice")
+    if isinstance(choice, str) and choice not in _TOOL_CHOICES:
+        return wrong_value("tool_choice", choice, _TOOL_CHOICES)
+    if choice is not None and not isinstance(choice, str | dict):
+        return wrong_type("tool_choice", "one of a string or object", choice)
+    return None

@@ -1,0 +1,1 @@
+"""OpenAI's paths as Ollama, vLLM, llama.cpp and LM Studio serve them."""

@@ -1,0 +1,182 @@
+"""OpenAI's chat completions in the words of the local servers that imitate it: what they have in common."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from chatproof.fake_providers.dialects.base import Ask, Headers
+from chatproof.fake_providers.dialects.schedule import Timeline
+from chatproof.fake_providers.dialects.timed_reply import JSON, digest, go_json
+from chatproof.fake_providers.scripting.script import Call, Fail
+
+CREATED: Final = 1_700_000_000  # fixed: the same request has the same bytes on every day
+CONTINUOUS: Final = "continuous_usage_stats"
+
+_MESSAGES: Final = {
+    400: "The request is malformed.",
+    401: "Invalid API Key",
+    403: "Forbidden",
+    404: "The model `{model}` does not exist.",
+    429: "Too many requests",
+    500: "The server had an error while generating the reply.",
+    503: "The server is busy, please try again later.",
+}
+
+
+class Compatible:
+    """Writes a reply as OpenAI-compatible servers do. Each product has a class of its own for what differs.
+
+    A product says with its class attributes what it lacks: `roles`, is the role in every chunk; `opens`, is
+    there a chunk before the first token; `logprobs`, has a choice that field.
+    """
+
+    PRODUCT = ""
+    OWNER = ""
+    FINGERPRINT: str | None = None
+    fragments = True
+    early_errors = False
+    stream_headers: Headers = (("content-type", "text/event-stream"), ("cache-control", "no-cache"))
+    json_header = JSON
+    opens = True
+    roles = False
+    logprobs = True
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self.said = 0
+
+    # the stream
+
+    def opening(self) -> bytes:
+        return self.chunk({"role": "assistant", "content": ""}) if self.opens else b""
+
+    def token(self, text: str) -> bytes:
+        self.said += 1
+        return self.chunk(self._delta(content=text))
+
+    def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
+        if first:
+            return self.chunk(self._delta(tool_calls=[self.called(index, Call(name, fragment or ""))]))
+        self.said += 1
+        return self.chunk({"tool_calls": [{"index": index, "function": {"arguments": fragment}}]})
+
+    def broken(self) -> bytes:
+        text = self.dumps({"id": self.id, "object": "chat.completion.chunk", "created": CREATED})[:-1]
+        return f'data: {text},"choices":[{{"index":0,"delta":{{"content":"brok\n\n'.encode()
+
+    def error(self, fail: Fail) -> bytes:
+        return b"data: %b\n\n" % self.failure(500, fail)
+
+    def closing(self, finish_reason: str) -> bytes:
+        end = self.chunk(self.last_delta(), finish_reason)
+        if self.ask.usage:
+            end += self.event(self.head() | {"choices": [], "usage": self.usage(self.said)})
+        return end + b"data: [DONE]\n\n"
+
+    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+        choice: dict[str, Any] = {"index": 0, "delta": delta}
+        if self.logprobs:
+            choice["logprobs"] = None
+        return self.event(self.head() | {"choices": [choice | {"finish_reason": finish_reason}]})
+
+    def last_delta(self) -> dict[str, Any]:
+        """What the chunk with the finish reason says."""
+        return {}
+
+    # the rest
+
+    def timing(self, line: Timeline) -> bytes:
+        return b""
+
+    def whole(self, line: Timeline) -> bytes:
+        choice: dict[str, Any] = {"index": 0, "message": self.message(line)}
+        if self.logprobs:
+            choice["logprobs"] = None
+        completion = {**self.head("chat.completion"), "choices": [choice | {"finish_reason": line.finish_reason}]}
+        return self.dumps(completion | {"usage": self.usage(line.tokens)}).encode()
+
+    def message(self, line: Timeline) -> dict[str, Any]:
+        calls = [self.called(index, call) for index, call in enumerate(line.calls)]
+        return {"role": "assistant", "content": line.text} | ({"tool_calls": calls} if calls else {})
+
+    def failure(self, status: int, fail: Fail) -> bytes:
+        text = fail.message or _MESSAGES.get(status, f"Request failed: {status}.").format(model=self.ask.model)
+        return self.refused(status, text, None, fail.code, fail.type)
+
+    @classmethod
+    def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
+        """The body of an error; `code` and `kind` are OpenAI's, of which the product may have its own."""
+        raise NotImplementedError
+
+    @classmethod
+    def models(cls, names: list[str]) -> dict[str, Any]:
+        """The answer to /v1/models."""
+        data = [{"id": name, "object": "model", "created": CREATED, "owned_by": cls.OWNER} for name in names]
+        return {"object": "list", "data": data}
+
+    # parts
+
+    @property
+    def id(self) -> str:
+        return f"chatcmpl-{digest(self.ask)[:32]}"
+
+    def head(self, kind: str = "chat.completion.chunk") -> dict[str, Any]:
+        head = {"id": self.id, "object": kind, "created": CREATED, "model": self.ask.model}
+        return head if self.FINGERPRINT is None else head | {"system_fingerprint": self.FINGERPRINT}
+
+    def called(self, index: int, call: Call) -> dict[str, Any]:
+        function = {"name": call.name, "arguments": call.arguments}
+        return {"id": self.call_id(index), "type": "function", "index": index, "function": function}
+
+    def call_id(self, index: int) -> str:
+        return f"call_{digest(self.ask)[:22]}{index:02x}"
+
+    def usage(self, said: int) -> dict[str, Any]:
+        heard = self.ask.prompt_tokens
+        return {"prompt_tokens": heard, "completion_tokens": said, "total_tokens": heard + said}
+
+    def event(self, value: dict[str, Any]) -> bytes:
+        return f"data: {self.dumps(value)}\n\n".encode()
+
+    def dumps(self, value: object) -> str:
+        return json.dumps(value, ensure_ascii=self.ask.script.ascii, separators=(",", ":"))
+
+    def _delta(self, **delta: Any) -> dict[str, Any]:
+        if not self.roles:
+            return delta
+        return {"role": "assistant", **({} if "content" in delta else {"content": ""}), **delta}
+
+
+class OllamaCompatible(Compatible):
+    """Ollama's /v1: every chunk has the role, a call comes in one piece. Source: ollama's openai/openai.go."""
+
+    PRODUCT = "ollama"
+    OWNER = "library"
+    FINGERPRINT = "fp_ollama"
+    fragments = False
+    opens = False
+    roles = True
+    logprobs = False
+
+    @property
+    def id(self) -> str:
+        return f"chatcmpl-{int(digest(self.ask)[:8], 16) % 999}"
+
+    def last_delta(self) -> dict[str, Any]:
+        return {"role": "assistant", "content": ""}
+
+    def called(self, index: int, call: Call) -> dict[str, Any]:
+        function = {"name": call.name, "arguments": call.arguments}
+        return {"id": f"call_{digest(self.ask)[index : index + 8]}", "index": index, "type": "function"} | {
+            "function": function
+        }
+
+    def dumps(self, value: object) -> str:
+        return go_json(value, self.ask.script)
+
+    @classmethod
+    def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
+        known = {400: "invalid_request_error", 404: "not_found_error"}
+        error = {"message": text, "type": kind or known.get(status, "api_error"), "param": None, "code": None}
+        return go_json({"error": error}).encode()

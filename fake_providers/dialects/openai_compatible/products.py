@@ -1,0 +1,271 @@
+"""vLLM, llama.cpp and LM Studio: how each differs from OpenAI, and from the others."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any, Final
+
+from chatproof.fake_providers.dialects.base import Headers
+from chatproof.fake_providers.dialects.openai_compatible.encoder import (
+    CONTINUOUS,
+    CREATED,
+    Compatible,
+    OllamaCompatible,
+)
+from chatproof.fake_providers.dialects.schedule import Timeline
+from chatproof.fake_providers.dialects.timed_reply import TIMING, Timing, digest
+from chatproof.fake_providers.scripting.script import Call, Fail
+
+_CONTEXT: Final = 32_768
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
+
+
+class Vllm(Compatible):
+    """vLLM: an integer error code, usage in every chunk on request, and fields of its own that are null.
+
+    Source: vllm/entrypoints/openai/engine/protocol.py and chat_completion/serving.py of vLLM 0.11 and later.
+    """
+
+    PRODUCT = "vllm"
+    OWNER = "vllm"
+    stream_headers: Headers = (("content-type", "text/event-stream; charset=utf-8"),)
+    json_header = ("content-type", "application/json")
+
+    def opening(self) -> bytes:
+        choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
+        return self._counted([choice], prompt_token_ids=None)
+
+    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        if finish_reason is not None:
+            choice["stop_reason"] = None
+        return self._counted([choice | {"token_ids": None}])
+
+    def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
+        if not first:
+            return super().call(index, name, fragment, first)
+        called = {"id": self.call_id(index), "type": "function", "index": index, "function": {"name": name}}
+        return self.chunk({"tool_calls": [called]})
+
+    def last_delta(self) -> dict[str, Any]:
+        return {"content": ""}
+
+    def error(self, fail: Fail) -> bytes:
+        return super().error(fail) + b"data: [DONE]\n\n"
+
+    def whole(self, line: Timeline) -> bytes:
+        choice = {"index": 0, "message": self.message(line), "logprobs": None, "finish_reason": line.finish_reason}
+        completion = {
+            **self.head("chat.completion"),
+            "choices": [choice | {"stop_reason": None, "token_ids": None}],
+            "service_tier": None,
+            "system_fingerprint": None,
+            "usage": self.usage(line.tokens) | {"prompt_tokens_details": None},
+            "prompt_logprobs": None,
+            "prompt_token_ids": None,
+            "kv_transfer_params": None,
+        }
+        return self.dumps(completion).encode()
+
+    def message(self, line: Timeline) -> dict[str, Any]:
+        calls = [
+            {key: value for key, value in self.called(index, call).items() if key != "index"}
+            for index, call in enumerate(line.calls)
+        ]
+        content = None if calls and not line.said else line.text
+        empty = dict.fromkeys(("refusal", "annotations", "audio", "function_call"))
+        return {"role": "assistant", "content": content, **empty, "tool_calls": calls, "reasoning": None}
+
+    def usage(self, said: int) -> dict[str, Any]:
+        heard = self.ask.prompt_tokens
+        return {"prompt_tokens": heard, "total_tokens": heard + said, "completion_tokens": said}
+
+    def call_id(self, index: int) -> str:
+        return f"chatcmpl-tool-{digest(self.ask)[:30]}{index:02x}"
+
+    @classmethod
+    def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
+        if status == 401:
+            return b'{"error":"Unauthorized"}'
+        known = {400: "BadRequestError", 404: "NotFoundError", 500: "InternalServerError"}
+        error = {"message": text, "type": kind or known.get(status, _phrase(status)), "param": param, "code": status}
+        return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def models(cls, names: list[str]) -> dict[str, Any]:
+        allowed = dict.fromkeys(("create_engine", "search_indices", "fine_tuning"), False)
+        allowed |= dict.fromkeys(("sampling", "logprobs", "view"), True)
+        permission = {
+            "id": "modelperm-00000000000000000000000000000000",
+            "object": "model_permission",
+            "created": CREATED,
+            **{f"allow_{what}": is_allowed for what, is_allowed in allowed.items()},
+            "organization": "*",
+            "group": None,
+            "is_blocking": False,
+        }
+        cards = super().models(names)
+        for card in cards["data"]:
+            card |= {"root": card["id"], "parent": None, "max_model_len": _CONTEXT, "permission": [permission]}
+        return cards
+
+    def _counted(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
+        chunk = self.head() | {"choices": choices}
+        if self.ask.extra == CONTINUOUS:
+            chunk["usage"] = self.usage(self.said)
+        return self.event(chunk | more)
+
+
+class LlamaCpp(Compatible):
+    """llama.cpp's server: its timings, choices first, an integer error code.
+
+    Source: tools/server/server-task.cpp and server-common.cpp.
+    """
+
+    PRODUCT = "llamacpp"
+    OWNER = "llamacpp"
+    FINGERPRINT = "b7000-c0ffee0"
+
+    def opening(self) -> bytes:
+        return self.chunk({"role": "assistant", "content": None})
+
+    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+        choices = [{"finish_reason": finish_reason, "index": 0, "delta": delta}]
+        # The timings are in the last chunk: the usage's, where there is one.
+        timed = finish_reason is not None and not self.ask.usage
+        return self._event({"choices": choices, **self._tail()}, timed)
+
+    def closing(self, finish_reason: str) -> bytes:
+        end = self.chunk({}, finish_reason)
+        if self.ask.usage:
+            end += self._event({"choices": [], **self._tail(), "usage": self.usage(self.said)}, True)
+        return end + b"data: [DONE]\n\n"
+
+    def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
+        if not first:
+            return super().call(index, name, fragment, first)
+        function = {"name": name, "arguments": ""}
+        called = {"index": index, "id": self.call_id(index), "type": "function", "function": function}
+        return self.chunk({"tool_calls": [called]})
+
+    def timing(self, line: Timeline) -> bytes:
+        """llama.cpp's timings, in milliseconds; what is left out of a chunk without them stays out."""
+        timing, heard = Timing.of(line), self.ask.prompt_tokens
+        parts: dict[str, float] = {"cache_n": 0}
+        for name, count, nanoseconds in (("prompt", heard, timing.prompt), ("predicted", line.tokens, timing.speech)):
+            parts[f"{name}_n"] = count
+            parts[f"{name}_ms"] = nanoseconds / 1e6
+            parts[f"{name}_per_token_ms"] = round(nanoseconds / 1e6 / (count or 1), 9)
+            parts[f"{name}_per_second"] = round(count / nanoseconds * 1e9, 6)
+        return self.dumps(parts).encode()
+
+    def whole(self, line: Timeline) -> bytes:
+        choice = {"finish_reason": line.finish_reason, "index": 0, "message": self.message(line)}
+        tail = self._tail("chat.completion")
+        del tail["id"]
+        completion = {"choices": [choice], **tail, "usage": self.usage(line.tokens), "id": self.id}
+        return f'{self.dumps(completion)[:-1]},"timings":{TIMING.decode()}}}'.encode()
+
+    def called(self, index: int, call: Call) -> dict[str, Any]:
+        function = {"name": call.name, "arguments": call.arguments}
+        return {"type": "function", "function": function, "id": self.call_id(index)}
+
+    def usage(self, said: int) -> dict[str, Any]:
+        heard = self.ask.prompt_tokens
+        counts = {"completion_tokens": said, "prompt_tokens": heard, "total_tokens": heard + said}
+        return counts | {"prompt_tokens_details": {"cached_tokens": 0}}
+
+    def call_id(self, index: int) -> str:
+        return f"{digest(self.ask)[:30]}{index:02x}"
+
+    @classmethod
+    def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
+        known = {
+            400: "invalid_request_error",
+            401: "authentication_error",
+            403: "permission_error",
+            404: "not_found_error",
+            501: "not_supported_error",
+            503: "unavailable_error",
+        }
+        error = {"code": status, "message": text, "type": kind or known.get(status, "server_error")}
+        return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def models(cls, names: list[str]) -> dict[str, Any]:
+        meta = {"vocab_type": 2, "n_vocab": 128_256, "n_ctx_train": 131_072, "n_embd": 3_072, "n_params": 3_212_749_888}
+        cards = super().models(names[:1])  # it serves one model
+        for card in cards["data"]:
+            card["meta"] = meta
+        return cards
+
+    def _tail(self, kind: str = "chat.completion.chunk") -> dict[str, Any]:
+        tail = {"created": CREATED, "id": self.id, "model": self.ask.model}
+        return tail | {"system_fingerprint": self.FINGERPRINT, "object": kind}
+
+    def _event(self, value: dict[str, Any], timed: bool) -> bytes:
+        text = self.dumps(value)
+        return (
+            f'data: {text[:-1]},"timings":{TIMING.decode()}}}\n\n'.encode() if timed else f"data: {text}\n\n".encode()
+        )
+
+
+class LmStudio(Compatible):
+    """LM Studio: the model as fingerprint, the role in every chunk, empty stats, errors as an event of their own.
+
+    Source: what its users report in lmstudio-ai/lmstudio-bug-tracker (issues 676 and 713); it is not open.
+    """
+
+    PRODUCT = "lmstudio"
+    OWNER = "organization_owner"
+    opens = False
+    roles = True
+
+    def head(self, kind: str = "chat.completion.chunk") -> dict[str, Any]:
+        head = super().head(kind)
+        return head | {"system_fingerprint": self.ask.model} if kind.endswith("chunk") else head
+
+    def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
+        if first:
+            return super().call(index, name, fragment, first)
+        self.said += 1
+        function = {"name": "", "arguments": fragment}
+        return self.chunk({"tool_calls": [{"index": index, "type": "function", "function": function}]})
+
+    def error(self, fail: Fail) -> bytes:
+        return b"event: error\ndata: %b\n\n" % self.failure(500, fail)
+
+    def whole(self, line: Timeline) -> bytes:
+        completion = json.loads(super().whole(line))
+        return self.dumps(completion | {"stats": {}, "system_fingerprint": self.ask.model}).encode()
+
+    def message(self, line: Timeline) -> dict[str, Any]:
+        calls = [self.called(index, call) for index, call in enumerate(line.calls)]
+        for call in calls:
+            del call["index"]
+        return {"role": "assistant", "content": line.text, "tool_calls": calls}
+
+    def call_id(self, index: int) -> str:
+        return str(int(digest(self.ask)[:8], 16) % 900_000_000 + 100_000_000 + index)
+
+    @classmethod
+    def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
+        default = "invalid_request_error" if status < 500 else "internal_error"
+        code = code or ("model_not_found" if status == 404 else None)
+        error = {"message": text, "type": kind or default, "param": param, "code": code}
+        return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def models(cls, names: list[str]) -> dict[str, Any]:
+        data = [{"id": name, "object": "model", "owned_by": cls.OWNER} for name in names]
+        return {"data": data, "object": "list"}
+
+
+PRODUCTS: Final[dict[str, type[Compatible]]] = {
+    product.PRODUCT: product for product in (LlamaCpp, LmStudio, OllamaCompatible, Vllm)
+}
+
+
+def _phrase(status: int) -> str:
+    return _PHRASES.get(status, "Error")

@@ -1,0 +1,210 @@
+"""When a script's bytes are due: the same for every provider, who only says how a token is written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from random import Random
+from typing import Final, Protocol
+
+from chatproof.fake_providers.scripting import tokenizer
+from chatproof.fake_providers.scripting.delays import draws
+from chatproof.fake_providers.scripting.faults import End, Fault, Frame
+from chatproof.fake_providers.scripting.script import Call, Fail, Say, Script, Step, Wait
+
+SPLIT_PAUSE: Final = 0.003
+"""Seconds between the pieces of a split step: enough for each to be its own read on loopback."""
+
+_ENDS: Final[dict[Fault, End]] = {
+    "stall": "stall",
+    "close": "close",
+    "cut": "cut",
+    "reset": "reset",
+    "garbage": "close",
+}
+
+
+class Encoder(Protocol):
+    """How one provider writes the parts of a streamed reply.
+
+    `fragments`: does it stream a call's arguments in pieces?
+    """
+
+    fragments: bool
+
+    def opening(self) -> bytes:
+        """What comes before the first token, with it."""
+
+    def token(self, text: str) -> bytes: ...
+
+    def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
+        """A part of the reply's call number `index` (from 0).
+
+        With `fragments`: once with `first` and None, then each fragment of the arguments' JSON text.
+        Without: once, with `first` and the whole text.
+        """
+
+    def broken(self) -> bytes:
+        """An event whose JSON is broken."""
+
+    def error(self, fail: Fail) -> bytes:
+        """An error object as the provider puts it into a stream."""
+
+    def closing(self, finish_reason: str) -> bytes:
+        """What says that the reply is finished, and why: "stop", "length", "content_filter", "tool_calls"."""
+
+
+@dataclass
+class Timeline:
+    """A script's frames, how they end, and what they say. `fail`: the last fault that the script meant, if any."""
+
+    frames: list[Frame] = field(default_factory=list)
+    end: End = "complete"
+    end_due: float = 0.0
+    fail: Fail | None = None
+    finish_reason: str = "stop"
+    said: list[str] = field(default_factory=list)
+    """The text's tokens."""
+    calls: list[Call] = field(default_factory=list)
+    """The calls as far as they came: the last one's arguments may be cut."""
+    tokens: int = 0
+    """How many tokens were said, the calls' arguments included."""
+
+    @property
+    def text(self) -> str:
+        return "".join(self.said)
+
+
+def play(script: Script, encoder: Encoder, max_tokens: int | None = None, *, key: str = "") -> Timeline:
+    """Lay the script out in time. The end, finished or faulty, comes one inter-token delay after the last token.
+
+    Past `max_tokens` the reply ends with the finish reason "length". Delays are drawn from the script's
+    seed and `key`, which stands for the request (`Ask.key`).
+    """
+    return _Layout(script, encoder, max_tokens, key).line
+
+
+class _Full(Exception):
+    """No token more is allowed."""
+
+
+class _Layout:
+    """Lays one script out; `line` is the result."""
+
+    def __init__(self, script: Script, encoder: Encoder, max_tokens: int | None, key: str) -> None:
+        self.line = Timeline(finish_reason=script.finish_reason)
+        self._encoder = encoder
+        self._left = math.inf if max_tokens is None else max_tokens
+        self._random = Random(f"{script.seed}\n{key}")
+        self._first = draws(script.first_token, self._random)
+        self._usual = self._spacing = draws(script.inter_token, self._random)
+        self._now, self._waited, self._spoken = 0.0, False, False
+        try:
+            closed = all(self._step(step) for step in script.steps)
+        except _Full:
+            self.line.finish_reason, closed = "length", True
+        if closed:
+            self._close()
+
+    def _step(self, step: Step) -> bool:
+        """Lay one step out; False: it was the last, and the reply does not finish."""
+        if isinstance(step, Wait):
+            self._now, self._waited = self._now + step.seconds, True
+        elif isinstance(step, Fail):
+            return self._fail(step)
+        else:
+            own = step.inter_token
+            self._spacing = self._usual if own is None else draws(own, self._random)
+            if isinstance(step, Say):
+                self._say(step)
+            else:
+                self._call(step)
+        return True
+
+    def _say(self, step: Say) -> None:
+        position, every = 0, step.split_every
+        for token in step.tokens:
+            self._count()
+            self._advance()
+            payload = self._encoder.token(token)
+            pieces = _pieces(payload, position, step)
+            if position in step.split_bytes or (every and position and position % every == 0):
+                self._now += SPLIT_PAUSE
+            for piece in pieces[:-1]:
+                self._add(piece)
+                self._now += SPLIT_PAUSE
+            self._add(pieces[-1], 1, token)
+            self.line.said.append(token)
+            position += len(payload)
+
+    def _call(self, call: Call) -> None:
+        index, pieces, so_far = len(self.line.calls), tokenizer.split(call.arguments), ""
+        whole = not self._encoder.fragments
+        for number, piece in enumerate(pieces):
+            self._count()
+            self._advance()
+            so_far += piece
+            if whole:
+                # The model takes as long for a call as for its tokens, and its API waits for the last one.
+                continue
+            if number == 0:
+                self._add(self._encoder.call(index, call.name, None, True))
+                self.line.calls.append(call)
+            self._add(self._encoder.call(index, call.name, piece, False), 1)
+            self.line.calls[-1] = replace(call, arguments=so_far)
+        if whole:
+            self._add(self._encoder.call(index, call.name, call.arguments, True), len(pieces))
+            self.line.calls.append(call)
+
+    def _fail(self, fail: Fail) -> bool:
+        self._now += self._delay()
+        self.line.fail = fail
+        if fail.fault == "malformed":
+            self._add(self._encoder.broken())
+            self._waited, self._spoken = False, True
+            return True
+        self.line.end_due = self._now
+        self.line.end = _ENDS.get(fail.fault, "complete")
+        if fail.fault == "error":
+            self._add(self._encoder.error(fail))
+        return False
+
+    def _close(self) -> None:
+        self._now += self._delay()
+        self.line.end_due = self._now
+        if not self._spoken:
+            self._add(self._encoder.opening())
+        self._add(self._encoder.closing(self.line.finish_reason))
+
+    def _count(self) -> None:
+        if self.line.tokens >= self._left:
+            raise _Full
+        self.line.tokens += 1
+
+    def _advance(self) -> None:
+        """Move on to when the next token is due, and open the reply with the first."""
+        self._now += self._delay()
+        if not self._spoken:
+            self._add(self._encoder.opening())
+        self._waited, self._spoken = False, True
+
+    def _delay(self) -> float:
+        if not self._spoken:
+            return next(self._first)
+        return 0.0 if self._waited else next(self._spacing)
+
+    def _add(self, payload: bytes, said: int = 0, text: str = "") -> None:
+        self.line.frames.append(Frame(payload, self._now, said, text))
+
+
+def _pieces(payload: bytes, position: int, step: Say) -> list[bytes]:
+    """The payload cut where the step wants it, `position` being where it begins in the step's bytes."""
+    stop = position + len(payload)
+    if step.split_every:
+        first = position - position % step.split_every + step.split_every
+        cuts = list(range(first, stop, step.split_every))
+    else:
+        cuts = [cut for cut in step.split_bytes if position < cut < stop]
+    edges = [0, *(cut - position for cut in cuts), len(payload)]
+    return [payload[a:b] for a, b in pairwise(edges)]

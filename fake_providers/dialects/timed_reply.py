@@ -1,0 +1,174 @@
+"""What local servers have in common: a reply laid out in time whose own bytes tell how long it took."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from chatproof.fake_providers.dialects.base import Ask, Headers, Reply
+from chatproof.fake_providers.dialects.schedule import Encoder, Timeline, play
+from chatproof.fake_providers.dialects.unstreamed import html_page, in_one_piece
+from chatproof.fake_providers.scripting.faults import Frame
+from chatproof.fake_providers.scripting.script import Fail, Script
+
+JSON: Final = ("content-type", "application/json; charset=utf-8")
+MOMENT: Final = b"\x00" * 30
+"""Stands in an event for the time at which it is due; as long as that time, so that cuts stay where they are."""
+TIMING: Final = b"\x01"
+"""Stands for what is known only when the whole reply has been laid out. JSON never holds either of these bytes."""
+
+_START: Final = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)  # fixed: the same request has the same bytes every day
+_GARBAGE: Final = b"\x00\x17\xfe\xed 5 fathoms of line, no protocol here\n\xff\xff"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What a reply took, in nanoseconds: until its first token, and from there to its end.
+
+    Each is at least 1: Go leaves zeros out, and clients divide by them.
+    """
+
+    prompt: int
+    speech: int
+    load: int = 1
+
+    @classmethod
+    def of(cls, line: Timeline) -> Timing:
+        opened = line.frames[0].due if line.frames else line.end_due
+        return cls(_nanoseconds(opened), _nanoseconds(line.end_due - opened))
+
+    @property
+    def total(self) -> int:
+        return self.load + self.prompt + self.speech
+
+
+class Voice(Encoder, Protocol):
+    """How one server writes a reply: as a stream (Encoder), in one piece, and when it fails.
+
+    `early_errors`: does it answer an error before the first token with a status?
+    """
+
+    stream_headers: Headers
+    json_header: tuple[str, str]
+    early_errors: bool
+
+    def timing(self, line: Timeline) -> bytes:
+        """What takes the place of TIMING."""
+
+    def whole(self, line: Timeline) -> bytes:
+        """The body of the answer that is no stream; MOMENT in it is its end."""
+
+    def failure(self, status: int, fail: Fail) -> bytes:
+        """The body of an answer with that status."""
+
+
+def lay_out(ask: Ask, voice: Voice) -> Reply:
+    """The whole answer to the request."""
+    line = play(ask.script, voice, ask.max_tokens, key=ask.key)
+    fail, due = line.fail, line.end_due
+    frames = _settled(line, voice.timing(line))
+    if fail is not None and fail.fault == "status":
+        return _status(fail, due, voice)
+    if fail is not None and fail.fault == "garbage":
+        return Reply(None, (), (Frame(_GARBAGE, due),), "close", 0.0, due, faulted=True)
+    if line.end in ("close", "cut", "reset") and not frames:
+        return Reply(None, (), (), line.end, 0.0, due, faulted=True)
+    if fail is not None and fail.fault == "error" and (not ask.stream or (voice.early_errors and len(frames) == 1)):
+        return Reply(
+            500, (voice.json_header,), (Frame(voice.failure(500, fail), due),), "complete", due, due, faulted=True
+        )
+    if not ask.stream:
+        return _whole(line, voice)
+    torn = voice.broken().rstrip(b"\n").replace(MOMENT, timestamp(due)) if line.end == "cut" else b""
+    return Reply(
+        status=200,
+        headers=voice.stream_headers,
+        frames=frames,
+        end=line.end,
+        end_due=due,
+        chunked=True,
+        torn=torn,
+        faulted=fail is not None,
+    )
+
+
+def timestamp(due: float) -> bytes:
+    """The time, in RFC 3339 with nanoseconds, at `due` seconds from the request's arrival: 30 bytes."""
+    seconds, nanoseconds = divmod(round(due * 1e9), 1_000_000_000)
+    return f"{_START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z".encode()
+
+
+def go_json(value: object, script: Script | None = None) -> str:
+    """JSON as Go writes it: U+2028, U+2029 and what HTML could misread are escaped.
+
+    U+0085 is escaped too, which Go does not do, since clients that split lines by Unicode's rules trip over it.
+    A script with `raw` gets all three line ends as they are.
+    """
+    text = json.dumps(value, ensure_ascii=script is not None and script.ascii, separators=(",", ":"))
+    text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    if script is not None and script.raw:
+        return text
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
+
+
+def digest(ask: Ask) -> str:
+    """64 hexadecimal digits that stand for the request and its script."""
+    return hashlib.sha256(f"{ask.script.name}\n{ask.script.seed}\n{ask.text}".encode()).hexdigest()
+
+
+def json_reply(status: int, value: Any, *headers: tuple[str, str]) -> Reply:
+    """An answer that needs no script."""
+    return Reply(status, (JSON, *headers), (Frame(go_json(value).encode(), 0.0),))
+
+
+def text_reply(status: int, text: str) -> Reply:
+    """The same, as plain text."""
+    return Reply(status, (("content-type", "text/plain; charset=utf-8"),), (Frame(text.encode(), 0.0),))
+
+
+def _nanoseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1e9))
+
+
+def _settled(line: Timeline, timing: bytes) -> tuple[Frame, ...]:
+    """The frames with their times filled in, and without the empty ones (an empty chunk would end the body)."""
+    frames = [replace(frame, payload=frame.payload.replace(TIMING, timing)) for frame in line.frames if frame.payload]
+    ends, total = [], 0
+    for frame in frames:
+        total += len(frame.payload)
+        ends.append(total)
+    data = bytearray().join(frame.payload for frame in frames)
+    position = data.find(MOMENT)
+    while position >= 0:  # it may lie across frames, where a script cuts
+        data[position : position + len(MOMENT)] = timestamp(frames[bisect_right(ends, position)].due)
+        position = data.find(MOMENT, position)
+    starts = [0, *ends]
+    return tuple(
+        replace(frame, payload=bytes(data[start:end])) for frame, start, end in zip(frames, starts, ends, strict=False)
+    )
+
+
+def _status(fail: Fail, due: float, voice: Voice) -> Reply:
+    headers: Headers = ()
+    if fail.retry_after_s is not None:
+        headers += (("retry-after", f"{fail.retry_after_s:g}"),)
+    if fail.retry_after_ms is not None:
+        headers += (("retry-after-ms", f"{fail.retry_after_ms:g}"),)
+    body = b""
+    if fail.body == "json":
+        headers, body = (voice.json_header, *headers), voice.failure(fail.status, fail)
+    elif fail.body == "html":
+        headers = (("content-type", "text/html"), *headers)
+        body = html_page(fail.status)
+    return Reply(fail.status, headers, (Frame(body, due),), "complete", due, due, faulted=True)
+
+
+def _whole(line: Timeline, voice: Voice) -> Reply:
+    def body() -> bytes:
+        return voice.whole(line).replace(TIMING, voice.timing(line)).replace(MOMENT, timestamp(line.end_due))
+
+    return in_one_piece(line, (voice.json_header,), body)

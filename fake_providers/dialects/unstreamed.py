@@ -1,0 +1,39 @@
+"""A reply that is not streamed, the same for every provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chatproof.fake_providers.dialects.base import Headers, Reply
+from chatproof.fake_providers.dialects.schedule import Timeline
+from chatproof.fake_providers.scripting.faults import Frame
+
+
+def in_one_piece(line: Timeline, headers: Headers, body: Callable[[], bytes]) -> Reply:
+    """The reply in one piece, when the script is over; what breaks a stream breaks its body in the middle.
+
+    An error object in the stream is for the dialect to answer, before: each provider has a status of its own for it.
+    """
+    due = line.end_due
+    if line.end == "stall":
+        return Reply(None, end="stall", end_due=due, faulted=True)
+    whole = body()
+    if line.fail is None:
+        return Reply(200, headers, (Frame(whole, due, line.tokens, line.text),), "complete", due, due)
+    half, torn = whole[: len(whole) // 2], line.end == "cut"
+    return Reply(
+        status=200,
+        headers=headers,
+        frames=() if torn else (Frame(half, due),),
+        end=line.end,
+        head_due=due,
+        end_due=due,
+        chunked=line.end != "complete",
+        torn=half if torn else b"",
+        faulted=True,
+    )
+
+
+def html_page(status: int) -> bytes:
+    """What stands in front of a provider says with an error status in the provider's place."""
+    return b"<html><head><title>%d</title></head><body><h1>%d</h1></body></html>\n" % (status, status)

@@ -1,0 +1,247 @@
+"""The journal as assertions: what a test waits for and claims, and the timeline that it is shown when it is wrong.
+
+`Assertions` and `AsyncAssertions` are the same claims for the two kinds of tests; the journal in this
+process and the clients of a served one bring the waiting.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from chatproof.fake_providers.journal.entry import Entry
+
+__all__ = ["Assertions", "AsyncAssertions", "Wanted", "timeline"]
+
+_SHOWN_ENTRIES: Final = 5
+_SHOWN_WRITES: Final = 4  # at either end of a reply
+_SHOWN_TEXT: Final = 40
+_WAIT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to wait for; all that is given must hold. `ended`: there is a request and all have ended."""
+
+    ended: bool = False
+    tokens: int | None = None
+    entries: int | None = None
+
+    def met(self, entries: Sequence[Entry]) -> bool:
+        if self.ended and not (entries and all(entry.ended for entry in entries)):
+            return False
+        if self.tokens is not None and not any(entry.tokens >= self.tokens for entry in entries):
+            return False
+        return self.entries is None or len(entries) >= self.entries
+
+    def __str__(self) -> str:
+        wanted = ["has ended"] if self.ended else []
+        wanted += [f"has written {self.tokens} tokens"] if self.tokens is not None else []
+        wanted += [f"has {self.entries} requests"] if self.entries is not None else []
+        return " and ".join(wanted)
+
+
+class Assertions(ABC):
+    """Claims about requests to the fakes. `case` None: about all requests; times are seconds.
+
+    Claims that fail raise AssertionError with the timeline of the requests in question.
+    """
+
+    def wait_ended(self, case: str | None = None, timeout: float = _WAIT_S) -> list[Entry]:
+        """The entries once there is one and all have ended."""
+        return self._wait(case, Wanted(ended=True), timeout)
+
+    def wait_tokens(self, case: str | None = None, tokens: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
+        """The entries once one of them has written that many tokens."""
+        return self._wait(case, Wanted(tokens=tokens), timeout)
+
+    def wait_entries(self, case: str | None = None, count: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
+        """The entries once there are that many."""
+        return self._wait(case, Wanted(entries=count), timeout)
+
+    def assert_cancelled(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
+        """The last request's client hung up before the reply was whole, at most `within` seconds from now.
+
+        The entry says how many tokens had been sent (`tokens`), and how long after the last write the
+        client hung up (`hangup_after`).
+        """
+        return _cancelled(case, *self._until(case, Wanted(ended=True), within), within)
+
+    def assert_completed(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
+        """The last request was answered whole, at most `within` seconds from now."""
+        return _completed(case, *self._until(case, Wanted(ended=True), within), within)
+
+    def assert_retried(
+        self, case: str | None = None, times: int = 1, *, at_least: float = 0.0, within: float = _WAIT_S
+    ) -> list[float]:
+        """There were exactly that many retries, none sooner than `at_least`; the gaps as `retries` gives them."""
+        return _retried(case, *self._until(case, Wanted(True, entries=times + 1), within), times, at_least, within)
+
+    def retries(self, case: str | None = None) -> list[float]:
+        """How often and how soon it was asked again: seconds from the end of each request to the next one.
+
+        A gap below 0: the next request came before this one had ended.
+        """
+        return gaps(self.entries(case))
+
+    @abstractmethod
+    def entries(self, case: str | None = None) -> list[Entry]:
+        """The entries, of one case if given, the oldest first."""
+
+    def _wait(self, case: str | None, wanted: Wanted, timeout: float) -> list[Entry]:
+        entries, happened = self._until(case, wanted, timeout)
+        if not happened:
+            raise self._late(case, wanted, timeout, entries)
+        return entries
+
+    @abstractmethod
+    def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        """The case's entries as soon as they are what is wanted (True), or at the timeout (False)."""
+
+    def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
+        return AssertionError(too_late(case, wanted, timeout, entries) + _shown(entries))
+
+
+class AsyncAssertions(ABC):
+    """`Assertions` for async tests: the same claims as coroutines."""
+
+    async def wait_ended(self, case: str | None = None, timeout: float = _WAIT_S) -> list[Entry]:
+        return await self._wait(case, Wanted(ended=True), timeout)
+
+    async def wait_tokens(self, case: str | None = None, tokens: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
+        return await self._wait(case, Wanted(tokens=tokens), timeout)
+
+    async def wait_entries(self, case: str | None = None, count: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
+        return await self._wait(case, Wanted(entries=count), timeout)
+
+    async def assert_cancelled(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
+        return _cancelled(case, *await self._until(case, Wanted(ended=True), within), within)
+
+    async def assert_completed(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
+        return _completed(case, *await self._until(case, Wanted(ended=True), within), within)
+
+    async def assert_retried(
+        self, case: str | None = None, times: int = 1, *, at_least: float = 0.0, within: float = _WAIT_S
+    ) -> list[float]:
+        wanted = Wanted(True, entries=times + 1)
+        return _retried(case, *await self._until(case, wanted, within), times, at_least, within)
+
+    async def retries(self, case: str | None = None) -> list[float]:
+        return gaps(await self.entries(case))
+
+    @abstractmethod
+    async def entries(self, case: str | None = None) -> list[Entry]:
+        """The entries, of one case if given, the oldest first."""
+
+    async def _wait(self, case: str | None, wanted: Wanted, timeout: float) -> list[Entry]:
+        entries, happened = await self._until(case, wanted, timeout)
+        if not happened:
+            raise self._late(case, wanted, timeout, entries)
+        return entries
+
+    @abstractmethod
+    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        """The case's entries as soon as they are what is wanted (True), or at the timeout (False)."""
+
+    def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
+        return AssertionError(too_late(case, wanted, timeout, entries) + _shown(entries))
+
+
+def gaps(entries: Sequence[Entry]) -> list[float]:
+    """Seconds between the end of each request (its arrival, while it runs) and the next one's arrival."""
+    return [
+        after.received - (before.received if before.ended_at is None else before.ended_at)
+        for before, after in pairwise(entries)
+    ]
+
+
+def too_late(case: str | None, wanted: Wanted, timeout: float, entries: Sequence[Entry]) -> str:
+    """One line: what was not seen in time, and what was."""
+    seen = ", ".join(f"#{e.id} {e.ended or 'running'}, {e.tokens} tokens" for e in entries) or "no request"
+    return f"no sign within {timeout:g} s that {_subject(case)} {wanted}; seen: {seen}"
+
+
+def timeline(entry: Entry) -> str:
+    """The request in a few lines, each with its milliseconds since the request arrived."""
+    asked = f"#{entry.id} {entry.provider} {entry.method} {entry.path}"
+    script = f", script {entry.script}" if entry.script else ""
+    case = f", case {entry.case}" if entry.case else ""
+    lines = [f"{asked}{script}{case} -> {entry.status or 'no answer'}", _at(entry, entry.received, "request")]
+    writes = [
+        _at(
+            entry,
+            write.at,
+            f"{write.bytes} bytes" + (f", {write.tokens} tokens {_text(write.text)}" * bool(write.tokens)),
+        )
+        for write in entry.writes
+    ]
+    hidden = len(writes) - 2 * _SHOWN_WRITES
+    if hidden > 1:
+        writes[_SHOWN_WRITES:-_SHOWN_WRITES] = [f"         … {hidden} writes more"]
+    lines += writes
+    if entry.ended is None or entry.ended_at is None:
+        return "\n".join([*lines, f"         still running; {entry.tokens} tokens sent"])
+    after = entry.hangup_after
+    hung_up = f", hung up {after * 1000:.0f} ms after the last write" if after is not None else ""
+    return "\n".join([*lines, _at(entry, entry.ended_at, f"{entry.ended}; {entry.tokens} tokens sent{hung_up}")])
+
+
+def _cancelled(case: str | None, entries: list[Entry], ended: bool, within: float) -> Entry:
+    if ended and entries[-1].hangup_after is not None:
+        return entries[-1]
+    raise AssertionError(f"nobody hung up on {_subject(case)} within {within:g} s: {_state(entries)}{_shown(entries)}")
+
+
+def _completed(case: str | None, entries: list[Entry], ended: bool, within: float) -> Entry:
+    if ended and entries[-1].ended == "completed":
+        return entries[-1]
+    raise AssertionError(
+        f"{_subject(case)} was not answered whole within {within:g} s: {_state(entries)}{_shown(entries)}"
+    )
+
+
+def _retried(
+    case: str | None, entries: list[Entry], ended: bool, times: int, at_least: float, within: float
+) -> list[float]:
+    found = gaps(entries)
+    seen = f"{len(found)} retries" + (f" after {', '.join(f'{gap:.3f} s' for gap in found)}" if found else "")
+    if not ended or len(found) != times:
+        running = "" if ended or not entries or all(e.ended for e in entries) else ", and not all have ended"
+        raise AssertionError(
+            f"{_subject(case)} was to be retried {times} times within {within:g} s; seen: {seen}{running}"
+            + _shown(entries)
+        )
+    if any(gap < at_least for gap in found):
+        raise AssertionError(f"{_subject(case)} was retried sooner than {at_least:g} s; seen: {seen}{_shown(entries)}")
+    return found
+
+
+def _subject(case: str | None) -> str:
+    return f"case {case}" if case is not None else "any request"
+
+
+def _state(entries: Sequence[Entry]) -> str:
+    if not entries:
+        return "there was no request"
+    running = next((entry for entry in entries if entry.ended is None), None)
+    if running is not None:
+        return f"#{running.id} still runs, {running.tokens} tokens sent"
+    return f"the last one (#{entries[-1].id}) {entries[-1].ended}, {entries[-1].tokens} tokens sent"
+
+
+def _shown(entries: Sequence[Entry]) -> str:
+    shown = [timeline(entry) for entry in entries[-_SHOWN_ENTRIES:]]
+    if len(entries) > _SHOWN_ENTRIES:
+        shown.insert(0, f"({len(entries) - _SHOWN_ENTRIES} earlier requests)")
+    return "".join("\n" + part for part in shown)
+
+
+def _at(entry: Entry, when: float, what: str) -> str:
+    return f"{(when - entry.received) * 1000:8.0f} ms  {what}"
+
+
+def _text(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}…")

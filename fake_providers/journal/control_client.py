@@ -1,0 +1,205 @@
+"""The journal and the controls of served fakes, for a test: clients of `/_fake/`, async and sync."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+
+from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Wanted, too_late
+from chatproof.fake_providers.journal.entry import Entry
+
+__all__ = ["Entry", "Fakes", "FakesError", "FakesSync", "NotInTime"]
+
+_GRACE: Final = 5.0
+"""Seconds that an answer may take on top of the wait that was asked for."""
+
+
+class FakesError(Exception):
+    """The fakes did not answer, or answered that the request was wrong. One line."""
+
+
+class NotInTime(FakesError):
+    """What was waited for did not happen; `entries` are those that there were."""
+
+    def __init__(self, text: str, entries: list[Entry]) -> None:
+        super().__init__(text)
+        self.entries = entries
+
+
+class Fakes(AsyncAssertions):
+    """Talks to running fakes at `url`. Use it within one event loop; close it with `aclose` or `async with`.
+
+    Waits in vain raise NotInTime, claims that do not hold AssertionError, everything else FakesError.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url: Final = url.rstrip("/")
+        self._client = httpx.AsyncClient(**_options(self.url, connections=100))
+        # The fakes listen again upon a request on the connection that made them refuse others: keep that one.
+        self._listener = httpx.AsyncClient(**_options(self.url, connections=1))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+        await self._listener.aclose()
+
+    async def health(self) -> dict[str, Any]:
+        """{"name", "version", "monotonic": the fakes' clock in seconds, the one of journal times}."""
+        return await self._ask("GET", "/_fake/health")
+
+    async def entries(self, case: str | None = None, limit: int = 200) -> list[Entry]:
+        """The newest entries, of one case if given, the oldest first."""
+        answer = await self._ask("GET", "/_fake/journal", params={**_case(case), "limit": limit})
+        return _entries(answer)
+
+    async def register(self, name: str, toml: str) -> None:
+        """Add or replace a script. FakesError says what is wrong with it."""
+        await self._ask("PUT", f"/_fake/scripts/{name}", content=toml.encode())
+
+    async def scripts(self) -> dict[str, dict[str, Any]]:
+        """{name: {"about", "text", "tokens"}}."""
+        return await self._ask("GET", "/_fake/scripts")
+
+    async def refuse_connections(self, seconds: float) -> None:
+        """Refuse new connections for up to 30 seconds, or until `accept_connections`."""
+        await self._ask("POST", "/_fake/listener", client=self._listener, json={"refuse_s": seconds})
+
+    async def accept_connections(self) -> None:
+        await self._ask("POST", "/_fake/listener", client=self._listener, json={"refuse_s": 0})
+
+    async def clear(self) -> None:
+        """Empty the journal."""
+        await self._ask("DELETE", "/_fake/journal")
+
+    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        params, patience = _wait(case, wanted, timeout)
+        answer = await self._ask("GET", "/_fake/journal/wait", params=params, timeout=patience)
+        return _entries(answer), not answer["timed_out"]
+
+    def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
+        return NotInTime(too_late(case, wanted, timeout, entries), entries)
+
+    async def _ask(
+        self, method: str, path: str, *, client: httpx.AsyncClient | None = None, **options: Any
+    ) -> dict[str, Any]:
+        try:
+            try:
+                response = await (client or self._client).request(method, path, **options)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                # While the fakes refuse connections, the kept one is the only way in.
+                response = await self._listener.request(method, path, **options)
+        except httpx.HTTPError as problem:
+            raise _silent(self.url, method, path, problem) from problem
+        return _answer(self.url, method, path, response)
+
+
+class FakesSync(Assertions):
+    """`Fakes` for tests without an event loop. For any number of threads; close it with `close` or `with`."""
+
+    def __init__(self, url: str) -> None:
+        self.url: Final = url.rstrip("/")
+        self._client = httpx.Client(**_options(self.url, connections=100))
+        self._listener = httpx.Client(**_options(self.url, connections=1))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+        self._listener.close()
+
+    def health(self) -> dict[str, Any]:
+        return self._ask("GET", "/_fake/health")
+
+    def entries(self, case: str | None = None, limit: int = 200) -> list[Entry]:
+        return _entries(self._ask("GET", "/_fake/journal", params={**_case(case), "limit": limit}))
+
+    def register(self, name: str, toml: str) -> None:
+        self._ask("PUT", f"/_fake/scripts/{name}", content=toml.encode())
+
+    def scripts(self) -> dict[str, dict[str, Any]]:
+        return self._ask("GET", "/_fake/scripts")
+
+    def refuse_connections(self, seconds: float) -> None:
+        self._ask("POST", "/_fake/listener", client=self._listener, json={"refuse_s": seconds})
+
+    def accept_connections(self) -> None:
+        self._ask("POST", "/_fake/listener", client=self._listener, json={"refuse_s": 0})
+
+    def clear(self) -> None:
+        self._ask("DELETE", "/_fake/journal")
+
+    def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        params, patience = _wait(case, wanted, timeout)
+        answer = self._ask("GET", "/_fake/journal/wait", params=params, timeout=patience)
+        return _entries(answer), not answer["timed_out"]
+
+    def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
+        return NotInTime(too_late(case, wanted, timeout, entries), entries)
+
+    def _ask(self, method: str, path: str, *, client: httpx.Client | None = None, **options: Any) -> dict[str, Any]:
+        try:
+            try:
+                response = (client or self._client).request(method, path, **options)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                response = self._listener.request(method, path, **options)
+        except httpx.HTTPError as problem:
+            raise _silent(self.url, method, path, problem) from problem
+        return _answer(self.url, method, path, response)
+
+
+def _options(url: str, connections: int) -> dict[str, Any]:
+    # httpcore looks at every connection it keeps for each request: so it keeps few
+    kept = min(connections, 12)
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=kept, keepalive_expiry=None)
+    return {"base_url": url, "trust_env": False, "timeout": 10.0, "limits": limits}
+
+
+def _silent(url: str, method: str, path: str, problem: Exception) -> FakesError:
+    reason = str(problem) or type(problem).__name__
+    return FakesError(f"the fake providers at {url} did not answer {method} {path}: {reason}")
+
+
+def _answer(url: str, method: str, path: str, response: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError as problem:
+        raise _silent(url, method, path, problem) from problem
+    if response.status_code != 200 or not isinstance(answer, dict):
+        reason = answer.get("error", "no reason given") if isinstance(answer, dict) else "not an object"
+        raise FakesError(f"the fake providers answered {method} {path} with {response.status_code}: {reason}")
+    return answer
+
+
+def _wait(case: str | None, wanted: Wanted, timeout: float) -> tuple[dict[str, Any], float]:
+    """The parameters of a wait, and how long its answer may take in all."""
+    params: dict[str, Any] = {**_case(case), "timeout": timeout}
+    params |= {"ended": 1} if wanted.ended else {}
+    params |= {"tokens": wanted.tokens} if wanted.tokens is not None else {}
+    params |= {"entries": wanted.entries} if wanted.entries is not None else {}
+    return params, timeout + _GRACE
+
+
+def _case(case: str | None) -> dict[str, str]:
+    return {} if case is None else {"case": case}
+
+
+def _entries(answer: dict[str, Any]) -> list[Entry]:
+    try:
+        return [Entry.from_json(entry) for entry in answer["entries"]]
+    except (KeyError, TypeError) as problem:
+        raise FakesError(f"the fake providers sent a journal of another version: {problem!r}") from problem

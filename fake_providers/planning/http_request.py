@@ -1,0 +1,41 @@
+"""From the parts of an HTTP request to a Request, its JSON read strictly."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NoReturn
+from urllib.parse import unquote
+
+from chatproof.fake_providers.dialects.base import Request
+
+
+def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -> Request:
+    """The request with its JSON body, or with the reason why the body is not JSON."""
+    path, _, query = target.partition("?")
+    value, error = _json(body) if body else (None, None)
+    return Request(method, unquote(path), query, headers, body, value, error)
+
+
+def _json(body: bytes) -> tuple[Any, str | None]:
+    """Stricter than Python: NaN and lone surrogates are no JSON text, and real providers refuse them."""
+    try:
+        value = _DECODER.decode(body.decode())
+        if b"\\u" in body:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError:
+        return None, "the body is not UTF-8"
+    except UnicodeEncodeError:
+        return None, "the body holds a lone surrogate"
+    except RecursionError:
+        return None, "the body is nested too deeply"
+    except ValueError as problem:
+        return None, str(problem)[:200]
+    return value, None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+"""json.loads would make a new one for each request."""

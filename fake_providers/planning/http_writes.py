@@ -1,0 +1,151 @@
+"""A reply as HTTP/1 bytes, and which of them are one write."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
+
+from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.journal.entry import Sent
+from chatproof.fake_providers.scripting.faults import End, Frame
+
+_MAX_WRITE: Final = 65_536  # larger writes would make a slow client's backpressure coarse
+_MISSING: Final = 64  # bytes that a torn chunk announces and does not bring
+_EVENT: Final = re.compile(rb".+?(?:\r?\n\r?\n|\Z)", re.DOTALL)
+_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Bytes for the socket, due in seconds from the request's arrival."""
+
+    due: float
+    data: bytes
+    tokens: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Which events are one write: those due together, `each` by itself, or every so many, when the last is due."""
+
+    each: bool = False
+    events_per_write: int = 1
+
+    @property
+    def joined(self) -> bool:
+        return not self.each and self.events_per_write == 1
+
+
+_JOINED: Final = Grouping()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that the player needs. `keep_alive`: the connection can serve another request afterwards.
+
+    `each`: no two writes may become one send call. `sent`: the writes as the journal has them.
+    """
+
+    status: int | None
+    writes: tuple[Write, ...]
+    sent: tuple[Sent, ...]
+    end: End
+    end_due: float
+    keep_alive: bool
+    faulted: bool
+    size: int
+    each: bool = False
+
+
+def plan(
+    reply: Reply, chunks_allowed: bool, keep_alive: bool, *, head_only: bool = False, grouping: Grouping = _JOINED
+) -> Plan:
+    """Lay the reply out as writes. HTTP/1.0 knows no chunks: the body then ends with the connection."""
+    chunked = reply.chunked and chunks_allowed
+    keep_alive = keep_alive and reply.end == "complete" and (chunked or not reply.chunked)
+    writes: list[Write] = []
+    if reply.status is not None:
+        writes.append(Write(reply.head_due, _head(reply, chunked, keep_alive)))
+    if not head_only:
+        frames = reply.frames if grouping.joined or not chunked else _grouped(reply.frames, grouping.events_per_write)
+        for frame in frames:
+            data = b"%x\r\n%b\r\n" % (len(frame.payload), frame.payload) if chunked else frame.payload
+            if data:
+                writes.append(Write(frame.due, data, frame.tokens, frame.text))
+        if reply.torn:
+            announced = b"%x\r\n" % (len(reply.torn) + _MISSING) if chunked else b""
+            writes.append(Write(reply.end_due, announced + reply.torn))
+        elif chunked and reply.end in ("complete", "close"):
+            writes.append(Write(reply.end_due, b"0\r\n\r\n"))
+    made = _join(writes) if grouping.joined else tuple(writes)
+    sent = tuple((len(write.data), write.tokens, write.text) for write in made)
+    size = sum(size for size, _, _ in sent)
+    return Plan(
+        reply.status, made, sent, reply.end, reply.end_due, keep_alive, reply.faulted, size, not grouping.joined
+    )
+
+
+def _grouped(frames: tuple[Frame, ...], count: int) -> list[Frame]:
+    """The frames with `count` events each; a group is written when its last event is due."""
+    events = [event for frame in frames for event in _events(frame)]
+    groups = [events[start : start + count] for start in range(0, len(events), count)]
+    return [
+        Frame(
+            b"".join(event.payload for event in group),
+            group[-1].due,
+            sum(event.tokens for event in group),
+            "".join(event.text for event in group),
+        )
+        for group in groups
+    ]
+
+
+def _events(frame: Frame) -> list[Frame]:
+    """A frame may hold several server-sent events, each ended by a blank line; its text is known with the last."""
+    payloads = _EVENT.findall(frame.payload)
+    if len(payloads) < 2:
+        return [frame]
+    return [*(Frame(payload, frame.due) for payload in payloads[:-1]), replace(frame, payload=payloads[-1])]
+
+
+def _head(reply: Reply, chunked: bool, keep_alive: bool) -> bytes:
+    status = reply.status or 0
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
+    lines += [f"{name}: {value}" for name, value in reply.headers]
+    if chunked:
+        lines.append("transfer-encoding: chunked")
+    elif not reply.chunked:
+        lines.append(f"content-length: {sum(len(frame.payload) for frame in reply.frames)}")
+    # A fault is never announced: only a connection that ends as agreed says so.
+    if not keep_alive and reply.end == "complete":
+        lines.append("connection: close")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _join(writes: list[Write]) -> tuple[Write, ...]:
+    joined: list[Write] = []
+    group: list[Write] = []
+    size = 0
+    for write in writes:
+        if group and (write.due != group[0].due or size + len(write.data) > _MAX_WRITE):
+            joined.append(_as_one(group))
+            group, size = [], 0
+        group.append(write)
+        size += len(write.data)
+    if group:
+        joined.append(_as_one(group))
+    return tuple(joined)
+
+
+def _as_one(group: list[Write]) -> Write:
+    if len(group) == 1:
+        return group[0]
+    return Write(
+        group[0].due,
+        b"".join(write.data for write in group),
+        sum(write.tokens for write in group),
+        "".join(write.text for write in group),
+    )

@@ -1,0 +1,275 @@
+"""A reverse proxy that passes bytes on as they come, ends as the other side ended, and lets one listen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Final, Protocol, cast
+from urllib.parse import urlsplit
+
+import h11
+import httpx
+
+from chatproof.fake_providers.record.script_writer import Ending
+from chatproof.fake_providers.server.player import reset
+
+_MAX_BODY: Final = 32_000_000
+_READ: Final = 65_536
+_CONNECT_S: Final = 30.0
+_HOP: Final = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
+    | {"te", "trailer", "transfer-encoding", "upgrade"}
+)
+_OURS: Final = _HOP | {"host", "content-length", "accept-encoding", "expect"}
+"""Request headers that are this proxy's own: without a compression, what passes can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request as it came; header names in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def model(self) -> str | None:
+        """The model that was asked for; Gemini's stands in the path."""
+        _, found, rest = self.path.partition("/models/")
+        if found:
+            return rest.partition(":")[0]
+        body = self._json()
+        model = body.get("model")
+        return model if isinstance(model, str) else None
+
+    @property
+    def last_message(self) -> str:
+        """The text of the last user message, as far as it can be found in any provider's request."""
+        body = self._json()
+        spoken = body.get("messages") or body.get("contents") or body.get("input") or body.get("prompt") or ""
+        if isinstance(spoken, str):
+            return spoken
+        users = [one for one in spoken if isinstance(one, dict) and one.get("role", "user") == "user"]
+        if not users:
+            return ""
+        content = users[-1].get("content") or users[-1].get("parts") or ""
+        if isinstance(content, str):
+            return content
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "".join(text for text in texts if isinstance(text, str))
+
+    def _json(self) -> dict[str, Any]:
+        try:
+            body = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return body if isinstance(body, dict) else {}
+
+
+class Ear(Protocol):
+    """Listens to one exchange."""
+
+    def head(self, status: int, headers: Mapping[str, str]) -> None: ...
+
+    def data(self, data: bytes) -> None: ...
+
+    def end(self, ending: Ending) -> None: ...
+
+
+class Proxy:
+    """Passes requests on to `target`, a URL without a slash at its end. `listen` may give an ear for each."""
+
+    def __init__(self, target: str, listen: Callable[[Exchange], Ear | None]) -> None:
+        self.url = ""
+        self._target = target
+        self._listen = listen
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        # A target on this machine is never behind the environment's proxy.
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(None, connect=_CONNECT_S), trust_env=not _is_local(urlsplit(target).hostname or "")
+        )
+
+    async def start(self, host: str, port: int) -> None:
+        self._server = await asyncio.start_server(self._connected, host, port)
+        bound = self._server.sockets[0].getsockname()
+        self.url = f"http://[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"http://{bound[0]}:{bound[1]}"
+
+    async def stop(self) -> None:
+        """Drop every connection."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._client.aclose()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await _Downstream(self, reader, writer).serve()
+        except (OSError, h11.RemoteProtocolError, asyncio.CancelledError):
+            pass  # the client is gone, speaks no HTTP, or we end
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def request(self, exchange: Exchange) -> httpx.Request:
+        """The request to the target. A path that the target's URL has already is not doubled."""
+        base = urlsplit(self._target)
+        origin = f"{base.scheme}://{base.netloc}"
+        root = origin if base.path and exchange.path.startswith(f"{base.path}/") else self._target
+        url = f"{root}{exchange.path}?{exchange.query}" if exchange.query else f"{root}{exchange.path}"
+        headers = {name: value for name, value in exchange.headers.items() if name not in _OURS}
+        headers["accept-encoding"] = "identity"
+        return self._client.build_request(exchange.method, url, headers=headers, content=exchange.body)
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        return await self._client.send(request, stream=True)
+
+    def ear(self, exchange: Exchange) -> Ear | None:
+        return self._listen(exchange)
+
+
+class _Downstream:
+    """One client's connection."""
+
+    def __init__(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._proxy = proxy
+        self._reader = reader
+        self._writer = writer
+        self._http = h11.Connection(h11.SERVER)
+
+    async def serve(self) -> None:
+        while (exchange := await self._next_request()) is not None:
+            ending = await self._unless_gone(exchange)
+            if ending == "reset":
+                await self._writer.drain()
+                reset(cast(asyncio.Transport, self._writer.transport))
+            if ending != "complete" or self._http.our_state is not h11.DONE:
+                return
+            self._http.start_next_cycle()
+
+    async def _next_request(self) -> Exchange | None:
+        head: h11.Request | None = None
+        body = b""
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                if self._http.they_are_waiting_for_100_continue:
+                    await self._write(h11.InformationalResponse(status_code=100, headers=[]))
+                self._http.receive_data(await self._reader.read(_READ))
+            elif isinstance(event, h11.Request):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > _MAX_BODY:
+                    return None
+            elif isinstance(event, h11.EndOfMessage) and head is not None:
+                path, _, query = head.target.decode("latin-1").partition("?")
+                headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
+                return Exchange(head.method.decode(), path, query, headers, body)
+            else:
+                return None  # closed, or not HTTP any more
+
+    async def _unless_gone(self, exchange: Exchange) -> Ending | None:
+        """Pass the answer on, and stop as soon as the client hangs up. None: there was no answer to pass on."""
+        ear = self._proxy.ear(exchange)
+        passing = asyncio.create_task(self._pass_on(exchange, ear))
+        try:
+            await self._until_done_or_gone(passing)
+            ending = passing.result() if passing.done() else "stall"
+        except (OSError, h11.LocalProtocolError):
+            ending = "stall"  # the client went while it was written to
+        finally:
+            passing.cancel()
+            await asyncio.gather(passing, return_exceptions=True)
+        if ear is not None and ending not in (None, "complete"):
+            ear.end(ending)
+        return ending
+
+    async def _until_done_or_gone(self, passing: asyncio.Task[Ending | None]) -> None:
+        while not passing.done():
+            reading = asyncio.create_task(self._reader.read(_READ))
+            await asyncio.wait({passing, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                # It took nothing yet: what comes is there for the next request.
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+            elif data := reading.result():
+                self._http.receive_data(data)
+            else:
+                return
+
+    async def _pass_on(self, exchange: Exchange, ear: Ear | None) -> Ending | None:
+        try:
+            response = await self._proxy.send(self._proxy.request(exchange))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as problem:
+            await self._unreachable(str(problem) or type(problem).__name__)
+            return None
+        except httpx.HTTPError as problem:
+            return _broken(problem, begun=False)
+        try:
+            if ear is not None:
+                ear.head(response.status_code, {name.lower(): value for name, value in response.headers.items()})
+            await self._head(response)
+            async for data in response.aiter_raw():
+                if ear is not None:
+                    ear.data(data)
+                await self._write(h11.Data(data=data))
+            if ear is not None:
+                ear.end("complete")  # before the client knows: when it has its answer, all is written
+            await self._write(h11.EndOfMessage())
+        except httpx.HTTPError as problem:
+            return _broken(problem, begun=True)
+        finally:
+            await response.aclose()
+        return "complete"
+
+    async def _head(self, response: httpx.Response) -> None:
+        headers = [(name, value) for name, value in response.headers.raw if name.decode().lower() not in _HOP]
+        reason = response.reason_phrase.encode()
+        await self._write(h11.Response(status_code=response.status_code, headers=headers, reason=reason))
+
+    async def _unreachable(self, reason: str) -> None:
+        sys.stderr.write(f"fake_providers: the target cannot be reached: {reason}\n")
+        body = json.dumps(
+            {"error": {"message": f"chatproof recorder: the target cannot be reached: {reason}"}}
+        ).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+        await self._write(h11.Response(status_code=502, headers=headers))
+        await self._write(h11.Data(data=body))
+        await self._write(h11.EndOfMessage())
+
+    async def _write(self, event: h11.Event) -> None:
+        data = self._http.send(event)
+        if data:
+            self._writer.write(data)
+            await self._writer.drain()
+
+
+def _broken(problem: httpx.HTTPError, *, begun: bool) -> Ending:
+    """How the target's connection ended, from what httpx says of it."""
+    if not isinstance(problem, httpx.RemoteProtocolError):
+        return "reset"
+    if begun:
+        return "cut"
+    return "close" if "without sending a response" in str(problem) else "garbage"
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

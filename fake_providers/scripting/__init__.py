@@ -1,0 +1,1 @@
+"""Scripts: what the model says, when, and how it fails. Data from TOML files."""

@@ -1,0 +1,121 @@
+"""The scripts at hand: built in, from the user's folders as they are now, and registered over HTTP."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from chatproof.fake_providers.scripting.script import (
+    BUILT_IN,
+    Script,
+    ScriptError,
+    check_sequence,
+    load_script,
+    load_scripts,
+)
+
+_SHARE: Final = 20
+"""A look at the folders may take this share of the time: one that took 50 µs is repeated after 1 ms."""
+
+_Stamp = tuple[int, int, int, int]
+
+
+class Library:
+    """Scripts by name: registered ones win over the last folder's, that over the one before, those over built-in ones.
+
+    Changed files are read again when scripts are asked for. A file that has become bad keeps its old script,
+    if it had one, and stands in `problems`; one line about it goes to stderr (not without `speak`).
+    ScriptError where a file is bad at the start.
+    """
+
+    def __init__(
+        self, folders: Sequence[Path] = (), base: Mapping[str, Script] | None = None, *, speak: bool = True
+    ) -> None:
+        self._base = load_scripts(BUILT_IN) if base is None else dict(base)
+        self._folders = tuple(folders)
+        self._speak = speak
+        self._registered: dict[str, Script] = {}
+        self._files: dict[Path, Script] = {}
+        self._stamps: dict[Path, _Stamp] = {}
+        self._troubles: dict[Path, str] = {}
+        self._broken_sequences: dict[str, str] = {}
+        self._look_again = 0.0
+        for folder in self._folders:
+            if not folder.is_dir():
+                raise ScriptError(f"{folder}: not a folder of scripts")
+        self._reload(self._seen())
+        for trouble in self.problems:
+            raise ScriptError(trouble)
+
+    @property
+    def problems(self) -> list[str]:
+        """One line for each script that cannot be used as its file stands."""
+        return [*self._troubles.values(), *self._broken_sequences.values()]
+
+    def current(self) -> Mapping[str, Script]:
+        """All scripts by name, sorted, as the folders are now."""
+        if self._folders and time.perf_counter() >= self._look_again:
+            self._look()
+        return self._scripts
+
+    def register(self, script: Script) -> None:
+        """Add or replace a script. ScriptError where it is a sequence of scripts that there are not."""
+        check_sequence(script, {**self.current(), script.name: script}, script.name)
+        self._registered[script.name] = script
+        self._merge()
+
+    def _look(self) -> None:
+        began = time.perf_counter()
+        seen = self._seen()
+        if seen != self._stamps:
+            before = set(self.problems)
+            self._reload(seen)
+            for problem in self.problems:
+                if self._speak and problem not in before:
+                    sys.stderr.write(f"fake_providers: {problem}; what was known before stays\n")
+        ended = time.perf_counter()
+        self._look_again = ended + (ended - began) * _SHARE
+
+    def _seen(self) -> dict[Path, _Stamp]:
+        found: dict[Path, _Stamp] = {}
+        for folder in self._folders:
+            for path in sorted(folder.glob("*.toml")):
+                try:
+                    status = path.stat()
+                except OSError:
+                    continue  # gone again, or a link to nowhere
+                found[path] = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+        return found
+
+    def _reload(self, seen: dict[Path, _Stamp]) -> None:
+        for path in self._stamps.keys() - seen.keys():
+            self._files.pop(path, None)
+            self._troubles.pop(path, None)
+        for path, stamp in seen.items():
+            if self._stamps.get(path) == stamp:
+                continue
+            try:
+                self._files[path] = load_script(path)
+                self._troubles.pop(path, None)
+            except ScriptError as problem:
+                self._troubles[path] = str(problem)
+        self._stamps = seen
+        self._merge()
+
+    def _merge(self) -> None:
+        merged = dict(self._base)
+        for path in self._stamps:
+            if path in self._files:
+                merged[path.stem] = self._files[path]
+        merged.update(self._registered)
+        self._broken_sequences = {}
+        for name, script in list(merged.items()):
+            try:
+                check_sequence(script, merged, name)
+            except ScriptError as problem:
+                self._broken_sequences[name] = str(problem)
+        # Not in the loop above: a sequence that is dropped must not make another one look broken.
+        self._scripts = {name: merged[name] for name in sorted(merged) if name not in self._broken_sequences}

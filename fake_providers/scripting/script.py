@@ -1,0 +1,215 @@
+"""Scripts: what the model says, when, and how it fails. Data only, one TOML file each.
+
+about = "Three tokens, then the connection ends without a word."
+[timing]
+first_token_ms = { uniform = [100, 300] }
+inter_token_ms = 30
+[[steps]]
+tokens = ["One", " two", " three"]
+[[steps]]
+fault = "close"
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Literal, cast
+
+from chatproof.fake_providers.scripting.delays import Delay, take_delay
+from chatproof.fake_providers.scripting.steps import Call, Fail, Say, Step, Wait, take_steps
+from chatproof.fake_providers.scripting.toml_table import ScriptError, Table
+
+__all__ = ["BUILT_IN", "Call", "Fail", "Match", "Say", "Script", "ScriptError", "Step", "Wait"]
+__all__ += ["check_sequence", "load_script", "load_scripts", "parse_script"]
+
+BUILT_IN: Final = Path(__file__).parent.parent / "scripts"
+NAME: Final = re.compile(r"[a-z0-9-]{1,100}")
+
+Writes = Literal["joined", "each"]
+
+_FINISH_REASONS: Final = ("stop", "length", "content_filter", "tool_calls")
+_WRITES: Final = ("joined", "each")
+_MAX_FILE_BYTES: Final = 1_000_000
+_MAX_SEQUENCE: Final = 1_000
+_MAX_EVENTS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which requests get a script without naming it: all that is given here must fit."""
+
+    message: re.Pattern[str] | None = None
+    """Searched in the last user message."""
+    model: str | None = None
+    """A glob for the model's name, in its case."""
+    provider: str | None = None
+
+    def fits(self, text: str, model: str, provider: str) -> bool:
+        if self.provider is not None and self.provider != provider:
+            return False
+        if self.model is not None and not fnmatchcase(model, self.model):
+            return False
+        return self.message is None or self.message.search(text) is not None
+
+
+@dataclass(frozen=True, eq=False)
+class Script:
+    """One script. Times in seconds. Compared by identity: a replaced script is another one."""
+
+    name: str
+    about: str
+    steps: tuple[Step, ...]
+    seed: int = 0
+    first_token: Delay = 0.0
+    inter_token: Delay = 0.0
+    finish_reason: str = "stop"
+    """Neutral: "stop", "length", "content_filter" or "tool_calls"; each dialect has its own words."""
+    ascii: bool = False
+    """All but ASCII is escaped in JSON."""
+    raw: bool = False
+    """Nothing is escaped but what JSON demands, also where the real API escapes U+2028 and its like."""
+    blocked: str | None = None
+    """The prompt itself is refused, with this reason."""
+    match: Match | None = None
+    sequence: tuple[str, ...] = ()
+    """Names of scripts, in place of steps: one for each request of a conversation, the last one stays."""
+    writes: Writes = "joined"
+    """"joined": what is due together is one write; "each": every event is a write of its own."""
+    events_per_write: int = 1
+    """More than 1: so many events are held back and written at once, as a proxy that buffers does."""
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """The text's tokens."""
+        return tuple(token for step in self.steps if isinstance(step, Say) for token in step.tokens)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.tokens)
+
+    @cached_property
+    def calls(self) -> tuple[Call, ...]:
+        """The tools that are called."""
+        return tuple(step for step in self.steps if isinstance(step, Call))
+
+
+def load_scripts(*folders: Path) -> dict[str, Script]:
+    """Every `*.toml` of the folders by its name, sorted; a later folder wins. ScriptError on the first bad one."""
+    scripts: dict[str, Script] = {}
+    paths: dict[str, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise ScriptError(f"{folder}: not a folder of scripts")
+        for path in sorted(folder.glob("*.toml")):
+            scripts[path.stem], paths[path.stem] = load_script(path), path
+    for name, script in scripts.items():
+        check_sequence(script, scripts, str(paths[name]))
+    return dict(sorted(scripts.items()))
+
+
+def load_script(path: Path) -> Script:
+    """The script in the file; its name is the file's. ScriptError names the file and the key.
+
+    The names in a sequence are not looked up: that needs all scripts, see `check_sequence`.
+    """
+    if not NAME.fullmatch(path.stem):
+        raise ScriptError(f"{path}: a script's file name is lower-case letters, digits and dashes, then .toml")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
+        raise ScriptError(f"{path}: cannot be read: {reason}") from problem
+    return _parse(path.stem, text, str(path))
+
+
+def parse_script(name: str, toml_text: str) -> Script:
+    """The script in the text, under that name. ScriptError names the script and the key."""
+    if not NAME.fullmatch(name):
+        raise ScriptError(f"{name[:100]!r}: a script's name is up to 100 lower-case letters, digits and dashes")
+    return _parse(name, toml_text, name)
+
+
+def check_sequence(script: Script, scripts: Mapping[str, Script], where: str) -> None:
+    """ScriptError if the script's sequence names what is not among the scripts, or is a sequence itself."""
+    for name in script.sequence:
+        if name == script.name or name not in scripts:
+            raise ScriptError(f"{where}: sequence names {name!r}, and there is no other script of that name")
+        if scripts[name].sequence:
+            raise ScriptError(f"{where}: sequence names {name!r}, which is a sequence itself")
+
+
+def _parse(name: str, toml_text: str, where: str) -> Script:
+    if len(toml_text) > _MAX_FILE_BYTES:
+        raise ScriptError(f"{where}: longer than {_MAX_FILE_BYTES:,} characters; use repeat for long replies")
+    try:
+        document = tomllib.loads(toml_text)
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise ScriptError(f"{where}: not TOML: {problem}") from problem
+    table = Table(where, document)
+    about = table.text("about")
+    if about is None:
+        raise table.error('about is missing: say in one sentence what the script is for, about = "…"')
+    timing = table.table("timing")
+    steps, sequence, blocked = take_steps(where, table), _sequence(table), table.text("blocked")
+    if steps and sequence:
+        raise table.error("sequence and steps exclude each other: a sequence names other scripts")
+    if not steps and not sequence and not blocked:
+        raise table.error("steps is missing: a script needs at least one [[steps]], a sequence, or blocked")
+    calls = any(isinstance(step, Call) for step in steps)
+    writes, events = _grouping(table)
+    script = Script(
+        name=name,
+        about=about,
+        seed=table.integer("seed", 0, 2**63 - 1) or 0,
+        first_token=take_delay(timing, "first_token_ms") or 0.0,
+        inter_token=take_delay(timing, "inter_token_ms") or 0.0,
+        finish_reason=table.text("finish_reason", choices=_FINISH_REASONS) or ("tool_calls" if calls else "stop"),
+        ascii=table.flag("ascii"),
+        raw=table.flag("raw"),
+        blocked=blocked,
+        match=_match(table),
+        sequence=sequence,
+        writes=writes,
+        events_per_write=events,
+        steps=steps,
+    )
+    timing.done()
+    table.done()
+    return script
+
+
+def _sequence(table: Table) -> tuple[str, ...]:
+    names = table.texts("sequence") or ()
+    if len(names) > _MAX_SEQUENCE:
+        raise table.error(f"sequence names at most {_MAX_SEQUENCE:,} scripts")
+    return names
+
+
+def _grouping(table: Table) -> tuple[Writes, int]:
+    writes = cast(Writes, table.text("writes", "joined", _WRITES))
+    events = table.integer("events_per_write", 1, _MAX_EVENTS) or 1
+    if writes == "each" and events > 1:
+        raise table.error('writes = "each" and events_per_write exclude each other')
+    return writes, events
+
+
+def _match(table: Table) -> Match | None:
+    if table.peek("match") is None:
+        table.take("match")  # only to be known
+        return None
+    inner = table.table("match")
+    message, model, provider = inner.text("message"), inner.text("model"), inner.text("provider")
+    inner.done()
+    if message is None and model is None and provider is None:
+        raise inner.error("say which requests: message = a regular expression, model = a glob, provider = a name")
+    try:
+        pattern = None if message is None else re.compile(message)
+    except (re.error, RecursionError, OverflowError) as problem:
+        raise inner.error(f"message is not a regular expression: {problem}") from problem
+    return Match(pattern, model, provider)

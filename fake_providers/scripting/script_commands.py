@@ -1,0 +1,87 @@
+"""The commands beside serving: list the scripts, check files."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from chatproof.fake_providers.scripting.script import (
+    BUILT_IN,
+    Fail,
+    Script,
+    ScriptError,
+    check_sequence,
+    load_script,
+    load_scripts,
+)
+
+_WIDTH = 110
+
+
+def list_scripts(arguments: Sequence[str]) -> int:
+    """`scripts`: every script's name and what it is for. Exit code 0; 2 with one line where a folder is bad."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fake_providers scripts", description="List the scripts that a request can name."
+    )
+    parser.add_argument(
+        "--scripts", type=Path, action="append", default=[], metavar="DIR", help="a folder of further scripts"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        scripts = load_scripts(BUILT_IN, *options.scripts)
+    except ScriptError as problem:
+        return fail(str(problem))
+    margin = max(map(len, scripts)) + 2
+    for name, script in scripts.items():
+        lines = textwrap.wrap(script.about, _WIDTH - margin) or [""]
+        sys.stdout.write(f"{name:<{margin}}{lines[0]}\n")
+        sys.stdout.writelines(f"{'':<{margin}}{line}\n" for line in lines[1:])
+    return 0
+
+
+def check_files(arguments: Sequence[str]) -> int:
+    """`check FILE…`: one line for each file. Exit code 0 where all can be played, 2 where one cannot."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fake_providers check", description="Say whether script files can be played."
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    code = 0
+    for path in parser.parse_args(arguments).files:
+        try:
+            script = load_script(path)
+            check_sequence(script, {**_beside(path), script.name: script}, str(path))
+        except ScriptError as problem:
+            code = fail(str(problem))
+        else:
+            sys.stdout.write(f"{path}: good: {_summary(script)}\n")
+    return code
+
+
+def fail(line: str) -> int:
+    """One line on stderr, and the exit code that goes with it."""
+    sys.stderr.write(f"fake_providers: {line}\n")
+    return 2
+
+
+def _beside(path: Path) -> dict[str, Script]:
+    """What a sequence in this file can name: built-in scripts, and good ones in its folder."""
+    known = load_scripts(BUILT_IN)
+    for other in sorted(path.parent.glob("*.toml")):
+        with contextlib.suppress(ScriptError):
+            known[other.stem] = load_script(other)
+    return known
+
+
+def _summary(script: Script) -> str:
+    if script.sequence:
+        return f"a sequence: {', '.join(script.sequence)}"
+    parts = [f"{len(script.tokens)} token{'' if len(script.tokens) == 1 else 's'}"]
+    parts += [f"calls {call.name}" for call in script.calls]
+    parts += [f"fault {step.fault}" for step in script.steps if isinstance(step, Fail)]
+    if script.blocked:
+        parts.append(f"the prompt is blocked: {script.blocked}")
+    return ", ".join(parts)

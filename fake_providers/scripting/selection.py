@@ -1,0 +1,70 @@
+"""Which script a request asks for, by the text of its last user message."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Final
+
+from chatproof.fake_providers.scripting import tokenizer
+from chatproof.fake_providers.scripting.script import Say, Script
+
+_SCENARIO: Final = re.compile(r"\b(?i:scenario)\s+([a-z0-9-]{1,200})")
+_CASE: Final = re.compile(r"\b(?i:case)\s+([a-z0-9-]{1,200})")
+
+
+class UnknownScenario(LookupError):
+    """The request names a script that does not exist. The text is one line for the client."""
+
+    def __init__(self, line: str, name: str) -> None:
+        super().__init__(line)
+        self.name = name
+
+    @property
+    def header(self) -> tuple[str, str]:
+        """The header that every answer to such a request has, whatever the provider's error looks like."""
+        return ("x-fake-unknown-scenario", self.name)
+
+
+def scenario_of(text: str) -> str | None:
+    """The name after the last `scenario` in the text."""
+    return _last(_SCENARIO, text)
+
+
+def case_of(text: str) -> str | None:
+    """The id after the last `case` in the text."""
+    return _last(_CASE, text)
+
+
+def choose(text: str, scripts: Mapping[str, Script], *, model: str = "", provider: str = "") -> Script:
+    """The script that the text names, or the first whose [match] fits, or a short reply derived from the text.
+
+    `provider`: the dialect's NAME. UnknownScenario where the text names a script that there is not.
+    """
+    name = scenario_of(text)
+    if name is None:
+        for script in scripts.values():
+            if script.match is not None and script.match.fits(text, model, provider):
+                return script
+        return _unscripted(text)
+    if name in scripts:
+        return scripts[name]
+    near = get_close_matches(name, scripts, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise UnknownScenario(f"Unknown scenario '{name}'.{hint} Known: {', '.join(sorted(scripts))}.", name)
+
+
+def _last(pattern: re.Pattern[str], text: str) -> str | None:
+    found = pattern.findall(text)
+    return str(found[-1]) if found else None
+
+
+@lru_cache(maxsize=256)
+def _unscripted(text: str) -> Script:
+    """It tells the text's length and a digest, so that tests see what arrived without an echo of it."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    reply = f"The fake provider read {len(text)} characters with the digest {digest}."
+    return Script("", "The reply to a request that names no script.", (Say(tokenizer.split(reply)),))

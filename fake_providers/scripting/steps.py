@@ -1,0 +1,175 @@
+"""The steps of a script: what is said, called, waited for, and what fails."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from chatproof.fake_providers.scripting import tokenizer
+from chatproof.fake_providers.scripting.delays import Delay, take_delay
+from chatproof.fake_providers.scripting.faults import FAULTS, Fault
+from chatproof.fake_providers.scripting.toml_table import Table
+
+_KINDS: Final = ("text", "tokens", "tool_call", "wait_ms", "fault")
+_BODIES: Final = ("json", "empty", "html")
+_MAX_TOKENS: Final = 100_000
+_MAX_REPEAT: Final = 100_000
+_MAX_CHARACTERS: Final = 5_000_000
+_MAX_SPLIT_TOKENS: Final = 1_000  # each becomes dozens of writes
+_MAX_MS: Final = 600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Tokens, `inter_token` seconds apart (None: as the script's timing says).
+
+    `split_bytes` (offsets into the step's encoded bytes) or `split_every` (bytes) cut what the provider
+    sends into separate writes, in the middle of characters too.
+    """
+
+    tokens: tuple[str, ...]
+    inter_token: Delay | None = None
+    split_bytes: tuple[int, ...] = ()
+    split_every: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The model calls a tool; `arguments` is the text of a JSON object, said token by token like any text."""
+
+    name: str
+    arguments: str
+    inter_token: Delay | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A pause in seconds, in place of the delay that the next token would have had."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """One fault. `status`, `retry_*`, `should_retry` and `body` belong to "status"; the rest to "error" as well."""
+
+    fault: Fault
+    status: int = 500
+    retry_after_s: float | None = None
+    retry_after_ms: float | None = None
+    should_retry: bool | None = None
+    body: str = "json"
+    message: str | None = None
+    type: str | None = None
+    code: str | None = None
+
+
+Step = Say | Call | Wait | Fail
+
+
+def take_steps(where: str, table: Table) -> tuple[Step, ...]:
+    """The [[steps]] of a script; empty where it has none. ScriptError."""
+    value = table.take("steps")
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not value or not all(isinstance(step, dict) for step in value):
+        raise table.error("steps is missing: write one or more [[steps]]")
+    steps: list[Step] = []
+    said = characters = 0
+    for number, values in enumerate(value, start=1):
+        step_table = Table(f"{where}, step {number}", values)
+        if steps and isinstance(steps[-1], Fail) and steps[-1].fault != "malformed":
+            raise step_table.error(f"nothing can follow the fault {steps[-1].fault!r}: make it the last step")
+        step = _step(step_table)
+        if isinstance(step, Fail) and step.fault in ("status", "garbage") and _sends_before(steps):
+            raise step_table.error(f"fault = {step.fault!r} is instead of a response: nothing can be said before")
+        if isinstance(step, Say):
+            said += len(step.tokens)
+            characters += sum(map(len, step.tokens))
+        if said > _MAX_TOKENS or characters > _MAX_CHARACTERS:
+            bounds = f"{_MAX_TOKENS:,} tokens or {_MAX_CHARACTERS:,} characters"
+            raise step_table.error(f"a script says at most {bounds}")
+        steps.append(step)
+    return tuple(steps)
+
+
+def _sends_before(steps: list[Step]) -> bool:
+    return any(not isinstance(step, Wait) for step in steps)
+
+
+def _step(table: Table) -> Step:
+    kinds = [kind for kind in _KINDS if kind in table.keys()]  # noqa: SIM118 (a Table is not a mapping)
+    if len(kinds) != 1:
+        problem = f"has {' and '.join(kinds)}" if kinds else f"has none (it has: {', '.join(sorted(table.keys()))})"
+        raise table.error(f"a step is exactly one of {', '.join(_KINDS)}; this one {problem}")
+    step: Step
+    if kinds[0] == "wait_ms":
+        step = Wait((table.number("wait_ms", 0, _MAX_MS) or 0) / 1000)
+    elif kinds[0] == "fault":
+        step = _fail(table)
+    elif kinds[0] == "tool_call":
+        step = _call(table)
+    else:
+        step = _say(table)
+    table.done()
+    return step
+
+
+def _say(table: Table) -> Say:
+    text = table.text("text")
+    said = tokenizer.split(text) if text else table.texts("tokens") or ()
+    repeat = table.integer("repeat", 1, _MAX_REPEAT) or 1
+    if len(said) * repeat > _MAX_TOKENS:
+        raise table.error(f"more than {_MAX_TOKENS:,} tokens: repeat is too large")
+    spacing = take_delay(table, "inter_token_ms")
+    split_bytes, split_every = table.offsets("split_bytes"), table.integer("split_every", 1, 1_000_000)
+    if split_bytes and split_every:
+        raise table.error("split_bytes and split_every exclude each other")
+    if (split_bytes or split_every) and len(said) * repeat > _MAX_SPLIT_TOKENS:
+        raise table.error(f"a step that is split has at most {_MAX_SPLIT_TOKENS:,} tokens")
+    return Say(said * repeat, spacing, split_bytes, split_every)
+
+
+def _call(table: Table) -> Call:
+    name = table.text("tool_call") or ""
+    # A text is kept as written: its order, its white space, and null, which TOML has not.
+    arguments = table.text("arguments") or "" if isinstance(table.peek("arguments"), str) else _as_json(table)
+    try:
+        is_object = isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    if not is_object:
+        raise table.error('arguments must be a table or the text of a JSON object: arguments = { city = "Paris" }')
+    return Call(name, arguments, take_delay(table, "inter_token_ms"))
+
+
+def _as_json(table: Table) -> str:
+    value: Any = table.take("arguments")
+    try:
+        return json.dumps({} if value is None else value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    except TypeError:
+        raise table.error("arguments hold a date or a time, which JSON has not: write it as a text") from None
+
+
+def _fail(table: Table) -> Fail:
+    fault = cast(Fault, table.text("fault", choices=FAULTS))
+    if fault not in ("status", "error"):
+        return Fail(fault)
+    message, kind, code = table.text("message"), table.text("type"), table.text("code")
+    if fault == "error":
+        return Fail(fault, message=message, type=kind, code=code)
+    status = table.integer("status", 400, 599)
+    if status is None:
+        raise table.error('fault = "status" needs status = a number from 400 to 599')
+    return Fail(
+        fault,
+        status=status,
+        retry_after_s=table.number("retry_after_s", 0, 3600),
+        retry_after_ms=table.number("retry_after_ms", 0, 3_600_000),
+        should_retry=table.choice("should_retry"),
+        body=table.text("body", "json", _BODIES) or "json",
+        message=message,
+        type=kind,
+        code=code,
+    )

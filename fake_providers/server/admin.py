@@ -1,0 +1,137 @@
+"""The fakes' own HTTP interface under `/_fake/`: journal, scripts, listener, health."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, Protocol
+
+from chatproof.fake_providers.dialects.base import Reply, Request
+from chatproof.fake_providers.journal.journal import Entry, Journal
+from chatproof.fake_providers.planning.planner import Answering
+from chatproof.fake_providers.scripting.script import Script, ScriptError, parse_script
+from chatproof.fake_providers.server.admin_parameters import (
+    BadRequest,
+    Conditions,
+    Query,
+    Summary,
+    case_of,
+    json_reply,
+    limit_of,
+    query_of,
+    seconds,
+    timeout_of,
+)
+
+PREFIX: Final = "/_fake/"
+_NAME: Final = "chatproof fake providers"
+_SCRIPTS: Final = PREFIX + "scripts/"
+_MAX_SCRIPTS: Final = 1_000
+_MAX_REFUSE_S: Final = 30.0
+
+
+class Controlled(Protocol):
+    """What the interface controls."""
+
+    answering: Answering
+    journal: Journal
+
+    async def refuse(self, seconds: float) -> None: ...
+
+
+class Admin:
+    """Answers control requests. Errors are 400 or 404 with {"error": one line}."""
+
+    def __init__(self, server: Controlled) -> None:
+        self._server = server
+        self._library = server.answering.library
+
+    async def answer(self, request: Request) -> Reply:
+        try:
+            return await self._route(request)
+        except (BadRequest, ScriptError) as problem:
+            return json_reply(400, {"error": str(problem)})
+
+    async def _route(self, request: Request) -> Reply:
+        route = (request.method, request.path)
+        query = query_of(request)
+        match route:
+            case ("GET", "/_fake/health"):
+                return json_reply(200, self._health())
+            case ("GET", "/_fake/journal"):
+                return self._entries(self._server.journal.entries(case_of(query), limit_of(query)))
+            case ("GET", "/_fake/journal/summary"):
+                return await self._summary(query)
+            case ("GET", "/_fake/journal/wait"):
+                return await self._wait(query)
+            case ("DELETE", "/_fake/journal"):
+                self._server.journal.clear()
+                self._server.answering.turns.clear()
+                return json_reply(200, {"cleared": True})
+            case ("GET", "/_fake/scripts"):
+                return json_reply(200, {name: _described(s) for name, s in self._library.current().items()})
+            case ("PUT", path) if path.startswith(_SCRIPTS):
+                return self._register(path.removeprefix(_SCRIPTS), request.body)
+            case ("POST", "/_fake/listener"):
+                return await self._refuse(request.json)
+        return json_reply(404, {"error": f"no such control request: {request.method} {request.path[:200]}"})
+
+    def _health(self) -> dict[str, Any]:
+        scripts = self._library.current()
+        return {
+            "name": _NAME,
+            "version": _version(),
+            "monotonic": time.monotonic(),
+            "scripts": len(scripts),
+            "problems": self._library.problems,
+        }
+
+    def _entries(self, entries: list[Entry], **more: Any) -> Reply:
+        listed = [entry.to_json() for entry in entries]
+        return json_reply(200, {"entries": listed, "dropped": self._server.journal.dropped, **more})
+
+    async def _wait(self, query: Query) -> Reply:
+        wanted, case, timeout = Conditions.of(query), case_of(query), timeout_of(query)
+        happened = await self._server.journal.wait(case, wanted.hold, timeout)
+        return self._entries(self._server.journal.entries(case, limit_of({})), timed_out=not happened)
+
+    async def _summary(self, query: Query) -> Reply:
+        """How the case stands, once that is another than `seen`: what workers ask each other."""
+        case, timeout, seen = case_of(query), timeout_of(query), query.get("seen", "")
+        await self._server.journal.wait(case, lambda entries: str(Summary.of(entries)) != seen, timeout)
+        return json_reply(200, asdict(Summary.of(self._server.journal.entries(case))))
+
+    def _register(self, name: str, body: bytes) -> Reply:
+        try:
+            script = parse_script(name, body.decode())
+        except UnicodeDecodeError as problem:
+            raise BadRequest(f"{name[:100]}: the script is not UTF-8") from problem
+        scripts = self._library.current()
+        if name not in scripts and len(scripts) >= _MAX_SCRIPTS:
+            raise BadRequest(f"{len(scripts)} scripts are registered: replace one of them instead")
+        self._library.register(script)
+        return json_reply(200, {name: _described(script)})
+
+    async def _refuse(self, body: Any) -> Reply:
+        value = body.get("refuse_s") if isinstance(body, dict) else None
+        if value is None:
+            raise BadRequest('the body must be {"refuse_s": seconds}, 0 to accept connections again')
+        duration = seconds(value, "refuse_s", _MAX_REFUSE_S)
+        try:
+            await self._server.refuse(duration)
+        except OSError as problem:
+            raise BadRequest(f"cannot listen again: {problem.strerror}") from problem
+        return json_reply(200, {"refuse_s": duration})
+
+
+def _version() -> str:
+    try:
+        return version("chatproof")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _described(script: Script) -> dict[str, Any]:
+    described = {"about": script.about, "text": script.text, "tokens": script.tokens}
+    return {**described, "sequence": script.sequence} if script.sequence else described

@@ -1,0 +1,283 @@
+"""One HTTP/1 connection: requests in, one player at a time out, and who hung up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final, Protocol, cast
+
+import httptools
+
+from chatproof.fake_providers.dialects.base import Reply, Request
+from chatproof.fake_providers.journal.journal import Ended, Entry, Journal
+from chatproof.fake_providers.planning.http_request import as_request
+from chatproof.fake_providers.planning.http_writes import Plan, plan
+from chatproof.fake_providers.scripting.faults import Frame
+from chatproof.fake_providers.server.player import Player, reset
+
+_LOG: Final = logging.getLogger(__name__)
+
+MAX_BODY: Final = 32_000_000
+_MAX_HEAD: Final = 65_536
+_MAX_PIPELINED: Final = 16
+_BUFFER: Final = 65_536
+_LINGER: Final = 2.0
+"""Seconds to go on reading after our FIN: closing with unread bytes would send RST and lose the answer."""
+
+
+class Service(Protocol):
+    """What answers the requests of a connection."""
+
+    journal: Journal
+    refusing: bool
+    connections: set[Connection]
+
+    def is_control(self, path: str) -> bool:
+        """Is this path for the fakes' own control, not for a provider?"""
+
+    def control(self, request: Request) -> Awaitable[Reply]: ...
+
+    def provide(self, request: Request, chunks_allowed: bool, keep_alive: bool) -> tuple[Plan, Entry]: ...
+
+
+@dataclass(slots=True)
+class _Head:
+    """What is known of a request when its headers are complete."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    version: str
+    keep_alive: bool
+
+
+class Connection(asyncio.Protocol):
+    """Pipelined requests are answered one after the other."""
+
+    def __init__(self, service: Service) -> None:
+        self.control = False
+        self._service = service
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._head: _Head | None = None
+        self._upgrade: _Head | None = None
+        self._target = b""
+        self._headers: dict[str, str] = {}
+        self._head_bytes = 0
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._queue: deque[tuple[_Head, bytes]] = deque()
+        self._player: Player | None = None
+        self._answering: asyncio.Task[None] | None = None
+        self._paused = False
+        self._closing = False
+
+    # the transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_BUFFER)
+        self._service.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._service.connections.discard(self)
+        self._hang_up("client_closed" if exc is None else "client_reset")
+        self._closing = True
+        self._transport = None
+        self._queue.clear()
+
+    def eof_received(self) -> bool:
+        # No HTTP client that a server uses half-closes: FIN means that nobody reads the answer.
+        self._hang_up("client_closed")
+        return False
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        if self._player is not None:
+            self._player.pause()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if self._player is not None:
+            self._player.resume()
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        if self._head is None:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self._refuse(400, "this is not an HTTP/1.1 request")
+            return
+        if self._head is None and self._head_bytes > _MAX_HEAD:
+            self._refuse(431, f"the headers are longer than {_MAX_HEAD} bytes")
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Parse the request again without its offer (h2c, as some clients make): the answer is HTTP/1.1."""
+        head = self._upgrade
+        self._upgrade = None
+        self._parser = httptools.HttpRequestParser(self)
+        if head is None or head.method == "CONNECT":
+            self._refuse(400, "there is no tunnel here")
+            return
+        kept = [f"{name}: {value}" for name, value in head.headers.items() if name not in ("connection", "upgrade")]
+        lines = [f"{head.method} {head.target} HTTP/{head.version}", *kept, "", ""]
+        self.data_received("\r\n".join(lines).encode("latin-1") + rest)
+
+    # the parser's side
+
+    def on_message_begin(self) -> None:
+        self._target, self._headers, self._head = b"", {}, None
+        self._body, self._body_bytes = [], 0
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self._head = _Head(
+            self._parser.get_method().decode("latin-1"),
+            self._target.decode("latin-1"),
+            self._headers,
+            self._parser.get_http_version(),
+            self._parser.should_keep_alive(),
+        )
+        self._head_bytes = 0
+        if self._parser.should_upgrade():
+            self._head, self._upgrade = None, self._head
+        elif self._headers.get("expect", "").lower() == "100-continue":
+            self._go_on_sending()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        waiting = sum(len(queued) for _, queued in self._queue)
+        if self._body_bytes + waiting > MAX_BODY:
+            self._body = []
+            self._refuse(413, f"the body is larger than {MAX_BODY} bytes")
+        elif not self._closing:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._head is None or self._closing:
+            return
+        self._queue.append((self._head, b"".join(self._body)))
+        self._head, self._body = None, []
+        if len(self._queue) > _MAX_PIPELINED:
+            self._refuse(429, f"more than {_MAX_PIPELINED} requests are waiting on this connection")
+        else:
+            self._answer_next()
+
+    # answering
+
+    def _go_on_sending(self) -> None:
+        # Only between answers: in the middle of another one it would be a part of that.
+        if self._transport is not None and self._player is None and self._answering is None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def close_if_idle(self) -> None:
+        """Close a provider's connection on which nothing is going on."""
+        arriving = self._head is not None or self._head_bytes
+        if not self.control and not arriving and self._player is None and self._answering is None:
+            self._close()
+
+    def abort(self) -> None:
+        """Drop the connection at once, as a process that ends would."""
+        self._closing = True
+        if self._answering is not None:
+            self._answering.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _answer_next(self) -> None:
+        if self._player is not None or self._answering is not None or self._closing or not self._queue:
+            return
+        head, body = self._queue.popleft()
+        request = as_request(head.method, head.target, head.headers, body)
+        self.control = self._service.is_control(request.path)
+        if self.control:
+            self._answering = self._loop.create_task(self._answer_control(head, request))
+            return
+        chunks_allowed = head.version != "1.0"
+        try:
+            reply_plan, entry = self._service.provide(request, chunks_allowed, head.keep_alive)
+        except Exception:
+            self._failed(request)
+            return
+        self._play(reply_plan, entry)
+
+    async def _answer_control(self, head: _Head, request: Request) -> None:
+        try:
+            reply = await self._service.control(request)
+        except Exception:
+            self._answering = None
+            self._failed(request)
+            return
+        finally:
+            self._answering = None
+        if not self._closing:
+            self._play(plan(reply, False, head.keep_alive), None)
+
+    def _play(self, reply_plan: Plan, entry: Entry | None) -> None:
+        if self._transport is None:
+            return
+        self._player = Player(self._transport, reply_plan, self._service.journal, entry, self._played)
+        self._player.start(self._paused)
+
+    def _played(self, reply_plan: Plan) -> None:
+        self._player = None
+        if self._transport is None:
+            return
+        if reply_plan.end == "reset":
+            self._closing = True
+            reset(self._transport)
+        elif not reply_plan.keep_alive or (self._service.refusing and not self.control):
+            self._close()
+        elif self._queue:
+            # Not from here: a long pipeline of instant answers would be as deep a recursion.
+            self._loop.call_soon(self._answer_next)
+
+    def _failed(self, request: Request) -> None:
+        """A bug of ours must not look like a provider that hangs: log it and say so."""
+        _LOG.exception("cannot answer %s %s", request.method, request.path)
+        self._refuse(500, "an internal error, see the log of the fakes")
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer what is not a usable request, then close: what follows on the connection is unknown."""
+        if self._closing or self._transport is None:
+            return
+        if self._player is None and self._answering is None:
+            body = f'{{"error": {{"message": "chatproof fake provider: {reason}"}}}}'.encode()
+            reply = Reply(status, (("content-type", "application/json"),), (Frame(body, 0.0),))
+            for write in plan(reply, False, False).writes:
+                self._transport.write(write.data)
+        self._close(linger=True)
+
+    def _close(self, linger: bool = False) -> None:
+        """FIN, once all is written. `linger`: the client may still be sending; read on for a while."""
+        self._closing = True
+        self._queue.clear()
+        if self._transport is None or self._transport.is_closing():
+            return
+        if linger and self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._loop.call_later(_LINGER, self._transport.close)
+        else:
+            self._transport.close()
+
+    def _hang_up(self, how: Ended) -> None:
+        if self._player is not None:
+            self._player.hang_up(how)
+            self._player = None
+        if self._answering is not None:
+            self._answering.cancel()

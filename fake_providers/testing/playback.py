@@ -1,0 +1,124 @@
+"""One planned reply as a client in this process reads it: no socket, no sleep, only what is due when."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from typing import Final
+
+from chatproof.fake_providers.journal.entry import Ended, Entry
+from chatproof.fake_providers.journal.journal import Journal
+from chatproof.fake_providers.planning.http_writes import Plan
+
+_BUFFER: Final = 65_536
+"""Bytes that are written ahead of a client that does not read, as a socket would take them."""
+
+
+class Reset(Exception):
+    """The connection was reset by the fake."""
+
+
+class Playback:
+    """`wait` says how long nothing will happen, `take` gives what is there.
+
+    Time is the script's: `pace` is how many real seconds one of its seconds takes. With pace 0 its clock
+    stands still until someone waits, and then jumps to what is next. What is due is written, and journaled
+    at its own time, although the client may read it later. A lock, since a client may be closed by another
+    thread than the one that reads.
+    """
+
+    def __init__(self, plan: Plan, entry: Entry, journal: Journal, pace: float) -> None:
+        self.pace = pace
+        self._plan = plan
+        self._entry = entry
+        self._journal = journal
+        self._start = entry.received
+        self._jumped = 0.0
+        self._next = 0
+        self._unread: deque[bytes] = deque()
+        self._unread_bytes = 0
+        self._held_until = 0.0
+        self._over = False
+        self._lock = threading.Lock()
+
+    def wait(self) -> float:
+        """Script seconds until `take` has something: 0 for now, infinite for never."""
+        with self._lock:
+            self._write()
+            if self._unread or self._finished():
+                return 0.0
+            return self._due() - self._now()
+
+    def jump(self, seconds: float) -> None:
+        """Time without a pace: that many script seconds are over now."""
+        if self.pace == 0:
+            self._jumped += seconds
+
+    def take(self, size: int) -> bytes:
+        """At most `size` bytes, of one write; empty at the end of the connection. Reset."""
+        with self._lock:
+            self._write()
+            if not self._unread:
+                self._end(self._planned_end())
+                if self._plan.end == "reset":
+                    raise Reset
+                return b""
+            if self._unread_bytes >= _BUFFER:
+                self._held_until = time.monotonic()
+            data = self._unread.popleft()
+            if len(data) > size:
+                self._unread.appendleft(data[size:])
+                data = data[:size]
+            self._unread_bytes -= len(data)
+            return data
+
+    def hang_up(self) -> None:
+        """The client is gone. What was due before is written and counts."""
+        with self._lock:
+            self._write()
+            self._end("client_closed", time.monotonic())
+
+    def _now(self) -> float:
+        """Script seconds since the request arrived."""
+        return self._jumped if self.pace == 0 else (time.monotonic() - self._start) / self.pace
+
+    def _due(self) -> float:
+        """When the next thing happens, in script seconds."""
+        if self._next < len(self._plan.writes):
+            return self._plan.writes[self._next].due
+        return math.inf if self._plan.end == "stall" else self._plan.end_due
+
+    def _finished(self) -> bool:
+        return self._next == len(self._plan.writes) and self._due() <= self._now()
+
+    def _write(self) -> None:
+        now = self._now()
+        while self._next < len(self._plan.writes) and self._due() <= now and self._unread_bytes < _BUFFER:
+            if self._over:
+                return
+            write = self._plan.writes[self._next]
+            at = max(self._time(write.due), self._held_until)
+            self._journal.wrote(self._entry, self._plan.status, len(write.data), write.tokens, write.text, at)
+            self._unread.append(write.data)
+            self._unread_bytes += len(write.data)
+            self._next += 1
+        if self._finished():
+            self._end(self._planned_end())
+
+    def _time(self, due: float) -> float:
+        """When that was due, by the journal's clock."""
+        return time.monotonic() if self.pace == 0 else self._start + due * self.pace
+
+    def _planned_end(self) -> Ended:
+        return "faulted" if self._plan.faulted else "completed"
+
+    def _end(self, how: Ended, at: float | None = None) -> None:
+        if self._over:
+            return
+        self._over = True
+        if at is None:
+            last = self._entry.writes[-1].at if self._entry.writes else self._start
+            at = max(self._time(self._plan.end_due), last)
+        self._journal.end(self._entry, how, at)

@@ -1,0 +1,107 @@
+"""The fake providers' real server, in a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from chatproof.fake_providers.dialects.addresses import SEQUENCE_NAME, Provider, base_url, sequence_for_all
+from chatproof.fake_providers.journal.journal import Journal
+from chatproof.fake_providers.scripting.library import Library
+from chatproof.fake_providers.scripting.script import parse_script
+from chatproof.fake_providers.server.fake_server import FakeServer
+
+__all__ = ["ThreadedServer"]
+
+_DEADLINE_S: Final = 15.0
+
+
+class ThreadedServer:
+    """All fake providers on one port of 127.0.0.1 that the system picks, from `with` to its end.
+
+    For every client, in each language, that can be given a base URL. `scripts`: folders of further scripts.
+    OSError where it cannot listen, ScriptError for a bad script.
+    """
+
+    def __init__(self, *, scripts: Sequence[Path] = ()) -> None:
+        self._server = FakeServer(Library(tuple(scripts)))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: Callable[[], object] = lambda: None
+        self._started = threading.Event()
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="fake-providers", daemon=True)
+
+    @property
+    def journal(self) -> Journal:
+        return self._server.journal
+
+    @property
+    def url(self) -> str:
+        """The root URL, without a slash at its end."""
+        return self._server.url
+
+    @property
+    def base_url(self) -> str:
+        """What OpenAI's clients call a base URL; `base_url_of` for the others."""
+        return self.base_url_of("openai")
+
+    def base_url_of(self, provider: Provider) -> str:
+        return base_url(provider, self.url)
+
+    def script(self, name: str, toml: str) -> None:
+        """Add or replace a script. ScriptError says what is wrong with it."""
+        self._server.answering.library.register(parse_script(name, toml))
+
+    def plays(self, *names: str) -> None:
+        """Answer requests that name no scenario with these scripts, one after the other; the last one stays."""
+        self.script(SEQUENCE_NAME, sequence_for_all(names))
+        self._server.answering.turns.clear()
+
+    def refuse_connections(self, seconds: float) -> None:
+        """Refuse new connections for that long; 0: accept them again."""
+        if self._loop is None:
+            raise RuntimeError("the fake providers are not running")
+        asyncio.run_coroutine_threadsafe(self._server.refuse(seconds), self._loop).result(_DEADLINE_S)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._started.wait(_DEADLINE_S):
+            raise TimeoutError(f"the fake providers did not start within {_DEADLINE_S:g} s")
+        if self._failed is not None:
+            raise self._failed
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        self._thread.join(_DEADLINE_S)
+
+    def _run(self) -> None:
+        try:
+            import uvloop
+        except ImportError:
+            new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+        else:
+            new_loop = uvloop.new_event_loop
+        try:
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(self._serve())
+        except BaseException as problem:
+            self._failed = problem
+            self._started.set()
+
+    async def _serve(self) -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        await self._server.start()
+        self._loop = loop
+        self._stop = lambda: loop.call_soon_threadsafe(stop.set)
+        self._started.set()
+        try:
+            await stop.wait()
+        finally:
+            await self._server.stop()
