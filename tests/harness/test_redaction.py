@@ -10,8 +10,8 @@ from typing import Final
 from urllib.parse import quote
 
 import pytest
-from chatproof.fake_providers.recording import Recording
 
+from chatproof.fake_providers.record.script_writer import Recording
 from chatproof.harness.common import redaction
 from chatproof.harness.common.redaction import (
     HIDDEN,
