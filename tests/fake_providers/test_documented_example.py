@@ -1,8 +1,10 @@
-"""The README's example, as it stands there, and the user's own code that it tests."""
+"""The example in docs/fake-providers.md, as it stands there, and the user's own code that it tests."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from chatproof.fake_providers.testing.inprocess import InProcess
 
+PAGE = Path(__file__).parent.parent.parent / "docs" / "fake-providers.md"
 openai = pytest.importorskip("openai", reason="the official openai client is not installed (pip install openai)")
 
 
@@ -38,3 +41,8 @@ async def test_my_code_survives_its_provider(fake_openai: InProcess) -> None:
     asking.cancel()
     cancelled = await fake_openai.journal.aio.assert_cancelled("two", within=1.0)
     assert cancelled.tokens < 10  # nobody pays for the rest of the minute
+
+
+def test_the_page_shows_this_example() -> None:
+    source = inspect.getsource(test_my_code_survives_its_provider).replace("fake_openai: InProcess) -> None", "fake_openai)")
+    assert source in PAGE.read_text(encoding="utf-8")

@@ -1,0 +1,50 @@
+"""The documents: their links lead somewhere, and the files that they show are read as they stand there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from chatproof.fake_providers.script import parse_script
+from chatproof.harness.common import configuration
+from chatproof.harness.protocol.requirements import contract
+from chatproof.harness.report.baseline import Baseline
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("*.md", "docs/*.md", "reference_server/*.md", "bench/*.md")
+
+
+def pages() -> list[Path]:
+    """All documents of the repository."""
+    return sorted(path for pattern in PAGES for path in ROOT.glob(pattern))
+
+
+def shown(page: str, language: str, first: str) -> str:
+    """The code block of a document that begins with `first`."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+    return next(block for block in blocks if block.startswith(first))
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    files = [link.partition("#")[0] for link in links if not re.match(r"https?:|#", link)]
+    assert [file for file in files if not (page.parent / file).exists()] == []
+
+
+def test_the_configuration_that_is_shown_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "chatproof.toml"
+    path.write_text(shown("docs/judging.md", "toml", "start ="), encoding="utf-8")
+    assert configuration.read(path)["profile"] == ["socketio", "limits", "auth"]
+
+
+def test_the_baseline_that_is_shown_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "known-failures.toml"
+    path.write_text(shown("docs/judging.md", "toml", "[known."), encoding="utf-8")
+    assert [known.id for known in Baseline.read(path, contract()).known] == ["ERR-06", "SSE-06"]
+
+
+def test_the_script_that_is_shown_is_accepted() -> None:
+    assert parse_script("shown", shown("docs/fake-providers.md", "toml", "about =")).about.startswith("Three tokens")
