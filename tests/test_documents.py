@@ -23,7 +23,7 @@ def pages() -> list[Path]:
 
 def shown(page: str, language: str, first: str) -> str:
     """The code block of a document that begins with `first`."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
     return next(block for block in blocks if block.startswith(first))
 
 

@@ -44,5 +44,6 @@ async def test_my_code_survives_its_provider(fake_openai: InProcess) -> None:
 
 
 def test_the_page_shows_this_example() -> None:
-    source = inspect.getsource(test_my_code_survives_its_provider).replace("fake_openai: InProcess) -> None", "fake_openai)")
+    source = inspect.getsource(test_my_code_survives_its_provider)
+    source = source.replace("fake_openai: InProcess) -> None", "fake_openai)")
     assert source in PAGE.read_text(encoding="utf-8")
