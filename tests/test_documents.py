@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatproof.fake_providers.script import parse_script
+from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.harness.common import configuration
 from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report.baseline import Baseline
@@ -23,7 +23,8 @@ def pages() -> list[Path]:
 
 def shown(page: str, language: str, first: str) -> str:
     """The code block of a document that begins with `first`."""
-    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
     return next(block for block in blocks if block.startswith(first))
 
 
