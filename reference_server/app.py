@@ -41,7 +41,7 @@ def main() -> int:
         gevent.signal_handler(number, stop.set)
     options = _read_options()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
-    logging.getLogger("reference_server").setLevel(logging.DEBUG if options.verbose else logging.INFO)
+    logging.getLogger(__package__).setLevel(logging.DEBUG if options.verbose else logging.INFO)
     os.environ.update({name: value for name, value in vars(options).items() if name.isupper() and value})
     load_dotenv(".env")  # what is set already stays
     _allow_many_files()

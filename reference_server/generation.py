@@ -102,7 +102,7 @@ class Replies:
         if tokens_out is None:
             tokens_out = count_tokens(reply)
         dollars = (tokens_in * self._config.price_in + tokens_out * self._config.price_out) / 1000
-        log.info("Stream: %d tokens in, %d tokens out, %.2f s, $%.6f", tokens_in, tokens_out, seconds, dollars)
+        log.info("Reply: %d tokens in, %d tokens out, %.2f s, $%.6f", tokens_in, tokens_out, seconds, dollars)
 
 
 @lru_cache(4096)  # a conversation is counted again with each of its messages

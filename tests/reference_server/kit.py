@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 import socketio  # type: ignore[import-untyped]  # it ships no types
@@ -19,13 +19,14 @@ from chatproof.fake_providers.server.launcher import FakesProcess
 
 
 @contextmanager
-def running(*options: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server on a free port, and its URL."""
+def running(*options: str, stderr: TextIO | None = None, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start a server on a free port with these settings; gives its process and its URL."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "chatproof.reference_server", "--port", "0", *options],
         env={**known, **environ},
         stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
     assert process.stdout is not None

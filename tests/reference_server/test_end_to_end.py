@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import httpx
 import pytest
@@ -121,6 +122,16 @@ async def test_socketio_replies_refuses_and_stops(url: str, fakes: FakesProcess,
     await bystander.leave()
     del asker, bystander
     gc.collect()  # here, where the warning is known, and not in the middle of a later test
+
+
+def test_each_reply_is_logged_with_its_tokens_and_its_price(fakes: FakesProcess, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with (
+        log.open("w") as stderr,
+        running(stderr=stderr, OPENAI_API_KEY="k", OPENAI_BASE_URL=fakes.openai_base_url) as (_, url),
+    ):
+        httpx.post(f"{url}/api/chat", json={"message": "scenario three-tokens"}, trust_env=False)
+    assert re.search(r" INFO Reply: \d+ tokens in, \d+ tokens out, [\d.]+ s, \$0\.\d{6}\n", log.read_text())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
