@@ -19,15 +19,14 @@ from typing import Final
 import httpx
 
 from bench.peers import Aimock, Llmock
-from bench.reply import CHARACTERS, SCRIPTS, TEXT, request
-from chatproof.fake_providers.planning.http_request import as_request
-from chatproof.fake_providers.scripting.script import parse_script
-from chatproof.fake_providers.server.fake_server import FakeServer
+from bench.reply import CHARACTERS, SCRIPTS, TEXT, events_in, request
 from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.harness.common.child_process import child_environment
 
 _START_S: Final = 30.0
 _STOP_S: Final = 5.0
+_BLANK_LINE: Final = b"\r\n\r\n"
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 _TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -108,7 +107,7 @@ def ours(cores: Cores) -> Iterator[Server]:
 def bare(cores: Cores, each: bool) -> Iterator[Server]:
     """It plays what our own server would write, head and all: as many sends, or everything in one."""
     with tempfile.TemporaryDirectory() as folder:
-        pieces = _our_writes(each)
+        pieces = _our_writes(cores, each)
         file = Path(folder) / "writes.json"
         file.write_text(json.dumps([piece.decode("latin-1") for piece in pieces]))
         command = [sys.executable, "-m", "bench.bare", str(file)]
@@ -147,14 +146,25 @@ def llmock(cores: Cores, peer: Llmock) -> Iterator[Server]:
         yield Server(port, process.pid)
 
 
-def _our_writes(each: bool) -> list[bytes]:
-    name = "bench-each" if each else "bench-joined"
-    server = FakeServer({name: parse_script(name, SCRIPTS[name])})
-    head, _, body = request(name).partition(b"\r\n\r\n")
-    method, target, _ = head.decode().split("\r\n")[0].split(" ")
-    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
-    played, _ = server.provide(as_request(method, target, headers, body), True, True)
-    return [write.data for write in played.writes]
+def _our_writes(cores: Cores, each: bool) -> list[bytes]:
+    """What our own server writes: head, then one HTTP chunk for each event; or everything in one piece."""
+    with ours(cores) as server, socket.create_connection(("127.0.0.1", server.port), _START_S) as asking:
+        asking.sendall(request("bench-each" if each else "bench-joined"))
+        raw = b""
+        while not raw.endswith(_LAST_CHUNK) and (piece := asking.recv(65_536)):
+            raw += piece
+    events_in(raw)  # WrongReply where it is not the reply that was asked for
+    return list(_chunks(raw)) if each else [raw]
+
+
+def _chunks(raw: bytes) -> Iterator[bytes]:
+    head, _, rest = raw.partition(_BLANK_LINE)
+    yield head + _BLANK_LINE
+    while rest:
+        size, _, _ = rest.partition(b"\r\n")
+        length = len(size) + int(size, 16) + 4  # the size's line break and the chunk's own
+        yield rest[:length]
+        rest = rest[length:]
 
 
 def start(
