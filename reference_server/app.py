@@ -24,7 +24,7 @@ from chatproof.reference_server.providers.http_provider import ChatProvider
 from chatproof.reference_server.redis_sessions import RedisSessions
 from chatproof.reference_server.sessions import MemorySessions
 from chatproof.reference_server.socket_api import add_socket_api
-from chatproof.reference_server.wsgi_server import StreamingServer
+from chatproof.reference_server.wsgi_server import ChatServer
 
 OFFLINE = """\
 Provider: none is configured, so a fake one answers. For a real one set OPENAI_API_KEY, GEMINI_API_KEY
@@ -99,9 +99,7 @@ def _serve(stop: Event, cleanup: ExitStack, verbose: bool) -> None:
         gevent.sleep(0.2)  # for their last words to leave
 
 
-def _make_server(
-    config: Config, cleanup: ExitStack, verbose: bool
-) -> tuple[StreamingServer | Balancer, Replies | None]:
+def _make_server(config: Config, cleanup: ExitStack, verbose: bool) -> tuple[ChatServer | Balancer, Replies | None]:
     listener: tuple[str, int] | gevent.socket.socket = (config.host, config.port)
     if WORKER_FD in os.environ:
         listener = gevent.socket.socket(fileno=int(os.environ[WORKER_FD]))
@@ -109,7 +107,7 @@ def _make_server(
         return Balancer(listener, config.workers, config.request_timeout), None
     provider = cleanup.enter_context(closing(PROVIDERS[config.llm_provider](config)))
     app, replies = create_app(config, provider, int(os.environ.get(WORKER_NUMBER, "0")))
-    return StreamingServer(listener, app, config.request_timeout, "default" if verbose else None), replies
+    return ChatServer(listener, app, config.request_timeout, "default" if verbose else None), replies
 
 
 def create_app(config: Config, provider: ChatProvider, worker: int = 0) -> tuple[Flask, Replies]:

@@ -138,7 +138,7 @@ class RequestHandler(WSGIHandler):  # type: ignore[misc]  # gevent ships no type
                 self.close_connection = True
 
 
-class StreamingServer(WSGIServer):  # type: ignore[misc]  # gevent ships no types
+class ChatServer(WSGIServer):  # type: ignore[misc]  # gevent ships no types
     """Serves HTTP and, through Socket.IO, WebSocket. Stopping it ends all connections.
 
     It listens on a host and port, or takes the connections that a balancer passes to it, each for one request.
