@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO
 
 import httpx
@@ -18,15 +18,22 @@ import socketio  # type: ignore[import-untyped]  # it ships no types
 from chatproof.fake_providers.server.launcher import FakesProcess
 
 
-@contextmanager
-def running(*options: str, stderr: TextIO | None = None, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(*options: str, **environ: str) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
     """Start a server on a free port with these settings; gives its process and its URL."""
+    return running_with_log(None, *options, **environ)
+
+
+@contextmanager
+def running_with_log(
+    log: TextIO | None, /, *options: str, **environ: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """As `running`; the server logs to this file."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "chatproof.reference_server", "--port", "0", *options],
         env={**known, **environ},
         stdout=subprocess.PIPE,
-        stderr=stderr,
+        stderr=log,
         text=True,
     )
     assert process.stdout is not None

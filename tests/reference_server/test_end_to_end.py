@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from chatproof.fake_providers.server.launcher import FakesProcess, start_fakes
-from tests.reference_server.kit import Asker, connect, journal_entry, new_case, post, running
+from tests.reference_server.kit import Asker, connect, journal_entry, new_case, post, running, running_with_log
 from tests.timing import timed
 
 
@@ -128,7 +128,7 @@ def test_each_reply_is_logged_with_its_tokens_and_its_price(fakes: FakesProcess,
     log = tmp_path / "log"
     with (
         log.open("w") as stderr,
-        running(stderr=stderr, OPENAI_API_KEY="k", OPENAI_BASE_URL=fakes.openai_base_url) as (_, url),
+        running_with_log(stderr, OPENAI_API_KEY="k", OPENAI_BASE_URL=fakes.openai_base_url) as (_, url),
     ):
         httpx.post(f"{url}/api/chat", json={"message": "scenario three-tokens"}, trust_env=False)
     assert re.search(r" INFO Reply: \d+ tokens in, \d+ tokens out, [\d.]+ s, \$0\.\d{6}\n", log.read_text())
