@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from bench import guidellm
 from bench.servers import Cores
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.calibration.calibrate import serving
 from chatproof.loadtests.calibration.known_script import KnownScript
-from chatproof.loadtests.errors import LoadError
 
 CLIENTS: Final = {
     "ours-sse": "ours, SSE",
@@ -82,7 +82,7 @@ def _measure(name: str, level: int, rounds: int, cores: Cores) -> Row:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_CLIENT_S, check=False)
     except subprocess.TimeoutExpired:
         return Row(name, level, None, f"did not end within {_CLIENT_S:.0f} s")
-    except LoadError as error:
+    except ChatproofError as error:
         return Row(name, level, None, str(error))
     finally:
         server.__exit__(None, None, None)

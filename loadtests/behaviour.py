@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from chatproof.loadtests.errors import LoadError
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.objectives import DEFAULT, Objective, parse_objectives
 from chatproof.loadtests.readers.http_reader import Limits
 
@@ -56,11 +56,11 @@ class Behaviour:
         limits: Limits | None = None,
         patience: float = 10.0,
     ) -> Behaviour:
-        """Read options as typed. `messages`, and a `jwt` that begins with @, name files. Raises LoadError."""
+        """Read options as typed. `messages`, and a `jwt` that begins with @, name files. Raises ChatproofError."""
         if transport not in TRANSPORTS:
-            raise LoadError(f"no transport {transport!r}; there are {', '.join(TRANSPORTS)}")
+            raise ChatproofError(f"no transport {transport!r}; there are {', '.join(TRANSPORTS)}")
         if message and messages:
-            raise LoadError("--message and --messages exclude each other")
+            raise ChatproofError("--message and --messages exclude each other")
         said = (message,) if message else read_lines(messages, "--messages") if messages else MESSAGES
         tokens = read_lines(jwt[1:], "--jwt") if jwt and jwt.startswith("@") else (jwt,) if jwt else ()
         return cls(
@@ -86,25 +86,25 @@ class Behaviour:
 
 
 def read_lines(path: str, option: str) -> tuple[str, ...]:
-    """The lines of a file that are not blank. Raises LoadError."""
+    """The lines of a file that are not blank. Raises ChatproofError."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise LoadError(f"{option}: cannot read {path}: {reason}") from error
+        raise ChatproofError(f"{option}: cannot read {path}: {reason}") from error
     lines = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not lines or len(lines) > _MAX_LINES:
-        raise LoadError(f"{option}: {path} holds {len(lines)} lines; 1 to {_MAX_LINES:,} are wanted")
+        raise ChatproofError(f"{option}: {path} holds {len(lines)} lines; 1 to {_MAX_LINES:,} are wanted")
     return lines
 
 
 def read_think(text: str) -> tuple[float, float]:
-    """`2` or `1..5`, in seconds. Raises LoadError."""
+    """`2` or `1..5`, in seconds. Raises ChatproofError."""
     low, _, high = text.partition("..")
     try:
         times = float(low), float(high or low)
     except ValueError as error:
-        raise LoadError(f"--think: {text!r} is neither seconds, such as 2, nor a range, such as 1..5") from error
+        raise ChatproofError(f"--think: {text!r} is neither seconds, such as 2, nor a range, such as 1..5") from error
     if not 0 <= times[0] <= times[1] <= 3600:
-        raise LoadError(f"--think: {text!r} is no range of seconds from 0 to 3600")
+        raise ChatproofError(f"--think: {text!r} is no range of seconds from 0 to 3600")
     return times

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.client_error import Calibration, ClientError
-from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.histogram import Histogram
 from chatproof.loadtests.metrics import KINDS, MetricKind, Metrics
 from chatproof.loadtests.objectives import SHARE
@@ -94,17 +94,17 @@ class Side:
 
     @classmethod
     def read(cls, path: Path) -> Side:
-        """Raises LoadError where the file holds no result of ours."""
+        """Raises ChatproofError where the file holds no result of ours."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["format"] != FORMAT:
-                raise LoadError(f"{path}: format {document['format']}, wanted {FORMAT}: made by another version")
+                raise ChatproofError(f"{path}: format {document['format']}, wanted {FORMAT}: made by another version")
             metrics, meta = load_metrics(document), dict(document["meta"])
             calibration = Calibration.from_json(document["calibration"]) if document["calibration"] else None
         except OSError as error:
-            raise LoadError(f"cannot read {path}: {error.strerror}") from error
+            raise ChatproofError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise LoadError(f"{path} is no result document of `chatproof load run --json`") from error
+            raise ChatproofError(f"{path} is no result document of `chatproof load run --json`") from error
         return cls(str(path), meta, metrics, ClientError.of(calibration, metrics))
 
     @property
@@ -115,19 +115,23 @@ class Side:
 
 
 def compare(before: Side, after: Side, threshold: float = THRESHOLD) -> Comparison:
-    """Compare two runs. Raises LoadError where that would mean nothing."""
+    """Compare two runs. Raises ChatproofError where that would mean nothing."""
     for side in (before, after):
         if side.meta.get("interrupted") or not side.meta.get("crew", {}).get("whole", True):
-            raise LoadError(f"not comparable: {side.name} was interrupted, or a worker's figures are missing in it")
+            raise ChatproofError(
+                f"not comparable: {side.name} was interrupted, or a worker's figures are missing in it"
+            )
     for one, other in zip(_load(before), _load(after), strict=True):
         if one != other:
-            raise LoadError(f"not comparable: {one} against {other}")
+            raise ChatproofError(f"not comparable: {one} against {other}")
     randoms = random.Random(_SEED)  # the same files give the same answer
     found = _share(before, after, randoms)
     if min(before.streams, after.streams) < FEWEST:
         if not any(one.verdict == "worse" for one in found):
             counts = f"{before.streams} and {after.streams}"
-            raise LoadError(f"not comparable: {counts} streams brought tokens; at least {FEWEST} in each are wanted")
+            raise ChatproofError(
+                f"not comparable: {counts} streams brought tokens; at least {FEWEST} in each are wanted"
+            )
         return Comparison(found)
     for name, kind in KINDS.items():
         pair = before.metrics.histograms.get(name), after.metrics.histograms.get(name)

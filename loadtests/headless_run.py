@@ -22,12 +22,11 @@ from chatproof.harness.common.target import Target
 from chatproof.loadtests import worker_processes as fleet
 from chatproof.loadtests.behaviour import Behaviour
 from chatproof.loadtests.client_error import Calibration
-from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.load_generator import LoadGenerator
 from chatproof.loadtests.load_plan import Arrivals, LoadPlan
 from chatproof.loadtests.locust_run import LocustRun
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.readers.stamped_connection import ConnectionFailed, StampedConnection
+from chatproof.loadtests.readers.stamped_connection import reachable
 from chatproof.loadtests.result import Result, shown
 from chatproof.loadtests.shapes import LATE, SPAWN_RATE, ClosedLoopShape
 from chatproof.loadtests.source_addresses import PER_ADDRESS, SourceAddresses
@@ -51,14 +50,6 @@ class Load:
     processes: int = 0
 
 
-def reachable(target: Target, deadline: float = 5.0) -> None:
-    """Raise LoadError where nobody listens."""
-    try:
-        StampedConnection(target, deadline=deadline).close()
-    except ConnectionFailed as error:
-        raise LoadError(str(error)) from error
-
-
 def execute(
     load: Load,
     options: Behaviour,
@@ -67,7 +58,7 @@ def execute(
     quiet: bool = False,
     stop: Event | None = None,
 ) -> Result:
-    """Run it, and give the result. Raises LoadError where it cannot begin. `stop`: set to end it early."""
+    """Run it, and give the result. Raises ChatproofError where it cannot begin. `stop`: set to end it early."""
     reachable(load.target)
     logging.getLogger("locust").setLevel(logging.ERROR)
     users = OPEN if load.open_loop else options.transport

@@ -8,8 +8,8 @@ from typing import Final
 
 from chatproof.fake_providers.journal.control_client import FakesError, FakesSync
 from chatproof.fake_providers.journal.entry import Entry
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.protocol.transcript import Transport
-from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.readers.reading import Reading
 
 _WAITING: Final = 40
@@ -18,7 +18,7 @@ _CANCEL_S: Final = 5.0
 
 
 class JournalLookup:
-    """Looks streams up in the journal, as many as it may. Raises LoadError where there are no fakes at `url`."""
+    """Looks streams up in the journal, as many as it may. Raises ChatproofError where there are no fakes at `url`."""
 
     def __init__(self, url: str) -> None:
         self._fakes = FakesSync(url)
@@ -29,7 +29,7 @@ class JournalLookup:
             self._same_clock = before - _SAME_CLOCK <= float(health["monotonic"]) <= time.monotonic() + _SAME_CLOCK
         except (FakesError, KeyError, TypeError, ValueError) as error:
             self._fakes.close()
-            raise LoadError(f"--provider-url: {error}") from error
+            raise ChatproofError(f"--provider-url: {error}") from error
         self._waiting: deque[Reading] = deque(maxlen=_WAITING)
 
     def take(self, reading: Reading) -> None:

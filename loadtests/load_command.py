@@ -10,16 +10,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.target import Target
 from chatproof.loadtests.behaviour import TRANSPORTS, Behaviour
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.compare import FEWEST, THRESHOLD, Side, compare
-from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.load_plan import SHAPES, LoadPlan
 from chatproof.loadtests.objectives import DEFAULT
 from chatproof.loadtests.readers.http_reader import Limits
+from chatproof.loadtests.readers.stamped_connection import reachable
 from chatproof.loadtests.result import Result, summary
-from chatproof.loadtests.source_addresses import read_target
 
 MOST_CALIBRATED = 1000
 MOST_PROCESSES = 64
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given = _parser().parse_args(arguments)
         code: int = given.do(given)
-    except LoadError as error:
+    except ChatproofError as error:
         sys.stderr.write(f"chatproof load: {error}\n")
         return 2
     except KeyboardInterrupt:
@@ -142,13 +142,19 @@ def _options(given: argparse.Namespace, provider_url: str | None) -> Behaviour:
     )
 
 
+def _reachable(given: argparse.Namespace) -> None:
+    """Look whether the server listens before Locust is loaded, which takes most of a second."""
+    if given.host is not None:
+        reachable(Target.parse(given.host))
+
+
 def _where(given: argparse.Namespace, stack: ExitStack) -> tuple[Target, str | None]:
     if given.start is None:
-        return read_target(given.host), given.provider_url
-    from chatproof.loadtests.starting import started
+        return Target.parse(given.host), given.provider_url
+    from chatproof.loadtests.managed_server import managed_server
 
-    server = stack.enter_context(started(given.start, tuple(given.scripts)))
-    return Target.parse(server.url), given.provider_url or server.provider_url
+    target, fakes_url = stack.enter_context(managed_server(given.start, tuple(given.scripts)))
+    return target, given.provider_url or fakes_url
 
 
 def _measured(transport: str, streams: float) -> Calibration:
@@ -162,19 +168,19 @@ def _measured(transport: str, streams: float) -> Calibration:
 
 def _run(given: argparse.Namespace) -> int:
     if given.users is not None and given.rate is not None:
-        raise LoadError("--users and --rate exclude each other: a closed loop has users, an open one a rate")
+        raise ChatproofError("--users and --rate exclude each other: a closed loop has users, an open one a rate")
     if given.poisson and given.rate is None:
-        raise LoadError("--poisson needs --rate")
+        raise ChatproofError("--poisson needs --rate")
     if not 0 <= given.processes <= MOST_PROCESSES:
-        raise LoadError(f"--processes: 0 to {MOST_PROCESSES}")
+        raise ChatproofError(f"--processes: 0 to {MOST_PROCESSES}")
     plan = LoadPlan(given.rate or given.users or 10.0, given.duration, given.shape)
-    _options(given, None)  # what is wrong with the words is said before anything is started
+    _options(given, None)  # what is wrong with the options is said before anything is started
     _writable(given)
-    from chatproof.loadtests.headless_run import Load, execute, reachable
+    _reachable(given)
+    from chatproof.loadtests.headless_run import Load, execute
 
     with ExitStack() as stack:
         target, provider_url = _where(given, stack)
-        reachable(target)
         options = _options(given, provider_url)
         # of an open loop nobody knows how many streams there will be at a time: those of two seconds, say
         streams = plan.peak * (2 if given.rate else 1) / max(1, given.processes)
@@ -212,9 +218,9 @@ def _writable(given: argparse.Namespace) -> None:
     }
     for name, path in paths.items():
         if path is not None and not path.resolve().parent.is_dir():
-            raise LoadError(f"{name}: there is no folder {path.resolve().parent}")
+            raise ChatproofError(f"{name}: there is no folder {path.resolve().parent}")
         if path is not None and path.is_dir():
-            raise LoadError(f"{name}: {path} is a folder")
+            raise ChatproofError(f"{name}: {path} is a folder")
 
 
 def _write(given: argparse.Namespace, result: Result) -> None:
@@ -231,12 +237,12 @@ def _write(given: argparse.Namespace, result: Result) -> None:
         if given.report_prometheus:
             write_prometheus(result, given.report_prometheus)
     except OSError as error:
-        raise LoadError(f"cannot write {error.filename}: {error.strerror}") from error
+        raise ChatproofError(f"cannot write {error.filename}: {error.strerror}") from error
 
 
 def _compare(given: argparse.Namespace) -> int:
     if not 0 <= given.threshold < 1000:
-        raise LoadError("--threshold: per cent, 0 or more")
+        raise ChatproofError("--threshold: per cent, 0 or more")
     compared = compare(Side.read(given.before), Side.read(given.after), given.threshold)
     worse = [one.name for one in compared.differences if one.verdict == "worse"]
     said = f"WORSE: {', '.join(worse)}" if worse else "nothing is worse"
@@ -246,7 +252,7 @@ def _compare(given: argparse.Namespace) -> int:
 
 def _calibrate(given: argparse.Namespace) -> int:
     if not 1 <= given.users <= MOST_CALIBRATED:
-        raise LoadError(f"--users: 1 to {MOST_CALIBRATED} streams can be calibrated")
+        raise ChatproofError(f"--users: 1 to {MOST_CALIBRATED} streams can be calibrated")
     import locust  # noqa: F401  # its patches are part of what is measured
 
     _measured(given.transport, given.users)
@@ -255,14 +261,14 @@ def _calibrate(given: argparse.Namespace) -> int:
 
 def _search(given: argparse.Namespace) -> int:
     if not 0 < given.first <= given.most:
-        raise LoadError("--from must be above 0 and not above --to")
+        raise ChatproofError("--from must be above 0 and not above --to")
     _options(given, None)
-    from chatproof.loadtests.headless_run import Load, execute, reachable
+    _reachable(given)
+    from chatproof.loadtests.headless_run import Load, execute
     from chatproof.loadtests.rate_search import search
 
     with ExitStack() as stack:
         target, provider_url = _where(given, stack)
-        reachable(target)
         options = _options(given, provider_url)
         calibrations: dict[int, Any] = {}
 

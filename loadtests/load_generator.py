@@ -51,7 +51,7 @@ class LoadGenerator:
     """See the module. `on_reading` is called with each stream that was understood."""
 
     def __init__(self, target: Target, options: Behaviour) -> None:
-        """Raises LoadError where the provider's journal is not to be had."""
+        """Raises ChatproofError where the provider's journal is not to be had."""
         self.target = target
         self.options = options
         conceal(options.jwts)

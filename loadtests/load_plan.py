@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from chatproof.loadtests.errors import LoadError
+from chatproof.harness.common.errors import ChatproofError
 
 # points (part of the duration, part of the peak); straight lines lie between them
 _SHAPES: Final[dict[str, tuple[tuple[float, float], ...]]] = {
@@ -42,11 +42,11 @@ class LoadPlan:
 
     def __post_init__(self) -> None:
         if self.shape not in _SHAPES:
-            raise LoadError(f"no shape {self.shape!r}; there are {', '.join(SHAPES)}")
+            raise ChatproofError(f"no shape {self.shape!r}; there are {', '.join(SHAPES)}")
         if not 0 < self.duration < 1e7:
-            raise LoadError("the duration must be above 0 s")
+            raise ChatproofError("the duration must be above 0 s")
         if not 0 < self.peak <= 1e6:
-            raise LoadError("the number of users, or of streams a second, must be above 0")
+            raise ChatproofError("the number of users, or of streams a second, must be above 0")
 
     def level(self, at: float) -> float:
         """The level at so many seconds; 0 outside the plan."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from locust.runners import MasterRunner, WorkerRunner
 
+from chatproof.harness.common.target import Target
 from chatproof.loadtests.behaviour import Behaviour
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.load_generator import LoadGenerator
@@ -14,7 +15,6 @@ from chatproof.loadtests.load_plan import Arrivals
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.readers.http_reader import PLAIN_PATH, STREAM_PATH
 from chatproof.loadtests.readers.reading import Reading, StreamOutcome
-from chatproof.loadtests.source_addresses import read_target
 from chatproof.loadtests.worker_registry import HELLO, LAST, PART, PLAYED, STOP, WorkerRegistry, said
 
 KEY: Final = "chatproof"  # in what workers report
@@ -58,7 +58,7 @@ class LocustRun:
     def open(self) -> LoadGenerator:
         """The generator, made when the first user needs it: a worker learns its host from the master."""
         if self.generator is None:
-            self.generator = LoadGenerator(read_target(self.environment.host or ""), self.options)
+            self.generator = LoadGenerator(Target.parse(self.environment.host or ""), self.options)
             self.generator.on_reading = self._fire
         return self.generator
 

@@ -17,9 +17,9 @@ from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.runners import WorkerRunner
 
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.behaviour import TRANSPORTS, Behaviour
 from chatproof.loadtests.client_error import Calibration
-from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.load_plan import SHAPES, Arrivals, LoadPlan
 from chatproof.loadtests.locust_run import LocustRun, run_of
 from chatproof.loadtests.objectives import DEFAULT
@@ -81,7 +81,7 @@ def _begin(environment: Any, **_: Any) -> None:
         )
         arrivals = _arrivals(given)
         calibration = _calibrated(given, environment) if not is_worker else None
-    except LoadError as error:
+    except ChatproofError as error:
         sys.stderr.write(f"chatproof load: {error}\n")
         sys.exit(2)
     _choose(given, arrivals is not None)

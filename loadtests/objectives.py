@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
 
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.client_error import ClientError
-from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.metrics import KINDS, RATE, SECONDS, Metrics
 
 SHARE: Final = "complete_share"
@@ -103,36 +103,36 @@ class Judged:
 
 
 def parse_objectives(text: str) -> list[Objective]:
-    """Read objectives. Raises LoadError with one line that names what is wrong."""
+    """Read objectives. Raises ChatproofError with one line that names what is wrong."""
     objectives = [_parse(part.strip()) for part in text.split(",") if part.strip()]
     if not objectives:
-        raise LoadError("--slo names no objective, such as ttft_p95<1s")
+        raise ChatproofError("--slo names no objective, such as ttft_p95<1s")
     return objectives
 
 
 def _parse(text: str) -> Objective:
     form = _FORM.fullmatch(text)
     if form is None:
-        raise LoadError(f"--slo: {text!r} is no objective; one looks like ttft_p95<1s or tokens_per_second_p5>5")
+        raise ChatproofError(f"--slo: {text!r} is no objective; one looks like ttft_p95<1s or tokens_per_second_p5>5")
     name, statistic, relation, number, unit = form.groups(default="")
     if name != SHARE and name not in KINDS:
         near = get_close_matches(name, [*KINDS, SHARE], n=1, cutoff=0.3)
         hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join([*KINDS, SHARE])}"
-        raise LoadError(f"--slo: no metric {name!r} in {text!r}{hint}")
+        raise ChatproofError(f"--slo: no metric {name!r} in {text!r}{hint}")
     if (name == SHARE) == bool(statistic):
         wanted = "takes no statistic" if statistic else "needs one of p50, p95, p99, mean, min, max behind the metric"
-        raise LoadError(f"--slo: {text!r} {wanted}")
+        raise ChatproofError(f"--slo: {text!r} {wanted}")
     if statistic.startswith("p") and not 0 < float(statistic[1:]) <= 100:
-        raise LoadError(f"--slo: {text!r}: a percentile lies above 0 and at most at 100")
+        raise ChatproofError(f"--slo: {text!r}: a percentile lies above 0 and at most at 100")
     units = _UNITS["%" if name == SHARE else KINDS[name].unit]
     if unit not in units:
-        raise LoadError(f"--slo: no unit {unit!r} for {name}; use {', '.join(filter(None, units))}")
+        raise ChatproofError(f"--slo: no unit {unit!r} for {name}; use {', '.join(filter(None, units))}")
     try:
         limit = float(number) * units[unit]
     except ValueError as error:
-        raise LoadError(f"--slo: {number!r} in {text!r} is no number") from error
+        raise ChatproofError(f"--slo: {number!r} in {text!r} is no number") from error
     if limit <= 0:
-        raise LoadError(f"--slo: {text!r}: the limit must be above 0")
+        raise ChatproofError(f"--slo: {text!r}: the limit must be above 0")
     return Objective(text, name, statistic, relation, limit)
 
 

@@ -9,17 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from chatproof.harness.common.target import Target, is_loopback, loopback_address
-from chatproof.loadtests.errors import LoadError
 
 PER_ADDRESS = 30  # requests a minute that the API document allows to one address
-
-
-def read_target(url: str) -> Target:
-    """Read a base URL. Raises LoadError where it is not an http or https URL."""
-    try:
-        return Target.parse(url)
-    except ValueError as error:
-        raise LoadError(str(error)) from error
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust.runners import MasterRunner
 
 from chatproof.harness.common.child_process import child_environment
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.behaviour import Behaviour
-from chatproof.loadtests.errors import LoadError
 
 START_S: Final = 30.0
 STOP_S: Final = 5.0
@@ -23,7 +23,7 @@ STOP_S: Final = 5.0
 
 @contextmanager
 def workers(runner: MasterRunner, count: int, users: str, options: Behaviour) -> Iterator[list[int]]:
-    """So many processes, connected to `runner`; their ids. `users`: see `loadtests.worker`. Raises LoadError."""
+    """So many processes, connected to `runner`; their ids. `users`: see `loadtests.worker`. Raises ChatproofError."""
     told = {"port": runner.server.port, "users": users, "options": options.to_json()}
     processes: list[subprocess.Popen[bytes]] = []
     try:
@@ -48,9 +48,9 @@ def _wait(runner: MasterRunner, processes: list[subprocess.Popen[bytes]]) -> Non
     while len(runner.clients.ready) < len(processes):
         ended: Any = next((one.returncode for one in processes if one.poll() is not None), None)
         if ended is not None:
-            raise LoadError(f"--processes: a worker ended at once with exit code {ended}")
+            raise ChatproofError(f"--processes: a worker ended at once with exit code {ended}")
         if time.monotonic() > give_up:
-            raise LoadError(f"--processes: only {len(runner.clients.ready)} of {len(processes)} workers came")
+            raise ChatproofError(f"--processes: only {len(runner.clients.ready)} of {len(processes)} workers came")
         gevent.sleep(0.05)
 
 

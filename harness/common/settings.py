@@ -73,10 +73,7 @@ class Settings:
         if not base_url and not start and not options.get("list_rows"):
             raise ChatproofError("which server? Give --base-url URL, or --start COMMAND to have it started")
         for url in filter(None, (base_url, provider_url)):
-            try:
-                Target.parse(url)
-            except ValueError as error:
-                raise ChatproofError(str(error)) from error
+            Target.parse(url)
         for name in (*NUMBERS, *COUNTS):
             if options.get(name) is not None and not options[name] > 0:
                 raise ChatproofError(f"--{name.replace('_', '-')}: {options[name]:g} is not above 0")

@@ -7,6 +7,8 @@ from ipaddress import ip_address
 from typing import Final, Self
 from urllib.parse import urlsplit
 
+from chatproof.harness.common.errors import ChatproofError
+
 PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -21,14 +23,14 @@ class Target:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read a base URL. Raises ValueError where it is not an http or https URL; its text is for a person."""
+        """Read a base URL. Raises ChatproofError where it is not an http or https URL."""
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             port = parts.port
         except ValueError as error:
-            raise ValueError(f"{url!r} is not a URL: {error}") from error
+            raise ChatproofError(f"{url!r} is not a URL: {error}") from error
         if parts.scheme not in PORTS or not parts.hostname:
-            raise ValueError(f"{url!r} is not an http:// or https:// URL")
+            raise ChatproofError(f"{url!r} is not an http:// or https:// URL")
         return cls(parts.scheme, parts.hostname, port or PORTS[parts.scheme], parts.path.rstrip("/"))
 
     @property

@@ -19,11 +19,11 @@ import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent.socket import wait_read  # type: ignore[import-untyped]
 
 from chatproof.harness.common.child_process import child_environment
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.target import Target
 from chatproof.loadtests.behaviour import Behaviour
 from chatproof.loadtests.calibration.known_script import KnownScript
 from chatproof.loadtests.client_error import Calibration
-from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.histogram import Histogram
 from chatproof.loadtests.load_generator import LoadGenerator
 from chatproof.loadtests.readers.reading import Reading, StreamOutcome
@@ -35,7 +35,7 @@ _START_S: Final = 10.0
 
 @contextmanager
 def serving(script: KnownScript) -> Iterator[int]:
-    """The bare server in a process of its own, on the port that is given. Raises LoadError."""
+    """The bare server in a process of its own, on the port that is given. Raises ChatproofError."""
     command = [sys.executable, "-m", "chatproof.loadtests.calibration.stamp_server", json.dumps(asdict(script))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment()) as process:
         try:
@@ -58,14 +58,14 @@ def _first_line(process: subprocess.Popen[bytes]) -> bytes:
         line = os.read(number, 100)  # a few digits, written at once
     if not line.strip().isdigit():
         process.kill()
-        raise LoadError("the calibration's server did not start")
+        raise ChatproofError("the calibration's server did not start")
     return line
 
 
 def calibrate(
     transport: str, streams: int, script: KnownScript | None = None, rounds: int = ROUNDS, port: int | None = None
 ) -> Calibration:
-    """Play the script to so many streams at the same time. `transport`: sse or socketio. Raises LoadError.
+    """Play the script to so many streams at the same time. `transport`: sse or socketio. Raises ChatproofError.
 
     `port`: of a bare server that runs already, with that script.
     """
@@ -131,12 +131,12 @@ class _Errors:
         self.late.extend(sent - due for _, due, sent in stamps)
 
     def of(self, transport: str, streams: int, cpu: float) -> Calibration:
-        """The errors found. Raises LoadError where too few streams were whole."""
+        """The errors found. Raises ChatproofError where too few streams were whole."""
         for reading in self.readings:
             self.take(reading)
         self.readings.clear()
         if self.replies < max(1, self.failed):
-            raise LoadError(f"calibration failed: {self.failed} of its streams did not come whole: {self.why}")
+            raise ChatproofError(f"calibration failed: {self.failed} of its streams did not come whole: {self.why}")
 
         def figure(histogram: Histogram, percent: float) -> float:
             return histogram.percentile(percent) or 0.0

@@ -21,6 +21,7 @@ from typing import Any, Final
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent import socket as waiting
 
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End
 
@@ -39,6 +40,14 @@ class ConnectionFailed(Exception):
     def __init__(self, text: str, end: End = End.REFUSED) -> None:
         super().__init__(text)
         self.end = end
+
+
+def reachable(target: Target, deadline: float = 5.0) -> None:
+    """Raise ChatproofError where nobody listens within `deadline` seconds."""
+    try:
+        StampedConnection(target, deadline=deadline).close()
+    except ConnectionFailed as error:
+        raise ChatproofError(str(error)) from error
 
 
 class StampedConnection:

@@ -21,7 +21,7 @@ import jwt
 import pytest
 
 from chatproof.loadtests.load_plan import SHAPES, LoadPlan
-from chatproof.loadtests.starting import started
+from chatproof.loadtests.managed_server import managed_server
 from tests.loadtests.kit import HEAD, HOLD, ROOT, Step, chunk, event, playing, reply, steady, token
 from tests.loadtests.screens import chromium
 
@@ -148,8 +148,8 @@ def test_the_gate_is_red_on_a_slow_one(ran: Any) -> None:
 @pytest.fixture(scope="module")
 def reference() -> Iterator[tuple[str, str]]:
     """The reference server, and its fakes."""
-    with started(REFERENCE) as server:
-        yield server.url, server.provider_url
+    with managed_server(REFERENCE) as (target, fakes_url):
+        yield target.url, fakes_url
 
 
 TRANSPORTS = ("socketio", "session", "interrupt", "socket-interrupt", "plain")
@@ -351,8 +351,6 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "a folder for a file": ([*NOWHERE, "--report-prometheus", "/tmp"], "--report-prometheus: /tmp is a folder"),
     "time": ([*NOWHERE, "--duration", "soon"], "is no time"),
     "processes": ([*NOWHERE, "--processes", "900"], "--processes: 0 to 64"),
-    "command": (["run", "--start", "no-such-command-here {port}"], "cannot run no-such-command-here"),
-    "ended": (["run", "--start", "python -c 'raise SystemExit(\"why\")'"], "with exit code 1; its last words: why"),
     "calibration": (["calibrate", "--users", "0"], "can be calibrated"),
     "search": (["search", *NOWHERE[1:], "--from", "9", "--to", "3"], "--from must be above 0"),
 }

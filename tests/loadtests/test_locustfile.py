@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from chatproof.loadtests.starting import started
+from chatproof.loadtests.managed_server import managed_server
 from tests.loadtests.kit import ROOT, playing, steady
 
 REFERENCE = "python -m reference_server --port {port}"
@@ -41,10 +41,10 @@ def test_its_table_has_one_request_for_each_stream_and_the_gate_knows_the_client
 
 def test_an_open_loop_and_a_closed_one_over_sockets(tmp_path: Path) -> None:
     """Locust itself calls both by the name of what is asked for."""
-    with started(REFERENCE) as server:
+    with managed_server(REFERENCE) as (target, _):
         for loop in (["--chat-rate", "4", "--chat-seconds", "2"], ["-u", "2", "-t", "2s"]):
             words = ["--chat-transport", "socketio", "--chat-message", "scenario hello", *loop]
-            document = locust(server.url, tmp_path, *words, "--json-file", str(tmp_path / "stats"))
+            document = locust(target.url, tmp_path, *words, "--json-file", str(tmp_path / "stats"))
             assert document["outcomes"]["complete"] > 0
             assert set(document["outcomes"]) <= {"complete", "unfinished"}
             names = {row["name"] for row in json.loads((tmp_path / "stats.json").read_text())}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.client_error import ClientError
-from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import DEFAULT, ObjectiveVerdict, exit_code, judge, parse_objectives
 from chatproof.loadtests.readers.reading import StreamOutcome
@@ -91,7 +91,7 @@ def test_failing_fast_is_not_passing() -> None:
     ],
 )
 def test_what_does_not_parse_is_said_in_one_line(text: str, word: str) -> None:
-    with pytest.raises(LoadError, match="--slo") as failure:
+    with pytest.raises(ChatproofError, match="--slo") as failure:
         parse_objectives(text)
     assert word in str(failure.value)
     assert "\n" not in str(failure.value)

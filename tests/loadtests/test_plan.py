@@ -7,8 +7,8 @@ from statistics import mean, pstdev
 
 import pytest
 
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.behaviour import read_think
-from chatproof.loadtests.errors import LoadError
 from chatproof.loadtests.load_plan import SHAPES, LoadPlan
 
 
@@ -56,7 +56,7 @@ def test_workers_shares_are_together_the_whole_plan(shape: str, poisson: bool) -
 
 @pytest.mark.parametrize(("peak", "duration", "shape"), [(0, 10, "ramp"), (1, 0, "ramp"), (1, 1, "cliff")])
 def test_no_plan(peak: float, duration: float, shape: str) -> None:
-    with pytest.raises(LoadError):
+    with pytest.raises(ChatproofError):
         LoadPlan(peak, duration, shape)
 
 
@@ -64,5 +64,5 @@ def test_thinking() -> None:
     assert read_think("2") == (2, 2)
     assert read_think("1..5") == (1, 5)
     for wrong in ("x", "5..1", "-1", "nan"):
-        with pytest.raises(LoadError, match="--think"):
+        with pytest.raises(ChatproofError, match="--think"):
             read_think(wrong)
