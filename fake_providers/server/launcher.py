@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import queue
 import re
-import signal
 import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import Final, Self
 
-from chatproof.harness.common.child_process import child_environment
+from chatproof.harness.common.child_process import first_line, launch, module_command, stop
 
 __all__ = ["FakesProcess", "FakesStartError", "start_fakes"]
 
@@ -31,7 +25,7 @@ class FakesStartError(RuntimeError):
 class FakesProcess:
     """Running fakes: `url` is their root, without a slash. Stop them with `stop` or `with`."""
 
-    def __init__(self, url: str, process: subprocess.Popen[str]) -> None:
+    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
         self.url = url
         self.pid = process.pid
         self._process = process
@@ -72,71 +66,24 @@ def start_fakes(
     share the port; `deadline` in seconds.
     Raises FakesStartError with the process's own line where it does not come up in time.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "chatproof.fake_providers",
-        "--host",
-        host,
-        "--port",
-        str(port),
-        "--until-stdin-closes",
-    ]
+    command = module_command("fake_providers", "--host", host, "--port", str(port), "--until-stdin-closes")
     if workers > 1:
         command += ["--workers", str(workers)]
     for folder in scripts:
         command += ["--scripts", str(folder)]
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,  # its end is the child's signal to end, also when we are killed
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            encoding="utf-8",
-            env=child_environment(),
-            start_new_session=True,
-        )
-        line = _first_line(process, deadline)
-        url = _URL.search(line or "")
+    with tempfile.TemporaryFile() as errors:
+        # the end of its standard input is the child's signal to end, also when we are killed
+        process = launch(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        url = _URL.search(first_line(process, deadline))
         if url is not None:
             return FakesProcess(url.group(), process)
         _stop(process)
         errors.seek(0)
-        said = errors.read().strip().splitlines()
+        said = errors.read().decode("utf-8", "replace").strip().splitlines()
     if said:
         raise FakesStartError(f"the fake providers did not start: {said[-1]}")
     raise FakesStartError(f"the fake providers did not say within {deadline:g} s where they listen")
 
 
-def _first_line(process: subprocess.Popen[str], deadline: float) -> str | None:
-    """The first line of its output; None if none came in time. A thread, since pipes have no deadline."""
-    lines: queue.Queue[str] = queue.Queue()
-    stdout = process.stdout
-    if stdout is None:
-        return None
-
-    def read(stream: IO[str]) -> None:
-        lines.put(stream.readline())
-
-    threading.Thread(target=read, args=(stdout,), daemon=True).start()
-    try:
-        return lines.get(timeout=deadline)
-    except queue.Empty:
-        return None
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        if sys.platform != "win32":
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-        process.wait(_STOP_SECONDS)
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    stop(process, leader_first=True)  # with several workers, the leader ends them

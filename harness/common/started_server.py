@@ -6,26 +6,25 @@ import contextlib
 import itertools
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
+from chatproof.harness.common import child_process
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.redaction import clipped_start
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.excerpts import CUT
 
-STOP_TIMEOUT = 5.0
 LAST_WORDS = 400  # characters of a dead server's output that the error line repeats
 LOOKED_AT = 8_000  # bytes of it that are searched for secrets
 FIRST_PORT, PORTS = 10_000, 22_768  # Linux hands out those from 32,768 on, others from 49,152 on
+LOOPBACKS = ("127.0.0.1", "::1")  # "localhost" is ::1 alone to some servers
 
 _asked = itertools.count()
 
@@ -58,7 +57,7 @@ def listens(host: str, port: int) -> bool:
 
 @dataclass(slots=True)
 class StartedServer:
-    """A server that the suite started, in a process group of its own."""
+    """A server that a run started, in a process group of its own."""
 
     command: str
     target: Target
@@ -82,7 +81,7 @@ class StartedServer:
 
     @classmethod
     def launch(cls, command: str, environment: Mapping[str, str], port: int) -> Self:
-        """Run `command`, with `{port}` in it replaced and PORT set; it comes up meanwhile.
+        """Run `command`, with `{port}` in it replaced and PORT set, and return while it comes up.
 
         Args:
             environment: variables set for it beside the caller's own.
@@ -96,42 +95,37 @@ class StartedServer:
         output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         variables = {**os.environ, **environment, "PORT": str(port), "PATH": search_path()}
         try:
-            process = subprocess.Popen(
-                words,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = child_process.launch(words, environment=variables, stdout=output, stderr=subprocess.STDOUT)
         except OSError as error:
             output.close()
             raise ChatproofError(f"--start: cannot run {words[0]!r}: {error.strerror}") from error
         return cls(command, Target("http", "127.0.0.1", port), process, output)
 
     def wait(self, timeout: float) -> None:
-        """Wait until it listens, for so many seconds.
+        """Wait until it listens, at most `timeout` seconds.
 
         Raises:
             ChatproofError: it ended, or does not listen in time.
         """
         port = self.target.port
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if (code := self.process.poll()) is not None:
-                raise ChatproofError(
-                    f"--start: {self.command!r} ended with exit code {code} before it listened on port {port}"
-                    f"{self.last_words()}"
-                )
-            for host in ("127.0.0.1", "::1"):  # "localhost" is ::1 alone to some servers
-                if listens(host, port):
-                    self.target = Target("http", host, port)
-                    return
-            time.sleep(0.05)
+        if child_process.wait_until(self.process, self._listens, timeout):
+            return
+        if (code := self.process.poll()) is not None:
+            raise ChatproofError(
+                f"--start: {self.command!r} ended with exit code {code} before it listened on port {port}"
+                f"{self.last_words()}"
+            )
         raise ChatproofError(
             f"--start: {self.command!r} does not listen on port {port} after {timeout:g} s "
             f"({{port}} in the command and the PORT variable tell it where){self.last_words()}"
         )
+
+    def _listens(self) -> bool:
+        for host in LOOPBACKS:
+            if listens(host, self.target.port):
+                self.target = Target("http", host, self.target.port)
+                return True
+        return False
 
     def last_words(self) -> str:
         """The end of its output, for an error line."""
@@ -150,20 +144,13 @@ class StartedServer:
 
     def stop(self) -> None:
         """End it and everything that it started."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(STOP_TIMEOUT)
-                break
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # children that outlived it
+        child_process.stop(self.process)
         self.output.close()
 
 
 def search_path() -> str:
-    """PATH for a started server: where no virtual environment is active, `python` in a command means the
-    interpreter that runs the suite, so that `.venv/bin/pytest` works without activating anything."""
+    """PATH for a started server: where no virtual environment is active, `python` is the interpreter of this run, so
+    that `.venv/bin/pytest` works without activating anything."""
     path = os.environ.get("PATH", os.defpath)
     if "VIRTUAL_ENV" in os.environ or sys.prefix == sys.base_prefix:
         return path
