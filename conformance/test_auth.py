@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatproof.conformance.suite.case import SESSIONS, Case, together
+from chatproof.conformance.suite.case import Case, together
 from chatproof.conformance.suite.exceptions import NotTestable
-from chatproof.conformance.suite.jwt import Forgery, Headers, User, forgeries, users
+from chatproof.conformance.suite.jwt import Forgery, User, forgeries, users
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_text
-from chatproof.conformance.suite.rate_budget import CHAT
 from chatproof.harness.client.http import Deadlines, Request, json_of
+from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, MESSAGES, SESSIONS_PATH, USER, bearer
+from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import is_integer
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript
 
 REFUSED = (401, 422)
-NOBODY: Headers = ()
+NOBODY = None  # the credential of somebody without a token
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Written:
     """What somebody gets for writing to a session that is another's, and what went upstream for it."""
 
     reply: Transcript
@@ -36,21 +37,23 @@ def two_users(case: Case) -> tuple[User, User]:
     return users(case.lane.settings, (f"anna-{name}", f"bert-{name}"))
 
 
-async def count_of(case: Case, session: str, headers: Headers) -> int | None:
+async def count_of(case: Case, session: str, credential: str | None) -> int | None:
     """A session's `messages` as somebody sees it, or None where it is not shown."""
-    answer = await case.request(Request("GET", SESSIONS + session, headers=headers), case.lane.budget.addresses.fresh())
+    answer = await case.request(
+        Request("GET", SESSIONS_PATH + session, headers=bearer(credential)), case.lane.budget.addresses.fresh()
+    )
     body = json_of(answer)
-    count = body.get("messages") if answer.status == 200 and isinstance(body, dict) else None
+    count = body.get(MESSAGES) if answer.status == 200 and isinstance(body, dict) else None
     return int(count) if is_integer(count) else None
 
 
 async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
     """A session in which its owner has said something, with that exchange and its `messages`."""
     session = case.lane.new_session()
-    reply = await case.ask("This is my own secret.", session=session, headers=owner.headers)
+    reply = await case.ask("This is my own secret.", session=session, credential=owner.token)
     if not case.lane.succeeded(reply):
         raise NotTestable(f"a user with a valid token could not ask: {reply.outcome()}")
-    count = await count_of(case, session, owner.headers)
+    count = await count_of(case, session, owner.token)
     if count is None:
         raise NotTestable("its owner is not shown a session's `messages`")
     return session, reply, count
@@ -63,31 +66,28 @@ async def upstream_of(case: Case, answer: Transcript) -> str:
     return "\n".join(upstream_text(entry) for entry in await case.provider.entries(answer))
 
 
-async def write_to(case: Case, session: str, headers: Headers) -> Answers:
+async def write_to(case: Case, session: str, credential: str | None) -> Written:
     """Write to a session, over the stream and over /api/chat."""
     source = case.lane.budget.addresses.fresh()
-    reply = await case.ask("What was said so far?", session=session, headers=headers, source=source)
+    reply = await case.ask("What was said so far?", session=session, credential=credential, source=source)
     chat = None
     if Profile.CHAT in case.lane.settings.profiles:
-        name = case.lane.new_case()
-        text = case.message("What was said so far?", "hello", name)
-        body = {"message": text, "session_id": session}
-        chat = await case.request(Request.json("POST", CHAT, body, headers), source, deadlines=Deadlines(silence=30))
-        chat.case = name
+        chat = await case.ask_plain(
+            "What was said so far?",
+            session=session,
+            credential=credential,
+            source=source,
+            deadlines=Deadlines(silence=30),
+        )
     chat_upstream = await upstream_of(case, chat) if chat else ""
-    return Answers(reply, await upstream_of(case, reply), chat, chat_upstream)
-
-
-def user_of(reply: Transcript) -> object:
-    """Whom a completion names."""
-    return reply.completion.body.get("user") if reply.completion else None
+    return Written(reply, await upstream_of(case, reply), chat, chat_upstream)
 
 
 @requirement("AUTH-01")
 async def test_the_user_is_the_tokens_identity(case: Case) -> None:
     """Each of two users is called by their own name."""
     for user in two_users(case):
-        reply = await case.ask(headers=user.headers)
+        reply = await case.ask(credential=user.token)
         seen = f"user {shown(user_of(reply))}; {reply.outcome()}"
         case.holds("AUTH-01", user_of(reply) == user.identity, seen, f"user {user.identity!r}", reply)
 
@@ -101,10 +101,10 @@ async def test_a_forged_token_names_nobody(case: Case) -> None:
     all_forged = list(forgeries(case.lane.settings, owner, other.identity))
     # all look before the first one writes: whoever is nobody may share a name space with the others
     shown_to_all = await count_of(case, session, NOBODY) or 0
-    counts = await together(*(count_of(case, session, forged.headers) for forged in all_forged))
+    counts = await together(*(count_of(case, session, forged.token) for forged in all_forged))
     anybody = await write_to(case, session, NOBODY)
     is_secret = said.case not in anybody.upstream + anybody.chat_upstream
-    answers = await together(*(write_to(case, session, forged.headers) for forged in all_forged))
+    answers = await together(*(write_to(case, session, forged.token) for forged in all_forged))
     for forged, seen_count, one in zip(all_forged, counts, answers, strict=True):
         judge_forgery(case, forged, one, (owner.identity, other.identity))
         leaked = is_secret and said.case in one.upstream + one.chat_upstream
@@ -115,7 +115,7 @@ async def test_a_forged_token_names_nobody(case: Case) -> None:
         case.holds("AUTH-02", not leaked, seen, "what anybody is shown", one.reply)
 
 
-def judge_forgery(case: Case, forged: Forgery, answers: Answers, identities: tuple[str, str]) -> None:
+def judge_forgery(case: Case, forged: Forgery, answers: Written, identities: tuple[str, str]) -> None:
     """Its `user`, and whether it was refused."""
     reply = answers.reply
     if reply.status is None or (reply.status == 200 and reply.terminal is None):
@@ -126,7 +126,7 @@ def judge_forgery(case: Case, forged: Forgery, answers: Answers, identities: tup
     body = json_of(answers.chat) if answers.chat else None
     if answers.chat and isinstance(body, dict):
         seen = f"{forged.name}: /api/chat called its client {shown(body.get('user'))}"
-        case.holds("AUTH-02", body.get("user") not in identities, seen, "not the token's identity", answers.chat)
+        case.holds("AUTH-02", body.get(USER) not in identities, seen, "not the token's identity", answers.chat)
     seen = f"{forged.name}: {reply.outcome()}" if reply.status == 200 else f"{forged.name}: status {reply.status}"
     case.holds("AUTH-03", reply.status in REFUSED, seen, "status 401 or 422", reply)
 
@@ -136,29 +136,29 @@ async def test_a_users_session_is_theirs_alone(case: Case) -> None:
     """Another user and somebody without a token look at it, write to it and delete it: its owner notices nothing."""
     owner, other = two_users(case)
     session, said, count = await owned_session(case, owner)
-    for name, headers in (("another user", other.headers), ("a client without a token", NOBODY)):
-        empty = await count_of(case, case.lane.new_session(), headers) or 0
-        looked = await count_of(case, session, headers) or 0
-        answers = await write_to(case, session, headers)
+    for name, credential in (("another user", other.token), ("a client without a token", NOBODY)):
+        empty = await count_of(case, case.lane.new_session(), credential) or 0
+        looked = await count_of(case, session, credential) or 0
+        answers = await write_to(case, session, credential)
         seen, expected = f"GET shows {name} {looked} messages", f"nothing of the owner's {count}"
         case.holds("AUTH-04", looked <= empty, seen, expected, answers.reply)
         for route, upstream, answer in (
             ("the stream", answers.upstream, answers.reply),
-            (CHAT, answers.chat_upstream, answers.chat),
+            (CHAT_PATH, answers.chat_upstream, answers.chat),
         ):
             seen = f"the owner's text went upstream for {name}, over {route}"
             case.holds("AUTH-04", said.case not in upstream, seen, "none of the owner's text", answer)
-        await case.request(Request("DELETE", SESSIONS + session, headers=headers))
-        after = await count_of(case, session, owner.headers)
+        await case.request(Request("DELETE", SESSIONS_PATH + session, headers=bearer(credential)))
+        after = await count_of(case, session, owner.token)
         seen = f"after {name} had written to it and deleted it, `messages` was {after}"
         case.holds("AUTH-04", after == count, seen, f"{count}, as before", answers.reply)
         await judge_memory(case, session, owner, said, answers)
-        count = await count_of(case, session, owner.headers) or count
+        count = await count_of(case, session, owner.token) or count
 
 
-async def judge_memory(case: Case, session: str, owner: User, said: Transcript, stranger: Answers) -> None:
+async def judge_memory(case: Case, session: str, owner: User, said: Transcript, stranger: Written) -> None:
     """What the owner's session still knows, and must not know."""
-    reply = await case.ask("Go on.", session=session, headers=owner.headers)
+    reply = await case.ask("Go on.", session=session, credential=owner.token)
     if case.lane.provider is None:
         return
     upstream = await upstream_of(case, reply)

@@ -6,8 +6,8 @@ from typing import Any
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import requirement
-from chatproof.conformance.suite.rate_budget import CHAT
-from chatproof.harness.client.http import Deadlines, Request, json_of
+from chatproof.harness.client.http import Deadlines, json_of
+from chatproof.harness.protocol.apis.chat_stream.api import RESPONSE
 from chatproof.harness.protocol.checks.err import is_http_error, no_internals
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import is_text
@@ -16,9 +16,7 @@ from chatproof.harness.protocol.transcript import Transcript
 
 async def chat(case: Case, script: str) -> Transcript:
     """Ask, and give the answer."""
-    message = case.message("Please say hello.", script, case.lane.new_case())
-    body = {"message": message, "session_id": case.lane.new_session()}
-    return await case.request_once(Request.json("POST", CHAT, body), deadlines=Deadlines(silence=30))
+    return await case.ask_plain(script=script, once=True, deadlines=Deadlines(silence=30))
 
 
 def object_of(answer: Transcript) -> dict[str, Any] | None:
@@ -34,7 +32,7 @@ async def test_a_message_is_answered_with_an_object(case: Case) -> None:
     body = object_of(answer)
     seen = f"status {answer.status} with {answer.body[:120]!r}"
     case.holds("CHAT-01", answer.status == 200 and body is not None, seen, "200 and a JSON object", answer)
-    response = (body or {}).get("response")
+    response = (body or {}).get(RESPONSE)
     kept = is_text(response)
     if case.lane.provider:
         kept = isinstance(response, str) and response.strip() == case.provider.text("hello").strip()
@@ -48,7 +46,7 @@ async def test_a_provider_failure_is_no_answer(case: Case) -> None:
     for script in ("server-error", "bad-key", "drop-start", "cut-mid"):
         answer = await chat(case, script)
         kept = answer.status is not None and 400 <= answer.status <= 599
-        kept = kept and is_text((object_of(answer) or {}).get("error"))
+        kept = kept and answer.error_text is not None
         seen = f"{script}: status {answer.status} with {answer.body[:120]!r}"
         case.holds("CHAT-03", kept, seen, "4xx or 5xx and JSON with a string `error`", answer)
         if is_http_error(answer):

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from chatproof.conformance.suite.case import SESSIONS, Case, together
+from chatproof.conformance.suite.case import Case, together
 from chatproof.conformance.suite.clients import exhausted, limit_of
 from chatproof.conformance.suite.marks import requirement
-from chatproof.conformance.suite.rate_budget import CHAT, STREAM
 from chatproof.harness.client.http import Request
+from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript
@@ -37,18 +37,16 @@ async def preflight(case: Case, path: str, origin: str) -> Transcript:
 
 def posts(case: Case) -> list[str]:
     """The routes that are posted to."""
-    return [STREAM, CHAT] if Profile.CHAT in case.lane.settings.profiles else [STREAM]
+    return [STREAM_PATH, CHAT_PATH] if Profile.CHAT in case.lane.settings.profiles else [STREAM_PATH]
 
 
 async def answers_to(case: Case, origin: str) -> list[Transcript]:
     """A whole answer of each route, to a page of `origin`: the stream, the session, /api/chat."""
     session, source, headers = case.lane.new_session(), case.lane.budget.addresses.fresh(), origin_header(origin)
     stream = await case.ask(session=session, headers=headers, source=source)
-    found = [stream, await case.request(Request("GET", SESSIONS + session, headers=headers), source)]
-    if CHAT in posts(case):
-        message = case.message("Please say hello.", "hello", case.lane.new_case())
-        body = {"message": message, "session_id": session}
-        found.append(await case.request(Request.json("POST", CHAT, body, headers), source))
+    found = [stream, await case.request(Request("GET", SESSIONS_PATH + session, headers=headers), source)]
+    if CHAT_PATH in posts(case):
+        found.append(await case.ask_plain(session=session, headers=headers, source=source))
     return found
 
 
@@ -122,10 +120,10 @@ async def test_error_answers_carry_the_allowed_origin(case: Case) -> None:
     asks += [
         Request("POST", path, b"{not json", (("Content-Type", "application/json"), *headers)) for path in posts(case)
     ]
-    asks.append(Request("GET", SESSIONS + case.lane.new_session(), headers=headers))
+    asks.append(Request("GET", SESSIONS_PATH + case.lane.new_session(), headers=headers))
     errors = [await case.request(ask, source) for ask in asks]
     if Profile.LIMITS in case.lane.settings.profiles:
-        client, _ = await exhausted(case, STREAM, limit_of(case, STREAM))
+        client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
         errors += await client.send(1, headers=headers)
     errors = [answer for answer in errors if answer.status is not None and 400 <= answer.status <= 499]
     for answer in errors:

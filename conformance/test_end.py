@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from chatproof.conformance.suite.case import Case, Judged
+from chatproof.conformance.suite.case import Attempt, Case
 from chatproof.conformance.suite.marks import When, requirement
-from chatproof.harness.protocol.checks.end import COMPLETION_CHECKS, duration_is_true, speed_is_tokens_over_duration
+from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
+    AGREES_WITH_TOKENS,
+    COMPLETION_CHECKS,
+    duration_is_true,
+    speed_is_tokens_over_duration,
+)
+from chatproof.harness.protocol.checks.end import one_completion_and_last
 
 
 @requirement("END-01", "END-02", "END-03", "END-04", "END-07", "END-08")
 async def test_a_reply_ends_once_and_says_what_it_was(case: Case) -> None:
     """One completion, typed and consistent with the tokens before it."""
-    case.conforms(await case.ask(), COMPLETION_CHECKS)
+    case.conforms(await case.ask(), one_completion_and_last, COMPLETION_CHECKS)
 
 
 @requirement("END-01", "END-03", "END-04", "END-05", "END-06", when=When.QUIET)
 async def test_duration_and_speed_are_true(case: Case) -> None:
     """A reply of a second, measured from both sides."""
 
-    async def attempt() -> Judged:
+    async def attempt() -> Attempt:
         reply = await case.ask(script="paced")
-        case.conforms(reply, COMPLETION_CHECKS[0], COMPLETION_CHECKS[2:4])
+        case.conforms(reply, one_completion_and_last, AGREES_WITH_TOKENS)
         return reply, (speed_is_tokens_over_duration, duration_is_true)
 
     await case.steadily(attempt)
@@ -29,9 +35,9 @@ async def test_duration_and_speed_are_true(case: Case) -> None:
 async def test_the_wait_for_the_first_token_may_count_or_not(case: Case) -> None:
     """Two seconds of silence before the first token."""
 
-    async def attempt() -> Judged:
+    async def attempt() -> Attempt:
         reply = await case.ask(script="slow-start")
-        case.conforms(reply, COMPLETION_CHECKS[2:4])
+        case.conforms(reply, AGREES_WITH_TOKENS)
         return reply, (duration_is_true,)
 
     await case.steadily(attempt)

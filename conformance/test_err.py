@@ -8,6 +8,7 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.harness.client.http import Deadlines, Request
+from chatproof.harness.protocol.apis.chat_stream.api import SESSIONS_PATH, body_of
 from chatproof.harness.protocol.checks.err import (
     error_ends_the_reply,
     fails_as_error,
@@ -92,12 +93,12 @@ async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> No
 @requirement("ERR-04")
 async def test_refusals_show_no_internals(case: Case) -> None:
     """No traceback, path or key in what a client gets for its own mistakes."""
-    for body in ({}, {"message": 5}, {"message": {"$gt": ""}, "session_id": []}):
+    for body in (body_of(), body_of(5), body_of({"$gt": ""}, [])):
         answer = await case.post(body)
         if is_http_error(answer) or answer.of(Kind.ERROR):
             case.conforms(answer, no_internals(case.lane.scene.key))
     for method in ("GET", "DELETE"):
-        answer = await case.request(Request(method, f"/api/chat/sessions/{case.lane.new_session()}"))
+        answer = await case.request(Request(method, SESSIONS_PATH + case.lane.new_session()))
         if is_http_error(answer):
             case.conforms(answer, no_internals(case.lane.scene.key))
     if not case.records:

@@ -30,6 +30,7 @@ from chatproof.conformance.suite.provider import talk, upstream_texts
 from chatproof.conformance.suite.replies import SseStream
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.client.http import Deadlines
+from chatproof.harness.protocol.apis.chat_stream.api import ASK_EVENT, body_of
 from chatproof.harness.protocol.checks.sio import CHAT_KINDS
 from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.excerpts import shown
@@ -74,7 +75,7 @@ async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, i
     client = await case.connect(Transport.WEBSOCKET, case.lane.budget.addresses.fresh())
     if not is_first:
         await (await case.start(socket=client)).finish()
-        refusal = await client.emit("chat_stream", {"message": ""})
+        refusal = await client.emit(ASK_EVENT, body_of(""))
         await client.until(lambda: bool(refusal.of(*CHAT_KINDS)), CANCELLED_WITHIN)
     return await interrupt(case, how, moment, within, socket=client)
 

@@ -11,9 +11,9 @@ from email.utils import parsedate_to_datetime
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.clients import TRIES, Client, client_of, exhausted, limit_of, refused
 from chatproof.conformance.suite.marks import When, requirement
-from chatproof.conformance.suite.rate_budget import CHAT, STREAM, WINDOW
+from chatproof.conformance.suite.rate_budget import WINDOW
 from chatproof.harness.client.http import Request
-from chatproof.harness.protocol.messages import decode_object, is_text
+from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, STREAM_PATH
 
 
 async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses: str) -> None:
@@ -40,29 +40,28 @@ async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses:
 @requirement("LIM-01", "LIM-02")
 async def test_the_stream_is_limited(case: Case) -> None:
     """30 a minute."""
-    await judge_limit(case, STREAM, limit_of(case, STREAM), "LIM-01", "LIM-02")
+    await judge_limit(case, STREAM_PATH, limit_of(case, STREAM_PATH), "LIM-01", "LIM-02")
 
 
 @requirement("LIM-03", "LIM-04")
 async def test_chat_is_limited(case: Case) -> None:
     """60 a minute."""
-    await judge_limit(case, CHAT, limit_of(case, CHAT), "LIM-03", "LIM-04")
+    await judge_limit(case, CHAT_PATH, limit_of(case, CHAT_PATH), "LIM-03", "LIM-04")
 
 
 @requirement("LIM-05", "LIM-06", "LIM-07", "LIM-10", "LIM-12")
 async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
     """Of one address alone, with an error and a time, whatever X-Forwarded-For says, and before the provider."""
-    client, over = await exhausted(case, STREAM, limit_of(case, STREAM))
+    client, over = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
     forged = await client.send(3, headers=(("X-Forwarded-For", "203.0.113.77"),))
     case.holds("LIM-10", len(refused(forged)) == len(forged), "a forged address was served", "429", forged[0])
     for answer in over[:3]:
-        body = decode_object(answer.body.decode("utf-8", "replace")).body or {}
         seen = f"429 with {answer.body[:120]!r}"
-        case.holds("LIM-06", is_text(body.get("error")), seen, "JSON with a non-empty string `error`", answer)
+        case.holds("LIM-06", answer.error_text is not None, seen, "JSON with a non-empty string `error`", answer)
         header = answer.header("retry-after")
         case.holds("LIM-07", is_wait(header), f"Retry-After: {header}", "0 to 60 seconds, or an HTTP date", answer)
     if case.lane.budget.addresses.available:
-        other = await Client(case, STREAM, case.lane.budget.addresses.fresh()).send(1)
+        other = await Client(case, STREAM_PATH, case.lane.budget.addresses.fresh()).send(1)
         case.holds(
             "LIM-05", not refused(other), "another address was refused too", "another address is served", other[0]
         )
@@ -94,14 +93,14 @@ def is_wait(value: str | None) -> bool:
 @requirement("LIM-08")
 async def test_the_two_limits_are_separate(case: Case) -> None:
     """Whoever is past the one is served by the other."""
-    client, _ = await exhausted(case, STREAM, limit_of(case, STREAM))
-    answers = await Client(case, CHAT, client.source).send(3)
+    client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
+    answers = await Client(case, CHAT_PATH, client.source).send(3)
     seen = "/api/chat refused a client that is past the stream's limit"
     case.holds("LIM-08", not refused(answers), seen, "separate limits", answers[0])
-    chatty = await client_of(case, CHAT)
-    count = min(limit_of(case, STREAM) + 5, limit_of(case, CHAT))
+    chatty = await client_of(case, CHAT_PATH)
+    count = min(limit_of(case, STREAM_PATH) + 5, limit_of(case, CHAT_PATH))
     await chatty.send(count)
-    answers = await Client(case, STREAM, chatty.source).send(1)
+    answers = await Client(case, STREAM_PATH, chatty.source).send(1)
     seen = f"the stream refused a client that had sent {count} requests to /api/chat"
     case.holds("LIM-08", not refused(answers), seen, "separate limits", answers[0])
 
@@ -109,23 +108,23 @@ async def test_the_two_limits_are_separate(case: Case) -> None:
 @requirement("LIM-09")
 async def test_preflights_are_not_counted(case: Case) -> None:
     """As many as the limit, and requests pass still."""
-    client = await client_of(case, STREAM)
+    client = await client_of(case, STREAM_PATH)
     headers = (
         ("Origin", case.lane.settings.allowed_origin),
         ("Access-Control-Request-Method", "POST"),
         ("Access-Control-Request-Headers", "content-type"),
     )
-    for _ in range(limit_of(case, STREAM) + 2):
-        await case.request_once(Request("OPTIONS", STREAM, headers=headers), client.source)
+    for _ in range(limit_of(case, STREAM_PATH) + 2):
+        await case.request_once(Request("OPTIONS", STREAM_PATH, headers=headers), client.source)
     answers = await client.send(1)
-    seen = f"refused behind {limit_of(case, STREAM) + 2} preflights"
+    seen = f"refused behind {limit_of(case, STREAM_PATH) + 2} preflights"
     case.holds("LIM-09", not refused(answers), seen, "a request is served", answers[0])
 
 
 @requirement("LIM-11", when=When.FROM_THE_START)
 async def test_a_minute_later_requests_are_accepted_again(case: Case) -> None:
     """61 s of silence after a refusal."""
-    client, _ = await exhausted(case, STREAM, limit_of(case, STREAM))
+    client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
     last = time.monotonic()
     await asyncio.sleep(WINDOW)
     answers = await client.send(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatproof.conformance.suite.case import Case, Judged, together
+from chatproof.conformance.suite.case import Attempt, Case, together
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.marks import over_all, requirement
 from chatproof.conformance.suite.process_memory import memory_of
@@ -25,7 +25,7 @@ async def test_the_first_token_is_soon_there(case: Case, transport: Transport) -
     """Of a provider that answers at once, on a connection of its own."""
     case.needs_provider()
 
-    async def attempt() -> Judged:
+    async def attempt() -> Attempt:
         reply = await case.ask(script="hundred-tokens", over=transport)
         return reply, (first_token_is_soon(case.lane.settings.time_scale),)
 
@@ -38,7 +38,7 @@ async def test_a_fast_provider_is_passed_on_fast(case: Case, transport: Transpor
     """50 tokens a second, compared with the times of the provider's own writes."""
     script = await case.provider.register("fifty-a-second", FIFTY_A_SECOND)
 
-    async def attempt() -> Judged:
+    async def attempt() -> Attempt:
         reply = await case.ask(script=script, over=transport)
         entry = await case.provider.asked(reply)
         if entry is None:

@@ -8,10 +8,9 @@ from typing import Any
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_texts
-from chatproof.conformance.suite.rate_budget import STREAM
 from chatproof.harness.client.http import Deadlines, Request
+from chatproof.harness.protocol.apis.chat_stream.api import STREAM_PATH, body_of
 from chatproof.harness.protocol.checks.err import is_http_error
-from chatproof.harness.protocol.messages import decode_object, is_text
 from chatproof.harness.protocol.transcript import End, Transcript
 
 JSON = (("Content-Type", "application/json"),)
@@ -19,12 +18,12 @@ MEGABYTES = 10
 LARGE_BODY_TIME = 10.0
 
 NO_MESSAGE: tuple[dict[str, Any], ...] = (
-    {},
-    {"message": None},
-    {"message": 5},
-    {"message": True},
-    {"message": ["hello"]},
-    {"message": {"text": "hello"}},
+    body_of(),
+    body_of(None),
+    body_of(5),
+    body_of(True),
+    body_of(["hello"]),
+    body_of({"text": "hello"}),
 )
 NO_OBJECT = (
     b"",
@@ -64,9 +63,8 @@ def judge_refusal(case: Case, requirement_id: str, what: str, answer: Transcript
     """A 4xx, and in it JSON with an error."""
     case.holds(requirement_id, refused(answer), f"{what}: {answer.outcome()}", "a 4xx status", answer)
     if refused(answer):
-        body = decode_object(answer.body.decode("utf-8", "replace")).body or {}
         seen = f"{what}: status {answer.status} with {answer.body[:120]!r}"
-        case.holds("REQ-05", is_text(body.get("error")), seen, "JSON with a non-empty string `error`", answer)
+        case.holds("REQ-05", answer.error_text is not None, seen, "JSON with a non-empty string `error`", answer)
 
 
 @requirement("REQ-01")
@@ -97,7 +95,7 @@ async def test_a_request_without_a_text_is_refused(case: Case) -> None:
 async def test_a_body_that_is_no_object_is_refused(case: Case) -> None:
     """Empty, not JSON, not UTF-8, not an object."""
     for body in NO_OBJECT:
-        judge_refusal(case, "REQ-04", repr(body), await case.request(Request("POST", STREAM, body, JSON)))
+        judge_refusal(case, "REQ-04", repr(body), await case.request(Request("POST", STREAM_PATH, body, JSON)))
     judge_nothing_refused(case)
 
 
@@ -105,7 +103,7 @@ async def test_a_body_that_is_no_object_is_refused(case: Case) -> None:
 async def test_a_blank_message_is_refused(case: Case) -> None:
     """Nothing, or nothing but space."""
     for text in BLANK:
-        judge_refusal(case, "REQ-06", json.dumps(text), await case.post({"message": text}))
+        judge_refusal(case, "REQ-06", json.dumps(text), await case.post(body_of(text)))
     judge_nothing_refused(case)
 
 
@@ -120,7 +118,7 @@ async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
     """Whatever people type stands in the provider's request, letter for letter."""
     for text in TEXTS:
         reply = await case.ask(text)
-        sent = case.message(text, "hello", reply.case).strip()
+        sent = case.lane.message(text, "hello", reply.case).strip()
         entry = await case.provider.asked(reply)
         got = upstream_texts(entry.body) if entry else []
         nearest = next((one for one in got if reply.case in one), "no request with this text")
@@ -130,8 +128,8 @@ async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
 @requirement("REQ-08")
 async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
     """Refused or answered within 10 s, and the server goes on serving."""
-    body = json.dumps({"message": case.message("a" * (MEGABYTES << 20), "hello", case.lane.new_case())}).encode()
-    request = Request("POST", STREAM, body, JSON)
+    body = json.dumps(body_of(case.lane.message("a" * (MEGABYTES << 20), "hello", case.lane.new_case()))).encode()
+    request = Request("POST", STREAM_PATH, body, JSON)
     allowed = case.lane.settings.allowed(LARGE_BODY_TIME)
     deadlines = Deadlines(silence=allowed, whole=allowed)
     answer = await case.request(request, deadlines=deadlines)
@@ -147,14 +145,12 @@ async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
 @requirement("REQ-10")
 async def test_odd_values_are_refused_or_answered(case: Case) -> None:
     """A `session_id` of another type; lone surrogates."""
-    text = case.message("Please say hello.", "hello", case.lane.new_case())
-    bodies: list[dict[str, Any]] = [
-        {"message": text, "session_id": value} for value in (5, 1.5, True, [], ["a"], {}, {"a": 1}, None)
-    ]
-    bodies += [{"message": f"\ud800 {text}"}, {"message": text, "session_id": "odd-\udfff"}]
+    text = case.lane.message("Please say hello.", "hello", case.lane.new_case())
+    bodies: list[dict[str, Any]] = [body_of(text, value) for value in (5, 1.5, True, [], ["a"], {}, {"a": 1}, None)]
+    bodies += [body_of(f"\ud800 {text}"), body_of(text, "odd-\udfff")]
     for body in bodies:
         escaped = json.dumps(body)  # the surrogate goes as \ud800: its raw bytes would not be UTF-8
-        answer = await case.request(Request("POST", STREAM, escaped.encode(), JSON))
+        answer = await case.request(Request("POST", STREAM_PATH, escaped.encode(), JSON))
         kept = refused(answer) or answered(answer)
         case.holds("REQ-10", kept, f"{escaped}: {answer.outcome()}", "a 4xx or a reply", answer)
 
@@ -164,7 +160,7 @@ async def test_get_starts_nothing(case: Case) -> None:
     """404 or 405, and nothing asked of the provider."""
     name = case.lane.new_case()
     query = f"?message=Please+say+hello.+scenario+hello+case+{name}"
-    answer = await case.request(Request("GET", STREAM + query), deadlines=Deadlines(silence=3, whole=5))
+    answer = await case.request(Request("GET", STREAM_PATH + query), deadlines=Deadlines(silence=3, whole=5))
     case.holds("REQ-09", answer.status in (404, 405), answer.outcome(), "status 404 or 405", answer)
     if case.lane.provider and not is_http_error(answer):
         await case.ask()  # once this is answered, a generation for the GET would have begun as well

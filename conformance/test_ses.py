@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from chatproof.conformance.suite.case import SESSIONS, Case, together
+from chatproof.conformance.suite.case import Case, together
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.marks import over_both, requirement
 from chatproof.conformance.suite.provider import upstream_text
 from chatproof.harness.client.http import Request, json_of
-from chatproof.harness.protocol.checks.end import is_timestamp
+from chatproof.harness.protocol.apis.chat_stream.api import MESSAGES, SESSION_ID, SESSIONS_PATH, TIMESTAMP
+from chatproof.harness.protocol.apis.chat_stream.completion_checks import is_timestamp
 from chatproof.harness.protocol.checks.tok import same_words, words
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.messages import is_integer, is_text
+from chatproof.harness.protocol.messages import is_integer
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 # In each, `{}` becomes a fresh name, so that an earlier run's sessions are not met again.
@@ -44,12 +45,12 @@ ALIKE = ("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}
 
 async def look_up(case: Case, session: str, method: str = "GET") -> Transcript:
     """GET or DELETE a session."""
-    return await case.request(Request(method, SESSIONS + quote(session, safe="")))
+    return await case.request(Request(method, SESSIONS_PATH + quote(session, safe="")))
 
 
 async def count_of(case: Case, session: str) -> int | None:
     """A session's `messages`, or None where there is no such number."""
-    count = (object_of(await look_up(case, session))).get("messages")
+    count = (object_of(await look_up(case, session))).get(MESSAGES)
     return int(count) if is_integer(count) else None
 
 
@@ -84,9 +85,9 @@ async def test_a_session_can_be_looked_up(case: Case) -> None:
     body = object_of(answer)
     seen = f"status {answer.status}: {shown(body or answer.body, 120)}"
     case.holds("SES-01", answer.status == 200, seen, "status 200", answer)
-    case.holds("SES-01", body.get("session_id") == session, seen, f"session_id {session}", answer)
-    case.holds("SES-01", is_integer(body.get("messages")), seen, "messages: an integer", answer)
-    case.holds("SES-01", is_timestamp(body.get("timestamp")), seen, "timestamp: an ISO 8601 date and time", answer)
+    case.holds("SES-01", body.get(SESSION_ID) == session, seen, f"session_id {session}", answer)
+    case.holds("SES-01", is_integer(body.get(MESSAGES)), seen, "messages: an integer", answer)
+    case.holds("SES-01", is_timestamp(body.get(TIMESTAMP)), seen, "timestamp: an ISO 8601 date and time", answer)
 
 
 @requirement("SES-02", "SES-03")
@@ -117,7 +118,7 @@ async def test_a_deleted_session_is_gone(case: Case) -> None:
     seen = f"status {answer.status}: {shown(body or answer.body, 120)}"
     case.holds("SES-04", kept, seen, "status 200, success: true, a string `message`", answer)
     gone = await look_up(case, session)
-    left = object_of(gone).get("messages")
+    left = object_of(gone).get(MESSAGES)
     empty = max(0, (after_one or 0) - 2)  # what a session has before its first exchange
     kept = gone.status == 404 or (gone.status == 200 and is_integer(left) and left <= empty)
     seen = f"GET afterwards: status {gone.status}, messages {shown(left)}"
@@ -133,7 +134,7 @@ async def test_an_unknown_session_is_not_found(case: Case) -> None:
     """GET and DELETE."""
     for method in ("GET", "DELETE"):
         answer = await look_up(case, case.lane.new_session(), method)
-        kept = answer.status == 404 and is_text(object_of(answer).get("error"))
+        kept = answer.status == 404 and answer.error_text is not None
         seen = f"{method}: status {answer.status} with {answer.body[:120]!r}"
         case.holds("SES-06", kept, seen, "404 and JSON with a string `error`", answer)
 
@@ -211,8 +212,8 @@ async def test_odd_ids_do_no_harm(case: Case) -> None:
             case.holds("SES-10", kept, f"{method} {session!r}: {answer.outcome()}", "no 5xx, and an answer", answer)
             if session not in NO_NAMES:
                 body = object_of(answer)
-                count = body.get("messages")
-                shows = body.get("session_id") == victim or (is_integer(count) and count > 1)
+                count = body.get(MESSAGES)
+                shows = body.get(SESSION_ID) == victim or (is_integer(count) and count > 1)
                 seen = f"{method} {session!r}: {shown(body)}"
                 case.holds("SES-10", not shows, seen, f"nothing of {victim!r}", answer)
         reply = await case.ask(session=session, source=case.lane.budget.addresses.fresh())
@@ -295,6 +296,6 @@ async def test_both_routes_agree_on_odd_ids(case: Case) -> None:
         answer = await look_up(case, session)
         body = object_of(answer)
         refused = answer.status in (400, 414, 422)
-        found = answer.status == 200 and body.get("session_id") == session and is_integer(body.get("messages"))
+        found = answer.status == 200 and body.get(SESSION_ID) == session and is_integer(body.get(MESSAGES))
         seen = f"GET {session!r}: status {answer.status} {shown(body)}"
-        case.holds("SES-14", refused or (found and body["messages"] > 0), seen, "the session just used", answer)
+        case.holds("SES-14", refused or (found and body[MESSAGES] > 0), seen, "the session just used", answer)

@@ -8,19 +8,21 @@ from typing import Any
 
 import pytest
 
-from chatproof.conformance.suite.case import Case, Judged, together
+from chatproof.conformance.suite.case import Attempt, Case, together
 from chatproof.conformance.suite.exceptions import NotApplicable
 from chatproof.conformance.suite.marks import When, over_sockets, requirement
 from chatproof.conformance.suite.paced_replies import judge_pace
 from chatproof.conformance.suite.provider import talk
 from chatproof.harness.client.http import Deadlines
-from chatproof.harness.client.socketio import NotConnected, SocketClient
-from chatproof.harness.protocol.checks.end import (
+from chatproof.harness.client.socketio import NotConnected
+from chatproof.harness.protocol.apis.chat_stream.api import ASK_EVENT, body_of
+from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     completion_is_typed,
     duration_is_true,
     speed_is_tokens_over_duration,
     tokens_equal_last_count,
 )
+from chatproof.harness.protocol.apis.chat_stream.token_checks import COUNTS_AND_PARTIALS, TOKEN_CHECKS
 from chatproof.harness.protocol.checks.err import error_ends_the_reply, fails_as_error, no_internals, no_tokens
 from chatproof.harness.protocol.checks.sio import (
     CHAT_KINDS,
@@ -28,7 +30,7 @@ from chatproof.harness.protocol.checks.sio import (
     refused_with_an_error,
     replies_do_not_mix,
 )
-from chatproof.harness.protocol.checks.tok import TOKEN_CHECKS, text_is, words_are
+from chatproof.harness.protocol.checks.tok import text_is, words_are
 from chatproof.harness.protocol.findings import on_behalf_of
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import Transcript, Transport
@@ -46,11 +48,11 @@ BAD_PAYLOADS: tuple[tuple[Any, ...], ...] = (
     ("hello",),
     (["hello"],),
     (5,),
-    ({},),
-    ({"message": None},),
-    ({"message": 5},),
-    ({"message": ""},),
-    ({"message": "  "},),
+    (body_of(),),
+    (body_of(None),),
+    (body_of(5),),
+    (body_of(""),),
+    (body_of("  "),),
 )
 
 
@@ -58,7 +60,7 @@ BAD_PAYLOADS: tuple[tuple[Any, ...], ...] = (
 @requirement("SIO-01")
 async def test_a_client_connects(case: Case, transport: Transport) -> None:
     """Engine.IO's handshake and the namespace `/`."""
-    client = SocketClient(case.lane.target, transport, case.source)
+    client = case.lane.socket(transport, case.source)
     try:
         await client.connect()
     except NotConnected as error:
@@ -99,7 +101,7 @@ async def test_the_completion_says_what_the_reply_was(case: Case) -> None:
     """Three numbers, typed and consistent; with a reply long enough they are true as well."""
     timed = (speed_is_tokens_over_duration, duration_is_true) if case.lane.provider else ()
 
-    async def attempt() -> Judged:
+    async def attempt() -> Attempt:
         reply = await case.ask(script="paced" if timed else "hello", over=Transport.WEBSOCKET)
         case.conforms(reply, on_behalf_of("SIO-04", completion_is_typed, tokens_equal_last_count))
         return reply, on_behalf_of("SIO-04", *timed)
@@ -111,14 +113,14 @@ async def test_the_completion_says_what_the_reply_was(case: Case) -> None:
 async def test_an_odd_ask_is_answered_once(case: Case) -> None:
     """A `session_id` of another type, lone surrogates: a reply or an error, and the server goes on."""
     client = await case.connect(Transport.WEBSOCKET)
-    text = case.message("Please say hello.", "hello", case.lane.new_case())
+    text = case.lane.message("Please say hello.", "hello", case.lane.new_case())
     odd: tuple[Any, ...] = (5, True, [], {"a": 1}, None)
-    asks = [{"message": text, "session_id": value} for value in odd]
-    asks += [{"message": f"\ud800 {text}"}, {"message": text, "session_id": "odd-\udfff"}]
+    asks = [body_of(text, value) for value in odd]
+    asks += [body_of(f"\ud800 {text}"), body_of(text, "odd-\udfff")]
     for ask in asks:
         if not client.is_open:
             client = await case.connect(Transport.WEBSOCKET)
-        transcript = await client.emit("chat_stream", ask, escape=True)
+        transcript = await client.emit(ASK_EVENT, ask, escape=True)
         reply = await client.terminal(transcript, case.lane.budget.deadlines.silence)
         case.conforms(reply, one_terminal_event)
     again = await case.ask(over=Transport.WEBSOCKET)
@@ -132,7 +134,7 @@ async def test_a_bad_payload_is_refused(case: Case) -> None:
     for payload in BAD_PAYLOADS:
         if not client.is_open:
             client = await case.connect(Transport.WEBSOCKET)
-        answer = await client.emit("chat_stream", *payload)
+        answer = await client.emit(ASK_EVENT, *payload)
         was_ignored = any(record.verdict is Verdict.VIOLATED for record in case.records)
         wait = case.lane.settings.allowed(ANSWER_AFTER_SILENCE if was_ignored else ANSWER)
         await client.until(lambda answer=answer: bool(answer.of(*CHAT_KINDS)), wait)  # type: ignore[misc]
@@ -160,7 +162,7 @@ async def test_a_bystander_receives_nothing(case: Case) -> None:
         for script in ("server-error", "cut-mid"):
             await case.ask(script=script, over=Transport.WEBSOCKET, session=session, deadlines=RETRIES)
     asker = await case.connect(Transport.WEBSOCKET)
-    refusal = await asker.emit("chat_stream", {"message": 5, "session_id": session})
+    refusal = await asker.emit(ASK_EVENT, body_of(5, session))
     await asker.until(lambda: bool(refusal.of(*CHAT_KINDS)), case.lane.settings.allowed(ANSWER))
     await asyncio.sleep(LINGER)
     heard = [message for one in strangers for message in one.strays.of(*CHAT_KINDS)]
@@ -175,7 +177,7 @@ async def test_clients_at_the_same_time_get_their_own(case: Case) -> None:
     scripts = ("hello", "hundred-tokens", "paced", "unicode", "three-tokens")
     replies = await together(*(case.ask(script=script, over=Transport.WEBSOCKET) for script in scripts))
     for script, reply in zip(scripts, replies, strict=True):
-        case.conforms(reply, on_behalf_of("SIO-07", *TOKEN_CHECKS[1:]))
+        case.conforms(reply, on_behalf_of("SIO-07", *COUNTS_AND_PARTIALS))
         if case.lane.provider:
             case.conforms(reply, words_are(case.provider.text(script), "SIO-07"))
 
@@ -241,8 +243,8 @@ async def test_two_asks_on_one_socket_do_not_mix(case: Case) -> None:
     stream = await case.start(socket=client, script="paced")
     both = stream.transcript
     await stream.until(lambda transcript: len(transcript.tokens) >= 3, case.lane.settings.allowed(ANSWER))
-    message = case.message("And another.", "hello", case.lane.new_case())
-    await client.emit_more("chat_stream", {"message": message, "session_id": case.lane.new_session()})
+    another = case.lane.api.emit(case.lane.conversation("And another.", "hello", case.lane.new_case()))
+    await client.emit_more(another.event, another.payload)
     ends = (Kind.COMPLETION, Kind.ERROR)
     await client.until(lambda: len(both.of(*ends)) >= 2, case.lane.budget.deadlines.silence)
     await asyncio.sleep(LINGER)

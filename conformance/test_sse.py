@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chatproof.conformance.suite.case import Case, Judged
+from chatproof.conformance.suite.case import Attempt, Case
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.paced_replies import judge_pace
-from chatproof.conformance.suite.rate_budget import STREAM
 from chatproof.harness.client.connection import Connection
 from chatproof.harness.client.http import Request
+from chatproof.harness.protocol.apis.chat_stream.api import SESSIONS_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.checks import sse
 from chatproof.harness.protocol.transcript import End, Transport
 
@@ -63,9 +63,10 @@ async def test_a_connection_that_is_kept_serves_again(case: Case) -> None:
 def kept_request(case: Case, what: str) -> Request:
     """A request of one of the kinds that are sent in turn."""
     if what == "session":
-        return Request("GET", f"/api/chat/sessions/{case.lane.new_session()}")
-    text = case.message("Please say hello.", "hello", case.lane.new_case()) if what == "ask" else ""
-    return Request.json("POST", STREAM, {"message": text, "session_id": case.lane.new_session()})
+        return Request("GET", SESSIONS_PATH + case.lane.new_session())
+    if what == "blank":
+        return Request.json("POST", STREAM_PATH, body_of("", case.lane.new_session()))
+    return Request.of(case.lane.api.ask(case.lane.conversation("Please say hello.", "hello", case.lane.new_case())))
 
 
 @requirement("SSE-06", when=When.QUIET)
@@ -87,7 +88,7 @@ async def test_large_events_come_whole(case: Case) -> None:
     if case.lane.provider:
         script = await case.provider.register("large-events", LARGE_EVENTS)
 
-    async def attempt() -> Judged:
+    async def attempt() -> Attempt:
         return await case.ask(script=script), (sse.events_come_whole,)
 
     await case.steadily(attempt)

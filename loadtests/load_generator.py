@@ -184,7 +184,7 @@ class LoadGenerator:
             found = violations(recording, anonymous=not self.options.jwts)
         except (NotHttp, BadFrame):
             return  # counted by `understand` already
-        self.metrics.violated([replace(one, seen=redacted(one.seen)) for one in found])
+        self.metrics.violated([(name, replace(one, seen=redacted(one.seen))) for name, one in found])
         if found:  # it looked complete, and is not what the contract says
             self.metrics.outcomes[StreamOutcome.COMPLETE] -= 1
             self.metrics.outcomes[StreamOutcome.VIOLATION] += 1

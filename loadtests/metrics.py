@@ -122,12 +122,12 @@ class Metrics:
         if text in self.details or len(self.details) < _EXAMPLES:
             self.details[text] += 1
 
-    def violated(self, found: Iterable[Violation]) -> None:
+    def violated(self, found: Iterable[tuple[str, Violation]]) -> None:
         """Take what the strict checks said of one stream."""
         self.trust["checked"] += 1
-        for violation in found:
-            self.violations[violation.id] += 1
-            self.examples.setdefault(violation.id, f"seen: {violation.seen}; expected: {violation.expected}")
+        for requirement, violation in found:
+            self.violations[requirement] += 1
+            self.examples.setdefault(requirement, f"seen: {violation.seen}; expected: {violation.expected}")
 
     def _trust(self, reading: Reading) -> None:
         recording = reading.recording

@@ -10,26 +10,26 @@ from typing import Any, TypeVar
 
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.exchange_log import ExchangeLog
-from chatproof.conformance.suite.lane import Lane
+from chatproof.conformance.suite.lane import FRESH, Lane
 from chatproof.conformance.suite.provider import Provider
-from chatproof.conformance.suite.rate_budget import STREAM, WINDOW
+from chatproof.conformance.suite.rate_budget import WINDOW
 from chatproof.conformance.suite.replies import SocketStream, SseStream, Stream
 from chatproof.harness.client.connection import Connection
-from chatproof.harness.client.http import NO_ANSWER, Deadlines, Exchange, Request
+from chatproof.harness.client.http import NO_ANSWER, Deadlines, Request
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import redacted
+from chatproof.harness.protocol.apis.base import Headers
+from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, CHAT_STREAM
 from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from chatproof.harness.report.evidence import Evidence
 from chatproof.harness.report.failure_screen import screen
 from chatproof.harness.report.verdicts import Record, Verdict
 
-SESSIONS = "/api/chat/sessions/"
-FRESH = ""
 TRIES = 3  # of a check that a busy machine can spoil: a server that is at fault fails each time
 
 T = TypeVar("T")
-Judged = tuple[Transcript, Sequence[Check]]
+Attempt = tuple[Transcript, Sequence[Check]]
 
 
 @dataclass(slots=True)
@@ -50,10 +50,6 @@ class Case:
 
     # -- asking
 
-    def message(self, text: str, script: str, case: str) -> str:
-        """The text to send; see `Lane.message`."""
-        return self.lane.message(text, script, case)
-
     async def start(
         self,
         text: str = "Please say hello.",
@@ -63,7 +59,8 @@ class Case:
         over: Transport = Transport.SSE,
         socket: SocketClient | None = None,
         source: str | None = None,
-        headers: tuple[tuple[str, str], ...] = (),
+        credential: str | None = None,
+        headers: Headers = (),
         deadlines: Deadlines | None = None,
         receive_buffer: int | None = None,
     ) -> Stream:
@@ -73,35 +70,29 @@ class Case:
             session: its session id; a fresh one if left out, none at all if None.
             socket: an open socket to ask on; else one is opened where `over` is not SSE.
             source: the address to ask from; else the test's own.
+            credential: the user's token, over SSE.
 
         Raises:
             NotTestable: no socket could be opened.
         """
-        case = self.lane.new_case()
-        body: dict[str, Any] = {"message": self.message(text, script, case)}
-        if session is not None:
-            body["session_id"] = session or self.lane.new_session()
+        lane = self.lane
+        case = lane.new_case()
+        conversation = lane.conversation(text, script, case, session, credential)
         if over is Transport.SSE and socket is None:
-            await self.lane.budget.pace(STREAM)
-            exchange = Exchange(
-                self.lane.target,
-                Request.json("POST", STREAM, body, headers),
-                source or self.source,
-                deadlines or self.lane.budget.deadlines,
-                receive_buffer,
-            )
-            exchange.transcript.case = case
+            request = Request.of(lane.api.ask(conversation), headers)
+            await lane.budget.pace(request.path)
+            exchange = lane.exchange(request, source or self.source, deadlines, receive_buffer, case=case)
             self.log.ask(exchange.transcript)
             self._open.append(exchange.close)
             return SseStream(exchange.start())
         client = socket or await self.connect(over, source)
         try:
-            transcript = await client.emit("chat_stream", body)
+            transcript = await client.ask(lane.api.emit(conversation))
         except NotConnected as error:
             raise NotTestable(f"the socket was lost: {error}") from error
         transcript.case = case
         self.log.ask(transcript)
-        return SocketStream(client, transcript, (deadlines or self.lane.budget.deadlines).silence, owned=socket is None)
+        return SocketStream(client, transcript, (deadlines or lane.budget.deadlines).silence, owned=socket is None)
 
     async def ask(self, text: str = "Please say hello.", **how: Any) -> Transcript:
         """Ask, and give the whole exchange. A 429 is waited out: it is the business of the LIM rows."""
@@ -117,6 +108,33 @@ class Case:
         self.lane.budget.note(reply)
         return reply
 
+    async def ask_plain(
+        self,
+        text: str = "Please say hello.",
+        *,
+        script: str = "hello",
+        session: str | None = FRESH,
+        credential: str | None = None,
+        headers: Headers = (),
+        path: str = CHAT_PATH,
+        once: bool = False,
+        **how: Any,
+    ) -> Transcript:
+        """Ask by an HTTP request and give its whole answer.
+
+        Args:
+            path: `CHAT_PATH`, or that of the stream.
+            once: a 429 is an answer like others; else it is waited out.
+            how: as in `request_once`.
+        """
+        case = self.lane.new_case()
+        conversation = self.lane.conversation(text, script, case, session, credential)
+        ask = CHAT_STREAM.ask_chat(conversation) if path == CHAT_PATH else self.lane.api.ask(conversation)
+        send = self.request_once if once else self.request
+        answer = await send(Request.of(ask, headers), **how)
+        answer.case = case
+        return answer
+
     async def request(self, request: Request, source: str | None = None, **how: Any) -> Transcript:
         """Any other HTTP request, with its answer. A 429 is waited out."""
         while True:
@@ -130,7 +148,7 @@ class Case:
         """As `request`, where a 429 is an answer like others. `paced`: keep within the server's limits."""
         if request.method == "POST":
             await self.lane.budget.pace(request.path, wait=paced)
-        exchange = Exchange(self.lane.target, request, source or self.source, deadlines or self.lane.budget.deadlines)
+        exchange = self.lane.exchange(request, source or self.source, deadlines)
         self._open.append(exchange.close)
         answer = await exchange.start().finish()
         self.log.ask(answer)
@@ -144,7 +162,7 @@ class Case:
         """
         if request.method == "POST":
             await self.lane.budget.pace(request.path)
-        exchange = Exchange(self.lane.target, request, self.source, self.lane.budget.deadlines, kept=connection)
+        exchange = self.lane.exchange(request, self.source, kept=connection)
         self._open.append(exchange.close)
         answer = await exchange.start().wait()
         if connection and answer.status is None and (answer.end is End.RESET or answer.fault == NO_ANSWER):
@@ -155,13 +173,13 @@ class Case:
             self._open.append(partial(_hang_up, left))
         return answer, left
 
-    async def post(self, value: object, path: str = STREAM) -> Transcript:
-        """POST a JSON value."""
-        return await self.request(Request.json("POST", path, value))
+    async def post(self, value: object) -> Transcript:
+        """POST a JSON value where streams are asked."""
+        return await self.request(Request.json("POST", self.lane.api.path, value))
 
     async def connect(self, transport: Transport, source: str | None = None) -> SocketClient:
         """Open a socket that is closed with the test. Raises NotTestable."""
-        client = SocketClient(self.lane.target, transport, source or self.source)
+        client = self.lane.socket(transport, source or self.source)
         self._open.append(client.disconnect)  # first: the test may be cancelled while it connects
         try:
             await client.connect()
@@ -197,12 +215,7 @@ class Case:
     def conforms(self, transcript: Transcript, *checks: Check | Iterable[Check]) -> None:
         """Run checks on a transcript and keep what they find, a pass as well."""
         for one in _flat(checks):
-            findings = one(transcript)
-            for finding in findings:
-                self._keep(finding, transcript)
-            if not findings:
-                self.log.keeps(transcript, one.id)
-                self._record(one.id, Verdict.PASSED)
+            self._keep(one.id, one(transcript), transcript)
 
     def holds(
         self,
@@ -214,49 +227,46 @@ class Case:
         measured: bool = False,
     ) -> bool:
         """Keep a plain finding. Gives `kept` back. `measured`: what was seen is worth reporting where kept, too."""
-        if kept:
-            self.log.keeps(transcript, requirement_id)
-            self._record(requirement_id, Verdict.PASSED, seen if measured else "")
-        else:
-            self._keep(Violation(requirement_id, seen, expected), transcript)
+        findings = [] if kept else [Violation(seen, expected)]
+        self._keep(requirement_id, findings, transcript, seen if measured else "")
         return kept
 
     def cannot_judge(self, requirement_id: str, why: str) -> None:
         """Say that a row could not be judged here."""
-        self._keep(Unjudged(requirement_id, why), None)
+        self._keep(requirement_id, [Unjudged(why)], None)
 
-    async def steadily(self, attempt: Callable[[], Awaitable[Judged]]) -> None:
+    async def steadily(self, attempt: Callable[[], Awaitable[Attempt]]) -> None:
         """Judge by timing: a check that fails is made anew, since this machine may have been busy.
 
         Each check must pass in one of `TRIES` attempts.
         """
-        failed: dict[int, tuple[list[Finding], Transcript]] = {}
-        passed: dict[int, tuple[str, Transcript]] = {}  # by the check's place: several may speak for one row
+        failed: dict[int, tuple[str, list[Finding], Transcript]] = {}
+        passed: dict[int, tuple[str, list[Finding], Transcript]] = {}  # by place: several checks may have one id
         for _ in range(TRIES):
             transcript, checks = await attempt()
             for place, one in enumerate(checks):
-                if findings := one(transcript):
-                    failed[place] = (findings, transcript)
-                else:
-                    passed[place] = (one.id, transcript)
+                findings = one(transcript)
+                (failed if findings else passed)[place] = (one.id, findings, transcript)
             if not failed.keys() - passed.keys():
                 break
-        for requirement_id, transcript in passed.values():
-            self.log.keeps(transcript, requirement_id)
-            self._record(requirement_id, Verdict.PASSED)
-        for place in failed.keys() - passed.keys():
-            findings, transcript = failed[place]
-            for finding in findings:
-                self._keep(finding, transcript)
+        for requirement_id, findings, transcript in {**failed, **passed}.values():
+            self._keep(requirement_id, findings, transcript)
 
-    def _keep(self, finding: Finding, transcript: Transcript | None) -> None:
-        if isinstance(finding, Unjudged):
-            self.log.keeps(transcript, finding.id)
-            self._record(finding.id, Verdict.NOT_TESTABLE, finding.why, weak=True)
-        else:
-            self.log.violates(transcript, finding.id, finding.at)
-            shown = screen(self.lane.contract[finding.id], finding, transcript)
-            self._record(finding.id, Verdict.VIOLATED, finding.seen, finding.expected, shown)
+    def _keep(
+        self, requirement_id: str, findings: Sequence[Finding], transcript: Transcript | None, seen: str = ""
+    ) -> None:
+        """Record what was found of a row. Without a finding it is kept; `seen` is then worth reporting."""
+        if not findings:
+            self.log.keeps(transcript, requirement_id)
+            self._record(requirement_id, Verdict.PASSED, seen)
+        for finding in findings:
+            if isinstance(finding, Unjudged):
+                self.log.keeps(transcript, requirement_id)
+                self._record(requirement_id, Verdict.NOT_TESTABLE, finding.why, weak=True)
+            else:
+                self.log.violates(transcript, requirement_id, finding.at)
+                shown = screen(self.lane.contract[requirement_id], finding, transcript)
+                self._record(requirement_id, Verdict.VIOLATED, finding.seen, finding.expected, shown)
 
     def _record(
         self,

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from chatproof.conformance.suite.case import Case, together
 from chatproof.conformance.suite.exceptions import NotTestable
-from chatproof.conformance.suite.rate_budget import STREAM
-from chatproof.harness.client.http import Request
+from chatproof.harness.protocol.apis.chat_stream.api import STREAM_PATH
 from chatproof.harness.protocol.transcript import Transcript
 
 AT_ONCE = 8  # requests under way together where nothing else is asked for
@@ -17,7 +16,7 @@ TRIES = 3  # the edge of a clock-aligned window may let 2N through
 
 def limit_of(case: Case, path: str) -> int:
     """How many requests a minute the server allows an address on a route."""
-    return case.lane.settings.stream_limit if path == STREAM else case.lane.settings.chat_limit
+    return case.lane.settings.stream_limit if path == STREAM_PATH else case.lane.settings.chat_limit
 
 
 @dataclass(slots=True)
@@ -36,13 +35,9 @@ class Client:
 
         async def one() -> Transcript:
             async with gate:
-                name = self.case.lane.new_case()
-                message = self.case.message("Please say hello.", "hello", name)
-                body = {"message": message, "session_id": self.case.lane.new_session()}
-                request = Request.json("POST", self.path, body, headers)
-                answer = await self.case.request_once(request, self.source, paced=False)
-                answer.case = name
-                return answer
+                return await self.case.ask_plain(
+                    path=self.path, headers=headers, source=self.source, once=True, paced=False
+                )
 
         return await together(*(one() for _ in range(count)))
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from chatproof.conformance.suite.provider import Provider
 from chatproof.fake_providers.journal.control_client import FakesError
 from chatproof.fake_providers.journal.journal import Entry
+from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.transcript import Transcript
-from chatproof.harness.report.evidence import Asked, Evidence, Judgement, Wrote, evidence
+from chatproof.harness.report.evidence import Evidence, ProviderRequest, SeenExchange, evidence
 
 VIOLATING, JUDGED, ASKED = 4, 2, 2  # exchanges that are kept of one test, at most
 PATIENCE = 5.0  # seconds for the journal of one test
@@ -23,21 +24,21 @@ class ExchangeLog:
     nothing for them."""
 
     wanted: bool
-    violating: list[Judgement] = field(default_factory=list)
-    judged: list[Judgement] = field(default_factory=list)
-    asked: list[Judgement] = field(default_factory=list)
+    violating: list[SeenExchange] = field(default_factory=list)
+    judged: list[SeenExchange] = field(default_factory=list)
+    asked: list[SeenExchange] = field(default_factory=list)
 
     def ask(self, transcript: Transcript) -> None:
         """An exchange has begun. Shown where nothing that was judged has a transcript."""
         if self.wanted and len(self.asked) < ASKED:
-            self.asked.append(Judgement(transcript))
+            self.asked.append(SeenExchange(transcript))
 
     def keeps(self, transcript: Transcript | None, requirement_id: str) -> None:
         """A row was kept, or not judged."""
         if self.wanted and transcript is not None:
             one = self._of(transcript)
             if one is None:
-                one = Judgement(transcript)
+                one = SeenExchange(transcript)
                 if len(self.judged) < JUDGED:
                     self.judged.append(one)
             one.ids[requirement_id] = None
@@ -46,7 +47,7 @@ class ExchangeLog:
         """A row was violated, at a time in seconds if it was at one."""
         if not self.wanted or transcript is None:
             return
-        one = self._of(transcript) or Judgement(transcript)
+        one = self._of(transcript) or SeenExchange(transcript)
         one.ids[requirement_id] = None
         one.spots.append((requirement_id, at))
         if one in self.judged:
@@ -54,7 +55,7 @@ class ExchangeLog:
         if one not in self.violating and len(self.violating) < VIOLATING:
             self.violating.append(one)
 
-    def _of(self, transcript: Transcript) -> Judgement | None:
+    def _of(self, transcript: Transcript) -> SeenExchange | None:
         return next((one for one in (*self.violating, *self.judged) if one.transcript is transcript), None)
 
     async def gather(
@@ -75,7 +76,7 @@ class ExchangeLog:
         return found
 
 
-async def _asked(provider: Provider | None, reply: Transcript) -> list[Asked] | None:
+async def _asked(provider: Provider | None, reply: Transcript) -> list[ProviderRequest] | None:
     """What the provider was asked for a reply; None where nobody can tell."""
     if provider is None or not reply.case:
         return None
@@ -87,13 +88,13 @@ async def _asked(provider: Provider | None, reply: Transcript) -> list[Asked] | 
     return [_in_our_clock(provider, entry) for entry in entries]
 
 
-def _in_our_clock(provider: Provider, entry: Entry) -> Asked:
-    return Asked(
+def _in_our_clock(provider: Provider, entry: Entry) -> ProviderRequest:
+    return ProviderRequest(
         provider=entry.provider,
         script=entry.script or "",
         status=entry.status,
         received=provider.local(entry.received),
-        writes=[Wrote(provider.local(one.at), one.bytes, one.tokens, one.text) for one in entry.writes],
+        writes=[ProviderWrite(provider.local(one.at), one.text, one.bytes, one.tokens) for one in entry.writes],
         ended=entry.ended,
         ended_at=None if entry.ended_at is None else provider.local(entry.ended_at),
     )

@@ -19,8 +19,6 @@ LIFETIME = 3600  # seconds
 CLOCKS_APART = 60  # seconds that a server's clock may be behind ours
 NONE_SPELLINGS = ("none", "None", "NONE", "nOnE")
 
-Headers = tuple[tuple[str, str], ...]
-
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -29,11 +27,6 @@ class User:
     identity: str
     token: str
 
-    @property
-    def headers(self) -> Headers:
-        """The header that says who asks."""
-        return bearer(self.token)
-
 
 @dataclass(frozen=True, slots=True)
 class Forgery:
@@ -41,16 +34,6 @@ class Forgery:
 
     name: str
     token: str
-
-    @property
-    def headers(self) -> Headers:
-        """The header that pretends."""
-        return bearer(self.token)
-
-
-def bearer(token: str) -> Headers:
-    """The Authorization header of a token."""
-    return (("Authorization", f"Bearer {token}"),)
 
 
 def users(settings: Settings, names: tuple[str, str]) -> tuple[User, User]:

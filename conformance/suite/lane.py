@@ -10,17 +10,21 @@ from itertools import count
 
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.provider import DUE, Provider
-from chatproof.conformance.suite.rate_budget import STREAM, WINDOW, RateBudget
-from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, VARIABLES, Scene, first_ask, set_up, why_unfit
+from chatproof.conformance.suite.rate_budget import WINDOW, RateBudget
+from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, VARIABLES, Scene, set_up, why_unfit
 from chatproof.fake_providers.journal.control_client import Fakes, FakesError
-from chatproof.harness.client.connection import SourceAddresses
-from chatproof.harness.client.http import Deadlines, Exchange
+from chatproof.harness.client.connection import Connection, SourceAddresses
+from chatproof.harness.client.http import Deadlines, Exchange, Request
+from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.apis.base import Api, Conversation, Role, Turn
+from chatproof.harness.protocol.apis.chat_stream.api import CHAT_STREAM
 from chatproof.harness.protocol.requirements import Contract, Profile
-from chatproof.harness.protocol.transcript import Transcript
+from chatproof.harness.protocol.transcript import Transcript, Transport
 
+FRESH = ""  # a session id: one that nobody has used
 TRIED = 2.0  # seconds
 
 
@@ -37,6 +41,7 @@ class Lane:
     say: Callable[[str], None]
     state: LaneState
     share: tuple[int, int] = (0, 1)
+    api: Api = CHAT_STREAM
     scene: Scene = field(default_factory=lambda: Scene(Target("http", "127.0.0.1", 0)))
     budget: RateBudget = field(init=False)
     provider: Provider | None = None
@@ -114,13 +119,11 @@ class Lane:
 
     async def _first_reply(self) -> Transcript:
         case = self.new_case()
-        text = self.message("Please say hello.", "hello", case)
         deadlines = Deadlines(silence=self.settings.silence, whole=self.settings.silence * 3)
         while True:
-            await self.budget.pace(STREAM)
-            ask = first_ask(self.target, text, self.new_session())
-            exchange = Exchange(self.target, ask, self.budget.addresses.fresh(), deadlines)
-            exchange.transcript.case = case
+            await self.budget.pace(self.api.path)
+            ask = Request.of(self.api.ask(self.conversation("Please say hello.", "hello", case)))
+            exchange = self.exchange(ask, self.budget.addresses.fresh(), deadlines, case=case)
             reply = await exchange.start().finish()
             if reply.status != 429:
                 self.state.unfit = why_unfit(exchange, self.provider is not None)
@@ -196,11 +199,39 @@ class Lane:
         """Why there are no fakes behind the server."""
         return self.state.no_provider
 
+    # -- asking
+
+    def exchange(
+        self,
+        request: Request,
+        source: str | None,
+        deadlines: Deadlines | None = None,
+        receive_buffer: int | None = None,
+        kept: Connection | None = None,
+        case: str = "",
+    ) -> Exchange:
+        """One HTTP exchange with the server, yet to be started, whose reply is read as the api says."""
+        transcript = Transcript(Transport.SSE, api=self.api, case=case)
+        deadlines = deadlines or self.budget.deadlines
+        return Exchange(self.target, request, source, deadlines, receive_buffer, kept, transcript)
+
+    def socket(self, transport: Transport, source: str | None) -> SocketClient:
+        """A socket to the server, yet to be connected."""
+        return SocketClient(self.target, transport, source, self.api)
+
     # -- names
 
     def message(self, text: str, script: str, case: str) -> str:
         """The text to send. With the fakes behind the server it says which script they shall play."""
         return f"{text} scenario {script} case {case}" if self.provider else text
+
+    def conversation(
+        self, text: str, script: str, case: str, session: str | None = FRESH, credential: str | None = None
+    ) -> Conversation:
+        """A conversation that begins with a text. `session`: its id; a fresh one if left out, none at all if None."""
+        turn = Turn(Role.USER, self.message(text, script, case))
+        name = session if session is None else session or self.new_session()
+        return Conversation((turn,), name, case, credential)
 
     def new_case(self) -> str:
         """A case id, fresh in all runs: plain lower-case letters, digits and dashes. None is a part of another."""

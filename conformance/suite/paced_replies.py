@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from chatproof.conformance.suite.case import Case, Judged, together
+from chatproof.conformance.suite.case import Attempt, Case, together
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.harness.protocol.checks.pass_through import passed_on
 from chatproof.harness.protocol.transcript import Transport
@@ -17,7 +17,7 @@ async def judge_pace(
 ) -> None:
     """Play tokens that come alone and tokens that come in pairs, and compare arrivals with the journal."""
 
-    async def attempt(script: str) -> Judged:
+    async def attempt(script: str) -> Attempt:
         reply = await case.ask(script=script, over=transport, headers=headers)
         entry = await case.provider.asked(reply)
         if entry is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from chatproof.conformance.suite.jwt import users
 from chatproof.conformance.suite.lane import Lane
-from chatproof.conformance.suite.rate_budget import STREAM
-from chatproof.harness.client.http import Exchange, Request
-from chatproof.harness.client.socketio import NotConnected, SocketClient
+from chatproof.harness.client.http import Request
+from chatproof.harness.client.socketio import NotConnected
+from chatproof.harness.protocol.apis.base import Conversation
+from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.checks.sio import CHAT_KINDS
 from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.excerpts import shown
@@ -24,15 +24,15 @@ LINGER = 0.3  # seconds that what goes to everybody may take to a bystander
 async def unseen_profiles(lane: Lane) -> dict[str, str]:
     """Of the profiles that nobody declared, those that the server does not show to keep: {profile: what was seen}."""
     user, _ = users(lane.settings, (f"user-{lane.new_case()}", f"user-{lane.new_case()}"))
-    reply = await _answer(lane, _ask(lane, SHORT, user.headers))
-    named = reply.completion.body.get("user") if reply.completion else None
+    reply = await _reply(lane, _ask(lane, SHORT, user.token))
+    named = user_of(reply)
     origin = lane.settings.allowed_origin
     headers = (
         ("Origin", origin),
         ("Access-Control-Request-Method", "POST"),
         ("Access-Control-Request-Headers", "content-type"),
     )
-    granted = await _answer(lane, Request("OPTIONS", STREAM, headers=headers))
+    granted = await _answer(lane, Request("OPTIONS", lane.api.path, headers=headers))
     allowed = granted.header("access-control-allow-origin")
     unseen = {
         Profile.AUTH: "" if named == user.identity else f"with a valid token `user` was {shown(named)}",
@@ -51,16 +51,14 @@ async def serves_side_by_side(lane: Lane) -> bool:
     bystander = asker = None
     try:
         if Profile.SOCKETIO in lane.settings.profiles:
-            bystander, asker = (
-                SocketClient(lane.target, Transport.WEBSOCKET, lane.budget.addresses.fresh()) for _ in range(2)
-            )
+            bystander, asker = (lane.socket(Transport.WEBSOCKET, lane.budget.addresses.fresh()) for _ in range(2))
             await bystander.connect()
             await asker.connect()
-            told = await asker.emit("chat_stream", _body(lane, SHORT))
+            told = await asker.ask(lane.api.emit(_ask(lane, SHORT)))
             await asker.terminal(told, lane.settings.silence)
-        long = [asyncio.ensure_future(_answer(lane, _ask(lane, LONG))) for _ in range(AT_ONCE - 1)]
+        long = [asyncio.ensure_future(_reply(lane, _ask(lane, LONG))) for _ in range(AT_ONCE - 1)]
         await asyncio.sleep(LINGER)
-        short = await _answer(lane, _ask(lane, SHORT))
+        short = await _reply(lane, _ask(lane, SHORT))
         overtook = not any(one.done() for one in long)
         replies = [short, *(await asyncio.gather(*long))]
         await asyncio.sleep(LINGER)
@@ -79,14 +77,13 @@ async def serves_side_by_side(lane: Lane) -> bool:
                 await client.disconnect()
 
 
-def _body(lane: Lane, script: str) -> dict[str, Any]:
-    message = lane.message("Please say hello.", script, lane.new_case())
-    return {"message": message, "session_id": lane.new_session()}
+def _ask(lane: Lane, script: str, credential: str | None = None) -> Conversation:
+    return lane.conversation("Please say hello.", script, lane.new_case(), credential=credential)
 
 
-def _ask(lane: Lane, script: str, headers: tuple[tuple[str, str], ...] = ()) -> Request:
-    return Request.json("POST", STREAM, _body(lane, script), headers)
+async def _reply(lane: Lane, conversation: Conversation) -> Transcript:
+    return await _answer(lane, Request.of(lane.api.ask(conversation)))
 
 
 async def _answer(lane: Lane, request: Request) -> Transcript:
-    return await Exchange(lane.target, request, lane.budget.addresses.fresh(), lane.budget.deadlines).start().finish()
+    return await lane.exchange(request, lane.budget.addresses.fresh()).start().finish()

@@ -9,7 +9,7 @@ from typing import Any
 
 from chatproof.fake_providers.journal.control_client import Fakes, NotInTime
 from chatproof.fake_providers.journal.journal import Entry
-from chatproof.harness.protocol.checks.pass_through import Said
+from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.transcript import Transcript
 
 DUE = 5.0  # seconds within which a server must have asked its provider
@@ -69,9 +69,9 @@ class Provider:
         except NotInTime as late:
             return late.entries
 
-    def said(self, entry: Entry) -> list[Said]:
+    def said(self, entry: Entry) -> list[ProviderWrite]:
         """What the provider wrote, in the suite's clock."""
-        return [Said(write.at - self.offset, write.text) for write in entry.writes if write.text]
+        return [ProviderWrite(write.at - self.offset, write.text) for write in entry.writes if write.text]
 
     def local(self, at: float) -> float:
         """A time of the journal in the suite's clock."""

@@ -12,9 +12,9 @@ from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.harness.client.connection import SourceAddresses
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, STREAM_PATH
 from chatproof.harness.protocol.transcript import End, Transcript
 
-STREAM, CHAT = "/api/chat/stream", "/api/chat"
 WINDOW = 61.0  # seconds after which a minute has surely passed
 WAITED_OUT_AT_MOST = 305.0  # seconds of a run that may go by in waiting for 429s to end
 SLOW_ASKS_AT_MOST = 6  # requests that may time out before the run loses its patience
@@ -49,7 +49,7 @@ class RateBudget:
 
     async def pace(self, path: str, wait: bool = True) -> None:
         """Wait until another request to `path` is within the limits; `wait=False` only counts it."""
-        limit = {STREAM: self.settings.stream_limit, CHAT: self.settings.chat_limit}.get(path)
+        limit = {STREAM_PATH: self.settings.stream_limit, CHAT_PATH: self.settings.chat_limit}.get(path)
         if limit is None or self.addresses.available or not self.keeps_limits:
             return
         async with self._turn:

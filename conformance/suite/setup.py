@@ -6,9 +6,8 @@ import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from chatproof.conformance.suite.rate_budget import STREAM
 from chatproof.fake_providers.server.launcher import start_fakes
-from chatproof.harness.client.http import Exchange, Request
+from chatproof.harness.client.http import Exchange
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.redaction import conceal
 from chatproof.harness.common.settings import Settings
@@ -100,11 +99,6 @@ def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> 
     }
 
 
-def first_ask(target: Target, message: str, session: str) -> Request:
-    """The ask by which a chat server is known."""
-    return Request.json("POST", STREAM, {"message": message, "session_id": session})
-
-
 def why_unfit(exchange: Exchange, has_provider: bool) -> str:
     """Why what answered is no chat server at all, or nothing.
 
@@ -112,20 +106,21 @@ def why_unfit(exchange: Exchange, has_provider: bool) -> str:
         ChatproofError: nobody answered, so there is nothing to judge.
     """
     url, reply = exchange.target.url, exchange.transcript
+    asked = f"{exchange.request.method} {exchange.request.path}"
     if reply.end is End.REFUSED:
         raise ChatproofError(f"{url}: {reply.fault}: is the server running there?")
     if reply.status is None:
-        return f"{url} accepts connections but gave no HTTP answer to POST /api/chat/stream: {reply.fault}"
+        return f"{url} accepts connections but gave no HTTP answer to {asked}: {reply.fault}"
     kind = reply.header("content-type") or "no Content-Type"
     if reply.status != 200:
-        return f"{url} answers POST /api/chat/stream with status {reply.status} ({kind}): this is no chat server"
+        return f"{url} answers {asked} with status {reply.status} ({kind}): this is no chat server"
     if is_endless(reply) and (has_provider or len(reply.tokens) > MUCH_TO_SAY):
         seen = f"{len(reply.tokens)} tokens in {reply.reads[-1].at - reply.asked_at:.0f} s, and still no end"
         return f"{url} answers `Please say hello.` with {seen}: a reply that never ends cannot be judged"
     if has_stream(reply, kind):
         return ""
     seen = f"{kind} that holds no event: {shown(reply.body, 80)}"
-    return f"{url} answers POST /api/chat/stream with {seen}; this is no chat server"
+    return f"{url} answers {asked} with {seen}; this is no chat server"
 
 
 def is_endless(reply: Transcript) -> bool:

@@ -18,6 +18,7 @@ import h11
 from chatproof.harness.client.connection import Connection
 from chatproof.harness.client.encodings import BROKEN, Decoder, decoder
 from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.apis.base import Headers, HttpAsk
 from chatproof.harness.protocol.excerpts import CUT, shown
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
@@ -37,10 +38,15 @@ class Request:
     method: str
     path: str
     body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
 
     @classmethod
-    def json(cls, method: str, path: str, value: object, headers: tuple[tuple[str, str], ...] = ()) -> Self:
+    def of(cls, ask: HttpAsk, headers: Headers = ()) -> Self:
+        """The request that an api asks with, and further headers."""
+        return cls.json("POST", ask.path, ask.body, (*ask.headers, *headers))
+
+    @classmethod
+    def json(cls, method: str, path: str, value: object, headers: Headers = ()) -> Self:
         """A request whose body is JSON."""
         body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
         return cls(method, path, body, (("Content-Type", "application/json"), *headers))

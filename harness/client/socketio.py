@@ -18,6 +18,8 @@ from chatproof.harness.client.engineio_transports import (
     WebSocketCarrier,
 )
 from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.apis.base import Api, SocketAsk
+from chatproof.harness.protocol.apis.chat_stream.api import CHAT_STREAM
 from chatproof.harness.protocol.engineio import (
     CLOSE,
     CONNECT,
@@ -48,11 +50,12 @@ class SocketClient:
     target: Target
     transport: Transport
     source: str | None = None
+    api: Api = CHAT_STREAM
     opened: Opened | None = None
     opened_at: float = 0.0
     pings: list[float] = field(default_factory=list)
     packets: deque[Packet] = field(default_factory=lambda: deque(maxlen=PACKETS_KEPT))
-    strays: Transcript = field(default_factory=lambda: Transcript(Transport.WEBSOCKET))
+    strays: Transcript = field(init=False)
     decoder: Decoder = field(default_factory=Decoder)
     _carrier: Carrier | None = None
     _task: asyncio.Task[None] | None = None
@@ -60,6 +63,9 @@ class SocketClient:
     _joined: bool = False
     _closed: str = ""
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.strays = Transcript(self.transport, api=self.api)
 
     async def connect(self) -> Self:
         """Connect to the namespace `/`.
@@ -96,6 +102,10 @@ class SocketClient:
         """Connected, as far as the server has said."""
         return self._joined and not self._closed
 
+    async def ask(self, ask: SocketAsk) -> Transcript:
+        """Emit what an api asks with, and begin a transcript. Raises NotConnected."""
+        return await self.emit(ask.event, ask.payload)
+
     async def emit(self, name: str, *args: Any, escape: bool = False) -> Transcript:
         """Emit an event and begin a transcript with what comes from now on.
 
@@ -105,7 +115,7 @@ class SocketClient:
         Raises:
             NotConnected: the connection is gone.
         """
-        transcript = Transcript(self.transport, request=f"emit {name} {args!r:.200}")
+        transcript = Transcript(self.transport, api=self.api, request=f"emit {name} {args!r:.200}")
         transcript.asked_at = time.monotonic()
         self._current = transcript
         await self.send(emit(name, *args, escape=escape))

@@ -18,3 +18,15 @@ def shown_part(text: str, start: int, end: int) -> str:
     """The `repr` of `text[start:end]`, with `…` where it goes on."""
     start = max(0, start)
     return repr(f"{CUT if start else ''}{text[start:end]}{CUT if end < len(text) else ''}")
+
+
+def difference(got: str, wanted: str) -> str:
+    """Where two texts part, with a little of both."""
+    same = 0
+    while same < min(len(got), len(wanted)) and got[same] == wanted[same]:
+        same += 1
+    near = same - 10
+    return (
+        f"differs at character {same} (of {len(got)}, wanted {len(wanted)}): "
+        f"{shown_part(got, near, same + 30)} instead of {shown_part(wanted, near, same + 30)}"
+    )

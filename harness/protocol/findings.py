@@ -1,18 +1,18 @@
-"""What checks say, and what a check is."""
+"""What checks see, and what a check is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Self
 
 from chatproof.harness.protocol.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A requirement that was not kept: what was seen, what was expected, and when (seconds, monotonic)."""
+    """A requirement was not kept: what was seen, what was expected, and when (seconds, monotonic)."""
 
-    id: str
     seen: str
     expected: str
     at: float | None = None
@@ -20,35 +20,35 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A requirement that this transcript cannot show, and why: neither kept nor violated."""
+    """The transcript cannot show whether a requirement was kept, and why."""
 
-    id: str
     why: str
 
 
 Finding = Violation | Unjudged
+Look = Callable[[Transcript], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A pure function from a transcript to findings, for one requirement. No finding: it is kept."""
+    """A pure function from a transcript to findings, for the requirement `id`. No finding: the row is kept."""
 
     id: str
-    look: Callable[[Transcript], Iterable[Finding]]
+    look: Look
 
     def __call__(self, transcript: Transcript) -> list[Finding]:
         return list(self.look(transcript))
 
+    def speaking_for(self, requirement_id: str) -> Self:
+        """The same check for another requirement that asks for the same."""
+        return replace(self, id=requirement_id)
 
-def check(requirement_id: str) -> Callable[[Callable[[Transcript], Iterable[Finding]]], Check]:
-    """Make a check of a function."""
+
+def check(requirement_id: str) -> Callable[[Look], Check]:
+    """Make a check of a function. The function says what it saw; the check knows for which requirement."""
     return lambda look: Check(requirement_id, look)
 
 
 def on_behalf_of(requirement_id: str, *checks: Check) -> tuple[Check, ...]:
-    """The same checks, speaking for another requirement that asks for the same."""
-    return tuple(Check(requirement_id, _speaking_for(requirement_id, one)) for one in checks)
-
-
-def _speaking_for(requirement_id: str, one: Check) -> Callable[[Transcript], Iterable[Finding]]:
-    return lambda transcript: [replace(finding, id=requirement_id) for finding in one(transcript)]
+    """The same checks, speaking for another requirement."""
+    return tuple(one.speaking_for(requirement_id) for one in checks)

@@ -1,4 +1,4 @@
-"""The objects that a server sends: tokens, completions and errors, and the JSON they come in."""
+"""The JSON that a server sends, and the kinds of events that a client tells apart."""
 
 from __future__ import annotations
 
@@ -16,45 +16,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Kind(StrEnum):
-    """What an object means to a client. `OTHER` is legal: a client that does not know it passes over it."""
+    """What an event means to a client. `OTHER` is legal: a client that does not know it passes over it."""
 
     TOKEN = "token"
     COMPLETION = "completion"
     ERROR = "error"
     OTHER = "other"
-
-
-def classify(body: JsonObject) -> Kind:
-    """Say what an SSE event's object is.
-
-    `error: null`, `error: ""` and `done: false` count as absent. An object that has both a text and
-    `done: true` is a token: the API document's client looks at `token` first and never sees its `done`.
-    """
-    if body.get("error") not in (None, ""):
-        return Kind.ERROR
-    if body.get("done") is True:
-        return Kind.TOKEN if body.get("token") else Kind.COMPLETION
-    return Kind.TOKEN if "token" in body else Kind.OTHER
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One event as a client understands it.
-
-    `began` and `at` are the arrival times (seconds, monotonic) of its first and its last byte.
-    """
-
-    kind: Kind
-    body: JsonObject
-    began: float
-    at: float
-    name: str = "message"
-
-    @property
-    def token(self) -> str:
-        """The token's text, or nothing where it is not a string."""
-        token = self.body.get("token")
-        return token if self.kind is Kind.TOKEN and isinstance(token, str) else ""
 
 
 class JsonFault(StrEnum):
@@ -107,15 +74,15 @@ def _has_surrogate(value: object) -> bool:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """A finite JSON number; `true` and `false` are none."""
+    """Whether it is a finite JSON number; `true` and `false` are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_integer(value: object) -> TypeGuard[int | float]:
-    """A whole JSON number. JSON has one kind of number: `3.0` is the integer 3."""
+    """Whether it is a whole JSON number. JSON has one kind of number: `3.0` is the integer 3."""
     return is_number(value) and value == int(value)
 
 
-def is_text(value: object) -> bool:
-    """A string with something in it."""
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether it is a string with more than white space in it."""
     return isinstance(value, str) and value.strip() != ""

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
+from chatproof.harness.protocol.apis.base import ANSWER, Api, Failure, Finish, Part, Text
+from chatproof.harness.protocol.apis.chat_stream.api import CHAT_STREAM
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.messages import Decoded, JsonFault, Kind, Message, classify, decode_object
+from chatproof.harness.protocol.messages import Decoded, JsonFault, JsonObject, Kind, decode_object
 from chatproof.harness.protocol.sse_parser import Event, Item, SseParser
 
 
@@ -53,13 +55,31 @@ class Stamped:
     decoded: tuple[Decoded, ...] = ()
 
 
-_TERMINAL = (Kind.COMPLETION, Kind.ERROR)
-_EVENTS = {"chat_token": Kind.TOKEN, "chat_complete": Kind.COMPLETION, "chat_stream_error": Kind.ERROR}
+class Message(NamedTuple):
+    """One part of an event, as the api reads it.
+
+    `text` is what it adds to the reply; of an error its text, which is None where that is no string; else empty.
+    `began` and `at` are the arrival times (seconds, monotonic) of the event's first and last byte, `body` is the
+    object that the event holds, for the checks of that api, and `name` is the event's name.
+    """
+
+    kind: Kind
+    text: str | None
+    body: JsonObject
+    began: float
+    at: float
+    name: str = "message"
+
+    @property
+    def token(self) -> str:
+        """The text that it adds to the reply."""
+        return self.text if self.kind is Kind.TOKEN and self.text else ""
 
 
 @dataclass(slots=True)
 class Transcript:
-    """One exchange. `ended_at` and `end` are set once it is over."""
+    """One exchange. `ended_at` and `end` are set once it is over. `terminal` is the first event that ends the reply:
+    a completion or an error."""
 
     transport: Transport
     request: str = ""
@@ -74,9 +94,12 @@ class Transcript:
     end: End | None = None
     ended_at: float | None = None
     fault: str = ""
+    terminal: Message | None = None
+    api: Api = CHAT_STREAM
     _parser: SseParser = field(default_factory=SseParser)
     _starts: list[int] = field(default_factory=list)
     _length: int = 0
+    _blocks: dict[tuple[str, str], str] = field(default_factory=dict)
 
     # -- what transports append
 
@@ -90,7 +113,8 @@ class Transcript:
     def event(self, at: float, name: str, data: Any) -> None:
         """Append a Socket.IO event with its first argument."""
         body = data if isinstance(data, dict) else {}
-        self.messages.append(Message(_EVENTS.get(name, Kind.OTHER), body, at, at, name))
+        for part in self.api.read_emitted(name, body):
+            self._append(part, body, at, at, name)
 
     def ended(self, at: float, end: End, fault: str = "") -> None:
         """Say how it ended. Only the first call counts."""
@@ -116,11 +140,6 @@ class Transcript:
         return "".join(message.token for message in self.messages)
 
     @property
-    def terminal(self) -> Message | None:
-        """The first event that ends the reply, a completion or an error."""
-        return next((message for message in self.messages if message.kind in _TERMINAL), None)
-
-    @property
     def completion(self) -> Message | None:
         """The first completion."""
         return next(iter(self.of(Kind.COMPLETION)), None)
@@ -134,6 +153,11 @@ class Transcript:
         """The messages of these kinds, in order."""
         return [message for message in self.messages if message.kind in kinds]
 
+    @property
+    def error_text(self) -> str | None:
+        """The text of an error that came as an HTTP answer, or None where its body holds no such text."""
+        return self.api.error_of(self.body)
+
     def header(self, name: str) -> str | None:
         """A header's value, all its lines joined as HTTP says; the name in lower case."""
         values = [value for key, value in self.headers if key == name]
@@ -142,7 +166,8 @@ class Transcript:
     def outcome(self) -> str:
         """How it ended, in a few words."""
         if self.terminal is not None and self.terminal.kind is Kind.ERROR:
-            return f"error event {shown(self.terminal.body.get('error'), 120)}"
+            text = self.terminal.text
+            return f"error event {shown(dict(self.terminal.body) if text is None else text, 120)}"
         if self.status is not None and self.status != 200:
             return f"status {self.status}"
         ended = f"{self.end}" if self.end else "still open"
@@ -155,32 +180,58 @@ class Transcript:
     def _take(self, items: Iterable[Item]) -> None:
         for item in items:
             began, whole = self._arrival(item.start), self._arrival(item.end - 1)
-            decoded = _objects(item) if isinstance(item, Event) else ()
-            self.items.append(Stamped(item, began, whole, decoded))
             if isinstance(item, Event):
-                self._read_event(item, decoded, began, whole)
+                decoded = self._read_event(item, began, whole)
+                self.items.append(Stamped(item, began, whole, decoded))
+            else:
+                self.items.append(Stamped(item, began, whole))
 
-    def _read_event(self, event: Event, decoded: tuple[Decoded, ...], began: float, whole: float) -> None:
+    def _read_event(self, event: Event, began: float, whole: float) -> tuple[Decoded, ...]:
+        """Read an event's data, and give the objects in it.
+
+        Several `data` lines are one text to the standard; where that is no JSON, but each line is, a blank line was
+        forgotten, and each is read for what it is.
+        """
+        lines = event.data
+        if not lines:
+            return ()
+        text, name = lines[0] if len(lines) == 1 else "\n".join(lines), event.name
+        decoded = decode_object(text)
+        if len(lines) == 1 or JsonFault.NOT_JSON not in decoded.faults:
+            for part in self.api.read(name, text, decoded.body):
+                self._append(part, decoded.body or {}, began, whole, name)
+            return (decoded,)
+        found = tuple(map(decode_object, lines))
         ends = [field.end for field in event.fields if field.name == "data"]
-        for index, one in enumerate(decoded):
-            if one.body is not None:
-                # of several objects in one event each came with its own line
-                at = whole if len(decoded) == 1 else self._arrival(ends[index] - 1)
-                self.messages.append(Message(classify(one.body), one.body, began, at, event.name))
+        for line, one, end in zip(lines, found, ends, strict=True):
+            for part in self.api.read(name, line, one.body):  # each came with its own line
+                self._append(part, one.body or {}, began, self._arrival(end - 1), name)
+        return found
+
+    def _append(self, part: Part, body: JsonObject, began: float, at: float, name: str) -> None:
+        if isinstance(part, Text) and part.channel == ANSWER:
+            text = self._added(part) if part.snapshot else part.text
+            self.messages.append(Message(Kind.TOKEN, text, body, began, at, name))
+            return
+        if isinstance(part, Finish):
+            message = Message(Kind.COMPLETION, "", body, began, at, name)
+        elif isinstance(part, Failure):
+            message = Message(Kind.ERROR, part.text, body, began, at, name)
+        else:
+            message = Message(Kind.OTHER, "", body, began, at, name)
+        self.messages.append(message)
+        if self.terminal is None and message.kind is not Kind.OTHER:
+            self.terminal = message
+
+    def _added(self, part: Text) -> str:
+        """What a snapshot adds to the one before it. A snapshot that takes something back is added whole, so that
+        the reply's text shows it."""
+        before = self._blocks.get((part.channel, part.block), "")
+        self._blocks[part.channel, part.block] = part.text
+        return part.text.removeprefix(before)
 
     def _arrival(self, offset: int) -> float:
         index = len(self._starts) - 1
         while index > 0 and self._starts[index] > offset:
             index -= 1
         return self.reads[index].at if self.reads else self.asked_at
-
-
-def _objects(event: Event) -> tuple[Decoded, ...]:
-    """The event's objects. Several `data` lines are one text to the standard; where that is no JSON, but
-    each line is, a blank line was forgotten, and each is read for what it is."""
-    if not event.data:
-        return ()
-    whole = decode_object("\n".join(event.data))
-    if len(event.data) == 1 or JsonFault.NOT_JSON not in whole.faults:
-        return (whole,)
-    return tuple(decode_object(line) for line in event.data)

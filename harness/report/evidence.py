@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from chatproof.harness.common.redaction import clipped, redacted
+from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.excerpts import CUT
-from chatproof.harness.protocol.messages import Kind, Message
-from chatproof.harness.protocol.transcript import End, Transcript, Transport
+from chatproof.harness.protocol.messages import Kind
+from chatproof.harness.protocol.transcript import End, Message, Transcript, Transport
 
 MOST_POINTS = 400  # of each kind in one exchange
 TEXT = 80  # characters of one point
@@ -34,24 +35,14 @@ class Link(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wrote:
-    """One write of the provider, `at` in seconds of the suite's clock."""
-
-    at: float
-    size: int
-    tokens: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
+class ProviderRequest:
     """What the server asked its provider for one reply. Times in seconds of the suite's clock."""
 
     provider: str
     script: str
     status: int | None
     received: float
-    writes: Sequence[Wrote]
+    writes: Sequence[ProviderWrite]
     ended: str | None
     ended_at: float | None
 
@@ -154,8 +145,8 @@ class Clock:
 
 
 @dataclass(slots=True, eq=False)
-class Judgement:
-    """A transcript that a test asked for or judged: the rows, and the moments (seconds) that violate them."""
+class SeenExchange:
+    """A transcript that a test asked for: the rows that it shows, and the moments (seconds) that violate them."""
 
     transcript: Transcript
     ids: dict[str, None] = field(default_factory=dict)
@@ -163,7 +154,11 @@ class Judgement:
 
 
 def evidence(
-    test: str, judged: Judgement, asked: Sequence[Asked] = (), lane: str | None = None, until: float | None = None
+    test: str,
+    seen: SeenExchange,
+    asked: Sequence[ProviderRequest] = (),
+    lane: str | None = None,
+    until: float | None = None,
 ) -> Evidence:
     """Reduce an exchange to what a picture of it needs.
 
@@ -172,7 +167,7 @@ def evidence(
         lane: the provider that the test was run with.
         until: when the journal was read, in seconds.
     """
-    reply = judged.transcript
+    reply = seen.transcript
     clock = Clock(reply.asked_at or reply.answered_at or min((read.at for read in reply.reads), default=0.0))
     reads, events = _reads(reply, clock), _events(reply, clock)
     sides = tuple(_side(one, clock) for one in asked[:4])
@@ -182,8 +177,8 @@ def evidence(
         request=short(reply.request),
         transport=reply.transport.value if _is_stream(reply) else "http",
         outcome=redacted(reply.outcome() if _is_stream(reply) else f"status {reply.status}, {reply.end}"),
-        ids=tuple(judged.ids),
-        spots=tuple(Spot(name, None if at is None else clock.ms(at)) for name, at in judged.spots[:12]),
+        ids=tuple(seen.ids),
+        spots=tuple(Spot(name, None if at is None else clock.ms(at)) for name, at in seen.spots[:12]),
         status=reply.status,
         answered=None if reply.answered_at is None else clock.ms(reply.answered_at),
         reads=reads,
@@ -233,13 +228,13 @@ def _events(reply: Transcript, clock: Clock) -> tuple[Point, ...]:
 
 def _said(message: Message) -> str:
     if message.kind is Kind.TOKEN:
-        return repr(message.body.get("token"))
-    if message.kind is Kind.ERROR:
-        return str(message.body.get("error"))
+        return repr(message.text)
+    if message.kind is Kind.ERROR and message.text is not None:
+        return message.text
     return str(dict(list(message.body.items())[:6]))
 
 
-def _side(asked: Asked, clock: Clock) -> ProviderSide:
+def _side(asked: ProviderRequest, clock: Clock) -> ProviderSide:
     writes = tuple(
         clock.point(write.at, "token" if write.tokens else "bytes", write.size, write.text)
         for write in clock.bounded(asked.writes)
@@ -251,7 +246,7 @@ def _side(asked: Asked, clock: Clock) -> ProviderSide:
     return ProviderSide(name, clock.ms(asked.received), writes, asked.ended, ended_at)
 
 
-def _links(asked: Asked, tokens: Sequence[Message], clock: Clock) -> list[Link]:
+def _links(asked: ProviderRequest, tokens: Sequence[Message], clock: Clock) -> list[Link]:
     """Each piece of text with the moment at which the client had all of it, as far as both say the same."""
     links: list[Link] = []
     written, read, last = "", "", 0.0

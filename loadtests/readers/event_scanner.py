@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from chatproof.harness.protocol.apis.chat_stream.api import classify
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.messages import Decoded, JsonFault, Kind, classify, decode_object
+from chatproof.harness.protocol.messages import Decoded, JsonFault, Kind, decode_object
 
 _TOKEN_STARTS = (b'{"token": "', b'{"token":"')
 _EVENT_KINDS = {"chat_token": Kind.TOKEN, "chat_complete": Kind.COMPLETION, "chat_stream_error": Kind.ERROR}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 
-from chatproof.harness.protocol.checks.end import COMPLETION_CHECKS
+from chatproof.harness.protocol.apis.chat_stream.completion_checks import COMPLETION_CHECKS, completion_is_typed
+from chatproof.harness.protocol.apis.chat_stream.token_checks import TOKEN_CHECKS
+from chatproof.harness.protocol.checks.end import one_completion_and_last
 from chatproof.harness.protocol.checks.sio import one_terminal_event
 from chatproof.harness.protocol.checks.sse import STREAM_CHECKS
-from chatproof.harness.protocol.checks.tok import TOKEN_CHECKS
 from chatproof.harness.protocol.engineio import Decoder, Emitted
 from chatproof.harness.protocol.findings import Check, Violation
 from chatproof.harness.protocol.requirements import Level, contract
@@ -52,21 +53,20 @@ def _http(recording: StreamRecording, transcript: Transcript) -> None:
         transcript.ended(recording.ended_at, End.TRUNCATED, body.fault)
 
 
-def violations(recording: StreamRecording, *, anonymous: bool = True) -> list[Violation]:
-    """The MUST rows that a reply broke. `anonymous`: it was asked without a JWT."""
+def violations(recording: StreamRecording, *, anonymous: bool = True) -> list[tuple[str, Violation]]:
+    """The MUST rows that a reply broke, each with what was seen. `anonymous`: it was asked without a JWT."""
     transcript = transcript_of(recording)
-    found: list[Violation] = []
+    found: list[tuple[str, Violation]] = []
     for check in _checks(recording.transport):
-        if check.id == _FOR_ANONYMOUS and not anonymous:
-            continue
-        found += [finding for finding in check(transcript) if isinstance(finding, Violation)]
-    return [finding for finding in found if finding.id in _must()]
+        if check.id in _must() and (anonymous or check.id != _FOR_ANONYMOUS):
+            found += [(check.id, finding) for finding in check(transcript) if isinstance(finding, Violation)]
+    return found
 
 
 def _checks(transport: Transport) -> tuple[Check, ...]:
     if transport is Transport.SSE:
-        return (*STREAM_CHECKS, *TOKEN_CHECKS, *COMPLETION_CHECKS)
-    return (one_terminal_event, *TOKEN_CHECKS, *(one for one in COMPLETION_CHECKS if one.id == "END-02"))
+        return (*STREAM_CHECKS, *TOKEN_CHECKS, one_completion_and_last, *COMPLETION_CHECKS)
+    return (one_terminal_event, *TOKEN_CHECKS, completion_is_typed)
 
 
 @cache

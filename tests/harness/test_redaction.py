@@ -26,7 +26,7 @@ from chatproof.harness.common.redaction import (
 from chatproof.harness.protocol.excerpts import shown, shown_part
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import contract
-from chatproof.harness.report.evidence import Judgement, evidence
+from chatproof.harness.report.evidence import SeenExchange, evidence
 from chatproof.harness.report.failure_screen import screen
 from chatproof.harness.report.markdown import _cell, _folded
 from chatproof.harness.report.verdicts import Row, Verdict
@@ -113,11 +113,11 @@ def _recorded(text: str) -> str:
 
 
 def _screen(text: str) -> str:
-    return screen(contract()["ERR-04"], Violation("ERR-04", text, text), sse([{"error": text}]))
+    return screen(contract()["ERR-04"], Violation(text, text), sse([{"error": text}]))
 
 
 def _picture(text: str) -> str:
-    return json.dumps(evidence("test", Judgement(sse([{"error": text}]))).to_json())
+    return json.dumps(evidence("test", SeenExchange(sse([{"error": text}]))).to_json())
 
 
 WAYS: Final[dict[str, Callable[[str], str]]] = {
@@ -219,7 +219,7 @@ def test_no_report_shows_half_a_secret(size: int) -> None:
     conceal([LONG])
     for before in range(size - 90, size, 4):
         text = "x" * max(before, 0) + " " + LONG + " and more" * 200
-        violated = Violation("ERR-04", text, text)
+        violated = Violation(text, text)
         reply = sse([{"error": text}])
         assert not _left(screen(contract()["ERR-04"], violated, reply), LONG)
         assert not _left(_picture(text), LONG)

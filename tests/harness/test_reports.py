@@ -12,12 +12,13 @@ from xml.etree import ElementTree
 import pytest
 
 from chatproof.harness.common.redaction import conceal, redacted
+from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import Level, contract
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from chatproof.harness.report import Summary, failure_text, remarks, unwritable, verdict_line, write_reports
 from chatproof.harness.report.badge import badge
-from chatproof.harness.report.evidence import MOST_POINTS, Asked, Evidence, Judgement, Wrote, evidence
+from chatproof.harness.report.evidence import MOST_POINTS, Evidence, ProviderRequest, SeenExchange, evidence
 from chatproof.harness.report.failure_screen import screen
 from chatproof.harness.report.markdown import escaped, markdown
 from chatproof.harness.report.page import MOST_BYTES, page
@@ -52,14 +53,14 @@ def exchange(delay: float = 0.0, words: int = 5, end: End = End.COMPLETE, ended:
     """A reply of `words` tokens, 100 ms apart, each passed on `delay` seconds late but never after the end."""
     reply = Transcript(Transport.SSE, request="POST /api/chat/stream {}", asked_at=50.0)
     reply.status, reply.answered_at = 200, 50.01
-    writes = [Wrote(50.1 + number / 10, 120, 1, f"word{number} ") for number in range(words)]
+    writes = [ProviderWrite(50.1 + number / 10, f"word{number} ", 120, 1) for number in range(words)]
     for number, write in enumerate(writes):
         text = json.dumps({"token": write.text, "count": number + 1})
         reply.read(max(write.at, 50.0 + delay), f"data: {text}\n\n".encode())
     over = max(writes[-1].at, 50.0 + delay) + 0.01
     reply.ended(over, end)
-    asked = Asked("openai", "hello", 200, 50.02, writes, ended, None if ended is None else over)
-    return evidence("test_x", Judgement(reply, {"SSE-06": None}, [("SSE-06", 50.2)] if delay else []), [asked])
+    asked = ProviderRequest("openai", "hello", 200, 50.02, writes, ended, None if ended is None else over)
+    return evidence("test_x", SeenExchange(reply, {"SSE-06": None}, [("SSE-06", 50.2)] if delay else []), [asked])
 
 
 # -- evidence
@@ -88,14 +89,14 @@ def test_links_lead_from_each_write_to_its_read() -> None:
 def test_no_links_where_the_client_read_something_else() -> None:
     reply = Transcript(Transport.SSE, asked_at=1.0)
     reply.read(1.2, b'data: {"token":"other","count":1}\n\n')
-    asked = Asked("openai", "hello", 200, 1.0, [Wrote(1.1, 9, 1, "words")], "completed", 1.3)
-    assert evidence("test_x", Judgement(reply), [asked]).links == ()
+    asked = ProviderRequest("openai", "hello", 200, 1.0, [ProviderWrite(1.1, "words", 9, 1)], "completed", 1.3)
+    assert evidence("test_x", SeenExchange(reply), [asked]).links == ()
 
 
 def test_a_client_of_sockets_has_reads_too() -> None:
     reply = Transcript(Transport.WEBSOCKET, request="emit chat_stream", asked_at=1.0)
     reply.event(1.5, "chat_token", {"token": "a", "count": 1})
-    one = evidence("test_x", Judgement(reply))
+    one = evidence("test_x", SeenExchange(reply))
     assert [(point.at, point.text) for point in one.reads] == [(500.0, "chat_token")]
     assert "1 reads at 500 ms" in described(one)
 
@@ -148,7 +149,7 @@ def test_every_end_can_be_drawn(end: End) -> None:
 def test_an_exchange_with_nothing_can_be_drawn() -> None:
     reply = Transcript(Transport.SSE, request="GET /", asked_at=1.0)
     reply.ended(1.0, End.REFUSED, "Connection refused")
-    assert "NaN" not in timeline(evidence("test_x", Judgement(reply)))
+    assert "NaN" not in timeline(evidence("test_x", SeenExchange(reply)))
 
 
 # -- the page
@@ -254,7 +255,7 @@ def test_a_screen_is_bounded_and_in_order() -> None:
     reply = Transcript(Transport.WEBSOCKET, request="emit", asked_at=1.0)
     reply.ended(1.2, End.LEFT)
     reply.event(1.1, "chat_token", {"token": "\x1b[2Jx" * 500})
-    text = screen(contract()["SIO-03"], Violation("SIO-03", "long\nseen " * 900, "none"), reply)
+    text = screen(contract()["SIO-03"], Violation("long\nseen " * 900, "none"), reply)
     lines = text.splitlines()
     assert len(lines) < 40
     assert "\x1b" not in text

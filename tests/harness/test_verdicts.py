@@ -104,7 +104,7 @@ def test_keys_are_redacted_everywhere() -> None:
     found = ledger.rows(["ERR-04"], lambda row, _: Record(row.id, Verdict.PASSED))
     texts = [json.dumps(as_json("x", found, Overall.FAIL, None)), *remarks(found)]
     reply = sse([{"error": "key sk-secret123456 is wrong"}])
-    texts.append(screen(contract()["ERR-04"], Violation("ERR-04", "sk-secret123456", "none"), reply))
+    texts.append(screen(contract()["ERR-04"], Violation("sk-secret123456", "none"), reply))
     for text in texts:
         assert "secret123456" not in text
         assert "abc.def" not in text
@@ -113,7 +113,7 @@ def test_keys_are_redacted_everywhere() -> None:
 def test_a_screen_shows_the_wire_around_the_spot() -> None:
     words = [f"word{number} " for number in range(40)]
     reply = sse([*tokens(*words), *sound()[-1:]])
-    text = screen(contract()["TOK-02"], Violation("TOK-02", "count 21", "count 20", at=120.0), reply)
+    text = screen(contract()["TOK-02"], Violation("count 21", "count 20", at=120.0), reply)
     assert "TOK-02 (MUST) `count` starts at 1 and rises by 1." in text
     assert "+20000.0 ms" in text
     assert '"token": "word19 "' in text

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from chatproof.harness.protocol.checks.pass_through import Said
+from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.checks.perf import (
     added_delays,
     first_token_is_soon,
@@ -18,8 +18,8 @@ from chatproof.harness.protocol.findings import Unjudged, Violation
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 
-def said(count: int, step: float) -> list[Said]:
-    return [Said(number * step, f"word{number} ") for number in range(count)]
+def said(count: int, step: float) -> list[ProviderWrite]:
+    return [ProviderWrite(number * step, f"word{number} ") for number in range(count)]
 
 
 def heard(texts: Sequence[str], times: Sequence[float]) -> Transcript:
@@ -29,7 +29,7 @@ def heard(texts: Sequence[str], times: Sequence[float]) -> Transcript:
     return transcript
 
 
-def passed_on(spoken: Sequence[Said], *delays: float) -> Transcript:
+def passed_on(spoken: Sequence[ProviderWrite], *delays: float) -> Transcript:
     """Each word after the delay at its place; the last delay goes on."""
     times = [one.at + delays[min(place, len(delays) - 1)] for place, one in enumerate(spoken)]
     return heard([one.text for one in spoken], times)

@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
+from chatproof.harness.protocol.apis.chat_stream import completion_checks, token_checks
 from chatproof.harness.protocol.checks import end, err, sio, tok
-from chatproof.harness.protocol.checks.pass_through import Said, passed_on
+from chatproof.harness.protocol.checks.pass_through import ProviderWrite, passed_on
 from chatproof.harness.protocol.findings import Check, on_behalf_of
 from chatproof.harness.protocol.transcript import End
 from tests.protocol.kit import WORDS, completion, is_kept, is_unjudged, socket, sound, sse, tokens, violated
 
 TEXT = "".join(WORDS)
 REPLY_CHECKS = (
-    *tok.TOKEN_CHECKS,
-    *end.COMPLETION_CHECKS,
-    end.speed_is_tokens_over_duration,
-    end.duration_is_true,
+    *token_checks.TOKEN_CHECKS,
+    end.one_completion_and_last,
+    *completion_checks.COMPLETION_CHECKS,
+    completion_checks.speed_is_tokens_over_duration,
+    completion_checks.duration_is_true,
     tok.text_is(TEXT),
 )
 
@@ -61,7 +63,7 @@ def test_absent_errors_and_dones_are_legal() -> None:
 def test_a_broken_token_is_caught(change: dict[str, Any], requirement: set[str]) -> None:
     events = sound()
     events[0] = {**events[0], **change}
-    assert caught(events, tok.TOKEN_CHECKS) >= requirement
+    assert caught(events, token_checks.TOKEN_CHECKS) >= requirement
 
 
 def test_a_whole_number_may_be_written_as_a_float() -> None:
@@ -73,7 +75,7 @@ def test_a_lost_token_is_caught_by_the_text_alone() -> None:
 
 
 def test_without_tokens_nothing_is_said_of_them() -> None:
-    for check in tok.TOKEN_CHECKS:
+    for check in token_checks.TOKEN_CHECKS:
         assert is_unjudged(check, sse([completion("", 0)]))
 
 
@@ -192,7 +194,7 @@ def test_ordinary_errors_show_no_internals(text: str) -> None:
     assert is_kept(err.no_internals("sk-secret-123"), sse([{"error": text}]))
 
 
-SAID = [Said(100.9, "One"), Said(101.8, " two"), Said(102.8, " three")]
+SAID = [ProviderWrite(100.9, "One"), ProviderWrite(101.8, " two"), ProviderWrite(102.8, " three")]
 
 
 def test_tokens_in_time_are_passed_on() -> None:
@@ -200,16 +202,16 @@ def test_tokens_in_time_are_passed_on() -> None:
 
 
 def test_tokens_held_back_are_caught() -> None:
-    late = [Said(said.at - 1.0, said.text) for said in SAID]
+    late = [ProviderWrite(said.at - 1.0, said.text) for said in SAID]
     assert violated(passed_on(late), sse())
 
 
 def test_without_pauses_nothing_can_be_seen() -> None:
-    assert is_unjudged(passed_on([Said(100.9, "One"), Said(101.0, " two three")]), sse())
+    assert is_unjudged(passed_on([ProviderWrite(100.9, "One"), ProviderWrite(101.0, " two three")]), sse())
 
 
 def test_other_cuts_of_the_same_text_are_legal() -> None:
-    halves = [Said(100.0, "On"), Said(100.9, "e"), Said(101.9, " two")]
+    halves = [ProviderWrite(100.0, "On"), ProviderWrite(100.9, "e"), ProviderWrite(101.9, " two")]
     assert is_kept(passed_on(halves[1:], pause=0.9), sse())
 
 
@@ -223,7 +225,9 @@ ERROR = ("chat_stream_error", {"error": "no"})
 
 def test_a_socket_reply_needs_three_fields_only() -> None:
     reply = socket([*chat(*tokens(*WORDS)), COMPLETE])
-    for check in on_behalf_of("SIO-04", end.completion_is_typed, end.tokens_equal_last_count):
+    for check in on_behalf_of(
+        "SIO-04", completion_checks.completion_is_typed, completion_checks.tokens_equal_last_count
+    ):
         assert is_kept(check, reply)
     assert is_kept(sio.one_terminal_event, reply)
 

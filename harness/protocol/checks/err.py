@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
-from chatproof.harness.protocol.messages import Kind, decode_object, is_text
+from chatproof.harness.protocol.messages import Kind, is_text
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 # What a stack or a file looks like in the common languages. Words, routes and model names must not match.
@@ -39,41 +39,39 @@ def error_ends_the_reply(transcript: Transcript) -> Iterator[Finding]:
     for index, message in enumerate(transcript.messages):
         if message.kind is not Kind.ERROR:
             continue
-        error = message.body.get("error")
-        if not is_text(error):
-            yield Violation("ERR-01", f"error {shown(error)}", "a non-empty string", message.at)
+        if not is_text(message.text):
+            yield Violation(f"an error event {shown(dict(message.body))}", "an error with a text", message.at)
         behind = [one for one in transcript.messages[index + 1 :] if one.kind is not Kind.OTHER]
         if behind:
             seen = f"{len(behind)} events behind the error: {shown(dict(behind[0].body))}"
-            yield Violation("ERR-01", seen, "the error is the last event", behind[0].at)
+            yield Violation(seen, "the error is the last event", behind[0].at)
         return
-    yield Unjudged("ERR-01", f"no error event came: {transcript.outcome()}")
+    yield Unjudged(f"no error event came: {transcript.outcome()}")
 
 
 def is_http_error(transcript: Transcript) -> bool:
-    """An error told by HTTP status, which is legal before the first token."""
+    """Whether the server reports an error by HTTP status, which is legal before the first token."""
     return transcript.status is not None and 400 <= transcript.status <= 599
 
 
 def fails_as_error(requirement_id: str) -> Check:
-    """The reply ends in an error, told as an event or by status, and in no completion."""
+    """The reply ends in an error event or an HTTP error, and never in a completion."""
 
     @check(requirement_id)
     def look(transcript: Transcript) -> Iterator[Finding]:
         expected = "an error, and no completion"
         if transcript.end is End.REFUSED:
-            yield Unjudged(requirement_id, f"the server could not be asked: {transcript.outcome()}")
+            yield Unjudged(f"the server could not be asked: {transcript.outcome()}")
         elif transcript.completion:
             seen = f"a completion: {shown(dict(transcript.completion.body))}"
-            yield Violation(requirement_id, seen, expected, transcript.completion.at)
+            yield Violation(seen, expected, transcript.completion.at)
         elif is_http_error(transcript):
-            body = decode_object(transcript.body.decode("utf-8", "replace")).body or {}
-            if not is_text(body.get("error")):
+            if transcript.error_text is None:
                 seen = f"status {transcript.status} with the body {shown(transcript.body, 200)}"
-                yield Violation(requirement_id, seen, "JSON with a non-empty string `error`")
+                yield Violation(seen, "a body with the error's text, as the api puts it")
         elif not transcript.of(Kind.ERROR):
             seen = f"no error: {transcript.outcome()}"
-            yield Violation(requirement_id, seen, expected, transcript.ended_at)
+            yield Violation(seen, expected, transcript.ended_at)
 
     return look
 
@@ -85,8 +83,8 @@ def no_tokens(requirement_id: str) -> Check:
     def look(transcript: Transcript) -> Iterator[Finding]:
         if transcript.tokens:
             first = transcript.tokens[0]
-            seen = f"a token that the provider never said: {shown(first.body.get('token'))}"
-            yield Violation(requirement_id, seen, "no token", first.at)
+            seen = f"a token that the provider never said: {shown(first.token)}"
+            yield Violation(seen, "no token", first.at)
 
     return look
 
@@ -97,14 +95,14 @@ def no_internals(*secrets: str) -> Check:
     @check("ERR-04")
     def look(transcript: Transcript) -> Iterator[Finding]:
         texts = [str(dict(message.body)) for message in transcript.of(Kind.ERROR)]
-        texts += [str(message.body.get("error")) for message in transcript.of(Kind.ERROR)]
+        texts += [message.text for message in transcript.of(Kind.ERROR) if message.text]
         if transcript.transport is Transport.SSE and is_http_error(transcript):
             texts.append(transcript.body.decode("utf-8", "replace"))
         if not texts:
-            yield Unjudged("ERR-04", f"no error to look at: {transcript.outcome()}")
+            yield Unjudged(f"no error to look at: {transcript.outcome()}")
         for text in texts:
             if what := internals(text, *secrets):
-                yield Violation("ERR-04", f"{what} in {shown(text, 400)}", "an error that shows no internals")
+                yield Violation(f"{what} in {shown(text, 400)}", "an error that shows no internals")
                 return
 
     return look

@@ -14,14 +14,16 @@ PAUSE = 0.25  # seconds; the contract asks only where the provider pauses at lea
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the provider wrote at one instant, in the same clock as the transcript."""
+class ProviderWrite:
+    """One write of the provider: when, in seconds of the transcript's clock, its text, its bytes and its tokens."""
 
     at: float
     text: str
+    size: int = 0
+    tokens: int = 0
 
 
-def passed_on(said: Sequence[Said], requirement_id: str = "SSE-06", pause: float = PAUSE) -> Check:
+def passed_on(said: Sequence[ProviderWrite], requirement_id: str = "SSE-06", pause: float = PAUSE) -> Check:
     """Each token arrives before the next one is generated.
 
     Compared by the number of characters, spaces left out, so that a server may cut tokens its own way; TOK-04
@@ -34,7 +36,7 @@ def passed_on(said: Sequence[Said], requirement_id: str = "SSE-06", pause: float
             (index, later.at) for index, (earlier, later) in enumerate(pairwise(said)) if later.at - earlier.at >= pause
         ]
         if not pauses:
-            yield Unjudged(requirement_id, f"the provider made no pause of {pause * 1000:.0f} ms")
+            yield Unjudged(f"the provider made no pause of {pause * 1000:.0f} ms")
         for index, next_at in pauses:
             due = sum(len(words(one.text)) for one in said[: index + 1])
             there = sum(len(words(message.token)) for message in transcript.messages if message.at < next_at)
@@ -42,7 +44,7 @@ def passed_on(said: Sequence[Said], requirement_id: str = "SSE-06", pause: float
                 after = f"{(next_at - said[index].at) * 1000:.0f} ms after it wrote them"
                 seen = f"{there} of {due} characters had arrived when the provider went on, {after}"
                 expected = "each token arrives before the next one is generated"
-                yield Violation(requirement_id, f"{seen}; {_arrival(transcript, due, next_at)}", expected, next_at)
+                yield Violation(f"{seen}; {_arrival(transcript, due, next_at)}", expected, next_at)
                 return
 
     return look

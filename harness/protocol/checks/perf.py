@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import ceil
 
-from chatproof.harness.protocol.checks.pass_through import Said
+from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
 from chatproof.harness.protocol.transcript import Transcript
@@ -21,17 +21,17 @@ def first_token_is_soon(scale: float = 1.0) -> Check:
     @check("PERF-01")
     def look(transcript: Transcript) -> Iterator[Finding]:
         if not transcript.tokens:
-            yield Unjudged("PERF-01", f"no token came: {transcript.outcome()}")
+            yield Unjudged(f"no token came: {transcript.outcome()}")
             return
         took = transcript.tokens[0].at - transcript.asked_at
         if took >= FIRST_TOKEN * scale:
             expected = f"under {FIRST_TOKEN * scale * 1000:.0f} ms"
-            yield Violation("PERF-01", f"the first token came after {took * 1000:.0f} ms", expected)
+            yield Violation(f"the first token came after {took * 1000:.0f} ms", expected)
 
     return look
 
 
-def speed_is_kept(said: Sequence[Said], scale: float = 1.0) -> Check:
+def speed_is_kept(said: Sequence[ProviderWrite], scale: float = 1.0) -> Check:
     """The provider's tokens reach the client at 5 a second or more, from its first write to the last arrival.
 
     They are counted as the provider cut them: a server may join several into one event.
@@ -41,35 +41,35 @@ def speed_is_kept(said: Sequence[Said], scale: float = 1.0) -> Check:
     def look(transcript: Transcript) -> Iterator[Finding]:
         delays = added_delays(transcript, said)
         if not delays or len(delays) < len(said):
-            yield Unjudged("PERF-02", f"the reply is not whole: {transcript.outcome()}")
+            yield Unjudged(f"the reply is not whole: {transcript.outcome()}")
             return
         span = transcript.tokens[-1].at - said[0].at
         rate = len(said) / span if span > 0 else float("inf")
         if rate < TOKENS_PER_SECOND / scale:
             expected = f"{TOKENS_PER_SECOND / scale:g} tokens/s or more"
-            yield Violation("PERF-02", f"{len(said)} tokens took {span:.1f} s: {rate:.1f} tokens/s", expected)
+            yield Violation(f"{len(said)} tokens took {span:.1f} s: {rate:.1f} tokens/s", expected)
 
     return look
 
 
-def little_is_added(said: Sequence[Said], scale: float = 1.0) -> Check:
+def little_is_added(said: Sequence[ProviderWrite], scale: float = 1.0) -> Check:
     """From the provider's write to the client's read 95 of 100 tokens take less than 100 ms."""
 
     @check("PERF-03")
     def look(transcript: Transcript) -> Iterator[Finding]:
         delays = sorted(added_delays(transcript, said))
         if not delays or len(delays) < len(said):
-            yield Unjudged("PERF-03", f"the reply is not whole: {transcript.outcome()}")
+            yield Unjudged(f"the reply is not whole: {transcript.outcome()}")
             return
         worst = percentile(delays, 95)
         if worst >= ADDED * scale:
             seen = f"the server added {worst * 1000:.0f} ms (p95 of {len(delays)} tokens, median {_ms(delays, 50)})"
-            yield Violation("PERF-03", seen, f"under {ADDED * scale * 1000:.0f} ms")
+            yield Violation(seen, f"under {ADDED * scale * 1000:.0f} ms")
 
     return look
 
 
-def added_delays(transcript: Transcript, said: Sequence[Said]) -> list[float]:
+def added_delays(transcript: Transcript, said: Sequence[ProviderWrite]) -> list[float]:
     """For each of the provider's writes the seconds until all of its text was at the client, as far as it came.
 
     Compared by the number of characters, spaces left out, so that a server may cut tokens its own way.

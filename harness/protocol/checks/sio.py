@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from chatproof.harness.protocol.apis.chat_stream.api import COUNT
 from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.findings import Check, Finding, Violation, check
@@ -21,12 +22,12 @@ def one_terminal_event(transcript: Transcript) -> Iterator[Finding]:
     chat = transcript.of(*CHAT_KINDS)
     terminal = transcript.terminal
     if terminal is None:
-        yield Violation("SIO-03", f"no terminal event: {transcript.outcome()}", expected, transcript.ended_at)
+        yield Violation(f"no terminal event: {transcript.outcome()}", expected, transcript.ended_at)
         return
     behind = chat[chat.index(terminal) + 1 :]
     if behind:
         seen = f"{len(behind)} events behind {terminal.name}: {behind[0].name} {shown(dict(behind[0].body))}"
-        yield Violation("SIO-03", seen, expected, behind[0].at)
+        yield Violation(seen, expected, behind[0].at)
 
 
 @check("SIO-05")
@@ -35,9 +36,9 @@ def refused_with_an_error(transcript: Transcript) -> Iterator[Finding]:
     expected = "chat_stream_error with a non-empty `error`"
     chat = transcript.of(*CHAT_KINDS)
     if not chat:
-        yield Violation("SIO-05", f"no answer: {transcript.outcome()}", expected, transcript.ended_at)
-    elif chat[0].kind is not Kind.ERROR or not is_text(chat[0].body.get("error")):
-        yield Violation("SIO-05", f"{chat[0].name} {shown(dict(chat[0].body))}", expected, chat[0].at)
+        yield Violation(f"no answer: {transcript.outcome()}", expected, transcript.ended_at)
+    elif chat[0].kind is not Kind.ERROR or not is_text(chat[0].text):
+        yield Violation(f"{chat[0].name} {shown(dict(chat[0].body))}", expected, chat[0].at)
 
 
 def replies_do_not_mix(first: str, second: str) -> Check:
@@ -49,7 +50,7 @@ def replies_do_not_mix(first: str, second: str) -> Check:
         runs: list[str] = []
         last: Any = None
         for message in transcript.tokens:
-            count = message.body.get("count")
+            count = message.body.get(COUNT)
             if not runs or (is_integer(count) and is_integer(last) and count <= last):
                 runs.append("")
             runs[-1] += words(message.token)
@@ -59,6 +60,6 @@ def replies_do_not_mix(first: str, second: str) -> Check:
         is_queued = runs == [words(first), words(second)]
         is_refused = runs == [words(first)] and errors > 0
         if not is_queued and not is_refused:
-            yield Violation("SIO-11", outcome, expected, transcript.ended_at)
+            yield Violation(outcome, expected, transcript.ended_at)
 
     return look

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
+from chatproof.harness.protocol.findings import Finding, Look, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import JsonFault, Kind
 from chatproof.harness.protocol.sse_parser import BadText, Event, Stray
 from chatproof.harness.protocol.transcript import End, Stamped, Transcript
@@ -20,44 +20,42 @@ END_AFTER_TERMINAL = 2.0
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]+)"?', re.IGNORECASE)
 
 
-def on_stream(requirement_id: str) -> Callable[[Callable[[Transcript], Iterator[Finding]]], Check]:
-    """A check that needs a stream to look at: any other answer leaves it unjudged."""
+def needs_stream(look: Look) -> Look:
+    """Leave an answer unjudged that is no stream."""
 
-    def make(look: Callable[[Transcript], Iterator[Finding]]) -> Check:
-        @check(requirement_id)
-        def guarded(transcript: Transcript) -> Iterator[Finding]:
-            if transcript.status != 200:
-                yield Unjudged(requirement_id, f"there was no stream to look at: {transcript.outcome()}")
-            else:
-                yield from look(transcript)
+    def guarded(transcript: Transcript) -> Iterator[Finding]:
+        if transcript.status != 200:
+            yield Unjudged(f"there was no stream to look at: {transcript.outcome()}")
+        else:
+            yield from look(transcript)
 
-        return guarded
-
-    return make
+    return guarded
 
 
-@on_stream("SSE-01")
+@check("SSE-01")
+@needs_stream
 def content_type(transcript: Transcript) -> Iterator[Finding]:
     """`text/event-stream`, in UTF-8 if it says a charset."""
     value = transcript.header("content-type") or ""
     charset = _CHARSET.search(value)
     if value.partition(";")[0].strip().lower() != "text/event-stream":
-        yield Violation("SSE-01", f"Content-Type: {value or '(none)'}", "text/event-stream")
+        yield Violation(f"Content-Type: {value or '(none)'}", "text/event-stream")
     elif charset and charset[1].lower() not in ("utf-8", "utf8"):
-        yield Violation("SSE-01", f"charset {charset[1]}", "utf-8, or none")
+        yield Violation(f"charset {charset[1]}", "utf-8, or no charset")
 
 
-@on_stream("SSE-02")
+@check("SSE-02")
+@needs_stream
 def one_object_a_line(transcript: Transcript) -> Iterator[Finding]:
     """Each event is one `data: ` line with one whole JSON object, and a blank line."""
     expected = "one line `data: ` with one whole JSON object, ended by a blank line"
     events = [stamped for stamped in transcript.items if isinstance(stamped.item, Event)]
     if not any(event.decoded for event in events):
-        yield Violation("SSE-02", f"no `data:` line at all; the body starts {shown(transcript.body, 80)}", expected)
+        yield Violation(f"no `data:` line at all; the body starts {shown(transcript.body, 80)}", expected)
     for stamped in events:
         seen = _event_fault(stamped, transcript)
         if seen:
-            yield Violation("SSE-02", seen, expected, stamped.at)
+            yield Violation(seen, expected, stamped.at)
             return
 
 
@@ -82,19 +80,20 @@ def _is_done_mark(event: Event) -> bool:
     return "".join(event.data).strip() == DONE_MARK
 
 
-@on_stream("SSE-03")
+@check("SSE-03")
+@needs_stream
 def strict_text(transcript: Transcript) -> Iterator[Finding]:
     """Valid UTF-8 and strict JSON."""
     strict = (JsonFault.NOT_STRICT, JsonFault.SURROGATE, JsonFault.ENCODED_TWICE)
     for stamped in transcript.items:
         if isinstance(stamped.item, BadText) and not _cut_off_by(stamped, transcript):
-            yield Violation("SSE-03", stamped.item.why, "valid UTF-8", stamped.at)
+            yield Violation(stamped.item.why, "valid UTF-8", stamped.at)
             return
         for one in stamped.decoded:
             fault = next((fault for fault in one.faults if fault in strict), None)
             if fault and isinstance(stamped.item, Event):
                 seen = f"{shown(stamped.item.data[0])} {fault}"
-                yield Violation("SSE-03", seen, "strict JSON, encoded once", stamped.at)
+                yield Violation(seen, "strict JSON, encoded once", stamped.at)
                 return
 
 
@@ -103,30 +102,33 @@ def _cut_off_by(stamped: Stamped, transcript: Transcript) -> bool:
     return transcript.end is not End.COMPLETE and stamped.item.end == len(transcript.body)
 
 
-@on_stream("SSE-04")
+@check("SSE-04")
+@needs_stream
 def nothing_between_events(transcript: Transcript) -> Iterator[Finding]:
     """Comments and standard fields only."""
     for stamped in transcript.items:
         item = stamped.item
         if isinstance(item, Stray) and not _cut_off_by(stamped, transcript):
             expected = "only comments and standard SSE fields"
-            yield Violation("SSE-04", f"{shown(item.text)}: {item.why}", expected, stamped.at)
+            yield Violation(f"{shown(item.text)}: {item.why}", expected, stamped.at)
             return
         if isinstance(item, Event) and _is_done_mark(item):
-            yield Violation("SSE-04", "data: [DONE]", "no end mark but the terminal event", stamped.at)
+            yield Violation("data: [DONE]", "no end mark but the terminal event", stamped.at)
             return
 
 
-@on_stream("SSE-05")
+@check("SSE-05")
+@needs_stream
 def unnamed_events(transcript: Transcript) -> Iterator[Finding]:
     """No event name, or `message`."""
     for stamped in transcript.items:
         if isinstance(stamped.item, Event) and stamped.item.data and stamped.item.name != "message":
-            yield Violation("SSE-05", f"event: {stamped.item.name}", "no name, or `message`", stamped.at)
+            yield Violation(f"event: {stamped.item.name}", "no name, or `message`", stamped.at)
             return
 
 
-@on_stream("SSE-07")
+@check("SSE-07")
+@needs_stream
 def events_come_whole(transcript: Transcript) -> Iterator[Finding]:
     """No pause inside an event of up to 16 KB."""
     starts: list[tuple[int, float]] = []
@@ -144,48 +146,51 @@ def events_come_whole(transcript: Transcript) -> Iterator[Finding]:
         pause = max(later - earlier for earlier, later in pairwise(times))
         if pause > PAUSE_INSIDE_EVENT:
             seen = f"a pause of {pause * 1000:.0f} ms inside an event of {item.end - item.start} bytes"
-            yield Violation("SSE-07", seen, f"none over {PAUSE_INSIDE_EVENT * 1000:.0f} ms", stamped.began)
+            yield Violation(seen, f"no pause over {PAUSE_INSIDE_EVENT * 1000:.0f} ms", stamped.began)
             return
 
 
-@on_stream("SSE-08")
+@check("SSE-08")
+@needs_stream
 def ends_after_terminal(transcript: Transcript) -> Iterator[Finding]:
     """The response ends within 2 s of the terminal event."""
     terminal = transcript.terminal
     if terminal is None:
-        yield Unjudged("SSE-08", f"no terminal event came: {transcript.outcome()}")
+        yield Unjudged(f"no terminal event came: {transcript.outcome()}")
         return
     if transcript.end is None or transcript.ended_at is None or transcript.end is End.LEFT:
-        yield Unjudged("SSE-08", "the client left before the response ended")
+        yield Unjudged("the client left before the response ended")
         return
     after = transcript.ended_at - terminal.at
     if transcript.end is End.TIMEOUT or after > END_AFTER_TERMINAL:
         seen = f"still open {after:.1f} s after the terminal event"
-        yield Violation("SSE-08", seen, f"the response ends within {END_AFTER_TERMINAL:.0f} s", terminal.at)
+        yield Violation(seen, f"the response ends within {END_AFTER_TERMINAL:.0f} s", terminal.at)
 
 
-@on_stream("SSE-09")
+@check("SSE-09")
+@needs_stream
 def framing_is_sound(transcript: Transcript) -> Iterator[Finding]:
     """The body ends as its framing says."""
     expected = "a chunked body that is terminated, or a Content-Length that is right"
     lengths = transcript.header("content-length")
     if lengths is not None and "chunked" in (transcript.header("transfer-encoding") or "").lower():
-        yield Violation("SSE-09", f"both Transfer-Encoding: chunked and Content-Length: {lengths}", expected)
+        yield Violation(f"both Transfer-Encoding: chunked and Content-Length: {lengths}", expected)
     elif transcript.end is End.TRUNCATED:
-        yield Violation("SSE-09", transcript.fault, expected, transcript.ended_at)
+        yield Violation(transcript.fault, expected, transcript.ended_at)
     elif transcript.end is not End.COMPLETE:
         over = transcript.end is End.TIMEOUT and transcript.of(Kind.COMPLETION, Kind.ERROR)
         why = "it never ended (SSE-08)" if over else transcript.outcome()
-        yield Unjudged("SSE-09", f"the body's end was not seen: {why}")
+        yield Unjudged(f"the body's end was not seen: {why}")
 
 
-@on_stream("SSE-10")
+@check("SSE-10")
+@needs_stream
 def not_cacheable(transcript: Transcript) -> Iterator[Finding]:
     """`Cache-Control: no-cache` or `no-store`."""
     value = transcript.header("cache-control") or ""
     directives = {directive.partition("=")[0].strip().lower() for directive in value.split(",")}
     if not directives & {"no-cache", "no-store"}:
-        yield Violation("SSE-10", f"Cache-Control: {value or '(none)'}", "no-cache or no-store")
+        yield Violation(f"Cache-Control: {value or '(none)'}", "no-cache or no-store")
 
 
 STREAM_CHECKS = (
