@@ -8,11 +8,11 @@ from pathlib import Path
 
 from chatproof.fake_providers.server.launcher import FakesStartError, start_fakes
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.settings import NUMBERS
+from chatproof.harness.common.options import DEFAULTS
 from chatproof.harness.common.started_server import StartedServer, free_port
 from chatproof.harness.common.target import Target
 
-START_S = NUMBERS["start_timeout"] or 0.0
+START_S: float = DEFAULTS["start_timeout"]
 """Seconds that the server may take until it listens: as long as the conformance suite waits by default."""
 
 

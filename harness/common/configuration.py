@@ -9,38 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.options import KEYS, Kind
 
 FILE, PROJECT = "chatproof.toml", "pyproject.toml"
-TEXT, TEXTS, PATH = "a text", "a list of texts", "a path"
-NUMBER, COUNT, SWITCH = "a number", "a whole number", "true or false"
-
-# each key is an option of the same name; the values are the options' own names and what a value must be
-KEYS: dict[str, tuple[str, str]] = {
-    "base-url": ("base_url", TEXT),
-    "start": ("start", TEXT),
-    "provider-url": ("provider_url", TEXT),
-    "profiles": ("profile", TEXTS),
-    "providers": ("provider", TEXTS),
-    "allowed-origin": ("allowed_origin", TEXT),
-    "jwt-secret": ("jwt_secret", TEXT),
-    "jwt-tokens": ("jwt_token", TEXTS),
-    "jwt-expired": ("jwt_expired", TEXT),
-    "stream-limit": ("stream_limit", COUNT),
-    "chat-limit": ("chat_limit", COUNT),
-    "provider-timeout": ("provider_timeout", NUMBER),
-    "silence": ("silence", NUMBER),
-    "start-timeout": ("start_timeout", NUMBER),
-    "time-scale": ("time_scale", NUMBER),
-    "baseline": ("baseline", PATH),
-    "strict": ("strict", SWITCH),
-    "slow": ("slow", SWITCH),
-    "only": ("only", TEXTS),
-    "report-json": ("report_json", PATH),
-    "report-html": ("report_html", PATH),
-    "report-md": ("report_md", PATH),
-    "badge": ("badge", PATH),
-}
-ALSO = {"profile": "profiles", "provider": "providers", "jwt-token": "jwt-tokens"}  # as the options may be written
 
 
 def configured(options: Mapping[str, Any], folders: Iterable[Path]) -> dict[str, Any]:
@@ -103,24 +74,25 @@ def _table(value: Any, path: Path) -> dict[str, Any]:
 
 def _value(path: Path, key: str, value: Any) -> tuple[str, Any]:
     name = key.replace("_", "-")
-    name = ALSO.get(name, name)
-    if name not in KEYS:
+    option = KEYS.get(name) or KEYS.get(f"{name}s")  # profile = … and profiles = …, as on the command line
+    if option is None:
         near = get_close_matches(name, KEYS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(KEYS)}"
         raise ChatproofError(f"{path}: unknown key {key!r}; {hint}")
-    option, kind = KEYS[name]
-    if kind is TEXTS and isinstance(value, str):
+    if option.kind is Kind.TEXTS and isinstance(value, str):
         value = [value]
-    if not _is(kind, value):
-        raise ChatproofError(f"{path}: {key} is not {kind}: {value!r}")
-    return option, str(path.absolute().parent / value) if kind is PATH else value
+    if not _is(option.kind, value):
+        raise ChatproofError(f"{path}: {key} is not {option.kind}: {value!r}")
+    return option.field, str(path.absolute().parent / value) if option.kind is Kind.PATH else value
 
 
-def _is(kind: str, value: Any) -> bool:
-    if kind is SWITCH:
-        return isinstance(value, bool)
-    if kind is TEXTS:
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
-    if kind in (NUMBER, COUNT):
-        return isinstance(value, int if kind is COUNT else int | float) and not isinstance(value, bool)
-    return isinstance(value, str) and value != ""
+def _is(kind: Kind, value: Any) -> bool:
+    match kind:
+        case Kind.SWITCH:
+            return isinstance(value, bool)
+        case Kind.TEXTS:
+            return isinstance(value, list) and all(isinstance(one, str) for one in value)
+        case Kind.NUMBER | Kind.COUNT:
+            return isinstance(value, int if kind is Kind.COUNT else int | float) and not isinstance(value, bool)
+        case Kind.TEXT | Kind.PATH:
+            return isinstance(value, str) and value != ""

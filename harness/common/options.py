@@ -1,124 +1,239 @@
-"""The options of the conformance suite."""
+"""The options of the suite, in one table: parser, configuration keys, defaults and docs/options.md come from it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+PROVIDERS: Final = ("openai", "gemini", "local")
+
+
+class Kind(StrEnum):
+    """What a value must be, in the words of an error message."""
+
+    TEXT = "a text"
+    TEXTS = "a list of texts"
+    PATH = "a path"
+    NUMBER = "a number"
+    COUNT = "a whole number"
+    SWITCH = "true or false"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: `--name` on the command line, and a key of the configuration file.
+
+    `default_text`: the default in words, where `default` does not say it. `is_plural`: `--names` works too, and is the
+    key. `is_key`: whether it is a key. `is_ours`: whether the parser gets it from here; pytest has it otherwise.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    metavar: str = ""
+    default: Any = None
+    default_text: str = ""
+    dest: str = ""
+    is_plural: bool = False
+    is_key: bool = True
+    is_ours: bool = True
+
+    @property
+    def field(self) -> str:
+        """Its name in what the parser gives, and in `Settings`."""
+        return self.dest or self.name.replace("-", "_")
+
+    @property
+    def key(self) -> str:
+        """Its name in the configuration file."""
+        return f"{self.name}s" if self.is_plural else self.name
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """How it is written on the command line."""
+        return (f"--{self.name}", f"--{self.name}s") if self.is_plural else (f"--{self.name}",)
+
+    @property
+    def shown_default(self) -> str:
+        """Its default in words; empty where it has none to tell."""
+        if self.default_text or self.default is None:
+            return self.default_text
+        return f"{self.default:g}" if isinstance(self.default, int | float) else str(self.default)
+
+    @property
+    def text(self) -> str:
+        """What it does, and its default."""
+        return f"{self.help} (default: {self.shown_default})" if self.shown_default else self.help
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Options that belong together, under a title."""
+
+    name: str
+    title: str
+    options: tuple[Option, ...]
+
+
+TEXT, TEXTS, PATH, NUMBER, COUNT, SWITCH = Kind
+GROUPS: Final = (
+    Group(
+        "chatproof",
+        "the server under test",
+        (
+            Option("base-url", TEXT, "the URL of a server that runs already, e.g. http://127.0.0.1:5000", "URL"),
+            Option(
+                "start",
+                TEXT,
+                "start the server with this command, and stop it at the end. {port} is replaced by a free port. The "
+                "server gets PORT, OPENAI_BASE_URL and the contract's other variables, and fake providers run behind "
+                "it. `python` is the interpreter that runs the suite, unless a virtual environment is active",
+                "COMMAND",
+            ),
+            Option(
+                "provider-url",
+                TEXT,
+                "the URL of fake providers that run already and that the server calls (chatproof providers)",
+                "URL",
+            ),
+        ),
+    ),
+    Group(
+        "chatproof-declared",
+        "what the server declares",
+        (
+            Option(
+                "profile",
+                TEXTS,
+                "test this profile beside core: socketio, limits, chat, auth, cors, performance or all. Repeatable, or "
+                "comma-separated",
+                "NAME",
+                default_text="socketio, limits, chat; with --start also performance, and auth and cors if detected",
+                is_plural=True,
+            ),
+            Option(
+                "provider",
+                TEXTS,
+                "the provider behind the server: openai, gemini, local or all. Repeatable, or comma-separated, with "
+                "--start",
+                "NAME",
+                default_text="openai; with --start each provider that the server is seen to call",
+                is_plural=True,
+            ),
+            Option("allowed-origin", TEXT, "an origin that the server allows (CORS)", "ORIGIN", "https://chat.example"),
+            Option(
+                "jwt-secret",
+                TEXT,
+                "the HS256 key of the server's tokens. Better: set CHATPROOF_JWT_SECRET in the environment",
+                "SECRET",
+                default_text="none; with --start a random key, which the server gets",
+            ),
+            Option(
+                "jwt-token",
+                TEXTS,
+                "valid tokens of two users, if the key cannot be given. Repeatable, or comma-separated",
+                "TOKEN",
+                is_plural=True,
+            ),
+            Option("jwt-expired", TEXT, "an expired token, if the key cannot be given", "TOKEN"),
+            Option("stream-limit", COUNT, "requests a minute that /api/chat/stream allows one address", "N", 30),
+            Option("chat-limit", COUNT, "requests a minute that /api/chat allows one address", "N", 60),
+            Option(
+                "provider-timeout",
+                NUMBER,
+                "the server's PROVIDER_TIMEOUT: a reply fails when the provider is silent for this long",
+                "SECONDS",
+                default_text="not known; with --start 10, which the server gets",
+            ),
+        ),
+    ),
+    Group(
+        "chatproof-judged",
+        "what is tested, and how",
+        (
+            Option(
+                "config",
+                PATH,
+                "read the settings from this file. Options override it",
+                "FILE",
+                default_text="chatproof.toml, or [tool.chatproof] in pyproject.toml, in the current directory or "
+                "pytest's rootdir",
+                is_key=False,
+            ),
+            Option(
+                "list",
+                SWITCH,
+                "list the rows with their levels and profiles, and test nothing. Respects --only and --profile",
+                dest="list_rows",
+                is_key=False,
+            ),
+            Option(
+                "only",
+                TEXTS,
+                "test only this row, e.g. TOK-02, or this group, e.g. SSE. Repeatable, or comma-separated",
+                "ID",
+                default_text="all rows",
+            ),
+            Option("strict", SWITCH, "SHOULD rows can fail the run too", default_text="only MUST rows", is_ours=False),
+            Option(
+                "baseline", PATH, "accept the known failures in this file, which gives their reasons (TOML)", "FILE"
+            ),
+            Option(
+                "slow",
+                SWITCH,
+                "also run SIO-09 and INT-09 where the server's ping interval makes them longer than 30 s",
+            ),
+            Option("silence", NUMBER, "give up a request when the server sends nothing for this long", "SECONDS", 10.0),
+            Option("start-timeout", NUMBER, "how long the --start command may take until it listens", "SECONDS", 60.0),
+            Option(
+                "time-scale",
+                NUMBER,
+                "multiply the times that the server is allowed by this factor, for a slow machine",
+                "FACTOR",
+                1.0,
+            ),
+        ),
+    ),
+    Group(
+        "chatproof-reports",
+        "reports (pytest's own: --junit-xml FILE)",
+        (
+            Option("report-json", PATH, "write the verdict of every row, for other tools", "FILE"),
+            Option("report-html", PATH, "write one page for people, with pictures of the exchanges", "FILE"),
+            Option("report-md", PATH, "write a summary for CI, in Markdown", "FILE"),
+            Option("badge", PATH, "write a badge (SVG)", "FILE"),
+        ),
+    ),
+)
+OPTIONS: Final = tuple(option for group in GROUPS for option in group.options)
+KEYS: Final[Mapping[str, Option]] = MappingProxyType({option.key: option for option in OPTIONS if option.is_key})
+"""The options by their keys in the configuration file."""
+DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType({option.field: option.default for option in OPTIONS})
+"""Each option's default, by its name in `Settings`; None where it has none."""
 
 
 def add_options(parser: Any, has_base_url: bool = False) -> None:
-    """Add the suite's options to `parser`, which has pytest's `getgroup`. `--strict` is pytest's own.
+    """Add the suite's options to `parser`, which has pytest's `getgroup`. Their defaults come later, from the settings.
 
     Args:
         has_base_url: whether another plugin defines `--base-url`.
     """
-    server = parser.getgroup("chatproof", "chatproof: the server under test")
-    if not has_base_url:
-        server.addoption("--base-url", metavar="URL", help="where it is, e.g. http://127.0.0.1:5000")
-    server.addoption(
-        "--start",
-        metavar="COMMAND",
-        help="start it with this command and stop it at the end. {port} in it is replaced by a free port; PORT, "
-        "OPENAI_BASE_URL and the contract's other variables are set, and the fake providers run behind it. Where no "
-        "virtual environment is active, `python` is the interpreter that runs pytest.",
-    )
-    server.addoption(
-        "--provider-url",
-        metavar="URL",
-        help="fake providers that already run and that the server calls (python -m fake_providers)",
-    )
-    declared = parser.getgroup("chatproof-declared", "chatproof: what the server declares")
-    declared.addoption(
-        "--profile",
-        "--profiles",
-        dest="profile",
-        action="append",
-        metavar="NAME",
-        help="beside core: socketio, limits, chat, auth, cors, performance, all (repeatable, or comma-separated; "
-        "default: socketio, limits and chat; of a server that --start starts, performance too, and auth and cors "
-        "where it shows them)",
-    )
-    declared.addoption(
-        "--provider",
-        "--providers",
-        dest="provider",
-        action="append",
-        metavar="NAME",
-        help="the provider behind it: openai, gemini, local, all (repeatable, or comma-separated where --start is "
-        "given; default: openai; of a server that --start starts, those that it asks when LLM_PROVIDER names them)",
-    )
-    declared.addoption(
-        "--allowed-origin", metavar="ORIGIN", help="an origin that it allows (CORS; default: https://chat.example)"
-    )
-    declared.addoption(
-        "--jwt-secret",
-        metavar="SECRET",
-        help="the key (HS256) of its tokens; better given as CHATPROOF_JWT_SECRET in the environment. A server that "
-        "--start starts is given one.",
-    )
-    declared.addoption(
-        "--jwt-token",
-        "--jwt-tokens",
-        dest="jwt_token",
-        action="append",
-        metavar="TOKEN",
-        help="valid tokens of two users, where the key is not to be had (repeatable, or comma-separated)",
-    )
-    declared.addoption("--jwt-expired", metavar="TOKEN", help="an expired token, where the key is not to be had")
-    declared.addoption(
-        "--stream-limit", type=int, metavar="N", help="requests a minute to /api/chat/stream (default: 30)"
-    )
-    declared.addoption("--chat-limit", type=int, metavar="N", help="requests a minute to /api/chat (default: 60)")
-    declared.addoption(
-        "--provider-timeout",
-        type=float,
-        metavar="SECONDS",
-        help="its PROVIDER_TIMEOUT: set for a server that --start starts (default: 10), else declared",
-    )
-    judged = parser.getgroup("chatproof-judged", "chatproof: what is judged, and how (--strict: SHOULD rows count too)")
-    judged.addoption(
-        "--config",
-        metavar="FILE",
-        help="read the settings from this file; otherwise from chatproof.toml or [tool.chatproof] in pyproject.toml, "
-        "in the current directory or pytest's rootdir. Each option is a key there; options beat the file.",
-    )
-    judged.addoption(
-        "--list",
-        action="store_true",
-        dest="list_rows",
-        help="list the rows with level, profiles and text, and judge nothing (heeds --only and --profile)",
-    )
-    judged.addoption(
-        "--only",
-        action="append",
-        metavar="ID",
-        help="judge these rows alone, e.g. TOK-02, or a group, e.g. SSE (repeatable, or comma-separated)",
-    )
-    judged.addoption("--baseline", metavar="FILE", help="failures that are known, with their reasons (TOML)")
-    judged.addoption(
-        "--slow",
-        action="store_true",
-        help="also wait for SIO-09 and INT-09 where the server's ping intervals make them longer than 30 s",
-    )
-    judged.addoption(
-        "--silence",
-        type=float,
-        metavar="SECONDS",
-        help="how long the server may say nothing before a request is given up (default: 10)",
-    )
-    judged.addoption(
-        "--start-timeout",
-        type=float,
-        metavar="SECONDS",
-        help="how long the --start command may take until it listens (default: 60)",
-    )
-    judged.addoption(
-        "--time-scale",
-        type=float,
-        metavar="FACTOR",
-        help="stretch the times that a server is allowed by this factor, for a slow machine (default: 1)",
-    )
-    reports = parser.getgroup("chatproof-reports", "chatproof: reports (and pytest's --junit-xml)")
-    reports.addoption("--report-json", metavar="FILE", help="the verdict of every row, for other tools")
-    reports.addoption("--report-html", metavar="FILE", help="for people, with pictures, in one file")
-    reports.addoption("--report-md", metavar="FILE", help="for a CI summary, in Markdown")
-    reports.addoption("--badge", metavar="FILE", help="a badge (SVG)")
+    for group in GROUPS:
+        added = parser.getgroup(group.name, f"chatproof: {group.title}")
+        for option in group.options:
+            if option.is_ours and not (has_base_url and option.name == "base-url"):
+                added.addoption(*option.flags, dest=option.field, help=option.text, **_how(option))
+
+
+def _how(option: Option) -> dict[str, Any]:
+    if option.kind is SWITCH:
+        return {"action": "store_true"}
+    how: dict[str, Any] = {"metavar": option.metavar}
+    if option.kind is TEXTS:
+        how["action"] = "append"
+    elif option.kind in (NUMBER, COUNT):
+        how["type"] = int if option.kind is COUNT else float
+    return how

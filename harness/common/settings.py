@@ -12,28 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.options import DEFAULTS, KEYS, OPTIONS, PROVIDERS, Kind
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.requirements import Contract, Profile
 
 DECLARABLE = tuple(Profile)
 DEFAULT_PROFILES = (Profile.CORE, Profile.SOCKETIO, Profile.LIMITS, Profile.CHAT)
-PROVIDERS = ("openai", "gemini", "local")
-ALLOWED_ORIGIN = "https://chat.example"
 SECRET_VARIABLE = "CHATPROOF_JWT_SECRET"
 ALL = "all"
-NUMBERS = {"silence": 10.0, "start_timeout": 60.0, "provider_timeout": None, "time_scale": 1.0}
-COUNTS = {"stream_limit": 30, "chat_limit": 60}
-FILES = ("report_json", "report_html", "report_md", "badge", "baseline")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """A run's settings. Durations in seconds; `only` holds row ids, empty for all.
 
-    `providers`: those that the server is judged with, in turn. `jwt_secret` signs tokens (HS256); a server that the
-    suite starts is given it. `stream_limit` and `chat_limit`: requests a minute and address. `time_scale`
-    stretches what is allowed for a slow machine. `declares_profiles` and `declares_providers`: whether somebody said
-    so; of a started server that declares none, those are judged that it shows to have.
+    `providers`: the server is tested with each of them in turn. `jwt_secret` signs tokens (HS256); a server that the
+    suite starts gets it. `stream_limit` and `chat_limit`: requests a minute from one address. `time_scale` multiplies
+    the times that the server is allowed. `declares_profiles` and `declares_providers`: whether the user named them;
+    if not, a server that the suite starts is tested with those that it is seen to support.
     """
 
     base_url: str | None
@@ -47,20 +43,20 @@ class Settings:
     silence: float
     start_timeout: float
     provider_timeout: float | None
-    providers: tuple[str, ...] = ("openai",)
-    allowed_origin: str = ALLOWED_ORIGIN
-    jwt_secret: str | None = field(default=None, repr=False)
-    jwt_tokens: tuple[str, ...] = field(default=(), repr=False)
-    jwt_expired: str | None = field(default=None, repr=False)
-    stream_limit: int = 30
-    chat_limit: int = 60
-    time_scale: float = 1.0
-    report_html: Path | None = None
-    report_md: Path | None = None
-    badge: Path | None = None
-    baseline: Path | None = None
-    declares_profiles: bool = True
-    declares_providers: bool = True
+    providers: tuple[str, ...]
+    allowed_origin: str
+    jwt_secret: str | None = field(repr=False)
+    jwt_tokens: tuple[str, ...] = field(repr=False)
+    jwt_expired: str | None = field(repr=False)
+    stream_limit: int
+    chat_limit: int
+    time_scale: float
+    report_html: Path | None
+    report_md: Path | None
+    badge: Path | None
+    baseline: Path | None
+    declares_profiles: bool
+    declares_providers: bool
 
     @classmethod
     def read(cls, options: Mapping[str, Any], contract: Contract) -> Settings:
@@ -74,12 +70,15 @@ class Settings:
             raise ChatproofError("which server? Give --base-url URL, or --start COMMAND to have it started")
         for url in filter(None, (base_url, provider_url)):
             Target.parse(url)
-        for name in (*NUMBERS, *COUNTS):
-            if options.get(name) is not None and not options[name] > 0:
-                raise ChatproofError(f"--{name.replace('_', '-')}: {options[name]:g} is not above 0")
+        numbers = [option for option in OPTIONS if option.kind in (Kind.NUMBER, Kind.COUNT)]
+        for option in numbers:
+            value = options.get(option.field)
+            if value is not None and not value > 0:
+                raise ChatproofError(f"--{option.name}: {value:g} is not above 0")
         secret = options.get("jwt_secret") or os.environ.get(SECRET_VARIABLE) or None
-        plain: dict[str, Any] = {name: options.get(name) or default for name, default in {**NUMBERS, **COUNTS}.items()}
-        plain |= {name: Path(options[name]) if options.get(name) else None for name in FILES}
+        plain: dict[str, Any] = {option.field: options.get(option.field) or option.default for option in numbers}
+        files = [option.field for option in KEYS.values() if option.kind is Kind.PATH]
+        plain |= {name: Path(options[name]) if options.get(name) else None for name in files}
         return cls(
             base_url=base_url,
             start=start,
@@ -91,7 +90,7 @@ class Settings:
             strict=bool(options.get("strict")),
             slow=bool(options.get("slow")),
             providers=_providers(options.get("provider"), has_choice=bool(start)),
-            allowed_origin=(options.get("allowed_origin") or ALLOWED_ORIGIN).rstrip("/"),
+            allowed_origin=(options.get("allowed_origin") or DEFAULTS["allowed_origin"]).rstrip("/"),
             jwt_secret=secret or (secrets.token_hex(32) if start else None),
             jwt_tokens=tuple(_words(options.get("jwt_token"))),
             jwt_expired=options.get("jwt_expired") or None,

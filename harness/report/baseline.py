@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.settings import PROVIDERS
+from chatproof.harness.common.options import PROVIDERS
 from chatproof.harness.protocol.requirements import Contract
 from chatproof.harness.report.verdicts import BAD, Row, Verdict
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from chatproof.harness.command import HelpParser
-from chatproof.harness.common.configuration import FILE, KEYS, PROJECT, configured
+from chatproof.harness.common.configuration import FILE, PROJECT, configured
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.options import add_options
+from chatproof.harness.common.options import GROUPS, KEYS, OPTIONS, add_options
 from chatproof.harness.common.settings import SECRET_VARIABLE, Settings
 from chatproof.harness.protocol.requirements import Profile, contract
 from chatproof.harness.report.listing import listing
+from chatproof.harness.report.options_page import PAGE, page
 
 WHOLE = """
 start = "server {port}"
@@ -133,8 +135,29 @@ def test_every_key_is_an_option() -> None:
     parser = argparse.ArgumentParser()
     add_options(HelpParser(parser))
     known = {action.dest for action in parser._actions} | {"strict"}  # pytest's own
-    for name, (option, _) in KEYS.items():
-        assert option in known, name
+    for name, option in KEYS.items():
+        assert option.field in known, name
+
+
+def test_names_keys_and_help_of_options() -> None:
+    """Each once; the help says what it does, and its default where there is one."""
+    flags = [flag for option in OPTIONS for flag in option.flags]
+    assert len(set(flags)) == len(flags)
+    assert len(KEYS) == sum(option.is_key for option in OPTIONS)
+    fields = {one.name for one in dataclasses.fields(Settings)}
+    plain = {option.field for option in OPTIONS if option.is_key and not option.is_plural}
+    assert plain <= fields, plain - fields
+    parser = argparse.ArgumentParser()
+    add_options(HelpParser(parser))
+    text = " ".join(parser.format_help().split())
+    for group in GROUPS:
+        assert group.title in text
+    assert "--silence SECONDS give up a request when the server sends nothing for this long (default: 10)" in text
+    assert not any(option.help.endswith(".") for option in OPTIONS)
+
+
+def test_the_page_of_options_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m chatproof.harness.report.options_page"
 
 
 def test_the_list_heeds_what_is_selected() -> None:
