@@ -6,14 +6,13 @@ slanting where it was held back, and many of them meeting in one point where a s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.report.evidence import Evidence, Point, ProviderSide, left_at
+from chatproof.harness.report.svg import LinearScale, element, picture, round_step, words
 
 WIDTH, LEFT, RIGHT = 960.0, 86.0, 22.0  # px
 TOP, SIDE, LADDER, BELOW = 30.0, 34.0, 74.0, 62.0  # heights in px: labels, one provider request, lines, client and axis
@@ -43,11 +42,8 @@ def timeline(exchange: Evidence, sparse: bool = False) -> str:
         *_client(exchange, scale, read_y),
         *_moments(exchange, scale, read_y),
     ]
-    label = _safe(described(exchange))
-    return (
-        f'<svg class="timeline" viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{label}"'
-        f' data-reads="{len(exchange.reads)}" data-end="{scale.end:g}">' + "".join(parts) + "</svg>"
-    )
+    facts = {"data_reads": len(exchange.reads), "data_end": f"{scale.end:g}"}
+    return picture(WIDTH, height, redacted(described(exchange)), parts, kind="timeline", **facts)
 
 
 def described(exchange: Evidence) -> str:
@@ -71,8 +67,7 @@ class Scale:
     near: float
 
     def x(self, at: float) -> float:
-        share = min(max(at, 0.0), self.end) / self.end
-        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+        return round(LinearScale(0.0, self.end, LEFT, WIDTH - RIGHT).at(min(max(at, 0.0), self.end)), 1)
 
     def spots(self, points: Iterable[Point]) -> list[list[Point]]:
         """The points in heaps, each of which is one spot of the picture."""
@@ -108,18 +103,13 @@ def _between(points: Sequence[Point]) -> str:
 
 
 def _axis(scale: Scale, y: float, top: float) -> Iterable[str]:
-    step = _step(scale.end)
-    yield f'<g class="axis"><path d="M{LEFT:g} {y:g}H{WIDTH - RIGHT:g}"/>'
+    step = max(1.0, round_step(scale.end, 9))
+    parts = [element("path", d=f"M{LEFT:g} {y:g}H{WIDTH - RIGHT:g}")]
     for number in range(int(scale.end / step) + 1):
-        x, text = scale.x(number * step), f"{number * step:g}"
-        yield f'<path class="grid" d="M{x:g} {top:g}V{y:g}"/><text x="{x:g}" y="{y + 14:g}">{text}</text>'
-    yield f'<text class="unit" x="{LEFT - 12:g}" y="{y + 14:g}">ms</text></g>'
-
-
-def _step(end: float) -> float:
-    rough = end / 9
-    power = 10 ** math.floor(math.log10(rough)) if rough > 0 else 1
-    return float(max(1, next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)))
+        x = scale.x(number * step)
+        parts.append(element("path", kind="grid", d=f"M{x:g} {top:g}V{y:g}"))
+        parts.append(words(x, y + 14, f"{number * step:g}"))
+    yield element("g", *parts, words(LEFT - 12, y + 14, "ms", kind="unit"), kind="axis")
 
 
 def _ladder(exchange: Evidence, scale: Scale, top: float, bottom: float, sparse: bool) -> Iterable[str]:
@@ -131,7 +121,7 @@ def _ladder(exchange: Evidence, scale: Scale, top: float, bottom: float, sparse:
             continue
         drawn.add(spot)
         kind = "link late" if link.read - link.written > LATE else "link"
-        yield f'<path class="{kind}" d="M{x1:g} {top:g}L{x2:g} {bottom:g}"/>'
+        yield element("path", kind=kind, d=f"M{x1:g} {top:g}L{x2:g} {bottom:g}")
 
 
 def _aftermath(exchange: Evidence, scale: Scale, bottom: float, sides: Sequence[ProviderSide]) -> Iterable[str]:
@@ -142,8 +132,7 @@ def _aftermath(exchange: Evidence, scale: Scale, bottom: float, sides: Sequence[
     ends = [scale.end if side.ended_at is None else side.ended_at for side in sides]
     x, until = scale.x(left), scale.x(max(ends))
     if until - x >= 1:
-        size = f'width="{until - x:.1f}" height="{bottom - TOP + 6:g}"'
-        yield f'<rect class="aftermath" x="{x:g}" y="{TOP - 6:g}" {size}/>'
+        yield element("rect", kind="aftermath", x=x, y=TOP - 6, width=until - x, height=bottom - TOP + 6)
 
 
 def _is_known(exchange: Evidence) -> bool:
@@ -152,68 +141,64 @@ def _is_known(exchange: Evidence) -> bool:
 
 
 def _provider(sides: Sequence[ProviderSide], scale: Scale, is_known: bool) -> Iterable[str]:
-    if not is_known:
-        return
-    yield '<g class="provider" data-lane="provider">'
+    if is_known:
+        yield element("g", *_requests(sides, scale), kind="provider", data_lane="provider")
+
+
+def _requests(sides: Sequence[ProviderSide], scale: Scale) -> Iterable[str]:
     if not sides:
         yield _name(TOP + SIDE - 4, "provider", "was not asked")
     for number, side in enumerate(sides):
         y = TOP + SIDE * (number + 1)
         yield _name(y - 4, "provider", side.name.partition(",")[0])
         start, end = scale.x(side.received), scale.x(scale.end if side.ended_at is None else side.ended_at)
-        kind = "line open" if side.ended_at is None else "line"
-        yield f'<path class="{kind}" d="M{start:g} {y:g}H{end:g}"/>'
-        yield _titled(f'<circle class="ring" cx="{start:g}" cy="{y:g}" r="3"/>', f"asked: {side.name}", side.received)
+        yield element("path", kind="line open" if side.ended_at is None else "line", d=f"M{start:g} {y:g}H{end:g}")
+        asked = _tip(f"asked: {side.name}", side.received)
+        yield element("circle", kind="ring", tip=asked, cx=start, cy=y, r=3)
         for heap in scale.spots(side.writes):
             tokens = sum(point.kind == "token" for point in heap)
             tall, kind = (20, "write") if tokens else (9, "write quiet")
             yield _tick(scale.x(heap[0].at), y, -tall, kind, heap, f"wrote {_bytes(heap)}", tokens)
         yield from _how_ended(side, scale, y, end)
-    yield "</g>"
 
 
 def _how_ended(side: ProviderSide, scale: Scale, y: float, x: float) -> Iterable[str]:
     text = HOW_ENDED.get(side.ended or "", "not over when the test ended")
-    at = scale.end if side.ended_at is None else side.ended_at
+    tip = _tip(text, scale.end if side.ended_at is None else side.ended_at)
     if side.ended == "faulted":
-        mark = f'<path class="cross" d="M{x - 5:g} {y - 5:g}l10 10m0 -10l-10 10"/>'
+        yield _cross(x, y, tip)
     elif side.ended in ("client_closed", "client_reset"):
-        mark = f'<path class="stop" d="M{x:g} {y - 11:g}v18"/>'
+        yield element("path", kind="stop", tip=tip, d=f"M{x:g} {y - 11:g}v18")
     elif side.ended == "completed":
-        mark = f'<circle class="dot" cx="{x:g}" cy="{y:g}" r="3.5"/>'
-    else:
-        mark = ""
-    if mark:
-        yield _titled(mark, text, at)
+        yield element("circle", kind="dot", tip=tip, cx=x, cy=y, r=3.5)
     if side.ended != "completed":
         yield _label(x, y - 25, text, "word" if side.ended else "word bad")
 
 
 def _client(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
-    yield '<g class="client" data-lane="client">'
+    yield element("g", *_reads(exchange, scale, y), kind="client", data_lane="client")
+
+
+def _reads(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
     yield _name(y + 4, "client", exchange.transport)
-    end = scale.x(scale.end if exchange.end_at is None else exchange.end_at)
-    yield f'<path class="line{"" if exchange.end else " open"}" d="M{scale.x(0):g} {y:g}H{end:g}"/>'
-    x = scale.x(0)
-    yield _titled(f'<path class="ask" d="M{x - 5:g} {y - 9:g}h10l-5 8z"/>', f"asked: {exchange.request}", 0.0)
+    x, end = scale.x(0), scale.x(scale.end if exchange.end_at is None else exchange.end_at)
+    yield element("path", kind=f"line{'' if exchange.end else ' open'}", d=f"M{x:g} {y:g}H{end:g}")
+    yield element("path", kind="ask", tip=_tip(f"asked: {exchange.request}", 0.0), d=f"M{x - 5:g} {y - 9:g}h10l-5 8z")
     if exchange.answered is not None:
-        x = scale.x(exchange.answered)
-        head = _titled(f'<path class="head" d="M{x:g} {y:g}v-7"/>', f"status {exchange.status}", exchange.answered)
-        yield head
-    tokens = scale.spots(point for point in exchange.events if point.kind == Kind.TOKEN)
+        tip = _tip(f"status {exchange.status}", exchange.answered)
+        yield element("path", kind="head", tip=tip, d=f"M{scale.x(exchange.answered):g} {y:g}v-7")
     for heap in scale.spots(exchange.reads):
         yield _tick(scale.x(heap[0].at), y, 18, "read", heap, f"read {_bytes(heap)}", 0)
-    for heap in tokens:
+    for heap in scale.spots(point for point in exchange.events if point.kind == Kind.TOKEN):
         x = scale.x(heap[0].at)
-        yield _titled(f'<circle class="dot" cx="{x:g}" cy="{y:g}" r="2.5"/>', _texts(heap), heap[0].at)
+        yield element("circle", kind="dot", tip=_tip(_texts(heap), heap[0].at), cx=x, cy=y, r=2.5)
         if len(heap) >= CLUMP:
             yield _label(x, y + 15, f"{len(heap)} tokens", "word count", gap=6)
     for point in exchange.events:
         if point.kind in (Kind.COMPLETION, Kind.ERROR):
-            x = scale.x(point.at)
-            mark = f'<path class="terminal {point.kind}" d="M{x:g} {y - 6:g}l6 6l-6 6l-6 -6z"/>'
-            yield _titled(mark, f"{point.kind} {point.text}", point.at)
-    yield "</g>"
+            tip = _tip(f"{point.kind} {point.text}", point.at)
+            d = f"M{scale.x(point.at):g} {y - 6:g}l6 6l-6 6l-6 -6z"
+            yield element("path", kind=f"terminal {point.kind}", tip=tip, d=d)
 
 
 def _moments(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
@@ -224,7 +209,7 @@ def _moments(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
     elif exchange.end_at is not None and exchange.end != "complete":
         text = f"{exchange.end}: {exchange.fault}" if exchange.fault else f"{exchange.end}"
         x = scale.x(exchange.end_at)
-        yield _titled(f'<path class="cross" d="M{x - 5:g} {y - 5:g}l10 10m0 -10l-10 10"/>', text, exchange.end_at)
+        yield _cross(x, y, _tip(text, exchange.end_at))
         yield _label(x, y + 30, clipped(text, 60), "word bad")
     placed: dict[float, list[str]] = {}
     for spot in exchange.spots:
@@ -235,14 +220,20 @@ def _moments(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
 
 
 def _upright(x: float, bottom: float, kind: str, text: str, at: float) -> str:
-    line = _titled(f'<path class="{kind}" d="M{x:g} 12V{bottom + 20:g}"/>', text, at)
+    line = element("path", kind=kind, tip=_tip(text, at), d=f"M{x:g} 12V{bottom + 20:g}")
     return line + _label(x, 10, text, f"word {kind}")
 
 
+def _cross(x: float, y: float, tip: str) -> str:
+    return element("path", kind="cross", tip=tip, d=f"M{x - 5:g} {y - 5:g}l10 10m0 -10l-10 10")
+
+
 def _tick(x: float, y: float, length: float, kind: str, heap: Sequence[Point], said: str, tokens: int) -> str:
-    times = f' data-at="{heap[0].at:g}"' + (f' data-points="{len(heap)}"' if len(heap) > 1 else "")
-    times += f' data-tokens="{tokens}"' if tokens else ""
-    return _titled(f'<path class="{kind}" d="M{x:g} {y:g}v{length:g}"{times}/>', f"{said} {_texts(heap)}", heap[0].at)
+    facts: dict[str, object] = {"data_at": f"{heap[0].at:g}"}
+    facts |= {"data_points": len(heap)} if len(heap) > 1 else {}
+    facts |= {"data_tokens": tokens} if tokens else {}
+    tip = _tip(f"{said} {_texts(heap)}", heap[0].at)
+    return element("path", kind=kind, tip=tip, d=f"M{x:g} {y:g}v{length:g}", **facts)
 
 
 def _bytes(heap: Sequence[Point]) -> str:
@@ -254,25 +245,17 @@ def _texts(heap: Sequence[Point]) -> str:
     return " ".join(point.text for point in heap[:4]) + (" …" if len(heap) > 4 else "")
 
 
-def _titled(mark: str, text: str, at: float) -> str:
-    """A mark that says what it is where the pointer rests on it."""
-    opening = mark[: mark.index(" ")].removeprefix("<")
-    return f"{mark.removesuffix('/>')}><title>{at:.1f} ms: {_safe(text)}</title></{opening}>"
+def _tip(text: str, at: float) -> str:
+    """What a mark says where the pointer rests on it."""
+    return f"{at:.1f} ms: {redacted(text)}"
 
 
 def _label(x: float, y: float, text: str, kind: str, gap: float = 4) -> str:
     """A text beside `x`, on the side where there is room."""
     fits = x + gap + 6.2 * len(text) < WIDTH
     x, anchor = (x + gap, "start") if fits else (x - gap, "end")
-    return f'<text class="{kind}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{_safe(text)}</text>'
-
-
-def _safe(text: str) -> str:
-    return escape(redacted(text), quote=True)
+    return words(x, y, redacted(text), kind=kind, anchor=anchor)
 
 
 def _name(y: float, lane: str, detail: str) -> str:
-    return (
-        f'<text class="lane" x="4" y="{y - 8:g}">{lane}</text><text class="detail" x="4" y="{y + 5:g}">'
-        f"{escape(clipped(detail, 14), quote=True)}</text>"
-    )
+    return words(4, y - 8, lane, kind="lane") + words(4, y + 5, clipped(detail, 14), kind="detail")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from chatproof.harness.report.svg import element
 from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
 from chatproof.loadtests.readers.reading import StreamOutcome
-from chatproof.loadtests.reporting.plot import LEFT, RIGHT, Frame, Line, chart, figure, legend
+from chatproof.loadtests.reporting.plot import LEFT, RIGHT, Curve, Plot, chart, figure, legend
 
 _CURVES: Final = (("ttft", "c1"), ("inter_token", "c2"), ("largest_gap", "c3"), ("end_to_end", "c4"))
 _PERCENTS: Final = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
@@ -45,8 +46,8 @@ def percentile_curve(name: str, kind: str, metrics: Metrics, known: ClientError)
     words = seconds if is_time else number
     said = f"{histogram.count:,} values"
     said += f"; the band is the client's own error, ± {error * 1000:.2g} ms" if error and is_time else ""
-    lines = [Line(KINDS[name].title, kind, points, band=error if is_time else None)]
-    return chart(KINDS[name].title, lines, x_label="percentile", y_words=words, x_ticks=marks, note=said)
+    lines = [Curve(KINDS[name].title, kind, points, band=error if is_time else None)]
+    return chart(KINDS[name].title, lines, x_label="percentile", y_written=words, x_ticks=marks, note=said)
 
 
 def percentile_curves(metrics: Metrics, known: ClientError) -> list[str]:
@@ -58,8 +59,8 @@ def tokens_over_time(metrics: Metrics) -> str:
     """Tokens in each second, and streams that began and ended."""
     start, seconds_ = _span(metrics)
     series = metrics.series
-    lines = [Line("tokens", "c2", [(at - start, series[at].tokens) for at in seconds_], area=True)]
-    return chart("Tokens per second, all streams", lines, x_label="seconds from the start", y_words=number)
+    lines = [Curve("tokens", "c2", [(at - start, series[at].tokens) for at in seconds_], area=True)]
+    return chart("Tokens per second, all streams", lines, x_label="seconds from the start", y_written=number)
 
 
 def streams_over_time(metrics: Metrics) -> str:
@@ -67,11 +68,11 @@ def streams_over_time(metrics: Metrics) -> str:
     start, seconds_ = _span(metrics)
     series = metrics.series
     lines = [
-        Line("started", "c1", [(at - start, series[at].started) for at in seconds_]),
-        Line("over", "c2", [(at - start, series[at].ended) for at in seconds_]),
-        Line("failed", "bad", [(at - start, series[at].failed) for at in seconds_ if series[at].failed], dots=True),
+        Curve("started", "c1", [(at - start, series[at].started) for at in seconds_]),
+        Curve("over", "c2", [(at - start, series[at].ended) for at in seconds_]),
+        Curve("failed", "bad", [(at - start, series[at].failed) for at in seconds_ if series[at].failed], dots=True),
     ]
-    return chart("Streams per second", lines, x_label="seconds from the start", y_words=number)
+    return chart("Streams per second", lines, x_label="seconds from the start", y_written=number)
 
 
 def first_token_over_time(metrics: Metrics) -> str:
@@ -82,8 +83,8 @@ def first_token_over_time(metrics: Metrics) -> str:
         for percent, value in zip(found, metrics.series[at].ttft.percentiles(found), strict=True):
             if value is not None:
                 found[percent].append((at - start, value))
-    lines = [Line("p95", "c4", found[95]), Line("p50", "c1", found[50])]
-    return chart("Time to first token, over time", lines, x_label="seconds from the start", y_words=seconds)
+    lines = [Curve("p95", "c4", found[95]), Curve("p50", "c1", found[50])]
+    return chart("Time to first token, over time", lines, x_label="seconds from the start", y_written=seconds)
 
 
 def rate_against_latency(metrics: Metrics) -> str:
@@ -97,10 +98,10 @@ def rate_against_latency(metrics: Metrics) -> str:
                 dots[percent].append((one.ttft.count, value))
     return chart(
         "Rate against latency",
-        [Line("p95", "c4", dots[95], dots=True), Line("p50", "c1", dots[50], dots=True)],
+        [Curve("p95", "c4", dots[95], dots=True), Curve("p50", "c1", dots[50], dots=True)],
         x_label="first tokens in a second",
         x_from=0.0,
-        y_words=seconds,
+        y_written=seconds,
         note="Each dot is one second of the run: how many replies began in it, and how long they had been waited for.",
     )
 
@@ -114,27 +115,25 @@ def raster(metrics: Metrics) -> str:
         return figure(title, '<p class="none">No stream was sampled.</p>')
     start = min(float(one["start"]) for one in streams)
     end = max(float(one["start"]) + float(one["end"]) for one in streams) - start
-    frame = Frame((0.0, end or 1.0), (0.0, 1.0), "seconds from the start", lambda _: "", lambda value: f"{value:g}")
-    frame.width, frame.height = 1400, 54 + _ROW * len(streams)
-    frame.axes()
+    plot = Plot((0.0, end or 1.0), (0.0, 1.0), "seconds from the start", lambda _: "", lambda value: f"{value:g}")
+    plot.width, plot.height = 1400, 54 + _ROW * len(streams)
+    plot.axes()
     for row, one in enumerate(streams):
         top = 12 + row * _ROW
         asked = float(one["start"]) - start
         fine = one["outcome"] in _FINE
-        x0, x1 = frame.x(asked), frame.x(asked + float(one["end"]))
+        x0, x1 = plot.x(asked), plot.x(asked + float(one["end"]))
         kind = "wait" if fine else "bad"
-        frame.parts.append(
-            f'<rect class="{kind}" x="{x0:.1f}" y="{top + 1}" width="{max(1, x1 - x0):.1f}" height="1"/>'
-        )
-        marks = _runs(sorted({round(frame.x(asked + float(at))) for at in one["tokens"]}))
+        plot.parts.append(element("rect", kind=kind, x=x0, y=top + 1, width=max(1.0, x1 - x0), height=1))
+        marks = _runs(sorted({round(plot.x(asked + float(at))) for at in one["tokens"]}))
         path = "".join(f"M{low} {top}h{high - low + 1}" for low, high in marks)
-        frame.parts.append(f'<path class="token {"c2" if fine else "bad"}" d="{path}"/>')
+        plot.parts.append(element("path", kind=f"token {'c2' if fine else 'bad'}", d=path))
         if one["tokens"]:
-            at = frame.x(asked + float(one["tokens"][0]))
-            frame.parts.append(f'<rect class="first" x="{at - 1:.1f}" y="{top - 1}" width="2.4" height="4"/>')
+            at = plot.x(asked + float(one["tokens"][0]))
+            plot.parts.append(element("rect", kind="first", x=at - 1, y=top - 1, width=2.4, height=4))
     key = legend([("waiting", "wait"), ("first token", "first"), ("tokens", "c2"), ("a stream that failed", "bad")])
     said = f"{len(streams)} streams of {metrics.outcomes.total():,}, drawn by chance; stalls are gaps in a row."
-    return figure(title, key + frame.svg(title), said)
+    return figure(title, key + plot.svg(title), said)
 
 
 def _runs(pixels: list[int]) -> list[tuple[int, int]]:

@@ -1,22 +1,22 @@
-"""Charts as SVG text. Colours are classes, so that the page's theme sets them; all words are escaped."""
+"""Line charts with axes, a legend and a caption, from the shared SVG helpers."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Final
+
+from chatproof.harness.report.svg import LinearScale, element, picture, points, ticks, words
 
 Point = tuple[float, float]
-Words = Callable[[float], str]
+Written = Callable[[float], str]
+"""Writes a value on an axis."""
 
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 10, 34
-_STEPS: Final = (1, 2, 2.5, 5, 10)
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 10, 34  # px
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Curve:
     """One line, or dots. `kind`: a class of the style sheet. `band`: how wrong its y may be, drawn around it."""
 
     name: str
@@ -28,124 +28,96 @@ class Line:
 
 
 @dataclass(slots=True)
-class Frame:
-    """A chart's field and its two scales. `x_ticks`: places and words; without, round numbers of `x_words`."""
+class Plot:
+    """A chart's area with its two scales. `x_ticks`: places with labels (default: round numbers, by `x_written`)."""
 
     x_range: Point
     y_range: Point
     x_label: str = ""
-    y_words: Words = str
-    x_words: Words = str
+    y_written: Written = str
+    x_written: Written = str
     x_ticks: Sequence[tuple[float, str]] = ()
     width: int = 680
     height: int = 250
     parts: list[str] = field(default_factory=list)
 
     def x(self, value: float) -> float:
-        """Where a value lies, in pixels."""
-        low, high = self.x_range
-        return LEFT + (value - low) / ((high - low) or 1) * (self.width - LEFT - RIGHT)
+        """Where a value lies, in px."""
+        return LinearScale(*self.x_range, LEFT, self.width - RIGHT).at(value)
 
     def y(self, value: float) -> float:
-        """Where a value lies, in pixels."""
-        low, high = self.y_range
-        return self.height - BOTTOM - (value - low) / ((high - low) or 1) * (self.height - TOP - BOTTOM)
+        """Where a value lies, in px."""
+        return LinearScale(*self.y_range, self.height - BOTTOM, TOP).at(value)
 
     def axes(self) -> None:
-        """Grid lines with their words."""
+        """Draw grid lines and their labels."""
+        right, floor = self.width - RIGHT, self.height - BOTTOM
         for value in ticks(*self.y_range, 5):
             at = self.y(value)
-            self.parts.append(f'<line class="grid" x1="{LEFT}" x2="{self.width - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-            self.parts.append(
-                f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{escape(self.y_words(value))}</text>'
-            )
-        marks = self.x_ticks or [(value, self.x_words(value)) for value in ticks(*self.x_range, 8)]
-        for value, words in marks:
+            self.parts.append(element("line", kind="grid", x1=LEFT, x2=right, y1=at, y2=at))
+            self.parts.append(words(LEFT - 8, at + 4, self.y_written(value), anchor="end"))
+        for value, label in self.x_ticks or [(value, self.x_written(value)) for value in ticks(*self.x_range, 8)]:
             at = self.x(value)
-            self.parts.append(
-                f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{self.height - BOTTOM}"/>'
-                f'<text x="{at:.1f}" y="{self.height - BOTTOM + 15}" text-anchor="middle">{escape(words)}</text>'
-            )
-        self.parts.append(
-            f'<text class="label" x="{self.width - RIGHT}" y="{self.height - 4}" text-anchor="end">'
-            f"{escape(self.x_label)}</text>"
-        )
+            self.parts.append(element("line", kind="grid", x1=at, x2=at, y1=TOP, y2=floor))
+            self.parts.append(words(at, floor + 15, label, anchor="middle"))
+        self.parts.append(words(right, self.height - 4, self.x_label, kind="label", anchor="end"))
 
-    def draw(self, line: Line) -> None:
-        """Put a line into the field."""
-        places = [(self.x(x), self.y(y)) for x, y in line.points]
-        if line.dots:
-            self.parts += [f'<circle class="dot {line.kind}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in places]
+    def draw(self, curve: Curve) -> None:
+        """Draw one curve."""
+        places = [(self.x(x), self.y(y)) for x, y in curve.points]
+        if curve.dots:
+            self.parts += [element("circle", kind=f"dot {curve.kind}", cx=x, cy=y, r=2.6) for x, y in places]
             return
         if not places:
             return
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        if line.area:
+        if curve.area:
             floor = self.y(self.y_range[0])
-            self.parts.append(
-                f'<polygon class="area {line.kind}" points="{places[0][0]:.1f},{floor:.1f} {path} '
-                f'{places[-1][0]:.1f},{floor:.1f}"/>'
-            )
-        if line.band:
-            above = [f"{self.x(x):.1f},{self.y(min(y + line.band, self.y_range[1])):.1f}" for x, y in line.points]
-            below = [f"{self.x(x):.1f},{self.y(max(y - line.band, 0)):.1f}" for x, y in reversed(line.points)]
-            self.parts.append(f'<polygon class="band {line.kind}" points="{" ".join(above + below)}"/>')
-        self.parts.append(f'<polyline class="line {line.kind}" points="{path}"/>')
+            under = [(places[0][0], floor), *places, (places[-1][0], floor)]
+            self.parts.append(element("polygon", kind=f"area {curve.kind}", points=points(under)))
+        if curve.band:
+            above = [(self.x(x), self.y(min(y + curve.band, self.y_range[1]))) for x, y in curve.points]
+            below = [(self.x(x), self.y(max(y - curve.band, 0))) for x, y in reversed(curve.points)]
+            self.parts.append(element("polygon", kind=f"band {curve.kind}", points=points([*above, *below])))
+        self.parts.append(element("polyline", kind=f"line {curve.kind}", points=points(places)))
 
     def svg(self, title: str) -> str:
-        """The whole."""
-        return (
-            f'<svg viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(title)}">'
-            f"{''.join(self.parts)}</svg>"
-        )
+        """The drawn chart."""
+        return picture(self.width, self.height, title, self.parts)
 
 
 def chart(
     title: str,
-    lines: Sequence[Line],
+    curves: Sequence[Curve],
     *,
     x_label: str,
-    y_words: Words,
-    x_words: Words = lambda value: f"{value:g}",
+    y_written: Written,
+    x_written: Written = lambda value: f"{value:g}",
     x_ticks: Sequence[tuple[float, str]] = (),
     x_from: float | None = None,
     note: str = "",
 ) -> str:
-    """A figure with title, legend and field; one sentence where there is nothing to draw."""
-    drawn = [line for line in lines if line.points]
+    """A figure with title, legend and plot; one sentence where there is nothing to draw."""
+    drawn = [curve for curve in curves if curve.points]
     if not drawn:
         return figure(title, '<p class="none">Nothing to draw.</p>', note)
-    xs = [x for line in drawn for x, _ in line.points]
-    top = max(y + (line.band or 0) for line in drawn for _, y in line.points)
-    frame = Frame(
-        (min(xs) if x_from is None else x_from, max(xs)), (0.0, top * 1.06 or 1.0), x_label, y_words, x_words, x_ticks
-    )
-    frame.axes()
-    for line in drawn:
-        frame.draw(line)
-    key = legend([(line.name, line.kind) for line in drawn]) if len(drawn) > 1 else ""
-    return figure(title, key + frame.svg(title), note)
+    xs = [x for curve in drawn for x, _ in curve.points]
+    top = max(y + (curve.band or 0) for curve in drawn for _, y in curve.points)
+    across = (min(xs) if x_from is None else x_from, max(xs))
+    plot = Plot(across, (0.0, top * 1.06 or 1.0), x_label, y_written, x_written, x_ticks)
+    plot.axes()
+    for curve in drawn:
+        plot.draw(curve)
+    key = legend([(curve.name, curve.kind) for curve in drawn]) if len(drawn) > 1 else ""
+    return figure(title, key + plot.svg(title), note)
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> str:
-    """Names with their colours."""
+    """The names of the curves with their colours (classes)."""
     keys = "".join(f'<span><i class="{kind}"></i>{escape(name)}</span>' for name, kind in entries)
     return f'<div class="legend">{keys}</div>'
 
 
 def figure(title: str, content: str, note: str = "") -> str:
-    """What all charts stand in."""
+    """The frame around every chart: title, content, caption."""
     said = f"<figcaption>{escape(note)}</figcaption>" if note else ""
     return f"<figure><h3>{escape(title)}</h3>{content}{said}</figure>"
-
-
-def ticks(low: float, high: float, about: int) -> list[float]:
-    """Round numbers between two values, about so many."""
-    span = high - low
-    if span <= 0:
-        return [low]
-    raw = span / about
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * factor for factor in _STEPS if power * factor >= raw - 1e-12)
-    first = math.ceil(low / step - 1e-9)
-    return [index * step for index in range(first, math.floor(high / step + 1e-9) + 1)]

@@ -14,7 +14,6 @@ from chatproof.loadtests.objectives import parse_objectives
 from chatproof.loadtests.readers.reading import StreamOutcome
 from chatproof.loadtests.reporting.charts import percentile_curve, raster
 from chatproof.loadtests.reporting.load_report import page, write_html
-from chatproof.loadtests.reporting.plot import ticks
 from chatproof.loadtests.result import Result
 from tests.loadtests.runs import a_run, stream
 from tests.loadtests.screens import chromium
@@ -108,12 +107,6 @@ def test_a_percentile_curve_ends_where_the_values_do() -> None:
     band = percentile_curve("ttft", "c1", metrics, ClientError(0.05, 0.05, 0.1))
     assert 'class="band' in band
     assert "± 50 ms" in band
-
-
-def test_ticks_are_round() -> None:
-    assert ticks(0, 10, 5) == [0, 2, 4, 6, 8, 10]
-    assert ticks(0, 0.07, 4) == pytest.approx([0, 0.02, 0.04, 0.06])
-    assert ticks(3, 3, 5) == [3]
 
 
 def test_calibration_is_told() -> None:
