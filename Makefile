@@ -15,6 +15,7 @@ help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml constraints.txt
+	@test -d chatproof/harness || { echo "The links in chatproof/ did not arrive. On Windows turn on Developer Mode, then: git config core.symlinks true && git checkout -- chatproof" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit("chatproof needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,clients]'

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import lines
+from bench import install, lines
 from bench.peers import default_folder
 
 _MEASUREMENTS = {
@@ -52,8 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = "the number of lines of product code"
     counting = commands.add_parser("lines", help=about, description=f"Print {about}, by folder and language.")
     counting.add_argument("checkout", nargs="?", type=Path, default=lines.ROOT, help="folder (default: this checkout)")
+    about = "how many distributions and MB each way to install chatproof brings"
+    description = (
+        "Install the wheel into empty environments, without and with each extra, with the versions of constraints.txt,"
+        f" and print {about}, and what each dependency brings. Takes a few minutes; needs the package index."
+    )
+    installing = commands.add_parser("install", help=about, description=description)
+    installing.add_argument("--wheel", type=Path, metavar="FILE", help="wheel (default: built from this checkout)")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "install":
+            return install.run(options.wheel)
         return lines.run(options.checkout) if options.command == "lines" else _measure(options)
     except KeyboardInterrupt:
         return 130

@@ -175,12 +175,12 @@ def _fill_standard_files() -> None:
 
 
 def _run(program: Coroutine[Any, Any, None]) -> None:
-    if sys.platform == "win32":
+    try:
+        import uvloop
+    except ImportError:  # an extra, and there is none for Windows
         asyncio.run(program)
-        return
-    import uvloop
-
-    uvloop.run(program)
+    else:
+        uvloop.run(program)
 
 
 if __name__ == "__main__":
