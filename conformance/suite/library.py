@@ -11,6 +11,7 @@ from chatproof.conformance.suite.suite_tests import all_tests, in_order
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract, contract
+from chatproof.harness.report import RunSummary
 
 TOO_LONG = 600.0  # seconds; a test's own time limit ends it long before
 
@@ -20,7 +21,7 @@ async def judge(
     rows: Contract | None = None,
     scene: Scene | None = None,
     say: Callable[[str], None] = lambda text: None,
-) -> Outcome:
+) -> RunSummary:
     """Run all tests that the settings want against one server.
 
     Several may run side by side on one event loop, which waits while a server starts (`settings.start`).
@@ -32,8 +33,7 @@ async def judge(
         say: gets each remark on the run's progress, one line.
 
     Returns:
-        `rows()` gives every row with its verdict, `verdict(rows)` the one verdict. `error` says why nothing could be
-        judged, `unfit` why what answers is no chat server; both are empty where all is well.
+        Every row with its verdict, and the one verdict. `error` says why nothing could be judged; else it is empty.
 
     Raises:
         ChatproofError: the baseline cannot be read.
@@ -55,4 +55,4 @@ async def judge(
         await scheduler.close()
     for case in scheduler.cases.values():
         outcome.add(case.records, case.evidence)
-    return outcome
+    return outcome.summary()

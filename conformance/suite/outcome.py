@@ -14,7 +14,7 @@ from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.suite_tests import SuiteTest
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
-from chatproof.harness.report import Summary, remarks, table, verdict_line, write_reports
+from chatproof.harness.report import RunSummary, remarks, table, verdict_line, write_reports
 from chatproof.harness.report.baseline import Baseline
 from chatproof.harness.report.evidence import Evidence
 from chatproof.harness.report.verdicts import ExitCode, Ledger, Overall, Record, Row, Verdict, overall
@@ -36,6 +36,7 @@ class Outcome:
     evidence: list[Evidence] = field(default_factory=list)
     error: str = ""
     ledger: Ledger = field(init=False)
+    finished: RunSummary | None = None
     _started: float = field(default_factory=time.monotonic)
     _began: datetime = field(default_factory=lambda: datetime.now().astimezone())
 
@@ -99,9 +100,24 @@ class Outcome:
         aside = {one.name for one in self.lanes if one.set_aside}
         return tuple(name for name in self.settings.providers if name not in aside)
 
-    def rows(self) -> list[Row]:
-        """All selected rows with their verdicts."""
-        return self.baseline.applied(self.ledger.rows(self.selected, self._absent, self.providers))
+    def summary(self) -> RunSummary:
+        """All selected rows with their verdicts, the known failures that are stale, and the one verdict."""
+        rows = self.baseline.applied(self.ledger.rows(self.selected, self._absent, self.providers))
+        stale = self.baseline.stale(rows)
+        return RunSummary(
+            target=self.url,
+            verdict=Overall.ERROR if self.error else overall(rows, self.settings.strict, stale),
+            rows=rows,
+            titles=self.contract.titles,
+            strict=self.settings.strict,
+            seconds=time.monotonic() - self._started,
+            began=self._began,
+            profiles=[one.value for one in Profile if one in self.settings.profiles],
+            providers=[one.name for one in self.lanes if one.has_provider],
+            evidence=self.evidence,
+            error=self.error or self.unfit,
+            stale=stale,
+        )
 
     def failures(self, records: Iterable[Record]) -> list[Record]:
         """The records that make their test fail: harness errors, and what makes the run fail."""
@@ -118,36 +134,15 @@ class Outcome:
         lane = next((one for one in self.lanes if one.name == provider), first)
         return lane.absent(row.id, self.settings, self.contract)
 
-    def verdict(self, rows: list[Row]) -> Overall:
-        """The verdict on the run."""
-        return Overall.ERROR if self.error else overall(rows, self.settings.strict, self.baseline.stale(rows))
-
     # -- telling
 
     def finish(self) -> ExitCode:
-        """Write the reports, and give the exit code."""
-        rows = self.rows()
-        verdict = self.verdict(rows)
-        if problems := write_reports(self.settings, self._summary(rows, verdict)):
+        """Sum the run up, write the reports, and give the exit code."""
+        self.finished = self.summary()
+        if problems := write_reports(self.settings, self.finished):
             self.error = self.error or "; ".join(problems)
-            verdict = Overall.ERROR
-        return CODES[verdict]
-
-    def _summary(self, rows: list[Row], verdict: Overall) -> Summary:
-        return Summary(
-            target=self.url,
-            verdict=verdict,
-            rows=rows,
-            titles=self.contract.titles,
-            strict=self.settings.strict,
-            seconds=time.monotonic() - self._started,
-            began=self._began,
-            profiles=[one.value for one in Profile if one in self.settings.profiles],
-            providers=[one.name for one in self.lanes if one.has_provider],
-            evidence=self.evidence,
-            error=self.error or self.unfit,
-            stale=self.baseline.stale(rows),
-        )
+            return ExitCode.ERROR
+        return CODES[self.finished.verdict]
 
     def show(self, reporter: pytest.TerminalReporter) -> None:
         """Print the table, the remarks and the verdict."""
@@ -159,22 +154,18 @@ class Outcome:
         if self.unfit:
             write(f"chatproof: FAIL {self.unfit}", red=True)
             return
-        rows = self.rows()
-        verdict = self.verdict(rows)
+        summary = self.finished or self.summary()
         reporter.section("chatproof", sep="=")
-        for line in table(self.contract, rows):
+        for line in table(summary):
             write(line)
         if len(self.providers) > 1:
             write(f"rows that need the provider are counted for each: {', '.join(self.providers)}")
         write("")
-        for line in remarks(rows):
+        for line in remarks(summary.rows):
             write(line)
-        stale = self.baseline.stale(rows)
-        for line in stale:
+        for line in summary.stale:
             write(f"chatproof: {line}", red=True)
         if self.error:
             write(f"chatproof: ERROR {self.error}", red=True, bold=True)
             return
-        seconds = time.monotonic() - self._started
-        line = verdict_line(self.url, rows, verdict, self.settings.strict, seconds)
-        write(line, **{COLORS[verdict]: True, "bold": True})
+        write(verdict_line(summary), **{COLORS[summary.verdict]: True, "bold": True})

@@ -1,18 +1,17 @@
 """What a run leaves: JSON for other tools, a table for the terminal, and pages for people."""
 
 from chatproof.harness.report.console import failure_text, remarks, table, verdict_line
-from chatproof.harness.report.document import as_json, write_json
+from chatproof.harness.report.document import as_json
 from chatproof.harness.report.files import unwritable, write_reports
-from chatproof.harness.report.summary import Summary
+from chatproof.harness.report.summary import RunSummary
 
 __all__ = [
-    "Summary",
+    "RunSummary",
     "as_json",
     "failure_text",
     "remarks",
     "table",
     "unwritable",
     "verdict_line",
-    "write_json",
     "write_reports",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from chatproof.harness.report.summary import Summary
+from chatproof.harness.report.summary import RunSummary
 from chatproof.harness.report.verdicts import Overall, Verdict
 
 NAME = "chatproof"
@@ -15,7 +15,7 @@ HEIGHT, PADDING, SIZE = 20, 7, 11  # px
 NARROW, WIDE = "iIjlft|.,:;!'()[] 1", "mwMW%@"
 
 
-def badge(summary: Summary) -> str:
+def badge(summary: RunSummary) -> str:
     """The badge of a run: green, red, or grey where nothing was judged."""
     text, color = _message(summary)
     left, right = (round(_width(part)) + 2 * PADDING for part in (NAME, text))
@@ -33,7 +33,7 @@ def badge(summary: Summary) -> str:
 """
 
 
-def _message(summary: Summary) -> tuple[str, str]:
+def _message(summary: RunSummary) -> tuple[str, str]:
     counts = summary.counts
     passed, bad = counts[Verdict.PASSED], sum(row.gates(summary.strict) for row in summary.rows)
     if summary.verdict is Overall.ERROR:

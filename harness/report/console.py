@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from chatproof.harness.common.redaction import redacted
-from chatproof.harness.protocol.requirements import Contract, Level
-from chatproof.harness.report.verdicts import Overall, Record, Row, Verdict
+from chatproof.harness.protocol.requirements import Level
+from chatproof.harness.report.summary import ORDER, RunSummary, count
+from chatproof.harness.report.verdicts import BAD, Record, Row, Verdict
 
-COLUMNS = (Verdict.PASSED, Verdict.VIOLATED, Verdict.NOT_TESTABLE, Verdict.NOT_APPLICABLE, Verdict.HARNESS_ERROR)
 MOST_SCREENS = 3  # of one row in one test
 
 
-def table(contract: Contract, rows: Sequence[Row]) -> list[str]:
+def table(summary: RunSummary) -> list[str]:
     """A line for each group with its counts, and one for all."""
-    columns = [column for column in COLUMNS if column is not Verdict.HARNESS_ERROR or _count(rows)[column]]
+    total = summary.counts
+    columns = [column for column in ORDER if column is not Verdict.HARNESS_ERROR or total[column]]
     lines = [f"{'group':<8}" + "".join(f"{column:>16}" for column in columns)]
-    groups = dict.fromkeys(row.requirement.group for row in rows)
-    for group in groups:
-        counts = _count(row for row in rows if row.requirement.group == group)
-        title = contract.titles.get(group, "").replace("`", "")
+    for group, rows in summary.groups.items():
+        counts, title = count(rows), summary.title(group)
         lines.append(f"{group:<8}" + "".join(f"{counts[column] or '·':>16}" for column in columns) + f"   {title[:48]}")
-    counts = _count(rows)
-    lines.append(f"{'all':<8}" + "".join(f"{counts[column]:>16}" for column in columns))
+    lines.append(f"{'all':<8}" + "".join(f"{total[column]:>16}" for column in columns))
     return lines
 
 
@@ -56,15 +53,16 @@ def failure_text(records: Iterable[Record]) -> str:
     return redacted("\n".join(lines))
 
 
-def verdict_line(target: str, rows: Sequence[Row], verdict: Overall, strict: bool, seconds: float) -> str:
+def verdict_line(summary: RunSummary) -> str:
     """The run in one line."""
-    counts = _count(rows)
+    counts, rows, strict = summary.counts, summary.rows, summary.strict
     bad = [row.name for row in rows if row.gates(strict)]
     tolerated = [row.name for row in rows if row.gates(True) and not row.gates(strict)]
-    known = [row.name for row in rows if row.known and row.verdict in (Verdict.VIOLATED, Verdict.NOT_TESTABLE)]
+    known = [row.name for row in rows if row.known and row.verdict in BAD]
     parts = [f"{counts[Verdict.PASSED]} rows passed"]
-    parts += [f"{counts[one]} {one}" for one in COLUMNS[1:] if counts[one]]
-    line = f"chatproof: {verdict.upper()} {target}: {', '.join(parts)} in {seconds:.0f} s"
+    parts += [f"{counts[one]} {one}" for one in ORDER[1:] if counts[one]]
+    verdict = f"{summary.verdict.upper()} {summary.target}"
+    line = f"chatproof: {verdict}: {', '.join(parts)} in {summary.seconds:.0f} s"
     if bad:
         line += f"; failed: {_few(bad)}"
     if tolerated:
@@ -76,7 +74,3 @@ def verdict_line(target: str, rows: Sequence[Row], verdict: Overall, strict: boo
 
 def _few(ids: Sequence[str], most: int = 12) -> str:
     return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
-
-
-def _count(rows: Iterable[Row]) -> Counter[Verdict]:
-    return Counter(row.verdict for row in rows)

@@ -11,7 +11,7 @@ from chatproof.harness.report.badge import badge
 from chatproof.harness.report.document import as_json, as_text
 from chatproof.harness.report.markdown import markdown
 from chatproof.harness.report.page import page
-from chatproof.harness.report.summary import Summary
+from chatproof.harness.report.summary import RunSummary
 
 
 class Paths(Protocol):
@@ -35,7 +35,7 @@ def unwritable(paths: Paths) -> str:
     return ""
 
 
-def write_reports(paths: Paths, summary: Summary) -> list[str]:
+def write_reports(paths: Paths, summary: RunSummary) -> list[str]:
     """Write all that are wanted. Gives a line for each that could not be written."""
     problems: list[str] = []
     for option, path, make in _wanted(paths):
@@ -49,7 +49,7 @@ def write_reports(paths: Paths, summary: Summary) -> list[str]:
     return problems
 
 
-def _wanted(paths: Paths) -> Iterator[tuple[str, Path, Callable[[Summary], str]]]:
+def _wanted(paths: Paths) -> Iterator[tuple[str, Path, Callable[[RunSummary], str]]]:
     if paths.report_json:
         yield "--report-json", paths.report_json, _json
     if paths.report_html:
@@ -60,9 +60,8 @@ def _wanted(paths: Paths) -> Iterator[tuple[str, Path, Callable[[Summary], str]]
         yield "--badge", paths.badge, badge
 
 
-def _json(summary: Summary) -> str:
-    provider = summary.providers[0] if summary.providers else None
-    return as_text(as_json(summary.target, summary.rows, summary.verdict, provider))
+def _json(summary: RunSummary) -> str:
+    return as_text(as_json(summary))
 
 
 def _obstacle(path: Path) -> str:

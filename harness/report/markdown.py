@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from chatproof.harness.common.redaction import clipped, redacted
-from chatproof.harness.report.summary import ORDER, Summary, count, is_bad, is_tolerated
+from chatproof.harness.report.summary import ORDER, RunSummary, count, is_bad, is_tolerated
 from chatproof.harness.report.verdicts import Overall, Row
 
 MOST_SCREENS, SCREEN = 20, 6_000  # a summary of GitHub Actions may have 1 MB, a comment 65,536 characters
@@ -13,7 +13,7 @@ CELL = 300  # characters
 WORDS = {Overall.PASS: "✅ passed", Overall.FAIL: "❌ failed", Overall.ERROR: "⚠️ could not judge"}
 
 
-def markdown(summary: Summary) -> str:
+def markdown(summary: RunSummary) -> str:
     """The summary: the verdict, the failures, the counts by group, and each failure's screen folded away."""
     when = f", {summary.began:%Y-%m-%d %H:%M %Z}" if summary.began else ""
     parts = [
@@ -45,7 +45,7 @@ def escaped(text: str) -> str:
     return text.replace("@", "@\u200b").replace("://", ":\u200b//")
 
 
-def _totals(summary: Summary) -> str:
+def _totals(summary: RunSummary) -> str:
     counts = summary.counts
     return ", ".join(f"{counts[one]} {one}" for one in ORDER if counts[one]) or "No rows"
 
@@ -63,7 +63,7 @@ def _failures(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _groups(summary: Summary) -> str:
+def _groups(summary: RunSummary) -> str:
     columns = [one for one in ORDER if summary.counts[one]]
     lines = ["| group | " + " | ".join(columns) + " |", "|---|" + "--:|" * len(columns)]
     for group, rows in summary.groups.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.report.evidence import Evidence
-from chatproof.harness.report.summary import ORDER, Summary, count, is_bad, is_tolerated
+from chatproof.harness.report.summary import ORDER, RunSummary, count, is_bad, is_tolerated
 from chatproof.harness.report.timeline import timeline
 from chatproof.harness.report.verdicts import Overall, Row, Verdict
 
@@ -39,9 +39,9 @@ CHIPS = (
 )  # what asks for attention first
 
 
-def page(summary: Summary) -> str:
+def page(summary: RunSummary) -> str:
     """The report as a page. All text of servers is escaped, and its policy allows nothing to be loaded."""
-    body = Body(summary)
+    body = PageBody(summary)
     style, script = ((FOLDER / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     word = WORDS[summary.verdict]
     policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -72,10 +72,10 @@ def page(summary: Summary) -> str:
 """
 
 
-class Body:
+class PageBody:
     """The parts of the page."""
 
-    def __init__(self, summary: Summary) -> None:
+    def __init__(self, summary: RunSummary) -> None:
         self.summary = summary
         self._room = MOST_BYTES
         self._drawn: dict[int, str] = {}  # the exchanges that a row above has shown already

@@ -16,7 +16,7 @@ ORDER = (Verdict.PASSED, Verdict.VIOLATED, Verdict.NOT_TESTABLE, Verdict.NOT_APP
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class RunSummary:
     """`titles` are those of the groups, `seconds` the run's duration, `began` its beginning with a time zone.
 
     `error` is why the run as a whole could not judge, or nothing. `stale`: a line for each

@@ -16,7 +16,7 @@ from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import Level, contract
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
-from chatproof.harness.report import Summary, failure_text, remarks, unwritable, verdict_line, write_reports
+from chatproof.harness.report import RunSummary, failure_text, remarks, unwritable, verdict_line, write_reports
 from chatproof.harness.report.badge import badge
 from chatproof.harness.report.evidence import MOST_POINTS, Evidence, ProviderRequest, SeenExchange, evidence
 from chatproof.harness.report.failure_screen import screen
@@ -45,8 +45,8 @@ def musts() -> list[str]:
     return [one.id for one in contract() if one.level is Level.MUST]
 
 
-def summary(*rows: Row, verdict: Overall = Overall.FAIL, **more: object) -> Summary:
-    return Summary("http://x", verdict, rows, contract().titles, **more)  # type: ignore[arg-type]
+def summary(*rows: Row, verdict: Overall = Overall.FAIL, **more: object) -> RunSummary:
+    return RunSummary("http://x", verdict, rows, contract().titles, **more)  # type: ignore[arg-type]
 
 
 def exchange(delay: float = 0.0, words: int = 5, end: End = End.COMPLETE, ended: str | None = "completed") -> Evidence:
@@ -266,7 +266,7 @@ def test_a_screen_is_bounded_and_in_order() -> None:
 def test_known_failures_are_named_in_the_console() -> None:
     rows = [row("INT-01", Verdict.VIOLATED, provider="gemini", known="ticket 12"), row("TOK-01", Verdict.PASSED)]
     assert remarks(rows) == ["INT-01 (gemini) violated, known: ticket 12: seen it; expected wanted it"]
-    line = verdict_line("http://x", rows, Overall.PASS, False, 1.0)
+    line = verdict_line(summary(*rows))
     assert line.endswith("; known failures: INT-01 (gemini)")
 
 
@@ -324,7 +324,7 @@ def test_a_report_that_cannot_be_written_costs_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [page, markdown])
-def test_lone_surrogates_of_a_server_can_be_written(make: Callable[[Summary], str], tmp_path: Path) -> None:
+def test_lone_surrogates_of_a_server_can_be_written(make: Callable[[RunSummary], str], tmp_path: Path) -> None:
     told = summary(row("SSE-03", Verdict.VIOLATED, seen="half \ud800 a character"))
     assert "half" in make(told)
     paths = Paths(tmp_path / "r.json", tmp_path / "r.html", tmp_path / "r.md")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -14,12 +13,17 @@ from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import contract
-from chatproof.harness.report import as_json, remarks, table, verdict_line, write_json
+from chatproof.harness.report import RunSummary, as_json, remarks, table, verdict_line
+from chatproof.harness.report.document import as_text
 from chatproof.harness.report.failure_screen import screen
 from chatproof.harness.report.verdicts import Ledger, Overall, Record, Row, Verdict, overall
 from tests.protocol.kit import sound, sse, tokens
 
 OPTIONS = {"base_url": "http://127.0.0.1:1", "silence": 10.0, "start_timeout": 60.0, "provider_timeout": None}
+
+
+def told(found: list[Row], verdict: Overall = Overall.FAIL) -> RunSummary:
+    return RunSummary("http://x", verdict, found, contract().titles, seconds=12.3, providers=["openai"])
 
 
 def rows(*records: tuple[str, Verdict]) -> list[Row]:
@@ -61,11 +65,9 @@ def test_one_verdict(records: list[tuple[str, Verdict]], strict: bool, expected:
     assert overall(rows(*records), strict) is expected
 
 
-def test_the_json_report_keeps_its_shape(tmp_path: Path) -> None:
+def test_the_json_report_keeps_its_shape() -> None:
     found = rows(("TOK-04", Verdict.VIOLATED), ("SSE-05", Verdict.PASSED))
-    path = tmp_path / "new" / "report.json"
-    write_json(path, as_json("http://x", found, Overall.FAIL, "openai"))
-    report = json.loads(path.read_text(encoding="utf-8"))
+    report = json.loads(as_text(as_json(told(found))))
     assert list(report) == ["suite", "target", "verdict", "rows"]
     assert (report["suite"], report["target"], report["verdict"]) == (__version__, "http://x", "fail")
     assert report["rows"] == [
@@ -92,17 +94,11 @@ def test_the_json_report_keeps_its_shape(tmp_path: Path) -> None:
     ]
 
 
-def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ChatproofError, match=r"--report-json: cannot write .*report\.json"):
-        write_json(tmp_path / "file" / "report.json", {})
-
-
 def test_keys_are_redacted_everywhere() -> None:
     ledger = Ledger(contract())
     ledger.add([Record("ERR-04", Verdict.VIOLATED, "Authorization: Bearer abc.def-123456 and sk-secret123456", "none")])
     found = ledger.rows(["ERR-04"], lambda row, _: Record(row.id, Verdict.PASSED))
-    texts = [json.dumps(as_json("x", found, Overall.FAIL, None)), *remarks(found)]
+    texts = [json.dumps(as_json(told(found))), *remarks(found)]
     reply = sse([{"error": "key sk-secret123456 is wrong"}])
     texts.append(screen(contract()["ERR-04"], Violation("sk-secret123456", "none"), reply))
     for text in texts:
@@ -123,9 +119,9 @@ def test_a_screen_shows_the_wire_around_the_spot() -> None:
 
 def test_the_table_counts_by_group() -> None:
     found = rows(("TOK-01", Verdict.PASSED), ("TOK-02", Verdict.VIOLATED), ("SSE-01", Verdict.PASSED))
-    lines = table(contract(), found)
+    lines = table(told(found))
     assert [line.split()[:3] for line in lines[1:]] == [["SSE", "1", "·"], ["TOK", "1", "1"], ["all", "2", "1"]]
-    line = verdict_line("http://x", found, Overall.FAIL, False, 12.3)
+    line = verdict_line(told(found))
     assert line == "chatproof: FAIL http://x: 2 rows passed, 1 violated in 12 s; failed: TOK-02"
 
 
