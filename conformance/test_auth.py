@@ -9,7 +9,7 @@ from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.jwt import Forgery, User, forgeries, users
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_text
-from chatproof.harness.client.http import Deadlines, Request, json_of
+from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, MESSAGES, SESSIONS_PATH, USER, bearer
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.excerpts import shown
@@ -40,7 +40,7 @@ def two_users(case: Case) -> tuple[User, User]:
 async def count_of(case: Case, session: str, credential: str | None) -> int | None:
     """A session's `messages` as somebody sees it, or None where it is not shown."""
     answer = await case.request(
-        Request("GET", SESSIONS_PATH + session, headers=bearer(credential)), case.lane.budget.addresses.fresh()
+        HttpRequest("GET", SESSIONS_PATH + session, headers=bearer(credential)), case.lane.budget.addresses.fresh()
     )
     body = json_of(answer)
     count = body.get(MESSAGES) if answer.status == 200 and isinstance(body, dict) else None
@@ -148,7 +148,7 @@ async def test_a_users_session_is_theirs_alone(case: Case) -> None:
         ):
             seen = f"the owner's text went upstream for {name}, over {route}"
             case.holds("AUTH-04", said.case not in upstream, seen, "none of the owner's text", answer)
-        await case.request(Request("DELETE", SESSIONS_PATH + session, headers=bearer(credential)))
+        await case.request(HttpRequest("DELETE", SESSIONS_PATH + session, headers=bearer(credential)))
         after = await count_of(case, session, owner.token)
         seen = f"after {name} had written to it and deleted it, `messages` was {after}"
         case.holds("AUTH-04", after == count, seen, f"{count}, as before", answers.reply)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from chatproof.conformance.suite.case import Case, together
 from chatproof.conformance.suite.clients import exhausted, limit_of
 from chatproof.conformance.suite.marks import requirement
-from chatproof.harness.client.http import Request
+from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
@@ -29,10 +29,10 @@ async def preflight(case: Case, path: str, origin: str) -> Transcript:
     """Ask as a browser does before a POST of JSON with a token."""
     headers = (
         *origin_header(origin),
-        ("Access-Control-Request-Method", "POST"),
-        ("Access-Control-Request-Headers", ",".join(ASKED_HEADERS)),
+        ("Access-Control-HttpRequest-Method", "POST"),
+        ("Access-Control-HttpRequest-Headers", ",".join(ASKED_HEADERS)),
     )
-    return await case.request(Request("OPTIONS", path, headers=headers), case.lane.budget.addresses.fresh())
+    return await case.request(HttpRequest("OPTIONS", path, headers=headers), case.lane.budget.addresses.fresh())
 
 
 def posts(case: Case) -> list[str]:
@@ -44,7 +44,7 @@ async def answers_to(case: Case, origin: str) -> list[Transcript]:
     """A whole answer of each route, to a page of `origin`: the stream, the session, /api/chat."""
     session, source, headers = case.lane.new_session(), case.lane.budget.addresses.fresh(), origin_header(origin)
     stream = await case.ask(session=session, headers=headers, source=source)
-    found = [stream, await case.request(Request("GET", SESSIONS_PATH + session, headers=headers), source)]
+    found = [stream, await case.request(HttpRequest("GET", SESSIONS_PATH + session, headers=headers), source)]
     if CHAT_PATH in posts(case):
         found.append(await case.ask_plain(session=session, headers=headers, source=source))
     return found
@@ -116,11 +116,12 @@ async def test_error_answers_carry_the_allowed_origin(case: Case) -> None:
     """What the client did wrong is of no use to a page that may not read it."""
     origin = case.lane.settings.allowed_origin
     headers, source = origin_header(origin), case.lane.budget.addresses.fresh()
-    asks = [Request.json("POST", path, {}, headers) for path in posts(case)]
+    asks = [HttpRequest.json("POST", path, {}, headers) for path in posts(case)]
     asks += [
-        Request("POST", path, b"{not json", (("Content-Type", "application/json"), *headers)) for path in posts(case)
+        HttpRequest("POST", path, b"{not json", (("Content-Type", "application/json"), *headers))
+        for path in posts(case)
     ]
-    asks.append(Request("GET", SESSIONS_PATH + case.lane.new_session(), headers=headers))
+    asks.append(HttpRequest("GET", SESSIONS_PATH + case.lane.new_session(), headers=headers))
     errors = [await case.request(ask, source) for ask in asks]
     if Profile.LIMITS in case.lane.settings.profiles:
         client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))

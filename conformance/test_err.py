@@ -7,7 +7,7 @@ import pytest
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.marks import When, over_both, requirement
-from chatproof.harness.client.http import Deadlines, Request
+from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.api import SESSIONS_PATH, body_of
 from chatproof.harness.protocol.checks.err import (
     error_ends_the_reply,
@@ -98,7 +98,7 @@ async def test_refusals_show_no_internals(case: Case) -> None:
         if is_http_error(answer) or answer.of(Kind.ERROR):
             case.conforms(answer, no_internals(case.lane.scene.key))
     for method in ("GET", "DELETE"):
-        answer = await case.request(Request(method, SESSIONS_PATH + case.lane.new_session()))
+        answer = await case.request(HttpRequest(method, SESSIONS_PATH + case.lane.new_session()))
         if is_http_error(answer):
             case.conforms(answer, no_internals(case.lane.scene.key))
     if not case.records:

@@ -12,7 +12,7 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.clients import TRIES, Client, client_of, exhausted, limit_of, refused
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.rate_budget import WINDOW
-from chatproof.harness.client.http import Request
+from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, STREAM_PATH
 
 
@@ -111,11 +111,11 @@ async def test_preflights_are_not_counted(case: Case) -> None:
     client = await client_of(case, STREAM_PATH)
     headers = (
         ("Origin", case.lane.settings.allowed_origin),
-        ("Access-Control-Request-Method", "POST"),
-        ("Access-Control-Request-Headers", "content-type"),
+        ("Access-Control-HttpRequest-Method", "POST"),
+        ("Access-Control-HttpRequest-Headers", "content-type"),
     )
     for _ in range(limit_of(case, STREAM_PATH) + 2):
-        await case.request_once(Request("OPTIONS", STREAM_PATH, headers=headers), client.source)
+        await case.request_once(HttpRequest("OPTIONS", STREAM_PATH, headers=headers), client.source)
     answers = await client.send(1)
     seen = f"refused behind {limit_of(case, STREAM_PATH) + 2} preflights"
     case.holds("LIM-09", not refused(answers), seen, "a request is served", answers[0])

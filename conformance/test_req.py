@@ -8,7 +8,7 @@ from typing import Any
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_texts
-from chatproof.harness.client.http import Deadlines, Request
+from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.api import STREAM_PATH, body_of
 from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.transcript import End, Transcript
@@ -95,7 +95,7 @@ async def test_a_request_without_a_text_is_refused(case: Case) -> None:
 async def test_a_body_that_is_no_object_is_refused(case: Case) -> None:
     """Empty, not JSON, not UTF-8, not an object."""
     for body in NO_OBJECT:
-        judge_refusal(case, "REQ-04", repr(body), await case.request(Request("POST", STREAM_PATH, body, JSON)))
+        judge_refusal(case, "REQ-04", repr(body), await case.request(HttpRequest("POST", STREAM_PATH, body, JSON)))
     judge_nothing_refused(case)
 
 
@@ -129,7 +129,7 @@ async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
 async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
     """Refused or answered within 10 s, and the server goes on serving."""
     body = json.dumps(body_of(case.lane.message("a" * (MEGABYTES << 20), "hello", case.lane.new_case()))).encode()
-    request = Request("POST", STREAM_PATH, body, JSON)
+    request = HttpRequest("POST", STREAM_PATH, body, JSON)
     allowed = case.lane.settings.allowed(LARGE_BODY_TIME)
     deadlines = Deadlines(silence=allowed, whole=allowed)
     answer = await case.request(request, deadlines=deadlines)
@@ -150,7 +150,7 @@ async def test_odd_values_are_refused_or_answered(case: Case) -> None:
     bodies += [body_of(f"\ud800 {text}"), body_of(text, "odd-\udfff")]
     for body in bodies:
         escaped = json.dumps(body)  # the surrogate goes as \ud800: its raw bytes would not be UTF-8
-        answer = await case.request(Request("POST", STREAM_PATH, escaped.encode(), JSON))
+        answer = await case.request(HttpRequest("POST", STREAM_PATH, escaped.encode(), JSON))
         kept = refused(answer) or answered(answer)
         case.holds("REQ-10", kept, f"{escaped}: {answer.outcome()}", "a 4xx or a reply", answer)
 
@@ -160,7 +160,7 @@ async def test_get_starts_nothing(case: Case) -> None:
     """404 or 405, and nothing asked of the provider."""
     name = case.lane.new_case()
     query = f"?message=Please+say+hello.+scenario+hello+case+{name}"
-    answer = await case.request(Request("GET", STREAM_PATH + query), deadlines=Deadlines(silence=3, whole=5))
+    answer = await case.request(HttpRequest("GET", STREAM_PATH + query), deadlines=Deadlines(silence=3, whole=5))
     case.holds("REQ-09", answer.status in (404, 405), answer.outcome(), "status 404 or 405", answer)
     if case.lane.provider and not is_http_error(answer):
         await case.ask()  # once this is answered, a generation for the GET would have begun as well

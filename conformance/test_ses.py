@@ -9,7 +9,7 @@ from chatproof.conformance.suite.case import Case, together
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.marks import over_both, requirement
 from chatproof.conformance.suite.provider import upstream_text
-from chatproof.harness.client.http import Request, json_of
+from chatproof.harness.client.http import HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.api import MESSAGES, SESSION_ID, SESSIONS_PATH, TIMESTAMP
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import is_timestamp
 from chatproof.harness.protocol.checks.tok import same_words, words
@@ -45,7 +45,7 @@ ALIKE = ("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}
 
 async def look_up(case: Case, session: str, method: str = "GET") -> Transcript:
     """GET or DELETE a session."""
-    return await case.request(Request(method, SESSIONS_PATH + quote(session, safe="")))
+    return await case.request(HttpRequest(method, SESSIONS_PATH + quote(session, safe="")))
 
 
 async def count_of(case: Case, session: str) -> int | None:

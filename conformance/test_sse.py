@@ -5,8 +5,8 @@ from __future__ import annotations
 from chatproof.conformance.suite.case import Attempt, Case
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.paced_replies import judge_pace
-from chatproof.harness.client.connection import Connection
-from chatproof.harness.client.http import Request
+from chatproof.harness.client.connection import TcpConnection
+from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.api import SESSIONS_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.checks import sse
 from chatproof.harness.protocol.transcript import End, Transport
@@ -48,7 +48,7 @@ async def test_the_stream_is_sound_with_odd_text(case: Case) -> None:
 @requirement("SSE-09")
 async def test_a_connection_that_is_kept_serves_again(case: Case) -> None:
     """An ask, a refused one, an unknown session and an ask on one connection, as browsers send them."""
-    connection: Connection | None = None
+    connection: TcpConnection | None = None
     for what, expected in (("ask", 200), ("blank", 400), ("session", 404), ("ask", 200)):
         answer, connection = await case.on_kept(connection, kept_request(case, what))
         if answer.terminal and answer.end is End.TIMEOUT:
@@ -60,13 +60,13 @@ async def test_a_connection_that_is_kept_serves_again(case: Case) -> None:
         case.holds("SSE-09", kept, seen, "a whole answer, or a connection that was closed before", answer)
 
 
-def kept_request(case: Case, what: str) -> Request:
+def kept_request(case: Case, what: str) -> HttpRequest:
     """A request of one of the kinds that are sent in turn."""
     if what == "session":
-        return Request("GET", SESSIONS_PATH + case.lane.new_session())
+        return HttpRequest("GET", SESSIONS_PATH + case.lane.new_session())
     if what == "blank":
-        return Request.json("POST", STREAM_PATH, body_of("", case.lane.new_session()))
-    return Request.of(case.lane.api.ask(case.lane.conversation("Please say hello.", "hello", case.lane.new_case())))
+        return HttpRequest.json("POST", STREAM_PATH, body_of("", case.lane.new_session()))
+    return HttpRequest.of(case.lane.api.ask(case.lane.conversation("Please say hello.", "hello", case.lane.new_case())))
 
 
 @requirement("SSE-06", when=When.QUIET)

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.exchange_log import ExchangeLog
 from chatproof.conformance.suite.lane import FRESH, Lane
-from chatproof.conformance.suite.provider import Provider
+from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.rate_budget import WINDOW
 from chatproof.conformance.suite.replies import SocketStream, SseStream, Stream
-from chatproof.harness.client.connection import Connection
-from chatproof.harness.client.http import NO_ANSWER, Deadlines, Request
+from chatproof.harness.client.connection import TcpConnection
+from chatproof.harness.client.http import NO_ANSWER, Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import redacted
 from chatproof.harness.protocol.apis.base import Headers
@@ -79,7 +79,7 @@ class Case:
         case = lane.new_case()
         conversation = lane.conversation(text, script, case, session, credential)
         if over is Transport.SSE and socket is None:
-            request = Request.of(lane.api.ask(conversation), headers)
+            request = HttpRequest.of(lane.api.ask(conversation), headers)
             await lane.budget.pace(request.path)
             exchange = lane.exchange(request, source or self.source, deadlines, receive_buffer, case=case)
             self.log.ask(exchange.transcript)
@@ -131,11 +131,11 @@ class Case:
         conversation = self.lane.conversation(text, script, case, session, credential)
         ask = CHAT_STREAM.ask_chat(conversation) if path == CHAT_PATH else self.lane.api.ask(conversation)
         send = self.request_once if once else self.request
-        answer = await send(Request.of(ask, headers), **how)
+        answer = await send(HttpRequest.of(ask, headers), **how)
         answer.case = case
         return answer
 
-    async def request(self, request: Request, source: str | None = None, **how: Any) -> Transcript:
+    async def request(self, request: HttpRequest, source: str | None = None, **how: Any) -> Transcript:
         """Any other HTTP request, with its answer. A 429 is waited out."""
         while True:
             answer = await self.request_once(request, source, **how)
@@ -143,7 +143,7 @@ class Case:
                 return answer
 
     async def request_once(
-        self, request: Request, source: str | None = None, deadlines: Deadlines | None = None, paced: bool = True
+        self, request: HttpRequest, source: str | None = None, deadlines: Deadlines | None = None, paced: bool = True
     ) -> Transcript:
         """As `request`, where a 429 is an answer like others. `paced`: keep within the server's limits."""
         if request.method == "POST":
@@ -155,7 +155,9 @@ class Case:
         self.lane.budget.note(answer)
         return answer
 
-    async def on_kept(self, connection: Connection | None, request: Request) -> tuple[Transcript, Connection | None]:
+    async def on_kept(
+        self, connection: TcpConnection | None, request: HttpRequest
+    ) -> tuple[Transcript, TcpConnection | None]:
         """Ask on a connection that an earlier answer left open, or on a new one; gives what is left of it.
 
         A server may close an idle connection at any time: then the request is sent again on a new one.
@@ -175,7 +177,7 @@ class Case:
 
     async def post(self, value: object) -> Transcript:
         """POST a JSON value where streams are asked."""
-        return await self.request(Request.json("POST", self.lane.api.path, value))
+        return await self.request(HttpRequest.json("POST", self.lane.api.path, value))
 
     async def connect(self, transport: Transport, source: str | None = None) -> SocketClient:
         """Open a socket that is closed with the test. Raises NotTestable."""
@@ -188,7 +190,7 @@ class Case:
         return client
 
     @property
-    def provider(self) -> Provider:
+    def provider(self) -> Upstream:
         """The fakes behind the server. Raises NotApplicable where there are none."""
         self.needs_provider()
         assert self.lane.provider is not None
@@ -304,7 +306,7 @@ class Case:
         self.evidence += await self.log.gather(self.name, self.ids, self.lane.provider, self.lane.provider_name)
 
 
-async def _hang_up(connection: Connection) -> None:
+async def _hang_up(connection: TcpConnection) -> None:
     connection.close()
 
 

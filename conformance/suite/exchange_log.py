@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from chatproof.conformance.suite.provider import Provider
+from chatproof.conformance.suite.provider import Upstream
 from chatproof.fake_providers.journal.control_client import FakesError
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.checks.pass_through import ProviderWrite
@@ -59,7 +59,7 @@ class ExchangeLog:
         return next((one for one in (*self.violating, *self.judged) if one.transcript is transcript), None)
 
     async def gather(
-        self, test: str, ids: Iterable[str], provider: Provider | None, lane: str | None
+        self, test: str, ids: Iterable[str], provider: Upstream | None, lane: str | None
     ) -> list[Evidence]:
         """All that is to be shown of the test, with the provider's side from its journal. The pictures are an
         addition: where the journal does not answer they lack that side, and the verdict stays."""
@@ -76,7 +76,7 @@ class ExchangeLog:
         return found
 
 
-async def _asked(provider: Provider | None, reply: Transcript) -> list[ProviderRequest] | None:
+async def _asked(provider: Upstream | None, reply: Transcript) -> list[ProviderRequest] | None:
     """What the provider was asked for a reply; None where nobody can tell."""
     if provider is None or not reply.case:
         return None
@@ -88,7 +88,7 @@ async def _asked(provider: Provider | None, reply: Transcript) -> list[ProviderR
     return [_in_our_clock(provider, entry) for entry in entries]
 
 
-def _in_our_clock(provider: Provider, entry: Entry) -> ProviderRequest:
+def _in_our_clock(provider: Upstream, entry: Entry) -> ProviderRequest:
     return ProviderRequest(
         provider=entry.provider,
         script=entry.script or "",

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from chatproof.conformance.suite.lane_state import LaneState
-from chatproof.conformance.suite.provider import DUE, Provider
+from chatproof.conformance.suite.provider import DUE, Upstream
 from chatproof.conformance.suite.rate_budget import WINDOW, RateBudget
 from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, VARIABLES, Scene, set_up, why_unfit
 from chatproof.fake_providers.journal.control_client import Fakes, FakesError
-from chatproof.harness.client.connection import Connection, SourceAddresses
-from chatproof.harness.client.http import Deadlines, Exchange, Request
+from chatproof.harness.client.connection import SourceAddresses, TcpConnection
+from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.settings import Settings
@@ -44,7 +44,7 @@ class Lane:
     api: Api = CHAT_STREAM
     scene: Scene = field(default_factory=lambda: Scene(Target("http", "127.0.0.1", 0)))
     budget: RateBudget = field(init=False)
-    provider: Provider | None = None
+    provider: Upstream | None = None
     completes: bool = True
     side_by_side: bool = False
     resources: ExitStack = field(default_factory=ExitStack)
@@ -93,7 +93,7 @@ class Lane:
             ChatproofError: nobody answers, so there is nothing to judge.
         """
         if url := self.scene.fakes_url:
-            self.provider = Provider(Fakes(url), due=self.settings.allowed(DUE))
+            self.provider = Upstream(Fakes(url), due=self.settings.allowed(DUE))
             try:
                 await self.provider.open()
             except FakesError as error:
@@ -103,7 +103,7 @@ class Lane:
             await self._know_provider(reply, self.provider)
         self.state.has_provider = self.provider is not None
 
-    async def _know_provider(self, reply: Transcript, provider: Provider) -> None:
+    async def _know_provider(self, reply: Transcript, provider: Upstream) -> None:
         """See that the server asks the fakes, and as the provider that it was told to use."""
         # the reply is over: where a provider was only tried, its request is there by now, or never comes
         await provider.asked(reply, *([] if self.settings.declares_providers else [TRIED]))
@@ -122,7 +122,7 @@ class Lane:
         deadlines = Deadlines(silence=self.settings.silence, whole=self.settings.silence * 3)
         while True:
             await self.budget.pace(self.api.path)
-            ask = Request.of(self.api.ask(self.conversation("Please say hello.", "hello", case)))
+            ask = HttpRequest.of(self.api.ask(self.conversation("Please say hello.", "hello", case)))
             exchange = self.exchange(ask, self.budget.addresses.fresh(), deadlines, case=case)
             reply = await exchange.start().finish()
             if reply.status != 429:
@@ -203,17 +203,17 @@ class Lane:
 
     def exchange(
         self,
-        request: Request,
+        request: HttpRequest,
         source: str | None,
         deadlines: Deadlines | None = None,
         receive_buffer: int | None = None,
-        kept: Connection | None = None,
+        kept: TcpConnection | None = None,
         case: str = "",
-    ) -> Exchange:
+    ) -> HttpExchange:
         """One HTTP exchange with the server, yet to be started, whose reply is read as the api says."""
         transcript = Transcript(Transport.SSE, api=self.api, case=case)
         deadlines = deadlines or self.budget.deadlines
-        return Exchange(self.target, request, source, deadlines, receive_buffer, kept, transcript)
+        return HttpExchange(self.target, request, source, deadlines, receive_buffer, kept, transcript)
 
     def socket(self, transport: Transport, source: str | None) -> SocketClient:
         """A socket to the server, yet to be connected."""

@@ -6,7 +6,7 @@ import asyncio
 
 from chatproof.conformance.suite.jwt import users
 from chatproof.conformance.suite.lane import Lane
-from chatproof.harness.client.http import Request
+from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.client.socketio import NotConnected
 from chatproof.harness.protocol.apis.base import Conversation
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
@@ -29,10 +29,10 @@ async def unseen_profiles(lane: Lane) -> dict[str, str]:
     origin = lane.settings.allowed_origin
     headers = (
         ("Origin", origin),
-        ("Access-Control-Request-Method", "POST"),
-        ("Access-Control-Request-Headers", "content-type"),
+        ("Access-Control-HttpRequest-Method", "POST"),
+        ("Access-Control-HttpRequest-Headers", "content-type"),
     )
-    granted = await _answer(lane, Request("OPTIONS", lane.api.path, headers=headers))
+    granted = await _answer(lane, HttpRequest("OPTIONS", lane.api.path, headers=headers))
     allowed = granted.header("access-control-allow-origin")
     unseen = {
         Profile.AUTH: "" if named == user.identity else f"with a valid token `user` was {shown(named)}",
@@ -82,8 +82,8 @@ def _ask(lane: Lane, script: str, credential: str | None = None) -> Conversation
 
 
 async def _reply(lane: Lane, conversation: Conversation) -> Transcript:
-    return await _answer(lane, Request.of(lane.api.ask(conversation)))
+    return await _answer(lane, HttpRequest.of(lane.api.ask(conversation)))
 
 
-async def _answer(lane: Lane, request: Request) -> Transcript:
+async def _answer(lane: Lane, request: HttpRequest) -> Transcript:
     return await lane.exchange(request, lane.budget.addresses.fresh()).start().finish()

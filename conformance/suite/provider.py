@@ -16,7 +16,7 @@ DUE = 5.0  # seconds within which a server must have asked its provider
 
 
 @dataclass(slots=True)
-class Provider:
+class Upstream:
     """The fakes, as tests ask them. `offset` is their monotonic clock minus ours, and `due` what a server may take
     until it asks; both in seconds."""
 

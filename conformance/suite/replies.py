@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatproof.harness.client.http import Exchange
+from chatproof.harness.client.http import HttpExchange
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.protocol.transcript import End, Transcript
 
@@ -36,7 +36,7 @@ class Stream(Protocol):
 class SseStream:
     """A reply over SSE."""
 
-    exchange: Exchange
+    exchange: HttpExchange
 
     @property
     def transcript(self) -> Transcript:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from chatproof.fake_providers.server.launcher import start_fakes
-from chatproof.harness.client.http import Exchange
+from chatproof.harness.client.http import HttpExchange
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.redaction import conceal
 from chatproof.harness.common.settings import Settings
@@ -99,7 +99,7 @@ def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> 
     }
 
 
-def why_unfit(exchange: Exchange, has_provider: bool) -> str:
+def why_unfit(exchange: HttpExchange, has_provider: bool) -> str:
     """Why what answered is no chat server at all, or nothing.
 
     Raises:

@@ -58,7 +58,7 @@ class SourceAddresses:
         return loopback_address(next(self._numbers))
 
 
-class Connection:
+class TcpConnection:
     """One TCP connection, with TLS where the target wants it."""
 
     def __init__(self, sock: socket.socket, tls: _Tls | None) -> None:
@@ -66,7 +66,7 @@ class Connection:
         self._tls = tls
 
     @classmethod
-    async def open(cls, target: Target, source: str | None = None, receive_buffer: int | None = None) -> Connection:
+    async def open(cls, target: Target, source: str | None = None, receive_buffer: int | None = None) -> TcpConnection:
         """Connect.
 
         Args:

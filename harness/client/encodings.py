@@ -11,13 +11,13 @@ BROKEN = (zlib.error, brotli.error, EOFError)  # what a decoder raises
 MOST_AT_ONCE = 16 << 20  # bytes that brotli may make of one piece
 
 
-class Decoder(Protocol):
+class ContentDecoder(Protocol):
     """Takes off a Content-Encoding as far as the bytes go; raises where they are broken."""
 
     def __call__(self, data: bytes, last: bool, /) -> bytes: ...
 
 
-def decoder(encoding: str | None) -> Decoder | None:
+def decoder(encoding: str | None) -> ContentDecoder | None:
     """The decoder for a Content-Encoding, or None where there is none that this client asked for."""
     name = (encoding or "").strip().lower()
     if name in ("gzip", "x-gzip"):
@@ -29,7 +29,7 @@ def decoder(encoding: str | None) -> Decoder | None:
     return None
 
 
-def _zlib_decoder(window: int) -> Decoder:
+def _zlib_decoder(window: int) -> ContentDecoder:
     unpack = zlib.decompressobj(window)
     begun = False
 
@@ -49,7 +49,7 @@ def _zlib_decoder(window: int) -> Decoder:
     return decode
 
 
-def _brotli_decoder() -> Decoder:
+def _brotli_decoder() -> ContentDecoder:
     unpack = brotli.Decompressor()
 
     def decode(data: bytes, last: bool) -> bytes:

@@ -20,10 +20,10 @@ from wsproto.events import (
 from wsproto.events import Request as WsRequest
 from wsproto.utilities import LocalProtocolError, ProtocolError, RemoteProtocolError
 
-from chatproof.harness.client.connection import Connection
-from chatproof.harness.client.http import BODY_LIMIT, Deadlines, Exchange, Request
+from chatproof.harness.client.connection import TcpConnection
+from chatproof.harness.client.http import BODY_LIMIT, Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.engineio import SEPARATOR, Decoder, Opened
+from chatproof.harness.protocol.engineio import SEPARATOR, Opened, PacketDecoder
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transcript
 
@@ -70,14 +70,14 @@ class WebSocketCarrier:
     target: Target
     source: str | None = None
     _ws: WSConnection = field(default_factory=lambda: WSConnection(ConnectionType.CLIENT))
-    _connection: Connection | None = None
+    _connection: TcpConnection | None = None
     _parts: list[str] = field(default_factory=list)
     _length: int = 0
 
     async def open(self) -> None:
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-                self._connection = await Connection.open(self.target, self.source)
+                self._connection = await TcpConnection.open(self.target, self.source)
                 path = f"{self.target.root}{PATH}websocket"
                 await self._connection.send(self._ws.send(WsRequest(host=self.target.authority, target=path)))
                 while not await self._accepted(self._connection):
@@ -87,7 +87,7 @@ class WebSocketCarrier:
         except (OSError, RemoteProtocolError) as error:
             raise CarrierClosed(f"no WebSocket: {error}") from error
 
-    async def _accepted(self, connection: Connection) -> bool:
+    async def _accepted(self, connection: TcpConnection) -> bool:
         self._ws.receive_data(await connection.receive() or None)
         for event in self._ws.events():
             if isinstance(event, AcceptConnection):
@@ -167,12 +167,12 @@ class PollingCarrier:
     _waiting: list[Packet] = field(default_factory=list)
     _patience: float = 60.0
     _cookies: dict[str, str] = field(default_factory=dict)
-    _poll: Exchange | None = None
+    _poll: HttpExchange | None = None
 
     async def open(self) -> None:
-        answer = await self._ask(Request("GET", self._path), Deadlines(silence=HANDSHAKE_TIMEOUT))
+        answer = await self._ask(HttpRequest("GET", self._path), Deadlines(silence=HANDSHAKE_TIMEOUT))
         packets = self._payload(answer)
-        opened = Decoder().feed(packets[0].text) if packets else None
+        opened = PacketDecoder().feed(packets[0].text) if packets else None
         if not isinstance(opened, Opened):
             raise CarrierClosed(f"no Engine.IO handshake over polling: {shown(answer.body, 120)}")
         self._path += f"&sid={opened.sid}"
@@ -181,7 +181,7 @@ class PollingCarrier:
 
     async def send(self, packet: str) -> None:
         headers = (("Content-Type", "text/plain;charset=UTF-8"),)
-        request = Request("POST", self._path, packet.encode("utf-8", "surrogatepass"), headers)
+        request = HttpRequest("POST", self._path, packet.encode("utf-8", "surrogatepass"), headers)
         await self._ask(request, Deadlines(silence=HANDSHAKE_TIMEOUT * 2))
 
     async def receive(self) -> list[Packet]:
@@ -189,19 +189,19 @@ class PollingCarrier:
             packets, self._waiting = self._waiting, []
             return packets
         deadlines = Deadlines(silence=self._patience, whole=self._patience * 2)
-        request = self._with_cookies(Request("GET", self._path))
-        self._poll = Exchange(self.target, request, self.source, deadlines).start()
+        request = self._with_cookies(HttpRequest("GET", self._path))
+        self._poll = HttpExchange(self.target, request, self.source, deadlines).start()
         answer = await self._poll.wait()  # left open if cancelled: how to hang up is the caller's choice
         await self._poll.close()
         self._keep_cookies(answer)
         return self._payload(_checked(answer))
 
-    async def _ask(self, request: Request, deadlines: Deadlines) -> Transcript:
-        answer = await Exchange(self.target, self._with_cookies(request), self.source, deadlines).start().finish()
+    async def _ask(self, request: HttpRequest, deadlines: Deadlines) -> Transcript:
+        answer = await HttpExchange(self.target, self._with_cookies(request), self.source, deadlines).start().finish()
         self._keep_cookies(answer)
         return _checked(answer)
 
-    def _with_cookies(self, request: Request) -> Request:
+    def _with_cookies(self, request: HttpRequest) -> HttpRequest:
         if not self._cookies:
             return request
         value = "; ".join(f"{name}={value}" for name, value in self._cookies.items())

@@ -15,8 +15,8 @@ from typing import Any, Self
 
 import h11
 
-from chatproof.harness.client.connection import Connection
-from chatproof.harness.client.encodings import BROKEN, Decoder, decoder
+from chatproof.harness.client.connection import TcpConnection
+from chatproof.harness.client.encodings import BROKEN, ContentDecoder, decoder
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.base import Headers, HttpAsk
 from chatproof.harness.protocol.excerpts import CUT, shown
@@ -32,7 +32,7 @@ AFTER_TERMINAL = 2.5  # seconds that a response may stay open behind its termina
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """What to send. `body` is sent as it is; a dict as JSON."""
 
     method: str
@@ -67,17 +67,17 @@ class Deadlines:
 
 
 @dataclass(slots=True)
-class Exchange:
+class HttpExchange:
     """One request under way. Its transcript grows while it runs; leave it by `close`, `reset` or `finish`."""
 
     target: Target
-    request: Request
+    request: HttpRequest
     source: str | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
     receive_buffer: int | None = None
-    kept: Connection | None = None  # one that an earlier exchange left open
+    kept: TcpConnection | None = None  # one that an earlier exchange left open
     transcript: Transcript = field(default_factory=lambda: Transcript(Transport.SSE))
-    _connection: Connection | None = None
+    _connection: TcpConnection | None = None
     _can_serve_again: bool = False
     _task: asyncio.Task[None] | None = None
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,7 +100,7 @@ class Exchange:
         try:
             await self.wait()
         finally:
-            await self._leave(Connection.close)
+            await self._leave(TcpConnection.close)
         return self.transcript
 
     async def until(self, is_reached: Callable[[Transcript], bool], timeout: float) -> bool:
@@ -121,7 +121,7 @@ class Exchange:
         """Stay connected and take no more bytes."""
         await self._stop()
 
-    def keep(self) -> Connection | None:
+    def keep(self) -> TcpConnection | None:
         """Take the connection out of a finished exchange, where HTTP says that it serves again."""
         if not self._can_serve_again:
             return None
@@ -130,18 +130,18 @@ class Exchange:
 
     async def close(self) -> None:
         """Hang up by FIN."""
-        await self._leave(Connection.close)
+        await self._leave(TcpConnection.close)
 
     async def reset(self) -> None:
         """Hang up by RST."""
-        await self._leave(Connection.reset)
+        await self._leave(TcpConnection.reset)
 
     async def _stop(self) -> None:
         if self._task and not self._task.done():
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _leave(self, hang_up: Callable[[Connection], None]) -> None:
+    async def _leave(self, hang_up: Callable[[TcpConnection], None]) -> None:
         await self._stop()
         self.transcript.ended(time.monotonic(), End.LEFT)
         if self._connection:
@@ -152,7 +152,7 @@ class Exchange:
         transcript = self.transcript
         try:
             async with asyncio.timeout(self.deadlines.connect):
-                self._connection = self.kept or await Connection.open(self.target, self.source, self.receive_buffer)
+                self._connection = self.kept or await TcpConnection.open(self.target, self.source, self.receive_buffer)
         except TimeoutError:
             self._end(End.REFUSED, f"no connection within {self.deadlines.connect:g} s")
             return
@@ -169,7 +169,7 @@ class Exchange:
             await asyncio.gather(sender, return_exceptions=True)
             self._grown.set()
 
-    async def _send(self, connection: Connection) -> None:
+    async def _send(self, connection: TcpConnection) -> None:
         request = self.request
         headers = [("Host", self.target.authority), ("User-Agent", "chatproof"), *request.headers]
         names = {name.lower() for name, _ in headers}
@@ -191,11 +191,11 @@ class Exchange:
 class _Reader:
     """Turns what a connection gives into a transcript."""
 
-    connection: Connection
+    connection: TcpConnection
     transcript: Transcript
     deadlines: Deadlines
     grown: asyncio.Event
-    _decode: Decoder | None = None
+    _decode: ContentDecoder | None = None
     _length: int = 0
     _lines: int = 0
     _informational: int = 0
@@ -276,7 +276,7 @@ class _Reader:
             self._ended(at, End.TOO_LARGE, f"more than {LINES_LIMIT} lines")
         self.grown.set()
 
-    def _unpacked(self, decode: Decoder, data: bytes, last: bool) -> bytes:
+    def _unpacked(self, decode: ContentDecoder, data: bytes, last: bool) -> bytes:
         """What the bytes stand for, up to a little more than the limit."""
         pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)] or [b""]
         plain, left = [], BODY_LIMIT - self._length

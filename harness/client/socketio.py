@@ -26,10 +26,10 @@ from chatproof.harness.protocol.engineio import (
     DISCONNECT,
     PONG,
     Closed,
-    Decoder,
     Emitted,
     Joined,
     Opened,
+    PacketDecoder,
     Pinged,
     emit,
 )
@@ -56,7 +56,7 @@ class SocketClient:
     pings: list[float] = field(default_factory=list)
     packets: deque[Packet] = field(default_factory=lambda: deque(maxlen=PACKETS_KEPT))
     strays: Transcript = field(init=False)
-    decoder: Decoder = field(default_factory=Decoder)
+    decoder: PacketDecoder = field(default_factory=PacketDecoder)
     _carrier: Carrier | None = None
     _task: asyncio.Task[None] | None = None
     _current: Transcript | None = None

@@ -72,7 +72,7 @@ def emit(name: str, *args: Any, escape: bool = False) -> str:
 
 
 @dataclass(slots=True)
-class Decoder:
+class PacketDecoder:
     """Turns packets into signals. Feed it one Engine.IO packet at a time."""
 
     bad: list[str] = field(default_factory=list)

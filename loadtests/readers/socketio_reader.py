@@ -15,7 +15,7 @@ from wsproto.events import AcceptConnection, Pong, Request, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.engineio import CONNECT, DISCONNECT, PONG, Closed, Decoder, Joined, Opened, emit
+from chatproof.harness.protocol.engineio import CONNECT, DISCONNECT, PONG, Closed, Joined, Opened, PacketDecoder, emit
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers import websocket_frames as frames
@@ -43,7 +43,7 @@ class SocketReader:
         self._limits = limits or Limits()
         self._ws = WSConnection(ConnectionType.CLIENT)
         self._frames = frames.FrameDecoder()
-        self._decoder = Decoder()
+        self._decoder = PacketDecoder()
         self._recording: StreamRecording | None = None
         self._changed = Event()
         self._joined = False

@@ -9,7 +9,7 @@ from chatproof.harness.protocol.apis.chat_stream.token_checks import TOKEN_CHECK
 from chatproof.harness.protocol.checks.end import one_completion_and_last
 from chatproof.harness.protocol.checks.sio import one_terminal_event
 from chatproof.harness.protocol.checks.sse import STREAM_CHECKS
-from chatproof.harness.protocol.engineio import Decoder, Emitted
+from chatproof.harness.protocol.engineio import Emitted, PacketDecoder
 from chatproof.harness.protocol.findings import Check, Violation
 from chatproof.harness.protocol.requirements import Level, contract
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
@@ -26,7 +26,7 @@ def transcript_of(recording: StreamRecording) -> Transcript:
     if recording.transport is Transport.SSE:
         _http(recording, transcript)
     else:
-        frames, decoder = FrameDecoder(), Decoder()
+        frames, decoder = FrameDecoder(), PacketDecoder()
         for at, data in zip(recording.times, recording.reads, strict=True):
             for opcode, payload in frames.feed(data):
                 signal = decoder.feed(payload.decode("utf-8", "replace")) if opcode == TEXT else None

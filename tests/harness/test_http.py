@@ -13,14 +13,14 @@ from contextlib import asynccontextmanager
 import brotli
 import pytest
 
-from chatproof.harness.client.http import Deadlines, Exchange, Request
+from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End, Transcript
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 EVENT = b'data: {"token": "a", "count": 1, "partial": "a"}\n\n'
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-ASK = Request.json("POST", "/api/chat/stream", {"message": "hello"})
+ASK = HttpRequest.json("POST", "/api/chat/stream", {"message": "hello"})
 
 
 def chunk(data: bytes) -> bytes:
@@ -48,9 +48,9 @@ async def peer(answer: Answer) -> AsyncIterator[Target]:
         await server.wait_closed()
 
 
-async def asked(answer: Answer, request: Request = ASK, deadlines: Deadlines | None = None) -> Transcript:
+async def asked(answer: Answer, request: HttpRequest = ASK, deadlines: Deadlines | None = None) -> Transcript:
     async with peer(answer) as target:
-        return await Exchange(target, request, deadlines=deadlines or Deadlines(silence=2)).start().finish()
+        return await HttpExchange(target, request, deadlines=deadlines or Deadlines(silence=2)).start().finish()
 
 
 def writes(*pieces: bytes) -> Answer:
@@ -145,7 +145,7 @@ async def test_nobody_there_is_refused() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         target = Target("http", "127.0.0.1", unused.getsockname()[1])
-        reply = await Exchange(target, ASK).start().finish()
+        reply = await HttpExchange(target, ASK).start().finish()
     assert reply.end is End.REFUSED
     assert "refused" in reply.fault
 
@@ -157,7 +157,7 @@ async def test_an_early_refusal_of_a_large_body_is_seen() -> None:
         writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
         await writer.drain()
 
-    reply = await asked(answer, Request("POST", "/", b"x" * (10 << 20)))
+    reply = await asked(answer, HttpRequest("POST", "/", b"x" * (10 << 20)))
     assert reply.status == 413
 
 
@@ -211,7 +211,7 @@ async def test_the_client_leaves_by_fin_or_by_rst(by_reset: bool) -> None:
             over.set()
 
     async with peer(answer) as target:
-        exchange = Exchange(target, ASK).start()
+        exchange = HttpExchange(target, ASK).start()
         assert await exchange.until(lambda reply: bool(reply.tokens), 2)
         await (exchange.reset() if by_reset else exchange.close())
         async with asyncio.timeout(2):
@@ -229,5 +229,5 @@ async def test_the_source_address_is_the_callers_choice() -> None:
         await writer.drain()
 
     async with peer(answer) as target:
-        await Exchange(target, ASK, source="127.83.4.5").start().finish()
+        await HttpExchange(target, ASK, source="127.83.4.5").start().finish()
     assert seen == ["127.83.4.5"]

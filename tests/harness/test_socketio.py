@@ -16,7 +16,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, Tex
 from chatproof.harness.client.engineio_transports import CarrierClosed, WebSocketCarrier
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.engineio import Bad, Closed, Decoder, Emitted, Opened, emit
+from chatproof.harness.protocol.engineio import Bad, Closed, Emitted, Opened, PacketDecoder, emit
 from chatproof.harness.protocol.transcript import End, Transport
 
 SOCKETS = [Transport.WEBSOCKET, Transport.POLLING]
@@ -182,13 +182,13 @@ async def test_a_server_without_socketio_is_no_connection(transport: Transport) 
 
 @pytest.mark.parametrize("packet", ["0{}", "9", "", "42{", '42{"a":1}', "42[]", "42[5]", "48"])
 def test_what_is_no_packet_is_told(packet: str) -> None:
-    decoder = Decoder()
+    decoder = PacketDecoder()
     assert isinstance(decoder.feed(packet), Bad)
     assert decoder.bad
 
 
 def test_packets() -> None:
-    decoder = Decoder()
+    decoder = PacketDecoder()
     handshake = '0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000}'
     assert decoder.feed(handshake) == Opened("x", 25.0, 20.0)
     assert decoder.feed('42["chat_token",{"token":"a"}]') == Emitted("chat_token", ({"token": "a"},))
