@@ -115,6 +115,8 @@ def _sessions(contender: Contender, behind: Behind, size: Size, cores: Cores, fr
     before = behind.memory()
     crowd = Crowd(behind.server.port, ever_new, LONG, from_addresses)
     made = uvloop.run(ask_in_all(crowd, _CROWD, size.sessions, size.sessions_s))
+    if not made:
+        raise WrongReply(f"no session within {size.sessions_s:g} s")
     time.sleep(_SETTLED_S)
     contender.idle = Idle(made, (behind.memory() - before) / made)
 
