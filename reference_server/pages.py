@@ -1,11 +1,11 @@
-"""The playground, a page at `/` to try the server with, and the OpenAPI description at `/openapi.json`."""
+"""Serve the playground, a page for trying the server, at `/`, and the OpenAPI description at `/openapi.json`."""
 
 from pathlib import Path
 
 from flask import Flask, Response, abort, send_file
 
 FOLDER = Path(__file__).with_name("playground")
-# Said here, because what the machine's own table says about .js differs from machine to machine.
+# Fixed here, because the type of .js in the system's table differs between machines.
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 HEADERS = {
     "Cache-Control": "no-cache",
@@ -17,7 +17,7 @@ HEADERS = {
 
 
 def add_pages(app: Flask) -> None:
-    """Serve the playground at `/`, and its parts below `/playground/`."""
+    """Serve the playground at `/`, its files below `/playground/`, and `/openapi.json`."""
     files = {path.name: path for path in FOLDER.iterdir() if path.suffix in TYPES}
 
     @app.get("/playground/<name>")

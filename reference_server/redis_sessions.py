@@ -1,7 +1,8 @@
-"""The sessions of several processes, in Redis. See `sessions` for the rules that both keep.
+"""Sessions in Redis, shared by several processes. `sessions` has the rules that both stores keep.
 
-A session is one JSON text. The `id` in it, drawn when it begins, tells whether the session is still the one that
-a reply began in. Steps that read before they write are transactions: if somebody comes in between, they begin again.
+A session is one JSON text. Its random `id` shows whether the session is still the one in which a reply began: a
+session that was deleted and created again has another `id`. A step that reads before it writes is a transaction, and
+is repeated if another process wrote in between.
 """
 
 import hashlib
@@ -16,20 +17,20 @@ import redis
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.sessions import ChatSession, MemorySessions, SessionName
 
-INDEX = "chatproof:sessions"  # the keys of all sessions by their last use
+INDEX = "chatproof:sessions"  # a sorted set: the keys of all sessions by the time of their last use
 TIMEOUT = 5.0  # seconds for Redis to answer
 
 
 @dataclass(kw_only=True)
 class RedisSession(ChatSession):
-    """A ChatSession as it was when its reply began."""
+    """A session as it was when its reply began."""
 
     redis: Any
     key: str
     id: str
 
     def add_exchange(self, user: str, assistant: str) -> None:
-        """See ChatSession; also adds what others have added meanwhile."""
+        """See ChatSession. Keeps the exchanges that other replies added in the meantime."""
 
         def add(transaction: Any) -> None:
             state = json.loads(transaction.get(self.key) or "{}")
@@ -42,13 +43,13 @@ class RedisSession(ChatSession):
         self.redis.transaction(add, self.key)
 
     def dump(self) -> str:
-        """What Redis holds of it."""
+        """Encode the session as Redis stores it."""
         state = {"id": self.id, "messages": self.messages, "updated": self.updated, "exchanges": self.exchanges}
         return json.dumps(state, ensure_ascii=False)
 
 
 class RedisSessions:
-    """Sessions in Redis. Each method may raise RedisError."""
+    """Sessions in Redis. Every method may raise RedisError."""
 
     def __init__(self, limits: Config) -> None:
         self._limits = limits
@@ -66,7 +67,7 @@ class RedisSessions:
             together.set(key, self._session(key, id=uuid.uuid4().hex).dump(), nx=True).expire(key, age).get(key)
             together.zadd(INDEX, {key: now}).zremrangebyscore(INDEX, "-inf", now - age).zcard(INDEX)
             _, _, state, _, _, count = together.execute()
-            if count > self._limits.max_sessions:  # each key is popped once, so no two processes make room twice
+            if count > self._limits.max_sessions:  # each key is popped once, by one process
                 oldest = self._redis.zpopmin(INDEX, count - self._limits.max_sessions)
                 self._redis.delete(*(old for old, _ in oldest))
         return self._session(key, **json.loads(state))
@@ -84,7 +85,7 @@ class RedisSessions:
 
 
 def _key(name: SessionName) -> str:
-    # A hash bounds the key's length, and no name can look like another's.
+    # A hash bounds the key's length and keeps names apart.
     return "chatproof:session:2:" + hashlib.sha256(json.dumps([name.user, name.session_id]).encode()).hexdigest()
 
 

@@ -18,7 +18,7 @@ from chatproof.reference_server.config import Config
 
 
 class ChatMessage(TypedDict):
-    """One message, in the form in which providers take it."""
+    """One message, as the Chat Completions API expects it."""
 
     role: str
     content: str
@@ -26,33 +26,33 @@ class ChatMessage(TypedDict):
 
 @dataclass(frozen=True)
 class SessionName:
-    """A session's exact id, within those of one user, or of all who are anonymous (None)."""
+    """A session's id together with its user; all anonymous users share None."""
 
     user: str | None
     session_id: str
 
 
 def timestamp() -> str:
-    """Now, in ISO 8601 with its offset from UTC."""
+    """The current time in ISO 8601 with its UTC offset."""
     return datetime.now(UTC).isoformat()
 
 
 @dataclass
 class ChatSession:
-    """One conversation. `messages` counts all that were said, those included that the history has lost."""
+    """One conversation. `messages` counts all messages, also those that the history no longer holds."""
 
     limits: Config
     messages: int = 0
     updated: str = field(default_factory=timestamp)
-    exchanges: list[dict[str, str]] = field(default_factory=list)  # what each role said
-    used: float = field(default_factory=time.monotonic)  # seconds
+    exchanges: list[dict[str, str]] = field(default_factory=list)  # role to text, in order
+    used: float = field(default_factory=time.monotonic)  # time.monotonic() of the last use
 
     def history(self) -> list[ChatMessage]:
-        """What was said so far, oldest first."""
+        """Return the messages that are kept, oldest first."""
         return [ChatMessage(role=role, content=text) for one in self.exchanges for role, text in one.items()]
 
     def add_exchange(self, user: str, assistant: str) -> None:
-        """Remember a message and the complete reply to it."""
+        """Add a message and the complete reply to it, and drop the oldest exchanges beyond the limits."""
         self.messages += 2
         self.updated = timestamp()
         self.exchanges.append({"user": user, "assistant": assistant})
@@ -62,14 +62,14 @@ class ChatSession:
 
 
 class MemorySessions:
-    """Sessions in memory, the one used last at the end. They go at the other end, by number and by age."""
+    """Sessions in memory, least recently used first. The first ones are deleted when they are too many or too old."""
 
     def __init__(self, limits: Config) -> None:
         self._limits = limits
         self._by_name: OrderedDict[SessionName, ChatSession] = OrderedDict()
 
     def open(self, name: SessionName) -> ChatSession:
-        """The session of that name, a new one if need be."""
+        """Return the session of that name for a new reply; creates it if it does not exist."""
         session = self._by_name.setdefault(name, ChatSession(self._limits))
         self._by_name.move_to_end(name)
         session.used = time.monotonic()
@@ -77,12 +77,12 @@ class MemorySessions:
         return session
 
     def get(self, name: SessionName) -> ChatSession | None:
-        """A session to look at, if there is one of that name."""
+        """Return the session of that name to read it, or None."""
         self._forget()
         return self._by_name.get(name)
 
     def delete(self, name: SessionName) -> bool:
-        """Forget a session; false if there was none."""
+        """Delete a session. Returns False if it does not exist."""
         return self._by_name.pop(name, None) is not None
 
     def _forget(self) -> None:

@@ -1,4 +1,4 @@
-"""The Socket.IO side: `chat_stream` in; `chat_token`, then `chat_complete` or `chat_stream_error` out."""
+"""The Socket.IO API: receives `chat_stream`; sends `chat_token`, then `chat_complete` or `chat_stream_error`."""
 
 import uuid
 from collections.abc import Callable, Iterable
@@ -20,82 +20,82 @@ from chatproof.reference_server.config import Config
 from chatproof.reference_server.generation import Event, Replies
 from chatproof.reference_server.sessions import SessionName
 
-# A reply waits for its reader when so many packets are unsent. It bounds memory, and python-socketio
+# Backpressure: a reply pauses while this many packets are unsent. It bounds memory; also, python-socketio's client
 # drops a polling response of more than 16 packets.
 MAX_UNSENT = 12
-MAX_REFUSALS = 1000  # unsent; a client that asks on and on and reads nothing is dropped
+MAX_REFUSALS = 1000  # unsent packets, beyond which a client that keeps sending and never reads is disconnected
 
 
 def add_socket_api(app: Flask, config: Config, replies: Replies, worker: int) -> None:
-    """Serve Socket.IO in the application, for pages of its own origin and of the allowed ones."""
-    Payload.max_decode_packets = 256  # in one polling request; more are dropped unanswered
+    """Add Socket.IO to the application, for pages of its own origin and of ALLOWED_ORIGINS."""
+    Payload.max_decode_packets = 256  # packets in one polling request; Engine.IO drops a request with more
     origins = config.allowed_origins
     socketio = SocketIO(
         app,
         async_mode="gevent",
         cors_allowed_origins="*" if "*" in origins else list(origins) or None,
-        message_queue=config.redis_url or None,  # lets other processes emit to this one's sockets
-        ping_interval=5,  # whole seconds only: Engine.IO tells clients no fractions
+        message_queue=config.redis_url or None,  # connects the Socket.IO servers of several processes
+        ping_interval=5,  # whole seconds only: Engine.IO rounds what it tells clients
         ping_timeout=5,
         http_compression=False,
     )
     engine = socketio.server.eio
     generate_id = engine.generate_id
     engine._async = {**engine._async, "websocket": WebSocket}
-    engine.generate_id = lambda: f"{worker}-{generate_id()}"  # tells the balancer whose socket it is
+    engine.generate_id = lambda: f"{worker}-{generate_id()}"  # tells the balancer which worker holds the socket
     chat = SocketChat(socketio, config, replies)
     for event in (chat.connect, chat.disconnect, chat.chat_stream):
         socketio.on_event(event.__name__, event)
 
 
-class Bell(gevent.event.Event):  # type: ignore[misc]  # gevent ships no types
-    """Tells of a message, and lets those before it be handled first: else a flood is all read, and fills the memory."""
+class MessageEvent(gevent.event.Event):  # type: ignore[misc]  # gevent ships no types
+    """Signals a received message once earlier ones were handled: else a flood of messages would fill the memory."""
 
     def set(self) -> None:
-        """See Event.set."""
-        gevent.sleep(0)  # before: simple-websocket sets it and then notes that the connection has ended
+        """See gevent.event.Event.set."""
+        gevent.sleep(0)  # before super(): simple-websocket calls set() before it marks the connection as closed
         super().set()
 
 
 class WebSocket(WebSocketWSGI):  # type: ignore[misc]  # Engine.IO ships no types
-    """Engine.IO's WebSocket, which by itself collects a message of any size before it looks at it."""
+    """Engine.IO's WebSocket with a bound on the size of a message: Engine.IO itself buffers any size first."""
 
     def __init__(self, handler: Any, server: Any) -> None:
         super().__init__(handler, server)
-        self.server_args.update(max_message_size=server.max_http_buffer_size, event_class=Bell)
+        self.server_args.update(max_message_size=server.max_http_buffer_size, event_class=MessageEvent)
 
     @property
     def _sock(self) -> Any:
-        """The socket, for Engine.IO to set the time after which a silent client has gone."""
+        """The socket on which Engine.IO sets its timeout for silent clients."""
         return self.ws.sock
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
-        """Serve it, or refuse a request for one that is not well-formed."""
+        """Serve the WebSocket. Answers a malformed upgrade request with 400."""
         try:
             pieces: Iterable[bytes] = super().__call__(environ, start_response)
             return pieces
         except RemoteProtocolError:
             start_response("400 BAD REQUEST", [("Content-Type", "application/json")])
-            return [b'{"error": "This is no request for a WebSocket."}']
+            return [b'{"error": "The WebSocket upgrade request is malformed."}']
 
 
 class SocketChat:
-    """All connected sockets and the reply that each may have running.
+    """All connected sockets and their running replies.
 
-    One reply at a time for each socket: its events carry nothing that would tell two apart. An ask
-    that comes meanwhile is refused with one `chat_stream_error`.
+    A socket has at most one reply at a time, because its events could not be told apart from those of another. A
+    `chat_stream` during a reply is refused with one `chat_stream_error`.
     """
 
     def __init__(self, socketio: SocketIO, config: Config, replies: Replies) -> None:
         self._socketio = socketio
         self._config = config
         self._all_replies = replies
-        self._names: dict[str, SessionName] = {}  # by socket: the user, and the session of asks that name none
+        self._names: dict[str, SessionName] = {}  # by socket: the user, and the default session
         self._replies: dict[str, gevent.Greenlet] = {}  # by socket
         gevent.spawn(self._watch_pings)
 
     def connect(self, auth: object = None) -> None:
-        """A socket has connected, with a JWT as `auth.token` or in its `Authorization` header, or with none."""
+        """Handle a connected socket. Its JWT, if it has one, is `auth.token` or in the `Authorization` header."""
         token = auth.get("token") if isinstance(auth, dict) else None
         header = f"Bearer {token}" if token else request.headers.get("Authorization")
         try:
@@ -105,21 +105,21 @@ class SocketChat:
         self._names[_sid()] = SessionName(user, uuid.uuid4().hex)
 
     def disconnect(self, reason: object = None) -> None:
-        """A socket has gone, with or without a goodbye: stop its reply."""
+        """Handle a disconnected socket: cancel its reply."""
         sid = _sid()
         self._names.pop(sid, None)
         if reply := self._replies.pop(sid, None):
             reply.kill(block=False)
 
     def chat_stream(self, *args: object) -> None:
-        """Start a reply, or say why not. Clients can send any number of arguments of any kind."""
+        """Start a reply, or send one error event. A client may send any number of arguments of any type."""
         sid = _sid()
         if sid not in self._names:
-            return  # it has gone while its ask waited for its turn
+            return  # disconnected before this request was handled
         try:
             ask = read_chat_request(args[0] if args else None, self._config.max_message_chars)
             if sid in self._replies:
-                raise BadRequest("A reply is still running on this connection. Ask again when it has ended.")
+                raise BadRequest("A reply is still running on this connection. Try again when it has ended.")
         except HTTPException as error:
             self._emit(sid, {"error": error.description})
             if (connection := self._connection(sid)) and connection.queue.qsize() > MAX_REFUSALS:
@@ -135,17 +135,17 @@ class SocketChat:
                 if (connection := self._connection(sid)) and connection.queue.qsize() >= MAX_UNSENT:
                     connection.queue.join()
                 if "token" not in event:
-                    self._replies.pop(sid, None)  # first: the client may ask again at once
+                    self._replies.pop(sid, None)  # first: the client may send its next request at once
                 self._emit(sid, event)
 
     def _emit(self, sid: str, event: Event) -> None:
         name = "chat_token" if "token" in event else "chat_complete" if "done" in event else "chat_stream_error"
-        self._socketio.emit(name, event, to=sid, ignore_queue=True)  # the socket is one of this process
+        self._socketio.emit(name, event, to=sid, ignore_queue=True)  # the socket belongs to this process
 
     def _watch_pings(self) -> None:
-        """Notice in time that a client no longer answers pings.
+        """Disconnect clients that no longer answer pings.
 
-        Engine.IO itself looks once in `ping_timeout` only, and a reply would run on for nobody.
+        Engine.IO itself checks only once per `ping_timeout`; until then a reply would run for nobody.
         """
         while True:
             gevent.sleep(0.25)
@@ -154,7 +154,7 @@ class SocketChat:
                     connection.check_ping_timeout()
 
     def _connection(self, sid: str) -> Any:
-        """The Engine.IO socket below a Socket.IO one; None once it has gone, and its disconnect ends the reply."""
+        """The Engine.IO connection of a Socket.IO socket; None once it is disconnected."""
         server = self._socketio.server
         return server.eio.sockets.get(server.manager.eio_sid_from_sid(sid, "/"))
 

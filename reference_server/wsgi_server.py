@@ -1,4 +1,4 @@
-"""gevent's WSGI server, with the few things that streaming needs and it lacks."""
+"""gevent's WSGI server with what streaming needs in addition: timeouts, strict framing, disconnect detection."""
 
 import re
 import time
@@ -15,20 +15,20 @@ from werkzeug.exceptions import RequestTimeout
 from chatproof.reference_server.balancer import receive
 from chatproof.reference_server.hangup import SOCKET_KEY
 
-IDLE_SECONDS = 75.0  # for a connection that is kept open to send the next request
+IDLE_SECONDS = 75.0  # how long a kept-alive connection may wait for its next request
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 65_536
-# Whatever else two servers in a row may read differently, and so take a part of one request for another.
+# Anything else, a proxy and this server may read differently: that allows request smuggling.
 HEADERS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r\n]*\r?\n)*\r?\n")
 FRAMING = (b"content-length:", b"transfer-encoding:")
 CLEAR = re.compile(rb"content-length:[ \t]*[0-9]{1,18}[ \t]*|transfer-encoding:[ \t]*chunked[ \t]*")
 
 
 class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
-    """A socket whose `send` sends all, one sender at a time.
+    """A socket whose `send` sends everything, one sender at a time.
 
-    simple-websocket takes it for granted that `send` does: a slow reader would get cut frames, or
-    a pong within another frame.
+    simple-websocket expects that of `send`. With a plain socket, a slow reader would get truncated frames, or a pong
+    inside another frame.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -36,7 +36,7 @@ class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
         self._turn = Semaphore()
 
     def send(self, data: bytes, flags: int = 0, **timeout: Any) -> int:
-        """See socket.send; returns the length of the data."""
+        """See socket.send. Returns the length of the data."""
         rest = memoryview(data)
         with self._turn:
             while rest:
@@ -44,17 +44,17 @@ class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
         return len(data)
 
     def sendall(self, data: bytes, flags: int = 0) -> None:
-        """See socket.sendall; gevent's own asks for the size of the socket's buffer at each call."""
+        """See socket.sendall. gevent's own version queries the socket's buffer size at each call."""
         self.send(data, flags)
 
 
 class RequestBody(Input):  # type: ignore[misc]  # gevent ships no types
-    """A request's body, which its client has to send before the deadline."""
+    """A request body that the client must send before `deadline`, a time.monotonic()."""
 
     deadline = 0.0
 
     def read(self, length: int | None = None) -> bytes:
-        """See Input.read. Raises RequestTimeout."""
+        """See Input.read. Raises RequestTimeout after the deadline."""
         with gevent.Timeout(max(self.deadline - time.monotonic(), 0.001), RequestTimeout):
             return bytes(super().read(length))
 
@@ -65,14 +65,14 @@ class RequestHandler(WSGIHandler):  # type: ignore[misc]  # gevent ships no type
     wsgi_input: Input
 
     def read_requestline(self) -> str:
-        """Do not wait for ever; the empty line closes the connection."""
+        """Read the request line. After the timeout, return an empty one, which closes the connection."""
         line = ""
         with gevent.Timeout(IDLE_SECONDS if self.environ else self.server.request_timeout, False):
             line = super().read_requestline()
         return str(line)
 
     def read_request(self, raw_requestline: str) -> bool:
-        """Do not wait for ever; a ValueError is answered with status 400."""
+        """Read the headers. Raises ValueError after the timeout, which is answered with status 400."""
         with gevent.Timeout(self.server.request_timeout, ValueError("the headers took too long")):
             is_read: bool = super().read_request(raw_requestline)
         self.close_connection |= self.server.closes_connections
@@ -82,49 +82,48 @@ class RequestHandler(WSGIHandler):  # type: ignore[misc]  # gevent ships no type
         return self.request_version in ("HTTP/1.0", "HTTP/1.1")
 
     def MessageClass(self, stream: Any, *_: object) -> Any:
-        """Read the headers: bounded, and only such as have one meaning. Raises ValueError."""
+        """Parse the headers. Raises ValueError for too many, malformed or ambiguous ones."""
         if not self._check_http_version():
-            raise ValueError("not HTTP/1")
+            raise ValueError("the protocol is not HTTP/1.0 or HTTP/1.1")
         block, line = b"", b"first"
         while line.strip() and block.count(b"\n") < MAX_HEADERS and len(block) < MAX_HEADER_BYTES:
             line = stream.readline(MAX_HEADER_BYTES)
             block += line
         if not HEADERS.fullmatch(block):
-            raise ValueError("headers without end, or that are none")
+            raise ValueError("the headers are malformed or too long")
         framing = [line for line in block.lower().splitlines() if line.startswith(FRAMING)]
         if len(framing) > 1 or not all(map(CLEAR.fullmatch, framing)):
-            raise ValueError("a length that is not clear")
+            raise ValueError("the length of the body is ambiguous")
         return super().MessageClass(BytesIO(block))
 
     def get_environ(self) -> dict[str, Any]:
-        """Let the application see the client's socket, to notice a hang-up, and a body that does not take for ever."""
+        """Add the client's socket, for `hangup`, and a body with a deadline."""
         environ: dict[str, Any] = super().get_environ()
         environ[SOCKET_KEY] = self.socket
         plain: Input = self.wsgi_input
         body = self.wsgi_input = RequestBody(self.rfile, self.content_length, plain.socket, plain.chunked_input)
         body.deadline = time.monotonic() + self.server.request_timeout
-        if environ["wsgi.input_terminated"]:  # else it becomes a WebSocket
+        if environ["wsgi.input_terminated"]:  # else it is an upgrade to WebSocket
             environ["wsgi.input"] = body
         return environ
 
     def finalize_headers(self) -> None:
-        """Say so where the connection ends with the response."""
+        """Add `Connection: close` if the connection ends with this response."""
         super().finalize_headers()
         given = {name.lower() for name, _ in self.response_headers}
         if self.close_connection and not self.connection_upgraded and b"connection" not in given:
             self.response_headers.append((b"Connection", b"close"))
 
     def handle_one_response(self) -> None:
-        """A connection that was a WebSocket is never HTTP again."""
+        """Answer one request. Close a connection that was a WebSocket: it cannot serve HTTP again."""
         super().handle_one_response()
         if "HTTP_UPGRADE" in self.environ:
             self.close_connection = True
 
     def run_application(self) -> None:
-        """Answer, then read what the application left of the request's body, but not for ever.
+        """Run the application, then read the unread rest of the request body, for 2 s at most.
 
-        Without reading it, closing would reset the connection, and the client, still sending, might
-        never see the answer.
+        Closing a connection with unread data resets it: a client that is still sending might never see the response.
         """
         try:
             super().run_application()
@@ -139,9 +138,10 @@ class RequestHandler(WSGIHandler):  # type: ignore[misc]  # gevent ships no type
 
 
 class ChatServer(WSGIServer):  # type: ignore[misc]  # gevent ships no types
-    """Serves HTTP and, through Socket.IO, WebSocket. Stopping it ends all connections.
+    """Serves HTTP and WebSocket. Stopping it closes all connections.
 
-    It listens on a host and port, or takes the connections that a balancer passes to it, each for one request.
+    `listener` is a host and port to listen on, or the channel on which the balancer passes connections, each for one
+    request. `timeout`: seconds for a client to send its headers, and again its body.
     """
 
     backlog = 1024
@@ -150,11 +150,11 @@ class ChatServer(WSGIServer):  # type: ignore[misc]  # gevent ships no types
     def __init__(self, listener: tuple[str, int] | socket, application: Any, timeout: float, log: str | None) -> None:
         self.request_timeout = timeout  # seconds
         self.closes_connections = not isinstance(listener, tuple)
-        environ = {"SERVER_NAME": "localhost"}  # else pywsgi asks the DNS for one
-        super().__init__(listener, application, spawn=10_000, log=log, environ=environ)  # connections at most
+        environ = {"SERVER_NAME": "localhost"}  # else pywsgi looks up the host's name in DNS
+        super().__init__(listener, application, spawn=10_000, log=log, environ=environ)  # spawn: the most connections
 
     def do_read(self) -> tuple[ClientSocket, object] | None:
-        """Accept a connection."""
+        """Accept a connection, or receive one from the balancer."""
         accepted = receive(self.socket) if self.closes_connections else super().do_read()
         if not accepted:
             return None

@@ -1,4 +1,4 @@
-"""Where the tokens come from: one file for each service, and `http_provider` for what they share."""
+"""The language models: one file for each provider; `http_provider` has what they share."""
 
 from collections.abc import Callable
 

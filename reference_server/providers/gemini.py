@@ -13,7 +13,7 @@ from chatproof.reference_server.providers.http_provider import HttpProvider, Pro
 from chatproof.reference_server.sessions import ChatMessage
 
 ROLES = {"user": "user", "assistant": "model"}
-COMPLETE = (None, "STOP", "MAX_TOKENS")  # None: not at its end yet
+COMPLETE = (None, "STOP", "MAX_TOKENS")  # None: the reply goes on
 
 
 class Gemini(HttpProvider):
@@ -34,7 +34,7 @@ class Gemini(HttpProvider):
 
 def _read_chunk(usage: Usage, chunk: Any) -> tuple[object, bool]:
     if chunk.get("promptFeedback", {}).get("blockReason"):
-        raise ProviderError("The language model does not answer this message.")
+        raise ProviderError("The language model refused to answer this message.")
     counted = chunk.get("usageMetadata", {})
     usage.tokens_in = counted.get("promptTokenCount", usage.tokens_in)
     usage.tokens_out = counted.get("candidatesTokenCount", usage.tokens_out)

@@ -1,4 +1,4 @@
-"""What all providers share: asking over HTTP, and telling in which way that failed."""
+"""What all providers share: the HTTP request, the stream of its response, and errors that are safe to show."""
 
 import re
 from collections import deque
@@ -16,21 +16,21 @@ from chatproof.reference_server.providers.httptools_transport import HttptoolsTr
 from chatproof.reference_server.sessions import ChatMessage
 
 LOOPBACK = re.compile(r"https?://(localhost|127(\.[0-9]+){3}|\[::1\])([:/?#]|$)", re.IGNORECASE)
-BROKE_OFF = "The connection to the language model broke off."
+BROKE_OFF = "The connection to the language model was lost."
 UNAVAILABLE = "The language model is unavailable. Please try again later."
-DECLINED = "The language model did not accept the request."
+DECLINED = "The language model rejected the request."
 BUSY = "The language model is busy. Please try again later."
-REFUSALS = {429: BUSY, **dict.fromkeys((401, 403), "The language model refused the server's credentials.")}
+REFUSALS = {429: BUSY, **dict.fromkeys((401, 403), "The language model rejected the server's credentials.")}
 
 Reply = Generator[list[str], None, None]
-Decode = Callable[[Iterable[bytes]], Iterator[list[bytes]]]  # the chunks, JSON each, in the bytes of an answer
-Read = Callable[[Any], tuple[object, bool]]  # a chunk's text, and whether the reply ends there; it may fail in any way
+Decode = Callable[[Iterable[bytes]], Iterator[list[bytes]]]  # response bytes to JSON chunks
+Read = Callable[[Any], tuple[object, bool]]  # a chunk to its text and whether it is the last; may raise
 
 
 class ProviderError(Exception):
-    """The provider failed. The text is safe to show: no key, no address, nothing of its answer.
+    """The provider failed. The text is safe to show to clients: it holds no key, address or provider output.
 
-    `status` is that of the provider's HTTP answer, where the failure is one.
+    `status` is the provider's HTTP status if it was not 200, otherwise 0.
     """
 
     def __init__(self, text: str, status: int = 0) -> None:
@@ -40,22 +40,22 @@ class ProviderError(Exception):
 
 @dataclass
 class Usage:
-    """Tokens as the provider's API counts them; None where it does not say, and the server counts itself."""
+    """Token counts from the provider. None: the provider gave no count, so the server counts itself."""
 
     tokens_in: int | None = None
     tokens_out: int | None = None
 
 
 class ChatProvider(Protocol):
-    """A language model."""
+    """A language model, behind whatever API."""
 
     name: str
 
     def stream(self, messages: Sequence[ChatMessage], usage: Usage) -> Reply:
-        """The reply to a conversation, token by token, those together that came together; fills in `usage`.
+        """Stream the reply to a conversation. Yields lists of tokens that arrived together; sets `usage`.
 
-        Ends only when the provider has said that the reply is complete; raises ProviderError
-        otherwise. Closing the generator closes the connection to the provider.
+        Ends only after the provider has marked the reply as complete; otherwise raises ProviderError. Closing the
+        generator closes the connection to the provider.
         """
 
     def close(self) -> None:
@@ -63,20 +63,20 @@ class ChatProvider(Protocol):
 
 
 class HttpProvider:
-    """The HTTP side of a provider. `timeout` in seconds: of silence, at any time."""
+    """A provider over HTTP. `timeout`: seconds without data, at any time, after which a reply fails."""
 
     def __init__(self, url: str, headers: dict[str, str], timeout: float) -> None:
         self._url = url
         self._client = httpx.Client(
-            headers={**headers, "Accept-Encoding": "identity"},  # a compressor may hold tokens back
+            headers={**headers, "Accept-Encoding": "identity"},  # compression may delay tokens
             timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
-            # no proxy stands before this machine; before others one may
+            # a request to this machine goes through no proxy; another may need one
             transport=HttptoolsTransport() if LOOPBACK.match(url) or not getproxies() else None,
         )
         self.close = self._client.close
 
     def ask(self, path: str, body: dict[str, Any], decode: Decode, read: Read) -> Reply:
-        """Ask, and give the reply; see ChatProvider.stream. Whatever goes wrong is a ProviderError."""
+        """Send the request and stream the reply; see ChatProvider.stream. Every failure is a ProviderError."""
         try:
             with self._client.stream("POST", self._url + path, json=body) as response:
                 if (status := response.status_code) != 200:
@@ -85,18 +85,18 @@ class HttpProvider:
         except httpx.TimeoutException as error:
             raise ProviderError("The language model did not answer in time.") from error
         except httpx.ConnectError as error:
-            raise ProviderError("The language model cannot be reached.") from error
+            raise ProviderError("Cannot connect to the language model.") from error
         except httpx.HTTPError as error:
             raise ProviderError(BROKE_OFF) from error
-        except (ValueError, LookupError, TypeError, AttributeError) as error:  # JSON, but not what the API documents
+        except (ValueError, LookupError, TypeError, AttributeError) as error:  # JSON that the API does not document
             raise ProviderError("The language model sent a malformed reply.") from error
 
 
 def _read_tokens(pieces: Iterator[list[bytes]], read: Read) -> Reply:
-    """The texts of a reply's chunks, those together that came together.
+    """Yield the texts of a reply's chunks, in lists of those that arrived together.
 
-    What follows its end is read too, so that the connection can be used again; the reply no longer depends on any of
-    it, so nothing there may fail it or hold it up. Raises ProviderError where the reply does not end.
+    After the end mark, the rest of the response is read for 0.25 s at most, so that the connection can be used again;
+    errors in it do not matter. Raises ProviderError if the response ends without an end mark.
     """
     for chunks in pieces:
         tokens = []
@@ -105,12 +105,12 @@ def _read_tokens(pieces: Iterator[list[bytes]], read: Read) -> Reply:
             for chunk in filter(bytes.strip, chunks):
                 text, finished = read(_parse(chunk))
                 if text is not None and not isinstance(text, str):
-                    raise ValueError("not a text")
+                    raise ValueError("the text is not a string")
                 if text:
                     tokens.append(text)
                 if finished:
                     break
-        finally:  # what came before a failure is part of the reply
+        finally:  # tokens before a failure are part of the reply
             if tokens:
                 yield tokens
         if finished:
@@ -122,7 +122,7 @@ def _read_tokens(pieces: Iterator[list[bytes]], read: Read) -> Reply:
 
 def _parse(data: bytes) -> Any:
     if data == b"[DONE]":
-        raise ProviderError(BROKE_OFF)  # OpenAI's last word, but no finish_reason came before it
+        raise ProviderError(BROKE_OFF)  # the end of OpenAI's stream, but without a finish_reason
     chunk = orjson.loads(data)
     if chunk.get("error"):
         raise ProviderError("The language model reported an error.")

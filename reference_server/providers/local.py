@@ -1,4 +1,4 @@
-"""A model on one's own machine: Ollama, or whatever speaks the Chat Completions API.
+"""A model on your own machine: Ollama, or any server of the Chat Completions API.
 
 Source: https://github.com/ollama/ollama/blob/main/docs/api.md#generate-a-chat-completion
 """
@@ -14,7 +14,7 @@ from chatproof.reference_server.sessions import ChatMessage
 
 
 class Local(HttpProvider):
-    """The server at LOCAL_LLM_URL. One that has no /api/chat is asked at /v1/chat/completions from then on."""
+    """The server at LOCAL_LLM_URL. If it has no /api/chat, this uses its /v1/chat/completions from then on."""
 
     name = "local"
 

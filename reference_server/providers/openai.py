@@ -1,4 +1,4 @@
-"""The Chat Completions API: OpenAI's own, and that of all who speak it.
+"""The Chat Completions API, of OpenAI and of compatible servers.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -13,7 +13,7 @@ from chatproof.reference_server.sessions import ChatMessage
 
 
 class OpenAI(HttpProvider):
-    """OpenAI itself."""
+    """OpenAI, or the compatible server at OPENAI_BASE_URL."""
 
     name = "openai"
 
@@ -28,15 +28,15 @@ class OpenAI(HttpProvider):
 
 
 def complete_chat(upstream: HttpProvider, path: str, model: str, messages: Sequence[ChatMessage]) -> Reply:
-    """One streamed chat completion; see ChatProvider.stream."""
+    """Stream one chat completion; see ChatProvider.stream."""
     body = {"model": model, "messages": messages, "stream": True}
     return upstream.ask(path, body, decode_events, _read_chunk)
 
 
 def _read_chunk(chunk: Any) -> tuple[object, bool]:
     match chunk["choices"]:
-        case []:  # an accounting chunk
+        case []:  # a chunk with usage only
             return "", False
-        case [{"delta": {**delta}, **choice}, *_]:  # the first one only names the role
+        case [{"delta": {**delta}, **choice}, *_]:  # the first chunk has only the role
             return delta.get("content"), choice.get("finish_reason") is not None
-    raise ValueError("not a chunk of a chat completion")
+    raise ValueError("not a chat completion chunk")

@@ -73,10 +73,10 @@ def test_thoughts_are_no_part_of_the_reply(provider: Gemini, model: Model) -> No
 @pytest.mark.parametrize(
     ("chunks", "error"),
     [
-        ([], "broke off"),
-        ([chunk("b")], "broke off"),
+        ([], "was lost"),
+        ([chunk("b")], "was lost"),
         ([chunk("b", finish="SAFETY")], "withheld"),
-        ([{"promptFeedback": {"blockReason": "SAFETY"}, **usage(7, 0)}], "does not answer"),
+        ([{"promptFeedback": {"blockReason": "SAFETY"}, **usage(7, 0)}], "refused to answer"),
         ([{"error": {"code": 503, "message": "secret-key", "status": "UNAVAILABLE"}}], "reported an error"),
         (["{broken"], "malformed"),
         (["5"], "malformed"),
@@ -94,6 +94,6 @@ def test_a_failure_comes_after_its_tokens(
     assert "secret-key" not in text
 
 
-@pytest.mark.parametrize(("status", "error"), [(400, "not accept"), (403, "credentials"), (429, "busy")])
+@pytest.mark.parametrize(("status", "error"), [(400, "rejected the request"), (403, "credentials"), (429, "busy")])
 def test_refusals_are_explained_in_own_words(provider: Gemini, model: Model, status: int, error: str) -> None:
     assert error in ask(provider, model, {"error": {"message": "secret-key"}}, status=status)[1]

@@ -113,7 +113,7 @@ def test_a_failed_reply_ends_in_an_error_and_leaves_nothing(client: FlaskClient,
 
 
 def test_a_crash_shows_nothing_of_the_inside(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    assert stream(client, "crash")[-1] == {"error": "The server could not answer."}
+    assert stream(client, "crash")[-1] == {"error": "The server failed to answer."}
     assert "secret.py" in caplog.text
 
 

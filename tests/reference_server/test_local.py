@@ -53,7 +53,7 @@ def test_ollamas_lines_are_tokens(provider: Local, model: Model) -> None:
 @pytest.mark.parametrize(
     ("lines", "error"),
     [
-        ([], "broke off"),
+        ([], "was lost"),
         (['{"error": "/srv/model crashed"}'], "reported an error"),
         (["{broken"], "malformed"),
         (["[]"], "malformed"),
@@ -77,7 +77,7 @@ def test_a_server_without_ollamas_route_is_asked_as_openai_is_from_then_on(provi
 
 def test_a_model_that_ollama_does_not_have_is_an_error_and_ollama_is_asked_again(provider: Local, model: Model) -> None:
     for _ in range(2):
-        assert "did not accept" in ask(provider)[1]
+        assert "rejected the request" in ask(provider)[1]
     assert model.count(OLLAMA) == 2
 
 

@@ -19,7 +19,7 @@ def test_every_setting_is_there_with_its_default_in_the_order_of_the_code() -> N
 
 
 def test_the_files_that_it_names_exist_and_none_is_left_out() -> None:
-    reading = README.partition("## Reading it")[2]
+    reading = README.partition("## Reading the code")[2]
     named = set(re.findall(r"`(\w+\.py)`", reading))
     known = {path.name for path in FOLDER.rglob("*.py")}
     assert named <= known

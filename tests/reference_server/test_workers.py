@@ -155,7 +155,7 @@ def test_redis_may_come_and_go(fakes: FakesProcess) -> None:
         time.sleep(0.1)
         redis.stop()
         said = {one.result(30) for one in load}
-        assert said <= {"done", "The sessions cannot be reached just now. Please try again."}
+        assert said <= {"done", "The session store is unavailable. Please try again later."}
         assert ask() != "done"
         assert get(url, "/api/chat/sessions/any").status_code == 503
         assert get(url, "/health").status_code == 200
