@@ -10,7 +10,7 @@ from chatproof.conformance.suite.jwt import Forgery, User, forgeries, users
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_text
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
-from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, MESSAGES, SESSIONS_PATH, USER, bearer
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, SESSIONS_PATH, USER, bearer
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import is_integer

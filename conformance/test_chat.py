@@ -7,7 +7,7 @@ from typing import Any
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import requirement
 from chatproof.harness.client.http import Deadlines, json_of
-from chatproof.harness.protocol.apis.chat_stream.api import RESPONSE
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import RESPONSE
 from chatproof.harness.protocol.checks.err import is_http_error, no_internals
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import is_text

@@ -10,7 +10,7 @@ from chatproof.conformance.suite.case import Case, together
 from chatproof.conformance.suite.clients import exhausted, limit_of
 from chatproof.conformance.suite.marks import requirement
 from chatproof.harness.client.http import HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript

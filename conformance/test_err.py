@@ -8,7 +8,7 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.harness.client.http import Deadlines, HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.api import SESSIONS_PATH, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, body_of
 from chatproof.harness.protocol.checks.err import (
     error_ends_the_reply,
     fails_as_error,

@@ -30,7 +30,7 @@ from chatproof.conformance.suite.provider import talk, upstream_texts
 from chatproof.conformance.suite.replies import SseStream
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.client.http import Deadlines
-from chatproof.harness.protocol.apis.chat_stream.api import ASK_EVENT, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of
 from chatproof.harness.protocol.checks.sio import CHAT_KINDS
 from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.excerpts import shown

@@ -13,7 +13,7 @@ from chatproof.conformance.suite.clients import TRIES, Client, client_of, exhaus
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.rate_budget import WINDOW
 from chatproof.harness.client.http import HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
 
 
 async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses: str) -> None:

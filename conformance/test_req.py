@@ -9,7 +9,7 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_texts
 from chatproof.harness.client.http import Deadlines, HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.api import STREAM_PATH, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import STREAM_PATH, body_of
 from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.transcript import End, Transcript
 

@@ -10,7 +10,7 @@ from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.marks import over_both, requirement
 from chatproof.conformance.suite.provider import upstream_text
 from chatproof.harness.client.http import HttpRequest, json_of
-from chatproof.harness.protocol.apis.chat_stream.api import MESSAGES, SESSION_ID, SESSIONS_PATH, TIMESTAMP
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSION_ID, SESSIONS_PATH, TIMESTAMP
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import is_timestamp
 from chatproof.harness.protocol.checks.tok import same_words, words
 from chatproof.harness.protocol.excerpts import shown

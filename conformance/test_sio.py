@@ -15,7 +15,7 @@ from chatproof.conformance.suite.paced_replies import judge_pace
 from chatproof.conformance.suite.provider import talk
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.client.socketio import NotConnected
-from chatproof.harness.protocol.apis.chat_stream.api import ASK_EVENT, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     completion_is_typed,
     duration_is_true,

@@ -7,7 +7,7 @@ from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.paced_replies import judge_pace
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.api import SESSIONS_PATH, STREAM_PATH, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.checks import sse
 from chatproof.harness.protocol.transcript import End, Transport
 

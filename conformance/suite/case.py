@@ -18,8 +18,8 @@ from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import NO_ANSWER, Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import redacted
-from chatproof.harness.protocol.apis.base import Headers
-from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, CHAT_STREAM
+from chatproof.harness.protocol.apis.api import Headers
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, CHAT_STREAM
 from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from chatproof.harness.report.evidence import Evidence

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chatproof.conformance.suite.case import Case, together
 from chatproof.conformance.suite.exceptions import NotTestable
-from chatproof.harness.protocol.apis.chat_stream.api import STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import STREAM_PATH
 from chatproof.harness.protocol.transcript import Transcript
 
 AT_ONCE = 8  # requests under way together where nothing else is asked for

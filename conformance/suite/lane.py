@@ -19,8 +19,8 @@ from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.apis.base import Api, Conversation, Role, Turn
-from chatproof.harness.protocol.apis.chat_stream.api import CHAT_STREAM
+from chatproof.harness.protocol.apis.api import Api, Conversation, Role, Turn
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
 from chatproof.harness.protocol.requirements import Contract, Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
 

@@ -8,7 +8,7 @@ from chatproof.conformance.suite.jwt import users
 from chatproof.conformance.suite.lane import Lane
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.client.socketio import NotConnected
-from chatproof.harness.protocol.apis.base import Conversation
+from chatproof.harness.protocol.apis.api import Conversation
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.checks.sio import CHAT_KINDS
 from chatproof.harness.protocol.checks.tok import same_words

@@ -12,7 +12,7 @@ from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.harness.client.connection import SourceAddresses
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.common.settings import Settings
-from chatproof.harness.protocol.apis.chat_stream.api import CHAT_PATH, STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
 from chatproof.harness.protocol.transcript import End, Transcript
 
 WINDOW = 61.0  # seconds after which a minute has surely passed

@@ -18,7 +18,7 @@ import h11
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.encodings import BROKEN, ContentDecoder, decoder
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.apis.base import Headers, HttpAsk
+from chatproof.harness.protocol.apis.api import Headers, HttpAsk
 from chatproof.harness.protocol.excerpts import CUT, shown
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 

@@ -18,8 +18,8 @@ from chatproof.harness.client.engineio_transports import (
     WebSocketCarrier,
 )
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.apis.base import Api, SocketAsk
-from chatproof.harness.protocol.apis.chat_stream.api import CHAT_STREAM
+from chatproof.harness.protocol.apis.api import Api, SocketAsk
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
 from chatproof.harness.protocol.engineio import (
     CLOSE,
     CONNECT,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from chatproof.harness.protocol.apis.base import ANSWER, Api, Failure, Finish, Part, Text
-from chatproof.harness.protocol.apis.chat_stream.api import CHAT_STREAM
+from chatproof.harness.protocol.apis.api import ANSWER, Api, Failure, Finish, Part, Text
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Decoded, JsonFault, JsonObject, Kind, decode_object
 from chatproof.harness.protocol.sse_parser import Event, Item, SseParser

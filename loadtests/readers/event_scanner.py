@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from chatproof.harness.protocol.apis.chat_stream.api import classify
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import classify
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Decoded, JsonFault, Kind, decode_object
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from chatproof.harness.protocol.apis.chat_stream.api import COUNT
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import COUNT
 from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.findings import Check, Finding, Violation, check

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from chatproof.harness.protocol.apis.chat_stream.api import (
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import (
     COUNT,
     DURATION,
     FULL_RESPONSE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chatproof.harness.protocol.apis.chat_stream.api import COUNT, PARTIAL, TOKEN
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import COUNT, PARTIAL, TOKEN
 from chatproof.harness.protocol.excerpts import difference, shown
 from chatproof.harness.protocol.findings import Finding, Look, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import is_integer

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chatproof.harness.protocol.apis.base import (
+from chatproof.harness.protocol.apis.api import (
     Conversation,
     Failure,
     Finish,
