@@ -10,16 +10,12 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from chatproof.fake_providers.scripting.library import Library
 from chatproof.fake_providers.scripting.script import ScriptError
 from chatproof.fake_providers.scripting.script_commands import check_files, fail, list_scripts
+from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 from chatproof.fake_providers.server.fake_server import FakeServer
-from chatproof.fake_providers.server.herd import Herd, HerdError
-from chatproof.fake_providers.server.workers import Place
-
-_MAX_WORKERS: Final = 64
 
 _EPILOG = """Point a server at them with OPENAI_BASE_URL=http://127.0.0.1:8089/v1 and any OPENAI_API_KEY.
 A user message with the words "scenario NAME" picks the script NAME; GET /_fake/scripts lists them.
@@ -46,9 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return record(given[1:])
     options = _parser().parse_args(given)
     try:
-        library = Library(options.scripts, speak=options.worker is None or options.worker.index == 0)
-        _run(_herd(options) if options.workers > 1 else _serve(library, options))
-    except (ScriptError, HerdError) as problem:
+        _run(_serve(ScriptLibrary(options.scripts), options))
+    except ScriptError as problem:
         return fail(str(problem))
     except KeyboardInterrupt:
         return 0
@@ -90,14 +85,6 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of further *.toml scripts, which win over built-in ones of the same name; may be repeated",
     )
     parser.add_argument(
-        "--workers",
-        type=_workers,
-        default=1,
-        metavar="N",
-        help="processes that share the port, for loads that one core cannot serve (default: %(default)s)",
-    )
-    parser.add_argument("--worker", type=_place, help=argparse.SUPPRESS)  # how the parent starts one of them
-    parser.add_argument(
         "--until-stdin-closes",
         action="store_true",
         help="end when standard input does: how a parent process makes sure that nothing outlives it",
@@ -105,20 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _workers(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _MAX_WORKERS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {_MAX_WORKERS}")
-    return int(text)
-
-
-def _place(text: str) -> Place:
-    index, _, rest = text.partition("/")
-    count, _, folder = rest.partition(":")
-    return Place(Path(folder), int(index), int(count))
-
-
-async def _serve(library: Library, options: argparse.Namespace) -> None:
-    server = FakeServer(library, options.host, options.port, options.worker)
+async def _serve(library: ScriptLibrary, options: argparse.Namespace) -> None:
+    server = FakeServer(library, options.host, options.port)
     stop = _stop_event(options)
     await server.start()
     _announce(server.url)
@@ -126,22 +101,6 @@ async def _serve(library: Library, options: argparse.Namespace) -> None:
         await stop.wait()
     finally:
         await server.stop()
-
-
-async def _herd(options: argparse.Namespace) -> None:
-    folders = [f"--scripts={folder}" for folder in options.scripts]
-    herd = Herd(options.workers, options.host, options.port, folders)
-    stop, started = _stop_event(options), asyncio.Event()
-
-    async def announce() -> None:
-        await started.wait()
-        _announce(herd.url)
-
-    telling = asyncio.ensure_future(announce())
-    try:
-        await herd.run(stop, started)
-    finally:
-        telling.cancel()
 
 
 def _stop_event(options: argparse.Namespace) -> asyncio.Event:

@@ -32,6 +32,8 @@ MAY: dict[str, tuple[tuple[str, ...], bool]] = {
     "bench": (PARTS, True),
     "tests": (PARTS, True),
 }
+# The floors of fake_providers, from the ground up. A room may import itself and the rooms of the lines before it.
+ROOMS = (("scripting",), ("dialects",), ("planning",), ("journal",), ("server",), ("testing", "record"))
 WORLD = {"socket", "asyncio", "time", "ssl", "select", "threading", "subprocess", "random", "os"}
 LONGEST_FILE = 300  # lines, about
 
@@ -86,6 +88,22 @@ def test_imports_keep_the_table() -> None:
             if not allowed:
                 wrong.append(f"{name} imports {imported}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_rooms_of_the_fakes_import_downwards_only() -> None:
+    top, wrong, seen = "chatproof.fake_providers", [], set()
+    for name, path in modules().items():
+        room = name.removeprefix(f"{top}.").partition(".")[0]
+        if not within(name, top) or room == "__main__":  # the command may use every room
+            continue
+        seen.add(room)
+        floor = next(number for number, rooms in enumerate(ROOMS) if room in rooms)
+        allowed = {room}.union(*ROOMS[:floor])
+        for imported in imports(path):
+            if within(imported, top) and imported.removeprefix(f"{top}.").partition(".")[0] not in allowed:
+                wrong.append(f"{name} imports {imported}")
+    assert not wrong, "\n".join(wrong)
+    assert seen == {room for rooms in ROOMS for room in rooms}
 
 
 def test_no_import_runs_in_a_circle() -> None:

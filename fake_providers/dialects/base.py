@@ -1,20 +1,35 @@
-"""One request and its answer, as dialects see them: no sockets, no clock."""
+"""A request to a provider and its reply, as dialects see them: no sockets, no clock."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from chatproof.fake_providers.scripting.faults import End, Frame
 from chatproof.fake_providers.scripting.script import Script
 
 Headers = tuple[tuple[str, str], ...]
 
+End = Literal["complete", "close", "cut", "reset", "stall"]
+"""What happens on the connection after the last frame."""
+
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A whole HTTP request. `path` is without its query; header names are in lower case."""
+class TimedFrame:
+    """Payload bytes without HTTP framing, and when they are due, in seconds from the request's arrival.
+
+    `tokens` and `text`: what a client has more once it has read the whole frame.
+    """
+
+    payload: bytes
+    due: float
+    tokens: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """A whole HTTP request. `path` has no query; header names are in lower case."""
 
     method: str
     path: str
@@ -22,14 +37,14 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     json: Any = None
-    """The body as JSON, None where it is not JSON."""
+    """The body read as JSON; None where it is not JSON."""
     json_error: str | None = None
-    """Why the body is not JSON; None where it is, or where there is none."""
+    """Why the body is not JSON; None where it is JSON, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A valid request, reduced to what decides the bytes of its answer (so it is the cache's key)."""
+    """A valid request, reduced to what decides the bytes of its reply: the planner caches plans by it."""
 
     script: Script
     scenario: str | None
@@ -41,31 +56,31 @@ class Ask:
     usage: bool = False
     prompt_tokens: int = 0
     max_tokens: int | None = None
-    """As many tokens may be said, all calls' arguments included; None: all."""
+    """The most tokens that the reply may have, tool calls' arguments included; None: no limit."""
     choices: int = 1
     provider: str = ""
     flavour: str = ""
-    """Which of several APIs or products of the dialect answers."""
+    """Which of the dialect's APIs or products answers."""
     extra: Hashable = None
-    """What else the dialect needs to render."""
+    """What else the dialect needs to render the reply."""
 
     @property
     def key(self) -> str:
-        """What delays are drawn from, beside the script's seed: equal requests have equal times."""
+        """Seeds the delays together with the script's seed, so that equal requests get equal delays."""
         return f"{self.model}\n{self.text}"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. `status` None means that no HTTP response is given: frames, if any, are raw bytes.
+    """A reply. `status` None: no HTTP response is sent, and the frames, if any, are raw bytes.
 
-    `head_due`, `end_due`: seconds from the request's arrival. `torn`: the beginning of a chunk that is
-    announced longer than it is (end "cut"). `faulted`: the script meant this answer to fail.
+    `head_due`, `end_due`: seconds from the request's arrival. `torn`: the beginning of a chunk whose
+    announced length is longer (end "cut"). `faulted`: the script wants this reply to fail.
     """
 
     status: int | None
     headers: Headers = ()
-    frames: tuple[Frame, ...] = ()
+    frames: tuple[TimedFrame, ...] = ()
     end: End = "complete"
     head_due: float = 0.0
     end_due: float = 0.0
@@ -73,19 +88,22 @@ class Reply:
     torn: bytes = b""
     faulted: bool = False
     case: str | None = None
-    """The case id of a request that was refused although it could be read."""
+    """The case id of a request that was readable and refused."""
 
 
 class Dialect(Protocol):
-    """One provider's HTTP API. A module in `fake_providers/dialects` that has these names is one."""
+    """One HTTP API. The module `dialect.py` in a folder of `fake_providers/dialects` has these names.
+
+    `NAME`: the provider, in the journal and in scripts' [match].
+    """
 
     NAME: str
 
-    def answers(self, method: str, path: str) -> bool:
-        """Is this path the provider's?"""
+    def answers(self, request: ProviderRequest) -> bool:
+        """Whether the request is to this API. Several APIs have the path /v1/models: headers may decide."""
 
-    def read(self, request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
-        """Validate as the real API does: an Ask to render, or the Reply that needs no script."""
+    def read(self, request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+        """Validate as the real API does. An Ask to render, or a Reply that needs no script, such as an error."""
 
     def render(self, ask: Ask) -> Reply:
-        """The answer to a valid request; equal asks give equal bytes."""
+        """The reply to a valid request. Equal asks give equal bytes."""

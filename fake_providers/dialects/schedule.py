@@ -8,9 +8,10 @@ from itertools import pairwise
 from random import Random
 from typing import Final, Protocol
 
+from chatproof.fake_providers.dialects.base import End, TimedFrame
 from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.delays import draws
-from chatproof.fake_providers.scripting.faults import End, Fault, Frame
+from chatproof.fake_providers.scripting.faults import Fault
 from chatproof.fake_providers.scripting.script import Call, Fail, Say, Script, Step, Wait
 
 SPLIT_PAUSE: Final = 0.003
@@ -59,7 +60,7 @@ class Encoder(Protocol):
 class Timeline:
     """A script's frames, how they end, and what they say. `fail`: the last fault that the script meant, if any."""
 
-    frames: list[Frame] = field(default_factory=list)
+    frames: list[TimedFrame] = field(default_factory=list)
     end: End = "complete"
     end_due: float = 0.0
     fail: Fail | None = None
@@ -195,7 +196,7 @@ class _Layout:
         return 0.0 if self._waited else next(self._spacing)
 
     def _add(self, payload: bytes, said: int = 0, text: str = "") -> None:
-        self.line.frames.append(Frame(payload, self._now, said, text))
+        self.line.frames.append(TimedFrame(payload, self._now, said, text))
 
 
 def _pieces(payload: bytes, position: int, step: Say) -> list[bytes]:

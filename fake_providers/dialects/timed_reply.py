@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
-from chatproof.fake_providers.dialects.base import Ask, Headers, Reply
+from chatproof.fake_providers.dialects.base import Ask, Headers, Reply, TimedFrame
 from chatproof.fake_providers.dialects.schedule import Encoder, Timeline, play
 from chatproof.fake_providers.dialects.unstreamed import html_page, in_one_piece
-from chatproof.fake_providers.scripting.faults import Frame
 from chatproof.fake_providers.scripting.script import Fail, Script
 
 JSON: Final = ("content-type", "application/json; charset=utf-8")
@@ -74,12 +73,12 @@ def lay_out(ask: Ask, voice: Voice) -> Reply:
     if fail is not None and fail.fault == "status":
         return _status(fail, due, voice)
     if fail is not None and fail.fault == "garbage":
-        return Reply(None, (), (Frame(_GARBAGE, due),), "close", 0.0, due, faulted=True)
+        return Reply(None, (), (TimedFrame(_GARBAGE, due),), "close", 0.0, due, faulted=True)
     if line.end in ("close", "cut", "reset") and not frames:
         return Reply(None, (), (), line.end, 0.0, due, faulted=True)
     if fail is not None and fail.fault == "error" and (not ask.stream or (voice.early_errors and len(frames) == 1)):
         return Reply(
-            500, (voice.json_header,), (Frame(voice.failure(500, fail), due),), "complete", due, due, faulted=True
+            500, (voice.json_header,), (TimedFrame(voice.failure(500, fail), due),), "complete", due, due, faulted=True
         )
     if not ask.stream:
         return _whole(line, voice)
@@ -122,19 +121,19 @@ def digest(ask: Ask) -> str:
 
 def json_reply(status: int, value: Any, *headers: tuple[str, str]) -> Reply:
     """An answer that needs no script."""
-    return Reply(status, (JSON, *headers), (Frame(go_json(value).encode(), 0.0),))
+    return Reply(status, (JSON, *headers), (TimedFrame(go_json(value).encode(), 0.0),))
 
 
 def text_reply(status: int, text: str) -> Reply:
     """The same, as plain text."""
-    return Reply(status, (("content-type", "text/plain; charset=utf-8"),), (Frame(text.encode(), 0.0),))
+    return Reply(status, (("content-type", "text/plain; charset=utf-8"),), (TimedFrame(text.encode(), 0.0),))
 
 
 def _nanoseconds(seconds: float) -> int:
     return max(1, round(seconds * 1e9))
 
 
-def _settled(line: Timeline, timing: bytes) -> tuple[Frame, ...]:
+def _settled(line: Timeline, timing: bytes) -> tuple[TimedFrame, ...]:
     """The frames with their times filled in, and without the empty ones (an empty chunk would end the body)."""
     frames = [replace(frame, payload=frame.payload.replace(TIMING, timing)) for frame in line.frames if frame.payload]
     ends, total = [], 0
@@ -164,7 +163,7 @@ def _status(fail: Fail, due: float, voice: Voice) -> Reply:
     elif fail.body == "html":
         headers = (("content-type", "text/html"), *headers)
         body = html_page(fail.status)
-    return Reply(fail.status, headers, (Frame(body, due),), "complete", due, due, faulted=True)
+    return Reply(fail.status, headers, (TimedFrame(body, due),), "complete", due, due, faulted=True)
 
 
 def _whole(line: Timeline, voice: Voice) -> Reply:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatproof.fake_providers.dialects.base import Headers, Reply
+from chatproof.fake_providers.dialects.base import Headers, Reply, TimedFrame
 from chatproof.fake_providers.dialects.schedule import Timeline
-from chatproof.fake_providers.scripting.faults import Frame
 
 
 def in_one_piece(line: Timeline, headers: Headers, body: Callable[[], bytes]) -> Reply:
@@ -19,12 +18,12 @@ def in_one_piece(line: Timeline, headers: Headers, body: Callable[[], bytes]) ->
         return Reply(None, end="stall", end_due=due, faulted=True)
     whole = body()
     if line.fail is None:
-        return Reply(200, headers, (Frame(whole, due, line.tokens, line.text),), "complete", due, due)
+        return Reply(200, headers, (TimedFrame(whole, due, line.tokens, line.text),), "complete", due, due)
     half, torn = whole[: len(whole) // 2], line.end == "cut"
     return Reply(
         status=200,
         headers=headers,
-        frames=() if torn else (Frame(half, due),),
+        frames=() if torn else (TimedFrame(half, due),),
         end=line.end,
         head_due=due,
         end_due=due,

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-Sent = tuple[int, int, str]
-"""What a write brings: bytes with HTTP framing, tokens, text."""
+from chatproof.fake_providers.planning.http_writes import Sent
 
 Ended = Literal["completed", "faulted", "client_closed", "client_reset"]
 
@@ -26,9 +25,9 @@ class JournalWrite(NamedTuple):
 class Entry:
     """One request to a fake provider. Times are time.monotonic() of the fakes' machine, in seconds.
 
-    `ended` is None while the request runs; "completed": played whole; "faulted": ended as its script's
-    fault wants; "client_closed", "client_reset": the client hung up before the end (FIN, RST).
-    `status` is None until the answer begins, and stays so where there is none.
+    `ended` is None while the request runs. "completed": the reply was sent whole; "faulted": it ended with the fault
+    of its script; "client_closed", "client_reset": the client hung up before the end (FIN, RST).
+    `status` is None until the reply begins, and stays None where no HTTP response is sent.
     """
 
     id: int
@@ -43,16 +42,16 @@ class Entry:
     script: str | None = None
     case: str | None = None
     noted: list[JournalWrite] = field(default_factory=list)
-    """Writes that were told one by one."""
+    """Writes that were noted one by one."""
     ended: Ended | None = None
     ended_at: float | None = None
     planned: Sequence[Sent] = ()
-    """What the server will write; `times` says when it did so, for the first of them."""
+    """What the server will write. `times` holds when it wrote each of those that are written."""
     times: array[float] = field(default_factory=lambda: array("d"))
 
     @property
     def writes(self) -> list[JournalWrite]:
-        """All writes so far. Made when asked for: thousands a second are noted, and few are looked at."""
+        """All writes so far. Built on demand: thousands are noted each second, and few are read."""
         return [*self.noted, *(JournalWrite(at, *sent) for at, sent in zip(self.times, self.planned, strict=False))]
 
     @property

@@ -1,4 +1,4 @@
-"""What the fakes were asked for, what they wrote and when, and who ended each request."""
+"""The journal: what the fakes were asked, what they wrote and when, and who ended each request."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from chatproof.fake_providers.dialects.base import ProviderRequest
 from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Wanted
 from chatproof.fake_providers.journal.entry import Ended, Entry, JournalWrite
+from chatproof.fake_providers.planning.planner import Answer
+from chatproof.harness.common.redaction import redacted_headers, redacted_path
 
 __all__ = ["Ended", "Entry", "Journal", "JournalWrite"]
 
 _MAX_ENTRIES: Final = 2_000
-_MAX_WEIGHT: Final = 64_000_000  # bytes, roughly: bodies, and a fixed price for each write
+_MAX_WEIGHT: Final = 64_000_000  # bytes, roughly: bodies, and a fixed amount for each write
 _ENTRY_WEIGHT: Final = 2_000
 _WRITE_WEIGHT: Final = 150
 
 
 class Journal(Assertions):
-    """Bounded by entries and by weight; the oldest are dropped and counted. For any number of threads.
+    """Bounded by entries and by memory: it drops the oldest entries and counts them. For any number of threads.
 
-    The claims of `Assertions` block, and refuse to where that would stop an event loop; `aio` has the
-    same claims as coroutines.
+    The assertions of `Assertions` block, and raise RuntimeError where that would stop an event loop; `aio` has
+    the same assertions as coroutines.
     """
 
     def __init__(self, max_entries: int = _MAX_ENTRIES, max_weight: int = _MAX_WEIGHT) -> None:
@@ -41,7 +44,7 @@ class Journal(Assertions):
         self._waiting: dict[str | None, set[Callable[[], object]]] = {}
 
     def begin(self, entry: Callable[[int], Entry], body_bytes: int, writes: int) -> Entry:
-        """Add the entry made for the next id; the sizes of its body and its planned writes are its weight."""
+        """Add the entry that `entry` makes for the next id. Its body and its planned writes are its weight."""
         weight = _ENTRY_WEIGHT + body_bytes + writes * _WRITE_WEIGHT
         with self._lock:
             new = entry(next(self._ids))
@@ -54,25 +57,44 @@ class Journal(Assertions):
         self._changed(new)
         return new
 
+    def open(self, request: ProviderRequest, answer: Answer, received: float) -> Entry:
+        """Add the entry of a request that arrived at `received` (time.monotonic() seconds), secrets redacted."""
+
+        def entry(number: int) -> Entry:
+            return Entry(
+                id=number,
+                provider=answer.provider,
+                method=request.method,
+                path=redacted_path(request.path, request.query),
+                headers=redacted_headers(request.headers),
+                body=request.json,
+                received=received,
+                stream=answer.stream,
+                script=answer.script,
+                case=answer.case,
+            )
+
+        return self.begin(entry, len(request.body), len(answer.plan.writes))
+
     def wrote(
         self, entry: Entry, status: int | None, size: int, tokens: int, text: str, at: float | None = None
     ) -> None:
-        """Bytes were handed to the client just now, or at `at` (time.monotonic() seconds)."""
+        """Note a write made just now, or at `at` (time.monotonic() seconds)."""
         entry.status = status
         entry.noted.append(JournalWrite(time.monotonic() if at is None else at, size, tokens, text))
         if self._waiting:
             self._changed(entry)
 
     def wrote_next(self, entry: Entry) -> None:
-        """The next of the entry's planned writes was handed to the client just now."""
+        """Note that the next of the entry's planned writes was made just now."""
         entry.times.append(time.monotonic())
         if self._waiting:
             self._changed(entry)
 
     def end(self, entry: Entry, how: Ended, at: float | None = None) -> None:
-        """The request is over, just now or at `at`."""
+        """Note that the request ended just now, or at `at`."""
         entry.ended_at = time.monotonic() if at is None else at
-        entry.ended = how  # last: who sees it in another thread sees the time as well
+        entry.ended = how  # set last: another thread that sees it sees the time too
         self._changed(entry)
 
     def entries(self, case: str | None = None, limit: int | None = None) -> list[Entry]:
@@ -82,14 +104,14 @@ class Journal(Assertions):
             return found[max(0, len(found) - limit) :] if limit is not None else list(found)
 
     def clear(self) -> None:
-        """Forget all entries; requests that still run are forgotten too."""
+        """Forget all entries, those of running requests too."""
         with self._lock:
             self._entries.clear()
             self._by_case.clear()
             self._weight = self.dropped = 0
 
     async def wait(self, case: str | None, enough: Callable[[list[Entry]], bool], timeout: float) -> bool:
-        """Wait until `enough(entries of the case)`, at most `timeout` seconds. False at the timeout."""
+        """Wait until `enough` is true of the case's entries. False after `timeout` seconds."""
         changed = asyncio.Event()
         loop, own_thread = asyncio.get_running_loop(), threading.get_ident()
 
@@ -120,8 +142,8 @@ class Journal(Assertions):
     def _block(self, case: str | None, wanted: Wanted, timeout: float) -> None:
         if asyncio._get_running_loop() is not None:
             raise RuntimeError(
-                "waiting here would stop the event loop, and with it what is waited for:"
-                " write `await journal.aio.…` in place of `journal.…`"
+                "waiting here would block the event loop, and with it the request that you wait for:"
+                " write `await journal.aio.…` instead of `journal.…`"
             )
         changed, deadline = threading.Event(), time.monotonic() + timeout
         self._watch(case, changed.set)
@@ -166,7 +188,7 @@ class Journal(Assertions):
 
 
 class _AsyncJournal(AsyncAssertions):
-    """A journal's claims as coroutines, for asyncio."""
+    """A journal's assertions as coroutines, for asyncio."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

@@ -6,14 +6,14 @@ import json
 from typing import Any, Final, NoReturn
 from urllib.parse import unquote
 
-from chatproof.fake_providers.dialects.base import Request
+from chatproof.fake_providers.dialects.base import ProviderRequest
 
 
-def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -> Request:
+def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -> ProviderRequest:
     """The request with its JSON body, or with the reason why the body is not JSON."""
     path, _, query = target.partition("?")
     value, error = _json(body) if body else (None, None)
-    return Request(method, unquote(path), query, headers, body, value, error)
+    return ProviderRequest(method, unquote(path), query, headers, body, value, error)
 
 
 def _json(body: bytes) -> tuple[Any, str | None]:

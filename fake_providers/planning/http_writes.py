@@ -1,4 +1,4 @@
-"""A reply as HTTP/1 bytes, and which of them are one write."""
+"""A reply laid out as HTTP/1 bytes, and which of them are one write to the socket."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
-from chatproof.fake_providers.dialects.base import Reply
-from chatproof.fake_providers.journal.entry import Sent
-from chatproof.fake_providers.scripting.faults import End, Frame
+from chatproof.fake_providers.dialects.base import End, Reply, TimedFrame
 
 _MAX_WRITE: Final = 65_536  # larger writes would make a slow client's backpressure coarse
-_MISSING: Final = 64  # bytes that a torn chunk announces and does not bring
+_MISSING: Final = 64  # bytes that a torn chunk announces but does not send
 _EVENT: Final = re.compile(rb".+?(?:\r?\n\r?\n|\Z)", re.DOTALL)
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
+
+
+Sent = tuple[int, int, str]
+"""What a write sends: the number of bytes with HTTP framing, the number of tokens, their text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,9 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Which events are one write: those due together, `each` by itself, or every so many, when the last is due."""
+    """Which events are one write: all that are due together; or with `each`, every event alone; or groups of
+    `events_per_write` events, each group written when its last event is due.
+    """
 
     each: bool = False
     events_per_write: int = 1
@@ -43,10 +47,10 @@ _JOINED: Final = Grouping()
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """All that the player needs. `keep_alive`: the connection can serve another request afterwards.
+class WritePlan:
+    """All that a player needs. `keep_alive`: the connection can serve another request afterwards.
 
-    `each`: no two writes may become one send call. `sent`: the writes as the journal has them.
+    `each`: every write must be a send call of its own. `sent`: the writes as the journal keeps them.
     """
 
     status: int | None
@@ -60,10 +64,10 @@ class Plan:
     each: bool = False
 
 
-def plan(
+def plan_writes(
     reply: Reply, chunks_allowed: bool, keep_alive: bool, *, head_only: bool = False, grouping: Grouping = _JOINED
-) -> Plan:
-    """Lay the reply out as writes. HTTP/1.0 knows no chunks: the body then ends with the connection."""
+) -> WritePlan:
+    """Lay the reply out as writes. HTTP/1.0 has no chunks: there the connection's end is the body's end."""
     chunked = reply.chunked and chunks_allowed
     keep_alive = keep_alive and reply.end == "complete" and (chunked or not reply.chunked)
     writes: list[Write] = []
@@ -83,17 +87,17 @@ def plan(
     made = _join(writes) if grouping.joined else tuple(writes)
     sent = tuple((len(write.data), write.tokens, write.text) for write in made)
     size = sum(size for size, _, _ in sent)
-    return Plan(
+    return WritePlan(
         reply.status, made, sent, reply.end, reply.end_due, keep_alive, reply.faulted, size, not grouping.joined
     )
 
 
-def _grouped(frames: tuple[Frame, ...], count: int) -> list[Frame]:
+def _grouped(frames: tuple[TimedFrame, ...], count: int) -> list[TimedFrame]:
     """The frames with `count` events each; a group is written when its last event is due."""
     events = [event for frame in frames for event in _events(frame)]
     groups = [events[start : start + count] for start in range(0, len(events), count)]
     return [
-        Frame(
+        TimedFrame(
             b"".join(event.payload for event in group),
             group[-1].due,
             sum(event.tokens for event in group),
@@ -103,12 +107,12 @@ def _grouped(frames: tuple[Frame, ...], count: int) -> list[Frame]:
     ]
 
 
-def _events(frame: Frame) -> list[Frame]:
-    """A frame may hold several server-sent events, each ended by a blank line; its text is known with the last."""
+def _events(frame: TimedFrame) -> list[TimedFrame]:
+    """The server-sent events of a frame, each ended by a blank line. A client has the text with the last event."""
     payloads = _EVENT.findall(frame.payload)
     if len(payloads) < 2:
         return [frame]
-    return [*(Frame(payload, frame.due) for payload in payloads[:-1]), replace(frame, payload=payloads[-1])]
+    return [*(TimedFrame(payload, frame.due) for payload in payloads[:-1]), replace(frame, payload=payloads[-1])]
 
 
 def _head(reply: Reply, chunked: bool, keep_alive: bool) -> bytes:
@@ -119,7 +123,7 @@ def _head(reply: Reply, chunked: bool, keep_alive: bool) -> bytes:
         lines.append("transfer-encoding: chunked")
     elif not reply.chunked:
         lines.append(f"content-length: {sum(len(frame.payload) for frame in reply.frames)}")
-    # A fault is never announced: only a connection that ends as agreed says so.
+    # A fault is never announced: only a connection that ends normally says `close`.
     if not keep_alive and reply.end == "complete":
         lines.append("connection: close")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")

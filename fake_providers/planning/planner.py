@@ -1,75 +1,71 @@
-"""From a request to its answer: which dialect, which script. The same for every player."""
+"""From a request to the timed writes that answer it, without a socket. The server and the in-process fakes use it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chatproof.fake_providers.dialects.base import Ask, Dialect, Reply, Request
+from chatproof.fake_providers.dialects.base import Ask, Dialect, ProviderRequest, Reply
+from chatproof.fake_providers.planning.http_writes import Grouping, WritePlan, plan_writes
 from chatproof.fake_providers.planning.router import dialect_for
-from chatproof.fake_providers.planning.sequences import Turns
-from chatproof.fake_providers.scripting.faults import Frame
-from chatproof.fake_providers.scripting.library import Library
-from chatproof.fake_providers.scripting.script import Script
+from chatproof.fake_providers.planning.sequences import Sequences
+from chatproof.fake_providers.scripting.script_library import ScriptLibrary
+
+_CACHE_BYTES: Final = 32_000_000
+
+_CacheKey = tuple[str, Ask, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a request is answered: by rendering `ask`, or, where that is None, by `refusal`."""
+    """How a request is answered. `script`: the name that the request gave, or the chosen script's own."""
 
-    dialect: Dialect
-    ask: Ask | None
-    refusal: Reply | None
-
-    @property
-    def case(self) -> str | None:
-        source = self.ask or self.refusal
-        return source.case if source is not None else None
-
-    def render(self) -> Reply:
-        """The reply; equal asks have equal ones."""
-        if self.refusal is not None:
-            return self.refusal
-        assert self.ask is not None
-        return self.dialect.render(self.ask)
+    plan: WritePlan
+    provider: str
+    stream: bool
+    script: str | None
+    case: str | None
 
 
-class Answering:
-    """Chooses dialect and script; it remembers where each sequence stands."""
+class Planner:
+    """Chooses dialect and script, and plans the writes. It knows where each sequence stands.
 
-    def __init__(self, library: Library, turns: Turns | None = None) -> None:
+    Equal requests share one plan: it caches up to 32 MB of them. For one thread at a time.
+    """
+
+    def __init__(self, library: ScriptLibrary) -> None:
         self.library: Final = library
-        self.turns: Final = turns if turns is not None else Turns()
-        self._nowhere: Dialect = _Nowhere()
+        self.sequences: Final = Sequences()
+        self._plans: OrderedDict[_CacheKey, WritePlan] = OrderedDict()
+        self._plans_size = 0
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: ProviderRequest, *, chunks_allowed: bool, keep_alive: bool) -> Answer:
+        """The answer to a provider's request.
+
+        `chunks_allowed`: False for HTTP/1.0. `keep_alive`: whether the client wants to use the connection again.
+        """
         scripts = self.library.current()
-        dialect = dialect_for(request) or self._nowhere
+        dialect = dialect_for(request)
         found = dialect.read(request, scripts)
         if isinstance(found, Reply):
-            return Answer(dialect, None, found)
+            plan = plan_writes(found, chunks_allowed, keep_alive, head_only=request.method == "HEAD")
+            return Answer(plan, dialect.NAME, False, None, found.case)
         if found.script.sequence:
-            found = replace(found, script=self.turns.script(found.script, request, found.case, scripts))
-        return Answer(dialect, found, None)
+            found = replace(found, script=self.sequences.script(found.script, request, found.case, scripts))
+        plan = self._plan(dialect, found, chunks_allowed, keep_alive)
+        return Answer(plan, dialect.NAME, found.stream, found.scenario or found.script.name or None, found.case)
 
-
-class _Nowhere:
-    """Answers what no provider answers: most often a base URL that lacks its /v1."""
-
-    NAME = "none"
-
-    def answers(self, method: str, path: str) -> bool:
-        return True
-
-    def read(self, request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
-        message = (
-            f"Invalid URL ({request.method} {request.path[:200]}): no fake provider answers there."
-            " Is the base URL right? OPENAI_BASE_URL ends in /v1."
-        )
-        error = {"message": message, "type": "invalid_request_error", "param": None, "code": "unknown_url"}
-        return Reply(404, (("content-type", "application/json"),), (Frame(json.dumps({"error": error}).encode(), 0.0),))
-
-    def render(self, ask: Ask) -> Reply:
-        raise AssertionError("there is nothing to ask here")
+    def _plan(self, dialect: Dialect, ask: Ask, chunks_allowed: bool, keep_alive: bool) -> WritePlan:
+        key = (dialect.NAME, ask, chunks_allowed, keep_alive)
+        known = self._plans.get(key)
+        if known is not None:
+            self._plans.move_to_end(key)
+            return known
+        grouping = Grouping(ask.script.writes == "each", ask.script.events_per_write)
+        made = plan_writes(dialect.render(ask), chunks_allowed, keep_alive, grouping=grouping)
+        self._plans[key] = made
+        self._plans_size += made.size
+        while self._plans_size > _CACHE_BYTES:
+            self._plans_size -= self._plans.popitem(last=False)[1].size
+        return made

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+import json
+from collections.abc import Mapping
+from typing import Final, cast
 
-from chatproof.fake_providers.dialects.base import Dialect, Request
+from chatproof.fake_providers.dialects.base import Ask, Dialect, ProviderRequest, Reply, TimedFrame
 from chatproof.fake_providers.dialects.gemini import dialect as gemini
+from chatproof.fake_providers.dialects.ollama import dialect as ollama
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai_compatible import dialect as openai_compatible
+from chatproof.fake_providers.scripting.script import Script
 
-DIALECTS: Final = (cast(Dialect, gemini), cast(Dialect, openai_compatible), cast(Dialect, openai))
-"""In the order in which they are asked: the first that answers a path, and claims the request, gets it."""
-
-
-def dialect_for(request: Request) -> Dialect | None:
-    """The dialect that the request is to; None: no provider has this path.
-
-    Where several have it (/v1/models), one may have a function `claims(request) -> bool` that tells its own.
-    """
-    return next((d for d in DIALECTS if d.answers(request.method, request.path) and _claims(d, request)), None)
+DIALECTS: Final = tuple(cast(Dialect, dialect) for dialect in (gemini, ollama, openai_compatible, openai))
+"""The first that answers a request gets it: openai_compatible is asked before openai, whose paths it shares."""
 
 
-def _claims(dialect: Any, request: Request) -> bool:
-    claims: Callable[[Request], bool] | None = getattr(dialect, "claims", None)
-    return claims is None or claims(request)
+def dialect_for(request: ProviderRequest) -> Dialect:
+    """The dialect that answers the request; one that answers 404 where no provider has the path."""
+    return next((dialect for dialect in DIALECTS if dialect.answers(request)), _NOWHERE)
+
+
+class _Nowhere:
+    """Answers paths that no provider has: most often because a base URL lacks its /v1."""
+
+    NAME = "none"
+
+    def answers(self, request: ProviderRequest) -> bool:
+        return True
+
+    def read(self, request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+        message = (
+            f"Invalid URL ({request.method} {request.path[:200]}): no fake provider answers there."
+            " Is the base URL right? OPENAI_BASE_URL ends in /v1."
+        )
+        error = {"message": message, "type": "invalid_request_error", "param": None, "code": "unknown_url"}
+        body = json.dumps({"error": error}).encode()
+        return Reply(404, (("content-type", "application/json"),), (TimedFrame(body, 0.0),))
+
+    def render(self, ask: Ask) -> Reply:
+        raise AssertionError("it never gives an Ask")
+
+
+_NOWHERE: Final[Dialect] = _Nowhere()

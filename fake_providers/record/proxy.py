@@ -30,7 +30,7 @@ _OURS: Final = _HOP | {"host", "content-length", "accept-encoding", "expect"}
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class ProxiedRequest:
     """A request as it came; header names in lower case."""
 
     method: str
@@ -73,7 +73,7 @@ class Exchange:
         return body if isinstance(body, dict) else {}
 
 
-class Ear(Protocol):
+class ExchangeListener(Protocol):
     """Listens to one exchange."""
 
     def head(self, status: int, headers: Mapping[str, str]) -> None: ...
@@ -86,7 +86,7 @@ class Ear(Protocol):
 class Proxy:
     """Passes requests on to `target`, a URL without a slash at its end. `listen` may give an ear for each."""
 
-    def __init__(self, target: str, listen: Callable[[Exchange], Ear | None]) -> None:
+    def __init__(self, target: str, listen: Callable[[ProxiedRequest], ExchangeListener | None]) -> None:
         self.url = ""
         self._target = target
         self._listen = listen
@@ -125,7 +125,7 @@ class Proxy:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    def request(self, exchange: Exchange) -> httpx.Request:
+    def request(self, exchange: ProxiedRequest) -> httpx.Request:
         """The request to the target. A path that the target's URL has already is not doubled."""
         base = urlsplit(self._target)
         origin = f"{base.scheme}://{base.netloc}"
@@ -138,7 +138,7 @@ class Proxy:
     async def send(self, request: httpx.Request) -> httpx.Response:
         return await self._client.send(request, stream=True)
 
-    def ear(self, exchange: Exchange) -> Ear | None:
+    def ear(self, exchange: ProxiedRequest) -> ExchangeListener | None:
         return self._listen(exchange)
 
 
@@ -161,7 +161,7 @@ class _Downstream:
                 return
             self._http.start_next_cycle()
 
-    async def _next_request(self) -> Exchange | None:
+    async def _next_request(self) -> ProxiedRequest | None:
         head: h11.Request | None = None
         body = b""
         while True:
@@ -179,11 +179,11 @@ class _Downstream:
             elif isinstance(event, h11.EndOfMessage) and head is not None:
                 path, _, query = head.target.decode("latin-1").partition("?")
                 headers = {name.decode(): value.decode("latin-1") for name, value in head.headers}
-                return Exchange(head.method.decode(), path, query, headers, body)
+                return ProxiedRequest(head.method.decode(), path, query, headers, body)
             else:
                 return None  # closed, or not HTTP any more
 
-    async def _unless_gone(self, exchange: Exchange) -> Ending | None:
+    async def _unless_gone(self, exchange: ProxiedRequest) -> Ending | None:
         """Pass the answer on, and stop as soon as the client hangs up. None: there was no answer to pass on."""
         ear = self._proxy.ear(exchange)
         passing = asyncio.create_task(self._pass_on(exchange, ear))
@@ -212,7 +212,7 @@ class _Downstream:
             else:
                 return
 
-    async def _pass_on(self, exchange: Exchange, ear: Ear | None) -> Ending | None:
+    async def _pass_on(self, exchange: ProxiedRequest, ear: ExchangeListener | None) -> Ending | None:
         try:
             response = await self._proxy.send(self._proxy.request(exchange))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as problem:

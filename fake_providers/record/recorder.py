@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from chatproof.fake_providers.record.proxy import Exchange, Proxy
-from chatproof.fake_providers.record.reply_decoder import listener_for
+from chatproof.fake_providers.record.proxy import ProxiedRequest, Proxy
+from chatproof.fake_providers.record.reply_decoder import parser_for
 from chatproof.fake_providers.record.script_writer import Ending, Recording
 from chatproof.fake_providers.scripting.script import NAME, ScriptError, parse_script
 from chatproof.fake_providers.scripting.script_commands import fail
@@ -39,14 +39,16 @@ class Recorder:
         self._prefix = prefix
         self._match = match
 
-    def open(self, exchange: Exchange) -> Tape | None:
+    def open(self, exchange: ProxiedRequest) -> ExchangeRecorder | None:
         """What listens to an exchange; None where there is nothing to record."""
-        listener = listener_for(exchange.path)
+        listener = parser_for(exchange.path)
         if exchange.method != "POST" or listener is None:
             return None
         about = f"Recorded from {self._host}: {exchange.method} {exchange.path}, model {exchange.model or 'unknown'}."
         secrets = _secrets(exchange.headers, exchange.query)
-        return Tape(self, exchange, Recording(about, secrets, self._pattern(exchange.last_message, secrets)))
+        return ExchangeRecorder(
+            self, exchange, Recording(about, secrets, self._pattern(exchange.last_message, secrets))
+        )
 
     def _pattern(self, message: str, secrets: Sequence[str]) -> str | None:
         """A regular expression for exactly this message; None where none is wanted, or it may not be written."""
@@ -54,7 +56,7 @@ class Recorder:
             return None
         return rf"^{re.escape(message)}\Z"
 
-    def keep(self, exchange: Exchange, recording: Recording, ending: Ending, at: float) -> str:
+    def keep(self, exchange: ProxiedRequest, recording: Recording, ending: Ending, at: float) -> str:
         """Write the script; its name."""
         toml = recording.toml(ending, at)
         name = self._free_name(case_of(exchange.last_message))
@@ -85,10 +87,10 @@ class Recorder:
         return (self._folder / f"{name}.toml").exists()
 
 
-class Tape:
+class ExchangeRecorder:
     """One exchange being recorded."""
 
-    def __init__(self, recorder: Recorder, exchange: Exchange, recording: Recording) -> None:
+    def __init__(self, recorder: Recorder, exchange: ProxiedRequest, recording: Recording) -> None:
         self._recorder = recorder
         self._exchange = exchange
         self._recording = recording
@@ -96,7 +98,7 @@ class Tape:
         self._compressed = False
 
     def head(self, status: int, headers: Mapping[str, str]) -> None:
-        listener = listener_for(self._exchange.path)
+        listener = parser_for(self._exchange.path)
         assert listener is not None
         self._compressed = headers.get("content-encoding", "identity") != "identity"
         self._recording.begin(status, headers, listener, self._exchange.path, self._exchange.query)

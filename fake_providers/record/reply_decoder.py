@@ -14,14 +14,14 @@ Form = Literal["events", "lines", "array", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TextPart:
     """Text of the reply."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class ToolCallPart:
     """A part of the call number `index`: its name, some of its arguments' JSON text, or both."""
 
     index: int
@@ -58,7 +58,7 @@ class Malformed:
     """What should have been JSON is not."""
 
 
-Heard = Said | Called | Finished | Blocked | Failed | Malformed
+ReplyPart = TextPart | ToolCallPart | Finished | Blocked | Failed | Malformed
 
 _REASONS: Final = {
     "stop": "stop",
@@ -76,7 +76,7 @@ _REASONS: Final = {
 }
 
 
-class Decoder:
+class ValueDecoder:
     """Bytes in, in any pieces; JSON values out, `ValueError` objects in place of those that are not JSON."""
 
     def __init__(self, form: Form) -> None:
@@ -129,13 +129,13 @@ def _parsed(text: str) -> Any:
         return ValueError(str(problem))
 
 
-class Listener:
+class ReplyParser:
     """Knows one provider's answers. `hear` tells what a value of the stream says; a whole answer is one value."""
 
-    def __init__(self, understand: Callable[[Any], Iterator[Heard]]) -> None:
+    def __init__(self, understand: Callable[[Any], Iterator[ReplyPart]]) -> None:
         self._understand = understand
 
-    def hear(self, value: Any) -> list[Heard]:
+    def hear(self, value: Any) -> list[ReplyPart]:
         if not isinstance(value, dict):
             return [Malformed()]
         if value.get("error"):
@@ -146,16 +146,16 @@ class Listener:
             return [Malformed()]
 
 
-def listener_for(path: str) -> Listener | None:
+def parser_for(path: str) -> ReplyParser | None:
     """The listener for answers on a request path; None where no model speaks."""
     if path.endswith("/chat/completions"):
-        return Listener(_chat)
+        return ReplyParser(_chat)
     if path.endswith("/responses"):
-        return Listener(_responses)
+        return ReplyParser(_responses)
     if path.endswith((":generateContent", ":streamGenerateContent")):
-        return Listener(_gemini)
+        return ReplyParser(_gemini)
     if path.endswith(("/api/chat", "/api/generate")):
-        return Listener(_ollama)
+        return ReplyParser(_ollama)
     return None
 
 
@@ -199,28 +199,28 @@ def _reason(value: str) -> str:
     return _REASONS.get(value.lower(), "stop")
 
 
-def _chat(value: dict[str, Any]) -> Iterator[Heard]:
+def _chat(value: dict[str, Any]) -> Iterator[ReplyPart]:
     for choice in value.get("choices") or ():
         if choice.get("index", 0) != 0:
             continue
         part = choice.get("delta") or choice.get("message") or {}
         if part.get("content"):
-            yield Said(part["content"])
+            yield TextPart(part["content"])
         for number, call in enumerate(part.get("tool_calls") or ()):
             function = call.get("function") or {}
-            yield Called(call.get("index", number), function.get("name") or "", function.get("arguments") or "")
+            yield ToolCallPart(call.get("index", number), function.get("name") or "", function.get("arguments") or "")
         if choice.get("finish_reason"):
             yield Finished(_reason(choice["finish_reason"]))
 
 
-def _responses(value: dict[str, Any]) -> Iterator[Heard]:
+def _responses(value: dict[str, Any]) -> Iterator[ReplyPart]:
     kind, item = value.get("type", ""), value.get("item") or {}
     if kind == "response.output_text.delta":
-        yield Said(value["delta"])
+        yield TextPart(value["delta"])
     elif kind == "response.output_item.added" and item.get("type") == "function_call":
-        yield Called(value["output_index"], item["name"], "")
+        yield ToolCallPart(value["output_index"], item["name"], "")
     elif kind == "response.function_call_arguments.delta":
-        yield Called(value["output_index"], "", value["delta"])
+        yield ToolCallPart(value["output_index"], "", value["delta"])
     elif kind in ("response.failed", "error"):
         yield _failed((value.get("response") or {}).get("error") or value)
     elif kind in ("response.completed", "response.incomplete"):
@@ -228,10 +228,10 @@ def _responses(value: dict[str, Any]) -> Iterator[Heard]:
     elif value.get("object") == "response":
         for index, part in enumerate(value.get("output") or ()):
             if part.get("type") == "function_call":
-                yield Called(index, part["name"], part["arguments"])
+                yield ToolCallPart(index, part["name"], part["arguments"])
             for content in part.get("content") or ():
                 if content.get("text"):
-                    yield Said(content["text"])
+                    yield TextPart(content["text"])
         yield _response_end(value)
 
 
@@ -243,28 +243,28 @@ def _response_end(response: dict[str, Any]) -> Finished:
     return Finished("tool_calls" if called else "stop")
 
 
-def _gemini(value: dict[str, Any]) -> Iterator[Heard]:
+def _gemini(value: dict[str, Any]) -> Iterator[ReplyPart]:
     blocked = (value.get("promptFeedback") or {}).get("blockReason")
     if blocked:
         yield Blocked(blocked)
     for candidate in (value.get("candidates") or ())[:1]:
         for part in (candidate.get("content") or {}).get("parts") or ():
             if part.get("text") and not part.get("thought"):
-                yield Said(part["text"])
+                yield TextPart(part["text"])
             if part.get("functionCall"):
                 call = part["functionCall"]
-                yield Called(-1, call["name"], _compact(call.get("args") or {}))
+                yield ToolCallPart(-1, call["name"], _compact(call.get("args") or {}))
         if candidate.get("finishReason"):
             yield Finished(_reason(candidate["finishReason"]))
 
 
-def _ollama(value: dict[str, Any]) -> Iterator[Heard]:
+def _ollama(value: dict[str, Any]) -> Iterator[ReplyPart]:
     message = value.get("message") or {}
     text = message.get("content") or value.get("response")
     if text:
-        yield Said(text)
+        yield TextPart(text)
     for call in message.get("tool_calls") or ():
-        yield Called(-1, call["function"]["name"], _compact(call["function"].get("arguments") or {}))
+        yield ToolCallPart(-1, call["function"]["name"], _compact(call["function"].get("arguments") or {}))
     if value.get("done"):
         yield Finished(_reason(value.get("done_reason") or "stop"))
 

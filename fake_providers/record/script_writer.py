@@ -11,14 +11,14 @@ from typing import Any, Final, Literal
 
 from chatproof.fake_providers.record.reply_decoder import (
     Blocked,
-    Called,
-    Decoder,
     Failed,
     Finished,
-    Heard,
-    Listener,
     Malformed,
-    Said,
+    ReplyParser,
+    ReplyPart,
+    TextPart,
+    ToolCallPart,
+    ValueDecoder,
     failure,
     form_of,
 )
@@ -61,20 +61,20 @@ class Recording:
     match: str | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    _listener: Listener | None = None
-    _decoder: Decoder | None = None
+    _listener: ReplyParser | None = None
+    _decoder: ValueDecoder | None = None
     _whole: bool = False
     _raw: bytes = b""
-    _items: list[tuple[float, Heard]] = field(default_factory=list)
+    _items: list[tuple[float, ReplyPart]] = field(default_factory=list)
     _finished: bool = False
 
-    def begin(self, status: int, headers: Mapping[str, str], listener: Listener, path: str, query: str) -> None:
+    def begin(self, status: int, headers: Mapping[str, str], listener: ReplyParser, path: str, query: str) -> None:
         """The answer's head has come; header names in lower case."""
         self.status, self.headers, self._listener = status, headers, listener
         if status < 400:
             form = form_of(headers.get("content-type", ""), path, query)
             self._whole = form == "whole"
-            self._decoder = Decoder(form)
+            self._decoder = ValueDecoder(form)
 
     def feed(self, data: bytes, at: float, final: bool = False) -> None:
         """Bytes of the body have come."""
@@ -85,7 +85,7 @@ class Recording:
         for value in self._decoder.feed(data, final):
             if isinstance(value, ValueError):
                 # A whole body that is broken says nothing; in a stream, the events around it do.
-                heard: list[Heard] = [] if self._whole else [Malformed()]
+                heard: list[ReplyPart] = [] if self._whole else [Malformed()]
             else:
                 heard = self._listener.hear(value)
             for one in heard:
@@ -95,7 +95,7 @@ class Recording:
     def toml(self, ending: Ending, at: float) -> str:
         """The script. `ending` is what the connection showed, `at` that time."""
         if self._whole and not self._items and self._raw:
-            self._items.append((at, Said(_torn_text(self._raw))))
+            self._items.append((at, TextPart(_torn_text(self._raw))))
         lines = [f"about = {_quoted(self._clean(self.about))}"]
         if ending == "complete" and not self._finished and (self.status or 0) < 400:
             ending = "close"
@@ -138,11 +138,11 @@ class Recording:
         calls: list[_Call] = []
         known: dict[int, _Call] = {}
         for at, heard in self._items:
-            if isinstance(heard, Said):
+            if isinstance(heard, TextPart):
                 utterances.append(_Utterance(at, tokenizer.split(heard.text) if self._whole else (heard.text,)))
             elif isinstance(heard, Malformed):
                 utterances.append(_Utterance(at, ()))
-            elif isinstance(heard, Called):
+            elif isinstance(heard, ToolCallPart):
                 call = known.get(heard.index)
                 if call is None or heard.index < 0:
                     call = _Call(heard.name, first=at)

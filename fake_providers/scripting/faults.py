@@ -1,8 +1,7 @@
-"""What a fake provider writes: timed byte frames, and the closed vocabulary of faults."""
+"""The closed vocabulary of faults: how a script can fail."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 Fault = Literal["status", "stall", "close", "cut", "reset", "malformed", "error", "garbage"]
@@ -10,27 +9,11 @@ Fault = Literal["status", "stall", "close", "cut", "reset", "malformed", "error"
 
 status     an HTTP error answer, before any token
 stall      the connection stays open and nothing more ever comes
-close      the response ends cleanly, then FIN, but the reply was never said to be finished
-cut        FIN in the middle of a chunk: the body is visibly not whole
+close      the response ends cleanly, then FIN, but the reply has no finish reason and no end mark
+cut        FIN in the middle of a chunk: the HTTP body is visibly incomplete
 reset      RST
-malformed  a stream event that is not JSON; the reply then goes on as if nothing had happened
+malformed  a stream event that is not JSON; the reply then goes on normally
 error      an error object in the stream, then the stream ends
 garbage    bytes that are not HTTP, instead of a response
 """
 FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
-
-End = Literal["complete", "close", "cut", "reset", "stall"]
-"""What happens on the connection after the last frame."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Payload bytes (no HTTP framing) and when they are due, in seconds from the request's arrival.
-
-    `tokens` and `text` say what a client knows more of once it has read the frame to its end.
-    """
-
-    payload: bytes
-    due: float
-    tokens: int = 0
-    text: str = ""

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Protocol
 
-from chatproof.fake_providers.dialects.base import Reply, Request
+from chatproof.fake_providers.dialects.base import ProviderRequest, Reply
 from chatproof.fake_providers.journal.journal import Entry, Journal
-from chatproof.fake_providers.planning.planner import Answering
+from chatproof.fake_providers.planning.planner import Planner
 from chatproof.fake_providers.scripting.script import Script, ScriptError, parse_script
 from chatproof.fake_providers.server.admin_parameters import (
     BadRequest,
-    Conditions,
     Query,
-    Summary,
     case_of,
     json_reply,
     limit_of,
     query_of,
     seconds,
     timeout_of,
+    wanted_of,
 )
 
 PREFIX: Final = "/_fake/"
@@ -34,7 +32,7 @@ _MAX_REFUSE_S: Final = 30.0
 class Controlled(Protocol):
     """What the interface controls."""
 
-    answering: Answering
+    planner: Planner
     journal: Journal
 
     async def refuse(self, seconds: float) -> None: ...
@@ -45,15 +43,15 @@ class Admin:
 
     def __init__(self, server: Controlled) -> None:
         self._server = server
-        self._library = server.answering.library
+        self._library = server.planner.library
 
-    async def answer(self, request: Request) -> Reply:
+    async def answer(self, request: ProviderRequest) -> Reply:
         try:
             return await self._route(request)
         except (BadRequest, ScriptError) as problem:
             return json_reply(400, {"error": str(problem)})
 
-    async def _route(self, request: Request) -> Reply:
+    async def _route(self, request: ProviderRequest) -> Reply:
         route = (request.method, request.path)
         query = query_of(request)
         match route:
@@ -61,13 +59,11 @@ class Admin:
                 return json_reply(200, self._health())
             case ("GET", "/_fake/journal"):
                 return self._entries(self._server.journal.entries(case_of(query), limit_of(query)))
-            case ("GET", "/_fake/journal/summary"):
-                return await self._summary(query)
             case ("GET", "/_fake/journal/wait"):
                 return await self._wait(query)
             case ("DELETE", "/_fake/journal"):
                 self._server.journal.clear()
-                self._server.answering.turns.clear()
+                self._server.planner.sequences.clear()
                 return json_reply(200, {"cleared": True})
             case ("GET", "/_fake/scripts"):
                 return json_reply(200, {name: _described(s) for name, s in self._library.current().items()})
@@ -92,15 +88,9 @@ class Admin:
         return json_reply(200, {"entries": listed, "dropped": self._server.journal.dropped, **more})
 
     async def _wait(self, query: Query) -> Reply:
-        wanted, case, timeout = Conditions.of(query), case_of(query), timeout_of(query)
-        happened = await self._server.journal.wait(case, wanted.hold, timeout)
+        wanted, case, timeout = wanted_of(query), case_of(query), timeout_of(query)
+        happened = await self._server.journal.wait(case, wanted.met, timeout)
         return self._entries(self._server.journal.entries(case, limit_of({})), timed_out=not happened)
-
-    async def _summary(self, query: Query) -> Reply:
-        """How the case stands, once that is another than `seen`: what workers ask each other."""
-        case, timeout, seen = case_of(query), timeout_of(query), query.get("seen", "")
-        await self._server.journal.wait(case, lambda entries: str(Summary.of(entries)) != seen, timeout)
-        return json_reply(200, asdict(Summary.of(self._server.journal.entries(case))))
 
     def _register(self, name: str, body: bytes) -> Reply:
         try:

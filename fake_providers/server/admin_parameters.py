@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import parse_qs
 
-from chatproof.fake_providers.dialects.base import Reply, Request
-from chatproof.fake_providers.journal.entry import Entry
-from chatproof.fake_providers.scripting.faults import Frame
+from chatproof.fake_providers.dialects.base import ProviderRequest, Reply, TimedFrame
+from chatproof.fake_providers.journal.assertions import Wanted
 
 MAX_WAIT_S: Final = 120.0
 _DEFAULT_WAIT_S: Final = 10.0
@@ -25,7 +22,7 @@ class BadRequest(ValueError):
     """A control request that cannot be answered; the text says what would be right."""
 
 
-def query_of(request: Request) -> Query:
+def query_of(request: ProviderRequest) -> Query:
     """The query's parameters, the last of each name."""
     return {name: values[-1] for name, values in parse_qs(request.query).items()}
 
@@ -66,54 +63,13 @@ def seconds(value: Any, name: str, high: float) -> float:
     return number
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Of some entries: how many there are, how many of them have ended, and the most tokens that one has written."""
-
-    entries: int = 0
-    ended: int = 0
-    tokens: int = 0
-
-    @classmethod
-    def of(cls, entries: Sequence[Entry]) -> Self:
-        ended = sum(entry.ended is not None for entry in entries)
-        return cls(len(entries), ended, max((entry.tokens for entry in entries), default=0))
-
-    def __str__(self) -> str:
-        return f"{self.entries}.{self.ended}.{self.tokens}"
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What a wait waits for: all have `ended`, one has written `tokens`, there are `entries`; all that is given."""
-
-    ended: bool
-    tokens: int | None
-    entries: int | None
-
-    @classmethod
-    def of(cls, query: Query) -> Self:
-        wanted = cls(query.get("ended") == "1", whole(query, "tokens", 1), whole(query, "entries", 1))
-        if not wanted.ended and wanted.tokens is None and wanted.entries is None:
-            raise BadRequest("say what to wait for: ended=1, tokens=N or entries=N")
-        return wanted
-
-    def hold(self, entries: Sequence[Entry]) -> bool:
-        if self.ended and not (entries and all(entry.ended for entry in entries)):
-            return False
-        if self.tokens is not None and not any(entry.tokens >= self.tokens for entry in entries):
-            return False
-        return self.entries is None or len(entries) >= self.entries
-
-    def hold_for(self, parts: Sequence[Summary]) -> bool:
-        """The same, of entries that several workers have."""
-        entries = sum(part.entries for part in parts)
-        if self.ended and not 0 < entries == sum(part.ended for part in parts):
-            return False
-        if self.tokens is not None and not any(part.tokens >= self.tokens for part in parts):
-            return False
-        return self.entries is None or entries >= self.entries
+def wanted_of(query: Query) -> Wanted:
+    """What a wait waits for. BadRequest where the query says nothing of it."""
+    wanted = Wanted(query.get("ended") == "1", whole(query, "tokens", 1), whole(query, "entries", 1))
+    if wanted == Wanted():
+        raise BadRequest("say what to wait for: ended=1, tokens=N or entries=N")
+    return wanted
 
 
 def json_reply(status: int, value: Any) -> Reply:
-    return Reply(status, (("content-type", "application/json"),), (Frame(json.dumps(value).encode(), 0.0),))
+    return Reply(status, (("content-type", "application/json"),), (TimedFrame(json.dumps(value).encode(), 0.0),))

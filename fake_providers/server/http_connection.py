@@ -1,21 +1,22 @@
-"""One HTTP/1 connection: requests in, one player at a time out, and who hung up."""
+"""One HTTP/1 connection of the server: it reads requests, plays one reply at a time, and sees who hangs up."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 import httptools
 
-from chatproof.fake_providers.dialects.base import Reply, Request
+from chatproof.fake_providers.dialects.base import ProviderRequest, Reply, TimedFrame
 from chatproof.fake_providers.journal.journal import Ended, Entry, Journal
 from chatproof.fake_providers.planning.http_request import as_request
-from chatproof.fake_providers.planning.http_writes import Plan, plan
-from chatproof.fake_providers.scripting.faults import Frame
+from chatproof.fake_providers.planning.http_writes import WritePlan, plan_writes
+from chatproof.fake_providers.planning.planner import Planner
+from chatproof.fake_providers.server.admin import PREFIX, Admin
 from chatproof.fake_providers.server.player import Player, reset
 
 _LOG: Final = logging.getLogger(__name__)
@@ -29,18 +30,13 @@ _LINGER: Final = 2.0
 
 
 class Service(Protocol):
-    """What answers the requests of a connection."""
+    """What a connection needs of its server."""
 
+    admin: Admin
+    planner: Planner
     journal: Journal
     refusing: bool
-    connections: set[Connection]
-
-    def is_control(self, path: str) -> bool:
-        """Is this path for the fakes' own control, not for a provider?"""
-
-    def control(self, request: Request) -> Awaitable[Reply]: ...
-
-    def provide(self, request: Request, chunks_allowed: bool, keep_alive: bool) -> tuple[Plan, Entry]: ...
+    connections: set[HttpConnection]
 
 
 @dataclass(slots=True)
@@ -54,7 +50,7 @@ class _Head:
     keep_alive: bool
 
 
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """Pipelined requests are answered one after the other."""
 
     def __init__(self, service: Service) -> None:
@@ -204,21 +200,24 @@ class Connection(asyncio.Protocol):
             return
         head, body = self._queue.popleft()
         request = as_request(head.method, head.target, head.headers, body)
-        self.control = self._service.is_control(request.path)
+        self.control = request.path.startswith(PREFIX)
         if self.control:
             self._answering = self._loop.create_task(self._answer_control(head, request))
             return
-        chunks_allowed = head.version != "1.0"
+        received = time.monotonic()
         try:
-            reply_plan, entry = self._service.provide(request, chunks_allowed, head.keep_alive)
+            answer = self._service.planner.answer(
+                request, chunks_allowed=head.version != "1.0", keep_alive=head.keep_alive
+            )
+            entry = self._service.journal.open(request, answer, received)
         except Exception:
             self._failed(request)
             return
-        self._play(reply_plan, entry)
+        self._play(answer.plan, entry)
 
-    async def _answer_control(self, head: _Head, request: Request) -> None:
+    async def _answer_control(self, head: _Head, request: ProviderRequest) -> None:
         try:
-            reply = await self._service.control(request)
+            reply = await self._service.admin.answer(request)
         except Exception:
             self._answering = None
             self._failed(request)
@@ -226,15 +225,15 @@ class Connection(asyncio.Protocol):
         finally:
             self._answering = None
         if not self._closing:
-            self._play(plan(reply, False, head.keep_alive), None)
+            self._play(plan_writes(reply, False, head.keep_alive), None)
 
-    def _play(self, reply_plan: Plan, entry: Entry | None) -> None:
+    def _play(self, reply_plan: WritePlan, entry: Entry | None) -> None:
         if self._transport is None:
             return
         self._player = Player(self._transport, reply_plan, self._service.journal, entry, self._played)
         self._player.start(self._paused)
 
-    def _played(self, reply_plan: Plan) -> None:
+    def _played(self, reply_plan: WritePlan) -> None:
         self._player = None
         if self._transport is None:
             return
@@ -247,7 +246,7 @@ class Connection(asyncio.Protocol):
             # Not from here: a long pipeline of instant answers would be as deep a recursion.
             self._loop.call_soon(self._answer_next)
 
-    def _failed(self, request: Request) -> None:
+    def _failed(self, request: ProviderRequest) -> None:
         """A bug of ours must not look like a provider that hangs: log it and say so."""
         _LOG.exception("cannot answer %s %s", request.method, request.path)
         self._refuse(500, "an internal error, see the log of the fakes")
@@ -258,8 +257,8 @@ class Connection(asyncio.Protocol):
             return
         if self._player is None and self._answering is None:
             body = f'{{"error": {{"message": "chatproof fake provider: {reason}"}}}}'.encode()
-            reply = Reply(status, (("content-type", "application/json"),), (Frame(body, 0.0),))
-            for write in plan(reply, False, False).writes:
+            reply = Reply(status, (("content-type", "application/json"),), (TimedFrame(body, 0.0),))
+            for write in plan_writes(reply, False, False).writes:
                 self._transport.write(write.data)
         self._close(linger=True)
 

@@ -57,18 +57,14 @@ def start_fakes(
     *,
     host: str = "127.0.0.1",
     scripts: Sequence[Path] = (),
-    workers: int = 1,
     deadline: float = 15.0,
 ) -> FakesProcess:
     """Start `python -m fake_providers` and wait until it listens.
 
-    `port` 0: one that the system picks; `scripts`: folders of further scripts; `workers`: processes that
-    share the port; `deadline` in seconds.
+    `port` 0: one that the system picks; `scripts`: folders of further scripts; `deadline` in seconds.
     Raises FakesStartError with the process's own line where it does not come up in time.
     """
     command = module_command("fake_providers", "--host", host, "--port", str(port), "--until-stdin-closes")
-    if workers > 1:
-        command += ["--workers", str(workers)]
     for folder in scripts:
         command += ["--scripts", str(folder)]
     with tempfile.TemporaryFile() as errors:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from chatproof.fake_providers.journal.journal import Ended, Entry, Journal
-from chatproof.fake_providers.planning.http_writes import Plan
+from chatproof.fake_providers.planning.http_writes import WritePlan
 
 _RESET_PAUSE: Final = 0.05
 """Seconds between the last write and an RST: a reset may throw away bytes that the peer has not read."""
@@ -31,10 +31,10 @@ class Player:
     def __init__(
         self,
         transport: asyncio.Transport,
-        plan: Plan,
+        plan: WritePlan,
         journal: Journal,
         entry: Entry | None,
-        finished: Callable[[Plan], None],
+        finished: Callable[[WritePlan], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = transport

@@ -1,16 +1,15 @@
-"""The fake providers without a server: respx brings a client's requests here, and its own HTTP code reads the reply.
+"""The fake providers without a server: the requests of httpx and httpx2 are answered inside this process.
 
     with InProcess() as fakes:
         OpenAI(base_url=fakes.base_url, api_key="sk-fake").models.list()
 
-Below the clients `httpx` and `httpx2` lie `httpcore` and `httpcore2`. Their pools are intercepted, and their own
-HTTP/1.1 connection is given the bytes that the server would write: so each error is the one that the client raises
-for what it read, and nobody here imitates it.
+The planner is the served fakes' own, so the bytes are the same. `interception` says how they reach the client.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,10 +26,10 @@ from chatproof.fake_providers.dialects.addresses import (
 )
 from chatproof.fake_providers.journal.journal import Journal
 from chatproof.fake_providers.planning.http_request import as_request
-from chatproof.fake_providers.scripting.library import Library
+from chatproof.fake_providers.planning.planner import Planner
 from chatproof.fake_providers.scripting.script import parse_script
-from chatproof.fake_providers.server.fake_server import FakeServer
-from chatproof.fake_providers.testing.interception import routers
+from chatproof.fake_providers.scripting.script_library import ScriptLibrary
+from chatproof.fake_providers.testing.interception import intercepted
 from chatproof.fake_providers.testing.playback import Playback
 
 if TYPE_CHECKING:
@@ -42,13 +41,13 @@ _PATIENCE_S: Final = 60.0
 
 
 class InProcess:
-    """Fake providers for the clients of this process, from `with` to its end, in all its threads.
+    """Fake providers for the clients of this process, in all its threads, while the `with` block runs.
 
-    `provider`: the only one to answer for, None for all. `pace`: real seconds for one second of a script; 0 waits
-    for nothing. A client's read timeout counts in the script's time, so what times out at one pace does at any.
-    `scripts`: folders of further scripts. `hosts`: further "host" or "host:port" to answer for, beside the fakes'
-    own names and the real providers'. `patience`: real seconds after which a client that would wait for ever
-    (a stalled reply, and no read timeout) fails. ValueError, ScriptError.
+    `provider`: the only one to answer for (default: all). `pace`: real seconds for one second of a script; 0 never
+    waits. A client's read timeout counts in the script's time, so a request that times out at one pace does so at
+    every pace. `scripts`: folders of further scripts. `hosts`: further "host" or "host:port" to answer for, beside
+    the fakes' own names and the real providers'. `patience`: real seconds after which a client fails that would wait
+    for ever, because the reply stalls and the client has no read timeout. ValueError, ScriptError.
     """
 
     def __init__(
@@ -68,19 +67,16 @@ class InProcess:
         self.refusing = False
         """While True, connections are refused."""
         self._main: Final = providers[0]
-        self._server = FakeServer(Library(tuple(scripts)))
+        self.journal: Final = Journal()
+        self._planner: Final = Planner(ScriptLibrary(tuple(scripts)))
         own = [host for name in providers for host in (HOSTS[name], *REAL_HOSTS[name])]
         self._hosts: Final = frozenset([*own, *hosts])
         self._lock = threading.Lock()
         self._patches = ExitStack()
 
     @property
-    def journal(self) -> Journal:
-        return self._server.journal
-
-    @property
     def url(self) -> str:
-        """The provider's root URL, without a slash at its end; OpenAI's where all are answered for."""
+        """The provider's root URL, without a slash at its end; OpenAI's if all providers are answered for."""
         return self.url_of(self._main)
 
     @property
@@ -93,17 +89,16 @@ class InProcess:
         return f"http://{HOSTS[provider]}"
 
     def plays(self, *names: str) -> None:
-        """Answer requests that name no scenario with these scripts, one after the other; the last one stays."""
+        """Answer requests that name no scenario with these scripts, one after the other. The last one repeats."""
         self.script(SEQUENCE_NAME, sequence_for_all(names))
-        self._server.answering.turns.clear()
+        self._planner.sequences.clear()
 
     def script(self, name: str, toml: str) -> None:
         """Add or replace a script. ScriptError says what is wrong with it."""
-        self._server.answering.library.register(parse_script(name, toml))
+        self._planner.library.register(parse_script(name, toml))
 
     def __enter__(self) -> Self:
-        for router in routers(self):
-            self._patches.enter_context(router)
+        self._patches = intercepted(self)
         return self
 
     def __exit__(
@@ -112,16 +107,18 @@ class InProcess:
         self._patches.close()
 
     def answers(self, url: httpx.URL) -> bool:
-        """Is this request for the fakes?"""
+        """Whether a request to this URL is for the fakes."""
         port = url.port or {"http": 80, "https": 443}.get(url.scheme)
         return url.host in self._hosts or f"{url.host}:{port}" in self._hosts
 
     def play(self, request: httpx.Request) -> Playback:
-        """The answer to a request that has been read."""
+        """The reply to a request whose body has been read."""
         target = request.url.raw_path.decode("ascii")
         headers = {name.lower(): value for name, value in request.headers.items()}
         keep_alive = headers.get("connection", "").lower() != "close"
         parsed = as_request(request.method, target, headers, request.content)
+        received = time.monotonic()
         with self._lock:
-            plan, entry = self._server.provide(parsed, True, keep_alive)
-        return Playback(plan, entry, self.journal, self.pace)
+            answer = self._planner.answer(parsed, chunks_allowed=True, keep_alive=keep_alive)
+        entry = self.journal.open(parsed, answer, received)
+        return Playback(answer.plan, entry, self.journal, self.pace)

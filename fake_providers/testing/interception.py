@@ -1,4 +1,8 @@
-"""From a client's HTTP library to the fakes: respx intercepts its pools, and its own connection reads the reply."""
+"""Requests of httpx and httpx2 go to the fakes in this process: it replaces a public method of their transports.
+
+Below the two clients lie httpcore and httpcore2. Their own HTTP/1.1 connection reads what the fake writes, from a
+stream that takes the socket's place. So each error is the one that the client raises for these bytes.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +10,26 @@ import errno
 import math
 import os
 import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+from unittest.mock import patch
+
+import anyio
+import httpx
 
 from chatproof.fake_providers.testing.playback import Playback, Reset
 
-try:
-    import anyio
-    import httpx
-    from respx.mocks import HTTPCoreMocker, Mocker
-    from respx.models import AllMockedAssertionError, PassThrough, Route
-    from respx.router import MockRouter
-except ImportError as missing:  # respx is an extra: the served fakes do without it
-    raise ImportError("the fakes in process need respx: pip install 'chatproof[inprocess]'") from missing
+__all__ = ["Fakes", "intercepted"]
 
-__all__ = ["Answers", "routers"]
+_CORES: Final = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
 
-class Answers(Protocol):
-    """Who answers what is intercepted."""
+class Fakes(Protocol):
+    """What answers the requests. `refusing`: refuse connections. `patience`: see `InProcess`."""
 
     refusing: bool
     patience: float
@@ -36,51 +39,123 @@ class Answers(Protocol):
     def play(self, request: httpx.Request) -> Playback: ...
 
 
-class _Router(MockRouter):
-    """Answers for the fakes, and leaves each other request to whom it belongs.
+def intercepted(fakes: Fakes) -> ExitStack:
+    """Until it is closed, requests that `fakes` answers reach it; all others go where they would have gone."""
+    with ExitStack() as patches:
+        for name, core in _CORES.items():
+            if find_spec(name) is not None:
+                patches.enter_context(_Client(import_module(name), import_module(core), fakes).intercepted())
+        return patches.pop_all()
 
-    `core` is the HTTP library below the client: httpcore or httpcore2.
-    """
 
-    def __init__(self, fakes: Answers, core: ModuleType) -> None:
-        super().__init__(assert_all_called=False, using=core.__name__)
-        self._fakes = fakes
+class _Client:
+    """One of the HTTP clients, and the core below it."""
+
+    def __init__(self, library: ModuleType, core: ModuleType, fakes: Fakes) -> None:
+        self._library = library
         self._core = core
+        self._fakes = fakes
+        # the client insists on its own base classes
+        self._body: Any = type("Body", (_Body, library.SyncByteStream), {})
+        self._async_body: Any = type("AsyncBody", (_AsyncBody, library.AsyncByteStream), {})
 
-    def handler(self, request: httpx.Request) -> httpx.Response:
-        core_request = self._accepted(request)
-        stream = _Stream(self._core, self._fakes.play(request), self._fakes.patience)
-        connection = self._core.HTTP11Connection(core_request.url.origin, stream)
-        return _as_response(connection.handle_request(core_request))
+    @contextmanager
+    def intercepted(self) -> Iterator[None]:
+        transport, async_transport = self._library.HTTPTransport, self._library.AsyncHTTPTransport
+        send, async_send = transport.handle_request, async_transport.handle_async_request
 
-    async def async_handler(self, request: httpx.Request) -> httpx.Response:
-        core_request = self._accepted(request)
-        stream = _AsyncStream(self._core, self._fakes.play(request), self._fakes.patience)
-        connection = self._core.AsyncHTTP11Connection(core_request.url.origin, stream)
-        return _as_response(await connection.handle_async_request(core_request))
+        def handle_request(itself: Any, request: Any) -> Any:
+            return self._answer(request) if self._fakes.answers(request.url) else send(itself, request)
 
-    def _accepted(self, request: httpx.Request) -> Any:
-        """The request as the core's own, ready for a connection. Raises for one that is not ours, or refused."""
-        if not self._fakes.answers(request.url):
-            raise self._not_ours(request)
+        async def handle_async_request(itself: Any, request: Any) -> Any:
+            if self._fakes.answers(request.url):
+                return await self._async_answer(request)
+            return await async_send(itself, request)
+
+        with (
+            patch.object(transport, "handle_request", handle_request),
+            patch.object(async_transport, "handle_async_request", handle_async_request),
+        ):
+            yield
+
+    def _answer(self, request: Any) -> Any:
+        request.read()
+        with self.errors():
+            asked, playback = self._asked(request)
+            connection = self._core.HTTP11Connection(
+                asked.url.origin, _Stream(self._core, playback, self._fakes.patience)
+            )
+            response = connection.handle_request(asked)
+        return self._response(response, self._body(self, response.stream))
+
+    async def _async_answer(self, request: Any) -> Any:
+        await request.aread()
+        with self.errors():
+            asked, playback = self._asked(request)
+            connection = self._core.AsyncHTTP11Connection(
+                asked.url.origin, _AsyncStream(self._core, playback, self._fakes.patience)
+            )
+            response = await connection.handle_async_request(asked)
+        return self._response(response, self._async_body(self, response.stream))
+
+    def _asked(self, request: Any) -> tuple[Any, Playback]:
+        """The request as the core has it, and what the fake answers. The core's ConnectError where it refuses."""
         if self._fakes.refusing:
-            raise self._core.ConnectError("[Errno 111] Connection refused")
+            raise self._core.ConnectError(f"[Errno {errno.ECONNREFUSED}] {os.strerror(errno.ECONNREFUSED)}")
         url = request.url
-        return self._core.Request(
+        asked = self._core.Request(
             request.method,
             self._core.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
             headers=request.headers.raw,
             content=request.content,
             extensions=request.extensions,
         )
+        return asked, self._fakes.play(request)
 
-    def _not_ours(self, request: httpx.Request) -> Exception:
-        routers = self.Mocker.routers if self.Mocker is not None else [self]
-        others = [router for router in routers if not isinstance(router, _Router)]
-        if others or routers[-1] is not self:
-            # respx asks the next router then; the test's own ones decide what becomes of what nobody mocks.
-            return AllMockedAssertionError(f"chatproof: {request!r} is not for the fake providers")
-        return PassThrough("not for the fake providers", request=request, origin=Route())
+    def _response(self, response: Any, body: Any) -> Any:
+        return self._library.Response(
+            response.status, headers=response.headers, stream=body, extensions=response.extensions
+        )
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Raise the client's error of the same name in place of the core's, as its own transport does."""
+        core = self._core
+        try:
+            yield
+        except (core.NetworkError, core.ProtocolError, core.TimeoutException) as error:
+            raise getattr(self._library, type(error).__name__)(str(error)) from error
+
+
+class _Body:
+    """A response's body as the client reads it."""
+
+    def __init__(self, client: _Client, stream: Any) -> None:
+        self._client = client
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._client.errors():
+            yield from self._stream
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _AsyncBody:
+    """The same for async clients."""
+
+    def __init__(self, client: _Client, stream: Any) -> None:
+        self._client = client
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with self._client.errors():
+            async for data in self._stream:
+                yield data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 class _StreamBase:
@@ -104,20 +179,23 @@ class _StreamBase:
         wait, pace = self._playback.wait(), self._playback.pace
         if timeout is not None and wait > timeout:
             if timeout * pace > self._patience:
-                return self._patience, self._hopeless(f"a read timeout of {timeout:g} s")
+                return self._patience, self._endless(f"a read timeout of {timeout:g} s")
             self._playback.jump(timeout)
             return timeout * pace, self._core.ReadTimeout("timed out")
         if math.isinf(wait):
-            return self._patience, self._hopeless("no read timeout")
+            return self._patience, self._endless("no read timeout")
         self._playback.jump(wait)
         return wait * pace, None
 
-    def _hopeless(self, limit: str) -> Exception:
-        return AssertionError(f"the fake provider's script stalls, and the client has {limit}: it would wait on and on")
+    def _endless(self, limit: str) -> Exception:
+        return AssertionError(
+            f"the fake provider's script stalls and the client has {limit}, so the test would hang:"
+            f" give the client a read timeout below {self._patience:g} s"
+        )
 
     def _take(self, size: int) -> bytes:
         if self._closed.is_set():
-            raise self._core.ReadError("the connection was closed by its own side")
+            raise self._core.ReadError("the client closed this connection")
         try:
             return self._playback.take(size)
         except Reset:
@@ -140,49 +218,24 @@ class _Stream(_StreamBase):
         return self._take(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """The request has come by another way."""
+        """Drop the request's bytes: `play` has been given the request."""
 
     def close(self) -> None:
         self._hang_up()
 
 
 class _AsyncStream(_StreamBase):
-    """`httpcore.AsyncNetworkStream`, for each event loop that anyio knows."""
+    """`httpcore.AsyncNetworkStream`, for each event loop that anyio supports."""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         seconds, error = self._pause(timeout)
-        await anyio.sleep(seconds)  # also 0: a reply in one go must let others run, and be cancelled
+        await anyio.sleep(seconds)  # also 0 seconds: other tasks must run, and this one must be cancellable
         if error is not None:
             raise error
         return self._take(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """The request has come by another way."""
+        """Drop the request's bytes: `play` has been given the request."""
 
     async def aclose(self) -> None:
         self._hang_up()
-
-
-def _as_response(response: Any) -> httpx.Response:
-    """The core's response in respx's terms, which makes a core's response of it again."""
-    return httpx.Response(
-        response.status, headers=response.headers, stream=response.stream, extensions=response.extensions
-    )
-
-
-def routers(fakes: Answers) -> list[_Router]:
-    """One for each HTTP library that is installed."""
-    names = [name for name in ("httpcore", "httpcore2") if find_spec(name) is not None]
-    if "httpcore2" in names and "httpcore2" not in Mocker.registry:
-        _know_httpcore2()
-    return [_Router(fakes, import_module(name)) for name in names]
-
-
-def _know_httpcore2() -> None:
-    """Teach respx the library. Not where pytest-httpx2 is installed: it does that itself, and a name is free once."""
-    if find_spec("pytest_httpx2") is not None:
-        import_module("pytest_httpx2")
-        return
-    core = HTTPCoreMocker
-    targets = [target.replace("httpcore.", "httpcore2.", 1) for target in core.targets]
-    type("HTTPCore2Mocker", (core,), {"name": "httpcore2", "targets": targets})

@@ -10,7 +10,7 @@ from typing import Final
 
 from chatproof.fake_providers.journal.entry import Ended, Entry
 from chatproof.fake_providers.journal.journal import Journal
-from chatproof.fake_providers.planning.http_writes import Plan
+from chatproof.fake_providers.planning.http_writes import WritePlan
 
 _BUFFER: Final = 65_536
 """Bytes that are written ahead of a client that does not read, as a socket would take them."""
@@ -29,7 +29,7 @@ class Playback:
     thread than the one that reads.
     """
 
-    def __init__(self, plan: Plan, entry: Entry, journal: Journal, pace: float) -> None:
+    def __init__(self, plan: WritePlan, entry: Entry, journal: Journal, pace: float) -> None:
         self.pace = pace
         self._plan = plan
         self._entry = entry

@@ -11,8 +11,8 @@ from typing import Final, Self
 
 from chatproof.fake_providers.dialects.addresses import SEQUENCE_NAME, Provider, base_url, sequence_for_all
 from chatproof.fake_providers.journal.journal import Journal
-from chatproof.fake_providers.scripting.library import Library
 from chatproof.fake_providers.scripting.script import parse_script
+from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 from chatproof.fake_providers.server.fake_server import FakeServer
 
 __all__ = ["ThreadedServer"]
@@ -21,14 +21,14 @@ _DEADLINE_S: Final = 15.0
 
 
 class ThreadedServer:
-    """All fake providers on one port of 127.0.0.1 that the system picks, from `with` to its end.
+    """All fake providers on one free port of 127.0.0.1, while the `with` block runs.
 
-    For every client, in each language, that can be given a base URL. `scripts`: folders of further scripts.
+    For every client, in any language, that takes a base URL. `scripts`: folders of further scripts.
     OSError where it cannot listen, ScriptError for a bad script.
     """
 
     def __init__(self, *, scripts: Sequence[Path] = ()) -> None:
-        self._server = FakeServer(Library(tuple(scripts)))
+        self._server = FakeServer(ScriptLibrary(tuple(scripts)))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Callable[[], object] = lambda: None
         self._started = threading.Event()
@@ -54,12 +54,12 @@ class ThreadedServer:
 
     def script(self, name: str, toml: str) -> None:
         """Add or replace a script. ScriptError says what is wrong with it."""
-        self._server.answering.library.register(parse_script(name, toml))
+        self._server.planner.library.register(parse_script(name, toml))
 
     def plays(self, *names: str) -> None:
-        """Answer requests that name no scenario with these scripts, one after the other; the last one stays."""
+        """Answer requests that name no scenario with these scripts, one after the other. The last one repeats."""
         self.script(SEQUENCE_NAME, sequence_for_all(names))
-        self._server.answering.turns.clear()
+        self._server.planner.sequences.clear()
 
     def refuse_connections(self, seconds: float) -> None:
         """Refuse new connections for that long; 0: accept them again."""

@@ -1,4 +1,4 @@
-"""Requests to the local dialect and what comes of them, without a server.
+"""Requests to the dialects of local servers, Ollama's own and the OpenAI-compatible one, without a server.
 
 python -m tests.fake_providers.local_kit    writes the golden digests anew: look at the diff, then commit it
 """
@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, Reply, Request
-from chatproof.fake_providers.dialects.openai_compatible import dialect as local
+from chatproof.fake_providers.dialects.base import Ask, ProviderRequest, Reply
+from chatproof.fake_providers.dialects.ollama import dialect as ollama
+from chatproof.fake_providers.dialects.openai_compatible import dialect as openai_compatible
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.scripting.script import BUILT_IN, Script, load_scripts, parse_script
 
@@ -35,7 +36,25 @@ arguments = { city = "Zürich", days = 2 }
 STATUSES: Final = (400, 401, 403, 404, 418, 429, 500, 503)
 
 
-def request(path: str, body: Any = None, method: str = "POST", **headers: str) -> Request:
+class _Local:
+    """Both dialects, as the router chooses between them."""
+
+    def answers(self, request: ProviderRequest) -> bool:
+        return ollama.answers(request) or openai_compatible.answers(request)
+
+    def read(self, request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+        if ollama.answers(request):
+            return ollama.read(request, scripts)
+        return openai_compatible.read(request, scripts)
+
+    def render(self, ask: Ask) -> Reply:
+        return ollama.render(ask) if ask.flavour.startswith("/") else openai_compatible.render(ask)
+
+
+local: Final = _Local()
+
+
+def request(path: str, body: Any = None, method: str = "POST", **headers: str) -> ProviderRequest:
     data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     return as_request(method, path, headers, data)
 

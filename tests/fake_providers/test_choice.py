@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chatproof.fake_providers.dialects.base import Request
+from chatproof.fake_providers.dialects.base import ProviderRequest
 from chatproof.fake_providers.journal.control_client import Fakes, FakesError
-from chatproof.fake_providers.planning.sequences import Turns
+from chatproof.fake_providers.planning.sequences import Sequences
 from chatproof.fake_providers.scripting.script import Script, ScriptError, load_scripts, parse_script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 
@@ -97,16 +97,17 @@ async def test_a_sequence_of_what_is_not_there_is_refused(fakes: Fakes, tmp_path
         load_scripts(tmp_path)
 
 
-def test_turns_are_bounded_and_shared_through_a_folder(tmp_path: Path) -> None:
+def test_turns_are_bounded_and_begin_anew() -> None:
     flaky = parse_script("flaky", 'about = "x"\nsequence = ["a", "b"]')
     scripts = {name: script(name, "message = '.'") for name in ("a", "b")}
-    request = Request("POST", CHAT, "", {"authorization": "Bearer k"}, b"")
-    alone = Turns()
-    assert alone.script(flaky, request, "first", scripts).name == "a"
+    request = ProviderRequest("POST", CHAT, "", {"authorization": "Bearer k"}, b"")
+    sequences = Sequences()
+    assert sequences.script(flaky, request, "first", scripts).name == "a"
     for number in range(10_000):
-        alone.script(flaky, request, f"case-{number}", scripts)
-    assert alone.script(flaky, request, "first", scripts).name == "a"
-    both = [Turns(tmp_path), Turns(tmp_path)]
-    assert [turns.script(flaky, request, None, scripts).name for turns in both] == ["a", "b"]
-    both[0].clear()
-    assert both[1].script(flaky, request, None, scripts).name == "a"
+        sequences.script(flaky, request, f"case-{number}", scripts)
+    assert sequences.script(flaky, request, "first", scripts).name == "a"
+    sequences.clear()
+    assert sequences.script(flaky, request, None, scripts).name == "a"
+    assert sequences.script(flaky, request, None, scripts).name == "b"
+    sequences.clear()
+    assert sequences.script(flaky, request, None, scripts).name == "a"

@@ -41,7 +41,7 @@ async def test_a_broken_script_is_refused_with_its_line(fakes: Fakes) -> None:
 
 
 async def test_registered_scripts_are_bounded(fakes: Fakes, served: Served) -> None:
-    library, spare = served.server.answering.library, served.server.scripts["hello"]
+    library, spare = served.server.planner.library, served.server.planner.library.current()["hello"]
     for number in range(1_000):
         library.register(replace(spare, name=f"s{number}"))
     with pytest.raises(FakesError, match="replace one of them"):

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from chatproof.fake_providers.dialects.base import TimedFrame
 from chatproof.fake_providers.planning.http_request import as_request
-from chatproof.fake_providers.planning.http_writes import plan
-from chatproof.fake_providers.scripting.faults import Frame
+from chatproof.fake_providers.planning.http_writes import plan_writes
 from chatproof.fake_providers.scripting.script import Script
 from tests.fake_providers.gemini_kit import (
     ARRAY,
@@ -129,7 +129,9 @@ def test_private_characters_of_a_script_stay_what_they_are() -> None:
 @pytest.mark.parametrize("model", ["m", "gemini-2.5-flash", "gemini-2.5-pro", "abcde", "abcdefgh", "abcdefghi"])
 def test_split_bytes_cuts_inside_characters(model: str, framing: str, scripts: dict[str, Script]) -> None:
     sent = as_request("POST", f"/v1/models/{model}{framing}", KEY, request("scenario split-bytes").body)
-    pieces = [write.data.split(b"\r\n", 1)[1][:-2] for write in plan(replied(sent, scripts), True, True).writes[1:-2]]
+    pieces = [
+        write.data.split(b"\r\n", 1)[1][:-2] for write in plan_writes(replied(sent, scripts), True, True).writes[1:-2]
+    ]
     broken = 0
     for piece in pieces:
         try:
@@ -232,5 +234,5 @@ def test_frames_are_due_when_the_script_says(scripts: dict[str, Script]) -> None
     frames = replied(request("scenario pairs"), scripts).frames
     expected = replied(request("scenario pairs", ARRAY), scripts).frames
     assert [frame.due for frame in frames] == [frame.due for frame in expected]
-    assert isinstance(frames[0], Frame)
+    assert isinstance(frames[0], TimedFrame)
     assert frames[1].due - frames[0].due == pytest.approx(0.03)

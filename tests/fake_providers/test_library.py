@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from chatproof.fake_providers.scripting.library import Library
 from chatproof.fake_providers.scripting.script import ScriptError, parse_script
+from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 from chatproof.fake_providers.server.fake_server import FakeServer
 
 
@@ -21,7 +21,7 @@ def write(folder: Path, name: str, text: str) -> None:
     (folder / f"{name}.toml").write_text(f'about = "x"\n[[steps]]\ntext = "{text}"\n')
 
 
-def said(library: Library, name: str, wanted: str | None) -> str | None:
+def said(library: ScriptLibrary, name: str, wanted: str | None) -> str | None:
     """What the script says, once it is what is wanted: a library looks at most one twentieth of the time."""
     deadline = time.monotonic() + 2
     while True:
@@ -33,7 +33,7 @@ def said(library: Library, name: str, wanted: str | None) -> str | None:
 
 def test_files_that_come_change_and_go_are_seen(tmp_path: Path) -> None:
     write(tmp_path, "mine", "one")
-    library = Library([tmp_path])
+    library = ScriptLibrary([tmp_path])
     assert library.current()["mine"].text == "one"
     assert "hello" in library.current()
     write(tmp_path, "mine", "two, longer")
@@ -46,7 +46,7 @@ def test_files_that_come_change_and_go_are_seen(tmp_path: Path) -> None:
 
 def test_what_does_not_change_stays_the_same_script(tmp_path: Path) -> None:
     write(tmp_path, "mine", "one")
-    library = Library([tmp_path])
+    library = ScriptLibrary([tmp_path])
     before = library.current()["mine"]
     write(tmp_path, "other", "new")
     assert said(library, "other", "new") == "new"
@@ -57,7 +57,7 @@ def test_a_broken_file_keeps_the_old_script_and_says_so_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path, "mine", "good")
-    library = Library([tmp_path])
+    library = ScriptLibrary([tmp_path])
     (tmp_path / "mine.toml").write_text("about = ")
     (tmp_path / "fresh.toml").write_text('about = "x"\n[[steps]]\ntexxt = "x"\n')
     assert said(library, "fresh", None) is None
@@ -79,7 +79,7 @@ def test_a_later_folder_and_what_is_registered_win(tmp_path: Path) -> None:
     write(tmp_path / "one", "mine", "first")
     write(tmp_path / "two", "mine", "second")
     write(tmp_path / "one", "hello", "own hello")
-    library = Library([tmp_path / "one", tmp_path / "two"])
+    library = ScriptLibrary([tmp_path / "one", tmp_path / "two"])
     assert (library.current()["mine"].text, library.current()["hello"].text) == ("second", "own hello")
     (tmp_path / "two" / "mine.toml").unlink()
     assert said(library, "mine", "first") == "first"
@@ -91,7 +91,7 @@ def test_a_later_folder_and_what_is_registered_win(tmp_path: Path) -> None:
 def test_a_sequence_whose_script_went_is_out_of_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, "part", "one")
     (tmp_path / "whole.toml").write_text('about = "x"\nsequence = ["part"]\n')
-    library = Library([tmp_path])
+    library = ScriptLibrary([tmp_path])
     assert "whole" in library.current()
     (tmp_path / "part.toml").unlink()
     assert said(library, "part", None) is None
@@ -102,15 +102,15 @@ def test_a_sequence_whose_script_went_is_out_of_use(tmp_path: Path, capsys: pyte
 def test_a_bad_file_at_the_start_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("about = ")
     with pytest.raises(ScriptError, match=r"mine\.toml: not TOML"):
-        Library([tmp_path])
+        ScriptLibrary([tmp_path])
     with pytest.raises(ScriptError, match="not a folder"):
-        Library([tmp_path / "nowhere"])
+        ScriptLibrary([tmp_path / "nowhere"])
 
 
 def test_a_look_takes_little_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(20):
         write(tmp_path, f"s-{number}", "x")
-    library = Library([tmp_path])
+    library = ScriptLibrary([tmp_path])
     looks = 0
     real = Path.glob
 
@@ -131,7 +131,7 @@ async def test_the_server_says_what_is_wrong_and_answers_as_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path, "mine", "as before")
-    server = FakeServer(Library([tmp_path]))
+    server = FakeServer(ScriptLibrary([tmp_path]))
     await server.start()
     try:
         (tmp_path / "mine.toml").write_text("about = 3\n")

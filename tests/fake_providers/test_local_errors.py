@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from chatproof.fake_providers.dialects.base import Reply
-from chatproof.fake_providers.dialects.openai_compatible import dialect as local
-from chatproof.fake_providers.planning.http_writes import plan
+from chatproof.fake_providers.planning.http_writes import plan_writes
 from tests.fake_providers.local_kit import (
     CHAT,
     GENERATE,
     STATUSES,
     lines,
+    local,
     payload,
     prompted,
     refused,
@@ -80,7 +80,7 @@ def test_faults_end_as_they_should(steps: str, fault: str, stream: bool) -> None
         assert len(broken) == 1
         with pytest.raises(ValueError, match="Unterminated"):
             json.loads(broken[0])
-    assert plan(reply, True, True).writes or reply.status is None
+    assert plan_writes(reply, True, True).writes or reply.status is None
 
 
 @pytest.mark.parametrize(

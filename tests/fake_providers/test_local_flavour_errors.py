@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.planning.http_writes import plan
+from chatproof.fake_providers.planning.http_writes import plan_writes
 from tests.fake_providers.local_kit import PRODUCTS, STATUSES, asked, payload, refused, replied, said, script
 
 PATH = "/v1/chat/completions"
@@ -116,5 +116,5 @@ def test_faults_end_as_they_should(product: str, fault: str, stream: bool) -> No
     reply = replied(at(product), said(stream=stream), script(f'[[steps]]\ntext = "a"\n[[steps]]\nfault = "{fault}"'))
     assert reply.faulted
     assert reply.end == ("complete" if fault == "malformed" else fault)
-    assert plan(reply, True, True).writes or reply.status is None
+    assert plan_writes(reply, True, True).writes or reply.status is None
     assert not {b"\x00", b"\x01"} & {bytes([byte]) for byte in payload(reply) + reply.torn}

@@ -10,13 +10,14 @@ import pytest
 from chatproof.fake_providers.dialects.addresses import HOSTS
 from chatproof.fake_providers.dialects.base import Ask, Reply
 from chatproof.fake_providers.dialects.openai import dialect as openai
-from chatproof.fake_providers.dialects.openai_compatible import dialect as local
+from chatproof.fake_providers.dialects.openai_compatible import dialect as openai_compatible
 from chatproof.fake_providers.planning.router import dialect_for
 from tests.fake_providers.local_kit import (
     PRODUCTS,
     asked,
     calling,
     events,
+    local,
     payload,
     refused,
     replied,
@@ -222,15 +223,15 @@ def test_other_methods_are_refused(product: str) -> None:
 @pytest.mark.parametrize(
     ("body", "headers", "dialect"),
     [
-        (said(), {}, local),
-        (said(model="gpt-oss:20b"), {}, local),
-        (said(model="qwen3"), {"host": "127.0.0.1:8000"}, local),
+        (said(), {}, openai_compatible),
+        (said(model="gpt-oss:20b"), {}, openai_compatible),
+        (said(model="qwen3"), {"host": "127.0.0.1:8000"}, openai_compatible),
         (said(model="gpt-4o"), {}, openai),
         (said(model="o3-mini"), {}, openai),
         (said(), {"authorization": "Bearer sk-1"}, openai),
         (said(), {"authorization": ""}, openai),
-        (said(), {"authorization": "Bearer ollama", "host": "localhost:11434"}, local),
-        (said(model="gpt-4o"), {"host": HOSTS["local"]}, local),
+        (said(), {"authorization": "Bearer ollama", "host": "localhost:11434"}, openai_compatible),
+        (said(model="gpt-4o"), {"host": HOSTS["local"]}, openai_compatible),
         (said(model=""), {}, openai),
         (b"{", {}, openai),
         (None, {}, openai),
@@ -239,7 +240,7 @@ def test_other_methods_are_refused(product: str) -> None:
 def test_openais_paths_are_ollamas_where_no_key_is_needed(body: Any, headers: dict[str, str], dialect: object) -> None:
     asking = request(PATH, body, **headers)
     assert dialect_for(asking) is dialect
-    if dialect is local:
+    if dialect is openai_compatible:
         ask = local.read(asking, script())
         assert isinstance(ask, Ask)
         assert (ask.flavour, ask.provider) == ("ollama", "local")
@@ -247,7 +248,7 @@ def test_openais_paths_are_ollamas_where_no_key_is_needed(body: Any, headers: di
 
 def test_the_list_of_models_is_openais_but_at_ollamas_own_address() -> None:
     assert dialect_for(request("/v1/models", method="GET")) is openai
-    assert dialect_for(request("/v1/models", method="GET", host="localhost:11434")) is local
+    assert dialect_for(request("/v1/models", method="GET", host="localhost:11434")) is openai_compatible
 
 
 def test_what_is_like_openais_is_rendered_by_openais_dialect() -> None:

@@ -9,9 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatproof.fake_providers.dialects.base import Ask, Reply
-from chatproof.fake_providers.dialects.openai_compatible import dialect as local
-from chatproof.fake_providers.planning.http_writes import plan
-from tests.fake_providers.local_kit import CHAT, GENERATE, PRODUCTS, calling, request
+from chatproof.fake_providers.planning.http_writes import plan_writes
+from tests.fake_providers.local_kit import CHAT, GENERATE, PRODUCTS, calling, local, request
 
 PATHS: Final = (
     CHAT,
@@ -60,7 +59,7 @@ def test_every_body_is_answered(path: str, body: dict[str, Any], otherwise_good:
     answer = local.read(request(path, data), calling())
     reply = local.render(answer) if isinstance(answer, Ask) else answer
     assert isinstance(reply, Reply)
-    assert plan(reply, True, True).writes
+    assert plan_writes(reply, True, True).writes
     payload = b"".join(frame.payload for frame in reply.frames)
     assert not {0, 1} & set(payload)
     if reply.status != 200:
@@ -72,7 +71,7 @@ def test_every_body_is_answered(path: str, body: dict[str, Any], otherwise_good:
 def test_every_path_is_answered(tail: str, method: str, body: bytes) -> None:
     for root in ("", "/api", *(f"/{product}" for product in PRODUCTS), "/vllm/v1", "/ollama/api"):
         path = f"{root}/{tail}"
-        if local.answers(method, path):
+        if local.answers(request(path, body, method)):
             answer = local.read(request(path, body, method), calling())
             assert isinstance(answer, Reply)
             assert answer.status is not None

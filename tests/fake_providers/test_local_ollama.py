@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from chatproof.fake_providers.dialects.base import Ask
-from chatproof.fake_providers.dialects.openai_compatible import dialect as local
+from chatproof.fake_providers.dialects.ollama import dialect as ollama
+from chatproof.fake_providers.dialects.openai_compatible import dialect as openai_compatible
 from chatproof.fake_providers.planning.router import dialect_for
 from chatproof.fake_providers.scripting.script import Script
 from tests.fake_providers.local_kit import (
@@ -21,6 +22,7 @@ from tests.fake_providers.local_kit import (
     calling,
     digests,
     lines,
+    local,
     payload,
     prompted,
     refused,
@@ -245,9 +247,14 @@ def test_any_model_can_be_shown(name: str) -> None:
     assert {"details", "model_info", "capabilities", "modified_at", "template"} <= answer.keys()
 
 
-@pytest.mark.parametrize("path", ["/", CHAT, "/api/nowhere", "/ollama/api/tags", "/vllm/health", "/lmstudio/x"])
-def test_its_paths_are_the_local_dialects(path: str) -> None:
-    assert dialect_for(request(path)) is local
+@pytest.mark.parametrize("path", ["/", CHAT, "/api/nowhere", "/ollama/api/tags", "/ollama"])
+def test_its_paths_are_the_ollama_dialects(path: str) -> None:
+    assert dialect_for(request(path)) is ollama
+
+
+@pytest.mark.parametrize("path", ["/vllm/health", "/lmstudio/x", "/llamacpp/api/chat", "/ollama/v1/models"])
+def test_paths_of_products_are_the_compatible_dialects(path: str) -> None:
+    assert dialect_for(request(path)) is openai_compatible
 
 
 def test_ollamas_paths_are_under_its_prefix_too() -> None:

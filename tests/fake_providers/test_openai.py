@@ -10,7 +10,7 @@ import pytest
 
 from chatproof.fake_providers import dialects
 from chatproof.fake_providers.dialects.openai import dialect as openai
-from chatproof.fake_providers.planning.http_writes import plan
+from chatproof.fake_providers.planning.http_writes import plan_writes
 from chatproof.fake_providers.planning.router import DIALECTS
 from chatproof.fake_providers.scripting.script import Script
 from tests.fake_providers.openai_kit import asked, chat, payload, refused, script
@@ -84,7 +84,7 @@ def test_ascii_scripts_escape() -> None:
 @pytest.mark.parametrize("model", ["m", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "abcde", "abcdefgh", "abcdefghi"])
 def test_split_bytes_cuts_inside_characters_whatever_the_models_name(model: str, scripts: dict[str, Script]) -> None:
     reply = openai.render(asked({**chat("scenario split-bytes", stream=True), "model": model}, scripts))
-    pieces = [write.data.split(b"\r\n")[1] for write in plan(reply, True, True).writes[1:-2]]
+    pieces = [write.data.split(b"\r\n")[1] for write in plan_writes(reply, True, True).writes[1:-2]]
     broken = 0
     for piece in pieces:
         try:
@@ -279,4 +279,4 @@ def test_status_faults_may_have_other_bodies(kind: str, expected: bytes) -> None
 def test_every_folder_of_dialects_is_asked() -> None:
     folder = Path(dialects.__file__ or "").parent
     known = {Path(dialect.__file__ or "").parent.name for dialect in DIALECTS}  # type: ignore[attr-defined]  # modules
-    assert known | {"ollama"} == {path.parent.name for path in folder.glob("*/dialect.py")}
+    assert known == {path.parent.name for path in folder.glob("*/dialect.py")}

@@ -8,6 +8,7 @@ import pytest
 
 from chatproof.fake_providers.dialects.base import Reply
 from chatproof.fake_providers.dialects.openai import dialect as openai
+from chatproof.fake_providers.planning.http_request import as_request
 from tests.fake_providers.openai_kit import (
     CHAT,
     EMBEDDINGS,
@@ -149,7 +150,7 @@ def test_a_model_that_is_not_there() -> None:
 
 @pytest.mark.parametrize("path", ["/v1/models/a/b", "/v1/models/gemini-pro:generateContent", "/v1/chat", "/v1/models/"])
 def test_other_paths_are_not_openais(path: str) -> None:
-    assert not openai.answers("GET", path)
+    assert not openai.answers(as_request("GET", path, {}, b""))
 
 
 @pytest.mark.parametrize("path", BODIES)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chatproof.fake_providers.dialects.base import Reply
 from chatproof.fake_providers.dialects.openai import dialect as openai
-from chatproof.fake_providers.planning.http_writes import plan
+from chatproof.fake_providers.planning.http_writes import plan_writes
 from tests.fake_providers.openai_kit import CHAT, EMBEDDINGS, RESPONSES, TOOLS, chat, request, script, whole
 
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -91,7 +91,7 @@ def test_no_value_in_any_place_breaks_the_dialect(path: str, data: st.DataObject
     assert hash(answer) == hash(answer)
     reply = openai.render(answer)
     assert reply.status in (200, 400)
-    assert plan(reply, True, True).writes
+    assert plan_writes(reply, True, True).writes
 
 
 @pytest.mark.parametrize("path", VALID)

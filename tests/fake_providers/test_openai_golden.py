@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from chatproof.fake_providers.dialects.base import Reply
-from chatproof.fake_providers.planning.http_writes import plan
+from chatproof.fake_providers.planning.http_writes import plan_writes
 from chatproof.fake_providers.scripting.script import BUILT_IN, load_scripts
 from tests.fake_providers.openai_kit import CHAT, EMBEDDINGS, RESPONSES, TWO_CALLS, chat, named, replied, script
 
@@ -52,7 +52,7 @@ CASES: Final[dict[str, tuple[str, dict[str, Any], Any]]] = {
 
 def served(reply: Reply) -> bytes:
     """The bytes on the wire, and how they end."""
-    return b"".join(write.data for write in plan(reply, True, True).writes) + f"\n-- {reply.end}\n".encode()
+    return b"".join(write.data for write in plan_writes(reply, True, True).writes) + f"\n-- {reply.end}\n".encode()
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 from chatproof.fake_providers.dialects.base import Reply
-from chatproof.fake_providers.dialects.openai import chat_request as chat_request
+from chatproof.fake_providers.dialects.openai import completions_request as chat_request
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai import embeddings as embeddings
 from chatproof.fake_providers.dialects.openai import response_items as items

@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from chatproof.fake_providers.journal.control_client import Fakes
-from chatproof.fake_providers.record.proxy import Exchange, Proxy
+from chatproof.fake_providers.record.proxy import ProxiedRequest, Proxy
 from chatproof.fake_providers.record.recorder import Recorder
-from chatproof.fake_providers.scripting.library import Library
 from chatproof.fake_providers.scripting.script import BUILT_IN, Fail, Script, load_scripts
+from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 from chatproof.fake_providers.server.fake_server import FakeServer
 from tests.fake_providers.kit import Served
 from tests.timing import timed
@@ -89,7 +89,7 @@ async def written(folder: Path, count: int = 1) -> dict[str, Script]:
 
 
 async def replayed(folder: Path, name: str) -> tuple[FakeServer, tuple[int | None, bytes, str]]:
-    server = FakeServer(Library([folder]))
+    server = FakeServer(ScriptLibrary([folder]))
     await server.start()
     try:
         return server, await ask(server.url, f"scenario {name} case replay")
@@ -154,7 +154,7 @@ async def test_every_providers_answers_are_recorded(
         assert [(call.name, json.loads(call.arguments)) for call in script.calls] == [
             (call.name, json.loads(call.arguments)) for call in wanted.calls
         ]
-    server = FakeServer(Library([tmp_path]))
+    server = FakeServer(ScriptLibrary([tmp_path]))
     await server.start()
     try:
         again = await post(server.url, recorded)
@@ -299,7 +299,7 @@ async def test_a_target_that_is_not_there_is_a_502(tmp_path: Path, capsys: pytes
 def test_a_path_that_the_target_has_is_not_doubled(tmp_path: Path) -> None:
     def url(target: str, path: str) -> str:
         proxy = Proxy(target, lambda _: None)
-        return str(proxy.request(Exchange("POST", path, "a=b", {"host": "x"}, b"")).url)
+        return str(proxy.request(ProxiedRequest("POST", path, "a=b", {"host": "x"}, b"")).url)
 
     assert url("http://h/v1", "/v1/models") == "http://h/v1/models?a=b"
     assert url("http://h", "/v1/models") == "http://h/v1/models?a=b"

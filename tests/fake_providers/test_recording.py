@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.record.reply_decoder import Decoder, Form, listener_for
+from chatproof.fake_providers.record.reply_decoder import Form, ValueDecoder, parser_for
 from chatproof.fake_providers.record.script_writer import Recording
 from chatproof.fake_providers.scripting.script import Fail, parse_script
 from chatproof.harness.common.redaction import without_secrets
@@ -17,7 +17,7 @@ CHAT = "/v1/chat/completions"
 def heard(path: str, form: Form, *bodies: str, cut: int = 1) -> str:
     """The script that a body makes, fed in pieces of `cut` bytes."""
     recording = Recording("x")
-    listener = listener_for(path)
+    listener = parser_for(path)
     assert listener is not None
     kinds = {"events": "text/event-stream", "lines": "application/x-ndjson"}
     recording.begin(200, {"content-type": kinds.get(form, "application/json")}, listener, path, "")
@@ -94,8 +94,8 @@ def test_every_provider_is_understood(path: str, form: Form, bodies: list[str], 
 
 
 def test_what_is_no_json_is_malformed_and_never_raises() -> None:
-    assert isinstance(Decoder("lines").feed(b"{\n")[0], ValueError)
-    listener = listener_for(CHAT)
+    assert isinstance(ValueDecoder("lines").feed(b"{\n")[0], ValueError)
+    listener = parser_for(CHAT)
     assert listener is not None
     values: tuple[Any, ...] = (
         None,
@@ -111,7 +111,7 @@ def test_what_is_no_json_is_malformed_and_never_raises() -> None:
 
 def test_a_whole_answer_that_broke_off_keeps_the_text_that_came() -> None:
     recording = Recording("x")
-    listener = listener_for(CHAT)
+    listener = parser_for(CHAT)
     assert listener is not None
     recording.begin(200, {"content-type": "application/json"}, listener, CHAT, "")
     recording.feed(b'{"choices":[{"message":{"role":"assistant","content":"Half \\"a\\" wor', 0.5)
@@ -121,7 +121,7 @@ def test_a_whole_answer_that_broke_off_keeps_the_text_that_came() -> None:
 
 
 def test_odd_errors_make_scripts_too() -> None:
-    listener = listener_for(CHAT)
+    listener = parser_for(CHAT)
     assert listener is not None
     headers = {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT", "retry-after-ms": "250", "content-type": "text/html"}
     for body in (b"<h1>", b"", b"[]", b"{", b'{"error": 3}', b'{"error": {"message": 3, "details": [3]}}'):

@@ -11,11 +11,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.dialects.base import Reply, TimedFrame
 from chatproof.fake_providers.journal.control_client import Fakes
 from chatproof.fake_providers.journal.journal import Journal
-from chatproof.fake_providers.planning.http_writes import Grouping, plan
-from chatproof.fake_providers.scripting.faults import Frame
+from chatproof.fake_providers.planning.http_writes import Grouping, plan_writes
 from chatproof.fake_providers.server.player import Player
 from tests.fake_providers.kit import Served, request_bytes
 
@@ -23,10 +22,10 @@ STREAM = Reply(
     200,
     (("content-type", "text/event-stream"),),
     (
-        Frame(b"data: open\n\n", 0.0),
-        Frame(b"data: a\n\n", 0.0, 1, "a"),
-        Frame(b"data: b\r\n\r\n", 0.5, 1, "b"),
-        Frame(b"data: usage\n\ndata: [DONE]\n\n", 0.6),
+        TimedFrame(b"data: open\n\n", 0.0),
+        TimedFrame(b"data: a\n\n", 0.0, 1, "a"),
+        TimedFrame(b"data: b\r\n\r\n", 0.5, 1, "b"),
+        TimedFrame(b"data: usage\n\ndata: [DONE]\n\n", 0.6),
     ),
     chunked=True,
     end_due=0.6,
@@ -34,7 +33,7 @@ STREAM = Reply(
 
 
 def shown(grouping: Grouping) -> list[tuple[float, bytes, int]]:
-    made = plan(STREAM, True, True, grouping=grouping)
+    made = plan_writes(STREAM, True, True, grouping=grouping)
     return [(write.due, write.data, write.tokens) for write in made.writes]
 
 
@@ -103,7 +102,7 @@ class Turns(asyncio.Transport):
 async def test_each_write_has_a_turn_of_the_loop_for_itself(grouping: Grouping, turns: int) -> None:
     at_once = replace(STREAM, frames=tuple(replace(frame, due=0.0) for frame in STREAM.frames), end_due=0.0)
     transport, finished = Turns(), asyncio.Event()
-    made = plan(at_once, True, True, grouping=grouping)
+    made = plan_writes(at_once, True, True, grouping=grouping)
     Player(transport, made, Journal(), None, lambda _: finished.set()).start(False)
     await asyncio.wait_for(finished.wait(), 5)
     assert len(set(transport.writes)) == len(transport.writes) == turns

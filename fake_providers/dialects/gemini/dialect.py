@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from chatproof.fake_providers.dialects.base import Ask, Headers, Reply, Request
+from chatproof.fake_providers.dialects.base import Ask, Headers, ProviderRequest, Reply, TimedFrame
 from chatproof.fake_providers.dialects.gemini import models as models
 from chatproof.fake_providers.dialects.gemini.error_bodies import bad_request, error, no_key
 from chatproof.fake_providers.dialects.gemini.google_json import pretty
@@ -33,11 +33,10 @@ from chatproof.fake_providers.dialects.gemini.request import (
     user_text,
 )
 from chatproof.fake_providers.dialects.gemini.request_schema import Reader
-from chatproof.fake_providers.scripting.faults import Frame
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
 
-__all__ = ["NAME", "answers", "claims", "read", "render"]
+__all__ = ["NAME", "answers", "read", "render"]
 
 NAME = "gemini"
 
@@ -74,11 +73,7 @@ class _Route:
         return self.query.get("$alt") or self.query.get("alt") or "json"
 
 
-def answers(method: str, path: str) -> bool:
-    return _PATH.fullmatch(path) is not None
-
-
-def claims(request: Request) -> bool:
+def answers(request: ProviderRequest) -> bool:
     """OpenAI has /v1/models too: there, only a request with a Google key is one to Gemini."""
     found = _PATH.fullmatch(request.path)
     if found is None:
@@ -87,7 +82,7 @@ def claims(request: Request) -> bool:
     return version != "v1" or action is not None or bool(_key(request, _query(request)))
 
 
-def read(request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
+def read(request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
     found = _PATH.fullmatch(request.path)
     assert found is not None, "the dialect is asked about its own paths only"
     version, model, action = found.groups()
@@ -190,18 +185,18 @@ def _embedded(route: _Route, message: dict[str, Any]) -> Reply:
     return _json({"embeddings": vectors} if batch else {"embedding": vectors[0]}, case)
 
 
-def _query(request: Request) -> dict[str, str]:
+def _query(request: ProviderRequest) -> dict[str, str]:
     return {name: values[-1] for name, values in parse_qs(request.query).items()}
 
 
-def _key(request: Request, query: Mapping[str, str]) -> str:
+def _key(request: ProviderRequest, query: Mapping[str, str]) -> str:
     return request.headers.get("x-goog-api-key", "").strip() or query.get("key", "").strip()
 
 
 def _json(value: dict[str, Any], case: str | None = None) -> Reply:
-    return Reply(200, (JSON_TYPE, *HEADERS), (Frame(pretty(value).encode(), 0.0),), case=case)
+    return Reply(200, (JSON_TYPE, *HEADERS), (TimedFrame(pretty(value).encode(), 0.0),), case=case)
 
 
 def _refusal(route: _Route, body: dict[str, Any], headers: Headers = (), case: str | None = None) -> Reply:
-    frame = Frame(error_body(body, route.array), 0.0)
+    frame = TimedFrame(error_body(body, route.array), 0.0)
     return Reply(body["error"]["code"], (JSON_TYPE, *HEADERS, *headers), (frame,), case=case)

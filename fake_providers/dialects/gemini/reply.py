@@ -11,13 +11,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, Headers, Reply
+from chatproof.fake_providers.dialects.base import Ask, Headers, Reply, TimedFrame
 from chatproof.fake_providers.dialects.gemini.error_bodies import meant
 from chatproof.fake_providers.dialects.gemini.google_json import Escapes, compact, pretty, quoted
 from chatproof.fake_providers.dialects.schedule import Timeline, play
 from chatproof.fake_providers.dialects.unstreamed import html_page, in_one_piece
 from chatproof.fake_providers.scripting import tokenizer
-from chatproof.fake_providers.scripting.faults import Frame
 from chatproof.fake_providers.scripting.script import Fail
 
 SSE: Final = "sse"
@@ -50,7 +49,7 @@ def render(ask: Ask) -> Reply:
     if fail is not None and fail.fault == "status":
         return _status(ask, fail, due)
     if fail is not None and fail.fault == "garbage":
-        return Reply(None, (), (Frame(_GARBAGE, due),), "close", 0.0, due, faulted=True)
+        return Reply(None, (), (TimedFrame(_GARBAGE, due),), "close", 0.0, due, faulted=True)
     if line.end in ("close", "cut", "reset") and not line.frames:
         return Reply(None, (), (), line.end, 0.0, due, faulted=True)
     if ask.flavour == WHOLE:
@@ -180,7 +179,7 @@ def _whole(ask: Ask, line: Timeline) -> Reply:
     headers = _headers(ask, due)
     if line.end != "stall" and fail is not None and fail.fault == "error":
         body = pretty(meant(fail, ask.model, _ERROR_CODE)).encode()
-        return Reply(_ERROR_CODE, headers, (Frame(body, due),), "complete", due, due, faulted=True)
+        return Reply(_ERROR_CODE, headers, (TimedFrame(body, due),), "complete", due, due, faulted=True)
     return in_one_piece(line, headers, lambda: _whole_body(ask, line))
 
 
@@ -202,7 +201,9 @@ def _blocked(ask: Ask, reason: str, line: Timeline) -> Reply:
     due = line.frames[0].due if line.frames else line.end_due
     streamed = ask.flavour != WHOLE
     head_due = 0.0 if streamed else due
-    return Reply(200, _headers(ask, due), (Frame(framed.encode(), due),), "complete", head_due, due, chunked=streamed)
+    return Reply(
+        200, _headers(ask, due), (TimedFrame(framed.encode(), due),), "complete", head_due, due, chunked=streamed
+    )
 
 
 def _status(ask: Ask, fail: Fail, due: float) -> Reply:
@@ -214,7 +215,7 @@ def _status(ask: Ask, fail: Fail, due: float) -> Reply:
     elif fail.body == "html":
         headers = (("content-type", "text/html; charset=UTF-8"), *HEADERS)
         body = html_page(code)
-    return Reply(code, headers, (Frame(body, due),), "complete", due, due, faulted=True)
+    return Reply(code, headers, (TimedFrame(body, due),), "complete", due, due, faulted=True)
 
 
 def error_body(error: dict[str, Any], array: bool) -> bytes:

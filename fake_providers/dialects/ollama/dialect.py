@@ -1,4 +1,4 @@
-"""Ollama's HTTP API: which request gets which answer."""
+"""Ollama's own HTTP API: which request gets which reply. Its OpenAI-compatible paths are in openai_compatible/."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from chatproof.fake_providers.dialects.base import Ask, Reply, Request
+from chatproof.fake_providers.dialects.base import Ask, ProviderRequest, Reply
 from chatproof.fake_providers.dialects.ollama import catalogue as catalogue
 from chatproof.fake_providers.dialects.ollama import request as requests
 from chatproof.fake_providers.dialects.ollama.embeddings import vector
@@ -16,11 +16,12 @@ from chatproof.fake_providers.dialects.timed_reply import TIMING, go_json, json_
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
 
+NAME = "local"
+
 EMBED: Final = "/api/embed"
 EMBEDDINGS: Final = "/api/embeddings"
 VERSION: Final = "0.13.0"
 
-_PROVIDER: Final = "local"
 _MAX_NUMBERS: Final = 500_000  # more would keep everybody else waiting
 _GET: Final[dict[str, Callable[[], Reply]]] = {
     "/": lambda: text_reply(200, "Ollama is running"),
@@ -37,20 +38,21 @@ _STRUCTS: Final = {
 }
 
 
-class _Wanted(NamedTuple):
-    """What is to be embedded, and in how many numbers."""
+class _EmbeddingInput(NamedTuple):
+    """The texts to embed, and how many numbers each embedding has."""
 
     texts: tuple[str, ...]
     width: int
 
 
-def answers(path: str) -> bool:
-    """Every path under /api, so that unknown ones are answered as Ollama does, and the root."""
+def answers(request: ProviderRequest) -> bool:
+    """The root and every path under /api, unknown ones included: Ollama has its own 404. /ollama may come before."""
+    path = _own_path(request)
     return path == "/" or path.startswith("/api/")
 
 
-def read(request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
-    path, method = request.path, request.method
+def read(request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+    path, method = _own_path(request), request.method
     if path in _GET:
         return _GET[path]() if method in ("GET", "HEAD") else text_reply(405, "405 method not allowed")
     if path not in _STRUCTS:
@@ -87,6 +89,12 @@ def read(request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
 
 def render(ask: Ask) -> Reply:
     return lay_out(ask, Lines(ask) if ask.flavour in (CHAT, GENERATE) else _Vectors(ask))
+
+
+def _own_path(request: ProviderRequest) -> str:
+    """The path without the prefix /ollama."""
+    path = request.path
+    return (path.removeprefix("/ollama") or "/") if path == "/ollama" or path.startswith("/ollama/") else path
 
 
 def _speech(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
@@ -130,13 +138,13 @@ def _embedding(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -
     width = min(wanted, own)
     if len(texts) * width > _MAX_NUMBERS:
         return _refusal(400, f"the fake provider gives at most {_MAX_NUMBERS:,} numbers for one request")
-    return replace(ask, prompt_tokens=requests.prompt_tokens(texts), extra=_Wanted(tuple(texts), width))
+    return replace(ask, prompt_tokens=requests.prompt_tokens(texts), extra=_EmbeddingInput(tuple(texts), width))
 
 
 def _asked(path: str, body: dict[str, Any], text: str, scripts: Mapping[str, Script]) -> Ask | Reply:
     model = body["model"]
     try:
-        script = choose(text, scripts, model=model, provider=_PROVIDER)
+        script = choose(text, scripts, model=model, provider=NAME)
     except UnknownScenario as unknown:
         return replace(json_reply(400, {"error": str(unknown)}, unknown.header), case=case_of(text))
     return Ask(
@@ -146,13 +154,13 @@ def _asked(path: str, body: dict[str, Any], text: str, scripts: Mapping[str, Scr
         text=text,
         model=model,
         stream=False,
-        provider=_PROVIDER,
+        provider=NAME,
         flavour=path,
     )
 
 
 def _loaded(path: str, body: dict[str, Any]) -> Reply:
-    """Nothing to say: that only loads the model, or with a keep_alive of 0 unloads it."""
+    """A request without a prompt only loads the model, or unloads it with a keep_alive of 0."""
     reason = "unload" if body.get("keep_alive") in (0, "0", "0s") else "load"
     said: dict[str, Any] = {"message": {"role": "assistant", "content": ""}} if path == CHAT else {"response": ""}
     head = {"model": body["model"], "created_at": timestamp(0).decode()}
@@ -178,7 +186,7 @@ def _refusal(status: int, text: str) -> Reply:
 
 
 class _Vectors(Lines):
-    """The answer to an embedding: a script that is named in the text may delay it or make it fail."""
+    """The reply to an embedding request. A script that the text names may delay it or make it fail."""
 
     def timing(self, line: Timeline) -> bytes:
         shown = ("total_duration", "load_duration", "prompt_eval_count")
@@ -188,7 +196,7 @@ class _Vectors(Lines):
     def whole(self, line: Timeline) -> bytes:
         ask = self._ask
         wanted = ask.extra
-        assert isinstance(wanted, _Wanted)
+        assert isinstance(wanted, _EmbeddingInput)
         vectors = [vector(text, ask.model, wanted.width) for text in wanted.texts]
         if ask.flavour == EMBEDDINGS:
             return go_json({"embedding": vectors[0] if vectors else []}).encode()

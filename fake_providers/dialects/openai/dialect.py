@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, Reply, Request
+from chatproof.fake_providers.dialects.base import Ask, ProviderRequest, Reply, TimedFrame
 from chatproof.fake_providers.dialects.openai import chat_messages as messages
-from chatproof.fake_providers.dialects.openai import chat_reply as chat
-from chatproof.fake_providers.dialects.openai import chat_request as chat_request
+from chatproof.fake_providers.dialects.openai import completions_reply as chat
+from chatproof.fake_providers.dialects.openai import completions_request as chat_request
 from chatproof.fake_providers.dialects.openai import embeddings as embeddings
 from chatproof.fake_providers.dialects.openai import response_items as items
 from chatproof.fake_providers.dialects.openai import responses_reply as responses
@@ -20,7 +20,6 @@ from chatproof.fake_providers.dialects.openai import responses_request as respon
 from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, refusal
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.reply import CREATED, dumps
-from chatproof.fake_providers.scripting.faults import Frame
 from chatproof.fake_providers.scripting.script import Say, Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
 
@@ -50,11 +49,12 @@ _NO_KEY: Final = (
 _EMBEDDED: Final = Script("", "Embeddings that come at once.", (Say(()),))
 
 
-def answers(method: str, path: str) -> bool:
+def answers(request: ProviderRequest) -> bool:
+    path = request.path
     return path in _POST or path == _MODELS or _model_id(path) is not None
 
 
-def read(request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
+def read(request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
     expected = "POST" if request.path in _POST else "GET"
     if request.method != expected:
         hint = "Perhaps you meant to make your HTTP request using a different HTTP method?"
@@ -189,4 +189,4 @@ def _models(wanted: str | None) -> Reply:
         text = f"The model '{wanted[:100]}' does not exist"
         return refusal(404, Problem(text, "model", "model_not_found"))
     body = models[wanted] if wanted is not None else {"object": "list", "data": list(models.values())}
-    return Reply(200, (JSON, *ALWAYS), (Frame(json.dumps(body).encode(), 0.0),))
+    return Reply(200, (JSON, *ALWAYS), (TimedFrame(json.dumps(body).encode(), 0.0),))

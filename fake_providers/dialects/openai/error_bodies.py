@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from chatproof.fake_providers.dialects.base import Headers, Reply
+from chatproof.fake_providers.dialects.base import Headers, Reply, TimedFrame
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
-from chatproof.fake_providers.scripting.faults import Frame
 from chatproof.fake_providers.scripting.script import Fail
 
 JSON: Final = ("content-type", "application/json")
@@ -95,7 +94,7 @@ def failure(status: int, fail: Fail) -> bytes:
 def refusal(status: int, problem: Problem, headers: Headers = (), case: str | None = None) -> Reply:
     """The API's answer to a request that it does not accept."""
     body = error_body(problem.message, "invalid_request_error", problem.param, problem.code)
-    return Reply(status, (JSON, *ALWAYS, *headers), (Frame(body, 0.0),), case=case)
+    return Reply(status, (JSON, *ALWAYS, *headers), (TimedFrame(body, 0.0),), case=case)
 
 
 def retry_headers(fail: Fail) -> Headers:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Final
 
-from chatproof.fake_providers.dialects.base import Ask, Headers, Reply
+from chatproof.fake_providers.dialects.base import Ask, Headers, Reply, TimedFrame
 from chatproof.fake_providers.dialects.openai.error_bodies import (
     ALWAYS,
     JSON,
@@ -21,7 +21,6 @@ from chatproof.fake_providers.dialects.openai.error_bodies import (
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.dialects.unstreamed import html_page, in_one_piece
-from chatproof.fake_providers.scripting.faults import Frame
 from chatproof.fake_providers.scripting.script import Fail, Script
 
 CREATED: Final = 1_700_000_000  # fixed: the same request has the same bytes on every day
@@ -93,7 +92,7 @@ def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[
     if fail is not None and fail.fault == "status":
         return _status(fail, line.end_due, headers)
     if fail is not None and fail.fault == "garbage":
-        return Reply(None, (), (Frame(_GARBAGE, line.end_due),), "close", 0.0, line.end_due, faulted=True)
+        return Reply(None, (), (TimedFrame(_GARBAGE, line.end_due),), "close", 0.0, line.end_due, faulted=True)
     if line.end in ("close", "cut", "reset") and not line.frames:
         return Reply(None, (), (), line.end, 0.0, line.end_due, faulted=True)
     headers += WITHIN_LIMITS
@@ -114,7 +113,7 @@ def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[
 def _whole(line: Timeline, whole: Callable[[], bytes], headers: Headers) -> Reply:
     fail, due = line.fail, line.end_due
     if line.end != "stall" and fail is not None and fail.fault == "error":
-        return Reply(500, headers, (Frame(failure(500, fail), due),), "complete", due, due, faulted=True)
+        return Reply(500, headers, (TimedFrame(failure(500, fail), due),), "complete", due, due, faulted=True)
     return in_one_piece(line, headers, whole)
 
 
@@ -126,4 +125,4 @@ def _status(fail: Fail, due: float, headers: Headers) -> Reply:
     elif fail.body == "html":
         headers = (("content-type", "text/html"), *headers)
         body = html_page(fail.status)
-    return Reply(fail.status, headers, (Frame(body, due),), "complete", due, due, faulted=True)
+    return Reply(fail.status, headers, (TimedFrame(body, due),), "complete", due, due, faulted=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.openai.chat_request import tool_function
+from chatproof.fake_providers.dialects.openai.completions_request import tool_function
 from chatproof.fake_providers.dialects.openai.field_checks import (
     ARRAY,
     FLAG,

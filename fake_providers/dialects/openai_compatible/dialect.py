@@ -1,38 +1,181 @@
-"""Local servers: Ollama's own API, and the OpenAI-compatible paths of Ollama, vLLM, llama.cpp and LM Studio.
+"""The OpenAI-compatible paths of Ollama, vLLM, llama.cpp and LM Studio. Which product answers which path:
 
-`LOCAL_LLM_URL` is the fakes' root, which is an Ollama; or that root with /vllm, /llamacpp or /lmstudio.
+    /vllm/v1/…  /llamacpp/v1/…  /lmstudio/v1/…  /ollama/v1/…    that product, with any key or none
+    /v1/…                                                       Ollama, if the request is to Ollama's port or to
+                                                                the in-process host, or has no key and names a
+                                                                model that OpenAI does not have; else OpenAI
+
+The product's own paths have the prefix too: /vllm/health, /llamacpp/health. Ollama's own API is a dialect of its own.
+`LOCAL_LLM_URL` is the fakes' root (an Ollama), or that root with /vllm, /llamacpp or /lmstudio.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, Reply, Request
-from chatproof.fake_providers.dialects.ollama import dialect as _local_api
-from chatproof.fake_providers.dialects.openai_compatible import flavours as _local_flavours
+from chatproof.fake_providers.dialects.addresses import HOSTS
+from chatproof.fake_providers.dialects.base import Ask, Headers, ProviderRequest, Reply, TimedFrame
+from chatproof.fake_providers.dialects.ollama import catalogue as catalogue
+from chatproof.fake_providers.dialects.openai import dialect as openai
+from chatproof.fake_providers.dialects.openai.chat_messages import last_user_text
+from chatproof.fake_providers.dialects.openai.completions_request import problem, prompt_tokens
+from chatproof.fake_providers.dialects.openai_compatible.encoder import CONTINUOUS, Compatible
+from chatproof.fake_providers.dialects.openai_compatible.products import PRODUCTS
+from chatproof.fake_providers.dialects.timed_reply import json_reply, lay_out, text_reply
 from chatproof.fake_providers.scripting.script import Script
+from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
 
 NAME = "local"
 
+_CHAT: Final = "/v1/chat/completions"
+_MODELS: Final = "/v1/models"
+_PASSED_ON: Final = ("/v1/embeddings", "/v1/responses")
+_SHARED: Final = (_CHAT, _MODELS, *_PASSED_ON)
+"""OpenAI's paths that a local server answers without a prefix too."""
 
-def answers(method: str, path: str) -> bool:
-    """Ollama's paths, everything under a product's name, and OpenAI's where the request is one that we claim."""
-    product, _ = _local_flavours.split(path)
-    return product != "" or _local_api.answers(path) or path in _local_flavours.SHARED
+_OPENAI_MODEL: Final = re.compile(
+    r"(?:ft:)?(?:gpt-(?!oss)|chatgpt-|o\d|text-embedding-|codex-|computer-use-|davinci|babbage)"
+)
+_PORT: Final = ":11434"  # Ollama's
+_VLLM_VERSION: Final = "0.11.2"
 
 
-def claims(request: Request) -> bool:
-    """OpenAI's paths are only ours for some requests."""
-    return request.path not in _local_flavours.SHARED or _local_flavours.is_local(request)
+def _split(path: str) -> tuple[str, str]:
+    """The product that the path begins with and the rest: ("vllm", "/v1/models"); ("", path) where it has none."""
+    product, slash, rest = path[1:].partition("/")
+    if product in PRODUCTS and path.startswith("/"):
+        return product, slash + rest or "/"
+    return "", path
 
 
-def read(request: Request, scripts: Mapping[str, Script]) -> Ask | Reply:
-    product, path = _local_flavours.split(request.path)
-    if product in ("", "ollama") and _local_api.answers(path):
-        return _local_api.read(replace(request, path=path), scripts)
-    return _local_flavours.read(request, product or "ollama", path, scripts)
+def answers(request: ProviderRequest) -> bool:
+    """Every path under a product's name, and OpenAI's paths where the request is to a local server."""
+    product, path = _split(request.path)
+    return product != "" or (path in _SHARED and _is_local(request))
+
+
+def _is_local(request: ProviderRequest) -> bool:
+    """Whether a request to one of OpenAI's paths is to a local server: by its host, or by its missing key and model."""
+    host = request.headers.get("host", "")
+    if host == HOSTS["local"] or host.endswith(_PORT):
+        return True
+    if "authorization" in request.headers or not isinstance(request.json, dict):
+        return False
+    model = request.json.get("model")
+    return isinstance(model, str) and model != "" and _OPENAI_MODEL.match(model) is None
+
+
+def read(request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+    product, path = _split(request.path)
+    product = product or "ollama"
+    voice = PRODUCTS[product]
+    own = _own_path(product, path)
+    if own is not None:
+        return own if request.method in ("GET", "HEAD") else _refused(voice, 405, "Method Not Allowed")
+    if path not in _SHARED:
+        return _nowhere(voice, request, path)
+    if request.method != ("GET" if path == _MODELS else "POST"):
+        return _refused(voice, 405, "Method Not Allowed")
+    if path == _MODELS:
+        return json_reply(200, voice.models([model.name.removesuffix(":latest") for model in catalogue.MODELS]))
+    body = request.json
+    if request.json_error is not None or not isinstance(body, dict):
+        return _refused(voice, 400, f"Invalid JSON body: {request.json_error or 'it is not an object'}")
+    if product != "ollama" and not body.get("model"):
+        body = {**body, "model": catalogue.MODELS[0].name}  # these serve what they have loaded
+    model = body.get("model")
+    if product != "llamacpp" and isinstance(model, str) and not catalogue.is_installed(model):
+        text = f"model '{model}' not found" if product == "ollama" else f"The model `{model}` does not exist."
+        return _refused(voice, 404, text, "model", "model_not_found")
+    if path == _CHAT:
+        return _chat(voice, body, scripts)
+    return _passed_on(voice, replace(request, path=path, json=body), scripts)
 
 
 def render(ask: Ask) -> Reply:
-    return _local_api.render(ask) if ask.flavour.startswith("/") else _local_flavours.render(ask)
+    if isinstance(ask.extra, Ask):
+        return openai.render(replace(ask.extra, script=ask.script))  # the planner may have changed it
+    return lay_out(ask, PRODUCTS[ask.flavour](ask))
+
+
+def _chat(voice: type[Compatible], body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+    # LM Studio's and llama.cpp's examples say -1 for "no limit".
+    limits = {name: body[name] for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None}
+    unlimited = {name for name, value in limits.items() if value in (-1, -2)}
+    body = {name: value for name, value in body.items() if name not in unlimited}
+    wrong = problem(body, strict=False)
+    if wrong is not None:
+        return _refused(voice, 400, *wrong)
+    if body.get("n") not in (None, 1):
+        return _refused(voice, 400, "Only one completion choice is allowed", "n")
+    text = last_user_text(body["messages"])
+    try:
+        script = choose(text, scripts, model=body["model"], provider=NAME)
+    except UnknownScenario as unknown:
+        refusal = _refused(voice, 400, str(unknown), "messages", "unknown_scenario", (unknown.header,))
+        return replace(refusal, case=case_of(text))
+    options = body.get("stream_options") or {}
+    usage = options.get("include_usage") is True
+    limit = next((body[name] for name in limits if body.get(name) is not None), None)
+    return Ask(
+        script=script,
+        scenario=scenario_of(text),
+        case=case_of(text),
+        text=text,
+        model=body["model"],
+        stream=body.get("stream") is True,
+        usage=usage,
+        prompt_tokens=prompt_tokens(body["messages"]),
+        max_tokens=limit,
+        provider=NAME,
+        flavour=voice.PRODUCT,
+        extra=CONTINUOUS if usage and options.get(CONTINUOUS) is True else None,
+    )
+
+
+def _passed_on(voice: type[Compatible], request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+    """Requests that these products answer just like OpenAI. Only their error bodies differ."""
+    answer = openai.read(replace(request, headers={**request.headers, "authorization": "Bearer none"}), scripts)
+    if isinstance(answer, Ask):
+        return replace(answer, provider=NAME, flavour=voice.PRODUCT, extra=answer)
+    if answer.status == 200:
+        return answer
+    error = json.loads(b"".join(frame.payload for frame in answer.frames))["error"]
+    hints = tuple(header for header in answer.headers if header[0].startswith("x-fake-"))
+    refusal = _refused(voice, answer.status or 400, error["message"], error["param"], error["code"], hints)
+    return replace(refusal, case=answer.case)
+
+
+def _own_path(product: str, path: str) -> Reply | None:
+    """The reply to one of the product's own paths; None for another path."""
+    if product == "vllm":
+        if path in ("/health", "/ping"):
+            return Reply(200)
+        if path == "/version":
+            return json_reply(200, {"version": _VLLM_VERSION})
+    if product == "llamacpp" and path in ("/health", "/v1/health"):
+        return json_reply(200, {"status": "ok"})
+    return None
+
+
+def _nowhere(voice: type[Compatible], request: ProviderRequest, path: str) -> Reply:
+    if voice.PRODUCT == "ollama":
+        return text_reply(404, "404 page not found")
+    if voice.PRODUCT == "lmstudio":  # with 200, as LM Studio does
+        return json_reply(200, {"error": f"Unexpected endpoint or method. ({request.method} {path[:200]})"})
+    return _refused(voice, 404, "File Not Found" if voice.PRODUCT == "llamacpp" else "Not Found")
+
+
+def _refused(
+    voice: type[Compatible],
+    status: int,
+    text: str,
+    param: str | None = None,
+    code: str | None = None,
+    headers: Headers = (),
+) -> Reply:
+    return Reply(status, (voice.json_header, *headers), (TimedFrame(voice.refused(status, text, param, code), 0.0),))

@@ -23,20 +23,17 @@ _SHARE: Final = 20
 _Stamp = tuple[int, int, int, int]
 
 
-class Library:
+class ScriptLibrary:
     """Scripts by name: registered ones win over the last folder's, that over the one before, those over built-in ones.
 
     Changed files are read again when scripts are asked for. A file that has become bad keeps its old script,
-    if it had one, and stands in `problems`; one line about it goes to stderr (not without `speak`).
+    if it had one, and stands in `problems`; one line about it goes to stderr.
     ScriptError where a file is bad at the start.
     """
 
-    def __init__(
-        self, folders: Sequence[Path] = (), base: Mapping[str, Script] | None = None, *, speak: bool = True
-    ) -> None:
+    def __init__(self, folders: Sequence[Path] = (), base: Mapping[str, Script] | None = None) -> None:
         self._base = load_scripts(BUILT_IN) if base is None else dict(base)
         self._folders = tuple(folders)
-        self._speak = speak
         self._registered: dict[str, Script] = {}
         self._files: dict[Path, Script] = {}
         self._stamps: dict[Path, _Stamp] = {}
@@ -74,7 +71,7 @@ class Library:
             before = set(self.problems)
             self._reload(seen)
             for problem in self.problems:
-                if self._speak and problem not in before:
+                if problem not in before:
                     sys.stderr.write(f"fake_providers: {problem}; what was known before stays\n")
         ended = time.perf_counter()
         self._look_again = ended + (ended - began) * _SHARE
