@@ -12,12 +12,11 @@ from typing import Any
 
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.target import Target
-from chatproof.loadtests.behaviour import TRANSPORTS, Behaviour
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.compare import FEWEST, THRESHOLD, Side, compare
-from chatproof.loadtests.load_plan import SHAPES, LoadPlan
+from chatproof.loadtests.load_options import add_options, read_behaviour
+from chatproof.loadtests.load_plan import LoadPlan
 from chatproof.loadtests.objectives import DEFAULT
-from chatproof.loadtests.readers.http_reader import Limits
 from chatproof.loadtests.readers.stamped_connection import reachable
 from chatproof.loadtests.result import Result, summary
 
@@ -63,28 +62,18 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="load a server and judge it", description=RUN_HELP, formatter_class=raw)
     run.set_defaults(do=_run)
     _add_target(run)
-    run.add_argument("--users", type=float, help="closed loop: so many users, each with one stream at a time (10)")
-    run.add_argument("--rate", type=float, help="open loop: so many streams a second, however slow the server is")
-    run.add_argument("--poisson", action="store_true", help="with --rate: random arrivals, as of people")
-    run.add_argument("--shape", choices=SHAPES, default="constant", help="how the load goes over time")
-    run.add_argument("--duration", type=_seconds, default=60.0, help="such as 20, 90s, 5m, 2h (60 s)")
-    run.add_argument("--json", type=Path, help="write the result document here")
-    run.add_argument("--csv", help="write PREFIX_metrics.csv and PREFIX_series.csv")
-    run.add_argument("--report-html", type=Path, help="write the report here, one file")
-    run.add_argument("--report-prometheus", type=Path, help="write the metrics here as Prometheus text")
-    run.add_argument("--processes", type=int, default=0, help="so many worker processes share the load (none)")
+    add_options(run, ("users", "rate", "poisson", "shape", "duration", "processes"))
+    add_options(run, ("json", "csv", "report-html", "report-prometheus"))
     calibration = commands.add_parser("calibrate", help="measure the client's own error")
     calibration.set_defaults(do=_calibrate)
-    calibration.add_argument("--users", type=int, default=50, help="streams at the same time (50)")
-    calibration.add_argument("--transport", choices=("sse", "socketio"), default="sse")
+    calibration.add_argument("--users", type=int, default=50, help="streams at the same time (default: 50)")
+    calibration.add_argument(
+        "--transport", choices=("sse", "socketio"), default="sse", help="which client to measure (default: sse)"
+    )
     searching = commands.add_parser("search", help="find the highest rate that keeps the objectives")
     searching.set_defaults(do=_search)
     _add_target(searching)
-    searching.add_argument("--from", dest="first", type=float, default=1.0, help="streams a second to begin with (1)")
-    searching.add_argument("--to", dest="most", type=float, default=1000.0, help="streams a second at most (1000)")
-    searching.add_argument("--each", type=_seconds, default=15.0, help="how long each rate is tried (15 s)")
-    searching.add_argument("--poisson", action="store_true", help="random arrivals, as of people")
-    searching.add_argument("--json", type=Path, help="write the best rate's result document here")
+    add_options(searching, ("from", "to", "each", "poisson", "json"))
     comparing = commands.add_parser(
         "compare", help="say whether B is worse than A", description=COMPARE_HELP, formatter_class=raw
     )
@@ -92,54 +81,18 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument("before", type=Path, metavar="A.json", help="result document of the run before")
     comparing.add_argument("after", type=Path, metavar="B.json", help="result document of the run after")
     comparing.add_argument(
-        "--threshold", type=float, default=THRESHOLD, help=f"per cent that are no regression yet ({THRESHOLD:g})"
+        "--threshold",
+        type=float,
+        default=THRESHOLD,
+        help=f"a change of up to this many per cent is not a regression (default: {THRESHOLD:g})",
     )
     return parser
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--no-calibration", action="store_true", help="do not measure the client's own error first")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--host", help="the server's URL")
-    where.add_argument("--start", metavar="COMMAND", help="start it, {port} filled in, with fake providers behind it")
-    parser.add_argument("--scripts", action="append", default=[], help="with --start: a folder of further scripts")
-    parser.add_argument("--transport", choices=TRANSPORTS, default="sse", help="how users ask (sse)")
-    parser.add_argument("--messages", help="file of messages, one a line")
-    parser.add_argument("--message", help="the one message to send")
-    parser.add_argument("--jwt", help="a JWT, or @FILE with one a line")
-    parser.add_argument("--think", default="0", help="seconds between asks, such as 2 or 1..5 (0)")
-    parser.add_argument("--provider-url", help="the fake providers behind the server: adds what the server adds")
-    parser.add_argument("--slo", default=DEFAULT, help="objectives, such as ttft_p95<1s,tokens_per_second_p5>5")
-    parser.add_argument("--silence", type=_seconds, default=30.0, help="a stream that is silent so long failed (30 s)")
-    parser.add_argument(
-        "--drain", type=_seconds, default=10.0, help="streams may take so long to end at the end (10 s)"
-    )
-
-
-def _seconds(text: str) -> float:
-    factors = {"s": 1, "m": 60, "h": 3600}
-    number, factor = (text[:-1], factors[text[-1]]) if text[-1:] in factors else (text, 1)
-    try:
-        value = float(number) * factor
-    except ValueError:
-        value = math.nan
-    if not 0 < value < 1e7:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time, such as 20, 90s, 5m or 2h")
-    return value
-
-
-def _options(given: argparse.Namespace, provider_url: str | None) -> Behaviour:
-    return Behaviour.read(
-        transport=given.transport,
-        messages=given.messages,
-        message=given.message,
-        jwt=given.jwt,
-        think=given.think,
-        provider_url=provider_url,
-        slo=given.slo,
-        limits=Limits(silence=given.silence),
-        patience=given.drain,
-    )
+    add_options(parser.add_mutually_exclusive_group(required=True), ("host", "start"))
+    add_options(parser, ("scripts", "transport", "messages", "message", "jwt", "think", "provider-url"))
+    add_options(parser, ("silence", "drain", "slo", "no-calibration"))
 
 
 def _reachable(given: argparse.Namespace) -> None:
@@ -174,19 +127,19 @@ def _run(given: argparse.Namespace) -> int:
     if not 0 <= given.processes <= MOST_PROCESSES:
         raise ChatproofError(f"--processes: 0 to {MOST_PROCESSES}")
     plan = LoadPlan(given.rate or given.users or 10.0, given.duration, given.shape)
-    _options(given, None)  # what is wrong with the options is said before anything is started
+    read_behaviour(vars(given), None)  # what is wrong with the options is said before anything is started
     _writable(given)
     _reachable(given)
     from chatproof.loadtests.headless_run import Load, execute
 
     with ExitStack() as stack:
         target, provider_url = _where(given, stack)
-        options = _options(given, provider_url)
+        behaviour = read_behaviour(vars(given), provider_url)
         # of an open loop nobody knows how many streams there will be at a time: those of two seconds, say
         streams = plan.peak * (2 if given.rate else 1) / max(1, given.processes)
         calibration = None if given.no_calibration else _measured(given.transport, streams)
         load = Load(target, plan, given.rate is not None, given.poisson, given.processes)
-        result = execute(load, options, calibration)
+        result = execute(load, behaviour, calibration)
         _write(given, result)
         sys.stdout.write(f"{summary(result)}\n{_conclusion(result)}\n")
     return 2 if result.meta["interrupted"] else result.exit_code
@@ -260,16 +213,17 @@ def _calibrate(given: argparse.Namespace) -> int:
 
 
 def _search(given: argparse.Namespace) -> int:
-    if not 0 < given.first <= given.most:
+    first, most = getattr(given, "from"), given.to
+    if not 0 < first <= most:
         raise ChatproofError("--from must be above 0 and not above --to")
-    _options(given, None)
+    read_behaviour(vars(given), None)
     _reachable(given)
     from chatproof.loadtests.headless_run import Load, execute
     from chatproof.loadtests.rate_search import search
 
     with ExitStack() as stack:
         target, provider_url = _where(given, stack)
-        options = _options(given, provider_url)
+        behaviour = read_behaviour(vars(given), provider_url)
         calibrations: dict[int, Any] = {}
 
         def trial(rate: float) -> Result:
@@ -277,9 +231,9 @@ def _search(given: argparse.Namespace) -> int:
             if size not in calibrations:
                 calibrations[size] = None if given.no_calibration else _measured(given.transport, size)
             load = Load(target, LoadPlan(rate, given.each), open_loop=True, poisson=given.poisson)
-            return execute(load, options, calibrations[size], quiet=True)
+            return execute(load, behaviour, calibrations[size], quiet=True)
 
-        found = search(trial, given.first, given.most, tell=lambda line: print(line, file=sys.stderr))  # noqa: T201
+        found = search(trial, first, most, tell=lambda line: print(line, file=sys.stderr))  # noqa: T201
         if found.best_result is not None:
             if given.json:
                 found.best_result.write_json(given.json)

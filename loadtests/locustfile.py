@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from locust import events
-from locust.argument_parser import LocustArgumentParser
 from locust.runners import WorkerRunner
 
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.loadtests.behaviour import TRANSPORTS, Behaviour
 from chatproof.loadtests.client_error import Calibration
-from chatproof.loadtests.load_plan import SHAPES, Arrivals, LoadPlan
+from chatproof.loadtests.load_options import add_locust_options, locust_values, read_behaviour
+from chatproof.loadtests.load_plan import Arrivals, LoadPlan
 from chatproof.loadtests.locust_run import LocustRun, run_of
-from chatproof.loadtests.objectives import DEFAULT
 from chatproof.loadtests.reporting.load_report import write_html
 from chatproof.loadtests.result import Result, summary
 from chatproof.loadtests.shapes import OpenLoopShape, OpenLoopUser
@@ -47,38 +45,11 @@ class OpenLoopChat(OpenLoopUser):
 _CLASSES: tuple[Any, ...] = (*CLOSED.values(), OpenLoopChat)
 
 
-def _add_options(parser: LocustArgumentParser) -> None:
-    # to the parser itself: groups do not know Locust's own arguments of an option
-    add: Any = parser.add_argument
-    add("--chat-messages", default="", help="file of messages, one a line", include_in_web_ui=False)
-    add("--chat-message", default="", help="the one message to send", include_in_web_ui=False)
-    add("--chat-jwt", default="", help="a JWT, or @FILE with one a line", include_in_web_ui=False)
-    add("--chat-think", default="0", help="seconds between asks, such as 2 or 1..5", include_in_web_ui=False)
-    add("--chat-provider-url", default="", help="the fake providers behind the server", include_in_web_ui=False)
-    add("--chat-transport", choices=TRANSPORTS, default="sse", help="how users come", include_in_web_ui=False)
-    add("--chat-rate", type=float, default=0.0, help="open loop: streams a second", include_in_web_ui=False)
-    add("--chat-shape", choices=SHAPES, default="constant", help="how the rate goes", include_in_web_ui=False)
-    add("--chat-seconds", type=float, default=60.0, help="how long the rate is kept", include_in_web_ui=False)
-    add("--chat-poisson", action="store_true", help="random arrivals, as of people", include_in_web_ui=False)
-    slo = f"objectives; they set the exit code, and the client's own error is measured first (such as {DEFAULT})"
-    add("--chat-slo", default="", help=slo, include_in_web_ui=False)
-    add("--chat-json", default="", help="write the result document here", include_in_web_ui=False)
-    add("--chat-html", default="", help="write the report here", include_in_web_ui=False)
-
-
 def _begin(environment: Any, **_: Any) -> None:
     given = environment.parsed_options
     is_worker = isinstance(environment.runner, WorkerRunner)
     try:
-        options = Behaviour.read(
-            transport=given.chat_transport,
-            messages=given.chat_messages or None,
-            message=given.chat_message or None,
-            jwt=given.chat_jwt or None,
-            think=given.chat_think,
-            provider_url=given.chat_provider_url or None,
-            slo=given.chat_slo or DEFAULT,
-        )
+        options = read_behaviour(locust_values(given), given.chat_provider_url)
         arrivals = _arrivals(given)
         calibration = _calibrated(given, environment) if not is_worker else None
     except ChatproofError as error:
@@ -159,6 +130,6 @@ def _end(environment: Any, **_: Any) -> None:
 
 
 listen: Any = events
-listen.init_command_line_parser.add_listener(_add_options)
+listen.init_command_line_parser.add_listener(add_locust_options)
 listen.init.add_listener(_begin)
 listen.quitting.add_listener(_end)

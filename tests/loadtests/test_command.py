@@ -349,7 +349,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "folder": ([*NOWHERE, "--json", "/nowhere/x"], "there is no folder /nowhere"),
     "report's folder": ([*NOWHERE, "--report-html", "/nowhere/x"], "--report-html: there is no folder /nowhere"),
     "a folder for a file": ([*NOWHERE, "--report-prometheus", "/tmp"], "--report-prometheus: /tmp is a folder"),
-    "time": ([*NOWHERE, "--duration", "soon"], "is no time"),
+    "time": ([*NOWHERE, "--duration", "soon"], "is not a duration"),
     "processes": ([*NOWHERE, "--processes", "900"], "--processes: 0 to 64"),
     "calibration": (["calibrate", "--users", "0"], "can be calibrated"),
     "search": (["search", *NOWHERE[1:], "--from", "9", "--to", "3"], "--from must be above 0"),

@@ -1,0 +1,157 @@
+"""The options of `chatproof load` and, as `--chat-NAME`, of the locustfile: each is written once, here."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chatproof.loadtests.behaviour import TRANSPORTS, Behaviour
+from chatproof.loadtests.load_plan import SHAPES
+from chatproof.loadtests.objectives import DEFAULT
+from chatproof.loadtests.readers.http_reader import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOption:
+    """One option. `otherwise`: what holds without it, for the help; by default `default`.
+
+    `locust`: its name behind `--chat-` in the locustfile, empty where Locust has an option of its own for it;
+    `locust_help`: what differs there.
+    """
+
+    help: str
+    default: Any = None
+    otherwise: str = ""
+    read: Callable[[str], Any] = str
+    metavar: str | None = None
+    choices: tuple[str, ...] | None = None
+    repeatable: bool = False
+    locust: str = ""
+    locust_help: str = ""
+
+    def arguments(self, text: str = "") -> dict[str, Any]:
+        """What `add_argument` takes. `text`: another help."""
+        otherwise = self.otherwise or ("" if self.default is None else str(self.default))
+        said = text or (f"{self.help} (default: {otherwise})" if otherwise else self.help)
+        given: dict[str, Any] = {"help": said.replace("%", "%%")}
+        if self.read is bool:
+            return {**given, "action": "store_true"}
+        given["metavar"] = self.metavar or _METAVARS.get(self.read)
+        if self.repeatable:
+            return {**given, "action": "append", "default": []}
+        return {**given, "type": self.read, "default": self.default, "choices": self.choices}
+
+
+def seconds(text: str) -> float:
+    """A duration such as 20, 90s, 5m or 2h, in seconds. Raises ArgumentTypeError."""
+    factors = {"s": 1, "m": 60, "h": 3600}
+    number, factor = (text[:-1], factors[text[-1]]) if text[-1:] in factors else (text, 1)
+    try:
+        value = float(number) * factor
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1e7:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 20, 90s, 5m or 2h")
+    return value
+
+
+_METAVARS: Final[dict[Callable[[str], Any], str]] = {Path: "FILE", float: "NUMBER", int: "NUMBER", seconds: "TIME"}
+
+OPTIONS: Final[dict[str, LoadOption]] = {
+    # the server, and how it is asked
+    "host": LoadOption("the server's URL", metavar="URL"),
+    "start": LoadOption(
+        "start the server with this command, {port} filled in, and fake providers behind it", metavar="COMMAND"
+    ),
+    "scripts": LoadOption(
+        "with --start: a folder of further scripts for the fake providers", metavar="FOLDER", repeatable=True
+    ),
+    "transport": LoadOption("how users ask", "sse", choices=TRANSPORTS, locust="transport"),
+    "messages": LoadOption(
+        "file of messages to send, one a line", otherwise="a few of its own", metavar="FILE", locust="messages"
+    ),
+    "message": LoadOption("the one message to send", metavar="TEXT", locust="message"),
+    "jwt": LoadOption("a JWT to send, or @FILE with one a line", metavar="TOKEN", locust="jwt"),
+    "think": LoadOption("seconds between a user's asks, such as 2 or 1..5", "0", metavar="RANGE", locust="think"),
+    "provider-url": LoadOption(
+        "the fake providers behind the server: adds what the server itself adds to each stream",
+        metavar="URL",
+        locust="provider-url",
+    ),
+    "silence": LoadOption("a stream that sends nothing for this long has failed", 30.0, "30s", seconds),
+    "drain": LoadOption("at the end of the run, wait this long for open streams", 10.0, "10s", seconds),
+    # how much load
+    "users": LoadOption("closed loop: number of users, each with one stream at a time", otherwise="10", read=float),
+    "rate": LoadOption("open loop: streams a second, however slow the server is", read=float, locust="rate"),
+    "poisson": LoadOption("open loop: random arrivals (Poisson), as people make them", read=bool, locust="poisson"),
+    "shape": LoadOption("how the load changes over time", "constant", choices=SHAPES, locust="shape"),
+    "duration": LoadOption("how long, such as 20, 90s, 5m or 2h", 60.0, "60s", seconds, locust="seconds"),
+    "processes": LoadOption("number of worker processes that share the load", 0, "this process alone", int),
+    "from": LoadOption("first rate to try, in streams a second", 1.0, "1", float),
+    "to": LoadOption("highest rate to try, in streams a second", 1000.0, "1000", float),
+    "each": LoadOption("how long to try each rate", 15.0, "15s", seconds),
+    # the verdict
+    "slo": LoadOption(
+        "objectives, such as ttft_p95<1s,tokens_per_second_p5>5",
+        otherwise=DEFAULT,
+        metavar="OBJECTIVES",
+        locust="slo",
+        locust_help="objectives: with them the run has a verdict and an exit code, and the client's own error is "
+        f"measured first (default: no verdict; such as {DEFAULT})",
+    ),
+    "no-calibration": LoadOption("do not measure the client's own error first", read=bool),
+    # files
+    "json": LoadOption("write the result document to this file", read=Path, locust="json"),
+    "csv": LoadOption("write PREFIX_metrics.csv and PREFIX_series.csv", metavar="PREFIX"),
+    "report-html": LoadOption("write the report to this file", read=Path, locust="html"),
+    "report-prometheus": LoadOption("write the metrics to this file, as Prometheus text", read=Path),
+}
+
+
+def add_options(parser: Any, names: Iterable[str]) -> None:
+    """Add options to a parser of `chatproof load`, or to a group of one."""
+    for name in names:
+        parser.add_argument(f"--{name}", **OPTIONS[name].arguments())
+
+
+def add_locust_options(parser: Any) -> None:
+    """Add the `--chat-` options to Locust's parser. To the parser itself: groups lack Locust's own arguments."""
+    for option in OPTIONS.values():
+        if option.locust:
+            given = option.arguments(option.locust_help)
+            if option.read is Path:
+                given["type"] = str  # a master sends what it read to its workers, as plain data
+            parser.add_argument(f"--chat-{option.locust}", include_in_web_ui=False, **given)
+
+
+def locust_values(given: Any) -> dict[str, Any]:
+    """What Locust's parser read, by the names in `OPTIONS` with underscores."""
+    return {
+        name.replace("-", "_"): getattr(given, f"chat_{option.locust.replace('-', '_')}")
+        for name, option in OPTIONS.items()
+        if option.locust
+    }
+
+
+def read_behaviour(values: Mapping[str, Any], provider_url: str | None) -> Behaviour:
+    """How users behave, from options by name. `provider_url`: the fakes' URL, given or started.
+
+    Raises:
+        ChatproofError: a value makes no sense, or a file cannot be read; one line.
+    """
+    limits = Limits(silence=values["silence"]) if values.get("silence") else Limits()
+    return Behaviour.read(
+        transport=values["transport"],
+        messages=values["messages"],
+        message=values["message"],
+        jwt=values["jwt"],
+        think=values["think"],
+        provider_url=provider_url,
+        slo=values["slo"] or DEFAULT,
+        limits=limits,
+        patience=values.get("drain") or OPTIONS["drain"].default,
+    )
