@@ -1,8 +1,13 @@
 """A histogram that can be merged without loss and errs by less than 0.1 %.
 
-The buckets are HdrHistogram's with three digits: whole numbers to 2,047 for themselves, then 1,024 to each power of
-two. It is our own because the one on PyPI needs setuptools and pbr at run time and 1.3 µs for each value, where this
-needs 0.2: a client that takes 50,000 tokens a second has none to spare.
+The buckets are those of HdrHistogram with three digits: one for each whole number up to 2,047, then 1,024 for each
+power of two.
+
+Why not PyPI `hdrhistogram` (0.10.8, measured in 2026-11 on CPython 3.11): it allocates all buckets of its range, 190 kB
+from 1 µs to 1 h, where this one takes 0.2 kB when empty and 33 kB with 500 values. A run keeps two histograms for each
+second: an hour would take 1.4 GB. It also brings setuptools and pbr (8.9 MB), and takes 1.5 µs for a value where this
+one takes 0.8 (100,000 values, a stream of 99 at a time). It is better at merging (0.05 ms against 0.7) and in its
+encoded size (5 kB against 43), which workers need once every few seconds.
 """
 
 from __future__ import annotations
@@ -19,14 +24,8 @@ _EXACT_BITS: Final = 11
 _LARGEST: Final = 1 << 53
 
 
-def bucket(value: int) -> int:
-    """The bucket of a whole number, 0 or more."""
-    shift = value.bit_length() - _EXACT_BITS
-    return value if shift <= 0 else (shift << 10) + (value >> shift)
-
-
 def middle(index: int) -> float:
-    """The middle of a bucket."""
+    """The middle of a bucket, in `scale`-ths of a unit."""
     if index < 2048:
         return float(index)
     shift = (index >> 10) - 1
@@ -35,7 +34,8 @@ def middle(index: int) -> float:
 
 @dataclass(slots=True)
 class Histogram:
-    """Values are told in units, kept in whole `scale`-ths of one: 1e6 keeps seconds as microseconds."""
+    """Counts values in buckets. Values are in units (seconds, tokens/s) and are kept in whole `scale`-ths of a unit:
+    1e6 keeps seconds as microseconds. `counts`: values by bucket. `total`, `least`, `most`: exact, in units."""
 
     scale: float = 1e6
     counts: Counter[int] = field(default_factory=Counter)
@@ -44,16 +44,16 @@ class Histogram:
     most: float = -math.inf
 
     def add(self, *values: float) -> None:
-        """Take values. Negative ones, which a clock may give, count as 0."""
+        """Add values. A negative one, which two clocks may give, counts as 0."""
         self.extend(values)
 
     def extend(self, values: Iterable[float]) -> None:
-        """Take many values."""
+        """Add many values at once, which costs less than half of adding one by one."""
         taken = [value if value > 0 else 0.0 for value in values]
         if not taken:
             return
         scale, counts = self.scale, self.counts
-        for value in taken:  # `bucket`, without the price of a call
+        for value in taken:  # the bucket is computed in place: a call for each value would double the cost
             number = min(int(value * scale + 0.5), _LARGEST)
             shift = number.bit_length() - _EXACT_BITS
             counts[number if shift <= 0 else (shift << 10) + (number >> shift)] += 1
@@ -61,7 +61,7 @@ class Histogram:
         self.least, self.most = min(self.least, *taken), max(self.most, *taken)
 
     def merge(self, other: Histogram) -> None:
-        """Take all values of another one of the same scale. Raises ValueError for another scale."""
+        """Add all values of another histogram. Raises ValueError where its scale differs."""
         if other.scale != self.scale:
             raise ValueError(f"histograms of scale {self.scale:g} and {other.scale:g} cannot be merged")
         self.counts.update(other.counts)
@@ -70,20 +70,20 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return self.counts.total()
 
     @property
     def mean(self) -> float | None:
-        """Their mean, exactly; None without values."""
+        """The exact mean; None without values."""
         return self.total / self.count if self.counts else None
 
     def percentile(self, percent: float) -> float | None:
-        """The value that so many percent do not exceed (nearest rank); None without values."""
+        """The percentile by nearest rank, within 0.1 %; None without values."""
         return self.percentiles((percent,))[0]
 
     def percentiles(self, percents: Iterable[float]) -> list[float | None]:
-        """Several at once."""
+        """Several percentiles in one pass."""
         if not self.counts:
             return [None for _ in percents]
         steps = sorted(self.counts.items())
@@ -96,7 +96,7 @@ class Histogram:
         return list(found)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it; `counts` is a flat list of bucket, count, bucket, count, …"""
+        """The whole histogram as plain data; `counts` is a flat list: bucket, count, bucket, count, …"""
         flat = [number for pair in sorted(self.counts.items()) for number in pair]
         ends = {"least": self.least, "most": self.most} if self.counts else {}
         return {"scale": self.scale, "counts": flat, "total": self.total, **ends}

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-STAMP_DIGITS: Final = 19
-"""Stamps are time.monotonic_ns() in that many digits, as a string: all events have a known length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +24,9 @@ class KnownScript:
 
 
 def token_events(script: KnownScript) -> list[tuple[bytes, bytes]]:
-    """Per token the object before and behind the stamps' digits: `…"sent": "` NUMBER `"}`.
+    """Per token, the JSON object up to and from its three stamps `received`, `due` and `sent`.
 
-    The object holds `received` and `due` too: see `filled`.
+    Stamps are time.monotonic_ns() in 19 digits, as strings, so that the length of every event is known beforehand.
     """
     events, partial = [], ""
     for index in range(script.tokens):
