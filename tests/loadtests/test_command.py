@@ -1,6 +1,6 @@
 """`chatproof load` as its users see it: figures, files, exit codes, and one clear line for what is wrong.
 
-The commands mostly wait: those of the whole module run side by side, and each test looks at its own.
+The commands mostly wait: those of the whole module run side by side in one process, and each test looks at its own.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from typing import Any
 import jwt
 import pytest
 
+from chatproof.loadtests.load_command import main
 from chatproof.loadtests.load_plan import SHAPES, LoadPlan
 from chatproof.loadtests.managed_server import managed_server
+from tests.loadtests.commands import Commands, Made
 from tests.loadtests.kit import HEAD, HOLD, ROOT, Step, chunk, event, playing, reply, steady, token
 from tests.loadtests.screens import chromium
+from tests.timing import timed
 
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<html>hi</html>"
 LIMITED = b"HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\nRetry-After: 60\r\n\r\n"
@@ -38,14 +41,17 @@ text = "Late, but whole."
 REFERENCE = "python -m reference_server --port {port}"
 SIDE_BY_SIDE = 4
 
-Made = subprocess.CompletedProcess[str]
-Job = Callable[[Path], Made]
+Load = Callable[..., Made]
+Job = Callable[[Load, Path], Made]
 JOBS: dict[str, Job] = {}
 
 
-def load(*words: str) -> Made:
-    command = [sys.executable, "-m", "chatproof.harness.command", "load", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+@pytest.fixture(scope="module")
+def load() -> Iterator[Load]:
+    """Runs `chatproof load` with these words."""
+    commands = Commands()
+    yield commands.run
+    commands.close()
 
 
 def job(function: Job) -> Job:
@@ -54,17 +60,17 @@ def job(function: Job) -> Job:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Any]:
+def ran(load: Load, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Any]:
     """What became of a job, by its name, and the folder that it had."""
     folders = {name: tmp_path_factory.mktemp("job") for name in JOBS}
     futures: dict[str, Future[Made]] = {}
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         if sum(item.path == request.path for item in request.session.items) > SIDE_BY_SIDE:  # else what is asked for
-            futures |= {name: pool.submit(one, folders[name]) for name, one in JOBS.items()}
+            futures |= {name: pool.submit(one, load, folders[name]) for name, one in JOBS.items()}
 
         def result(name: str) -> tuple[Made, Path]:
             if name not in futures:
-                futures[name] = pool.submit(JOBS[name], folders[name])
+                futures[name] = pool.submit(JOBS[name], load, folders[name])
             return futures[name].result(), folders[name]
 
         yield result
@@ -79,22 +85,25 @@ def document_in(folder: Path, name: str = "run.json") -> dict[str, Any]:
 # -- the longest first
 
 
-@job
 def search(folder: Path) -> Made:
+    """As a process of its own: beside others the client would say that its own error is too large."""
     with playing(0.15, *reply(1), serial=True) as target:  # 6.6 streams a second for ever, some more for a while
         words = ["search", "--host", target.url, "--from", "8", "--to", "16", "--each", "1.5", "--drain", "20"]
-        return load(*words, "--slo", "ttft_p95<900ms", "--no-calibration", "--json", str(folder / "run.json"))
+        words += ["--slo", "ttft_p95<900ms", "--no-calibration", "--json", str(folder / "run.json")]
+        command = [sys.executable, "-m", "chatproof.harness.command", "load", *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_search_finds_a_rate(ran: Any) -> None:
-    made, folder = ran("search")
+@timed
+def test_search_finds_a_rate(tmp_path: Path) -> None:
+    made = search(tmp_path)
     assert made.returncode == 0, made.stdout + made.stderr
     last = made.stdout.splitlines()[-1]
     assert 8 <= float(last.partition("objectives: ")[2].split()[0]) < 12, last
-    assert document_in(folder)["verdict"] == "passed"
+    assert document_in(tmp_path)["verdict"] == "passed"
 
 
-def _gate(message: str, folder: Path, *words: str) -> Made:
+def _gate(load: Load, message: str, folder: Path, *words: str) -> Made:
     (folder / "slowed.toml").write_text(SLOWED)
     start = ["run", "--start", REFERENCE, "--scripts", str(folder), "--users", "3", "--message", message, *words]
     return load(*start, "--slo", "ttft_p95<2500ms,complete_share>=99%", "--json", str(folder / "run.json"))
@@ -104,14 +113,14 @@ SCREENSHOTS = os.environ.get("CHATPROOF_SCREENSHOTS")  # the folder for pictures
 
 
 @job
-def green(folder: Path) -> Made:
+def green(load: Load, folder: Path) -> Made:
     longer = ["--duration", "20", "--users", "16", "--think", "0..1"] if SCREENSHOTS else ["--duration", "3"]
-    return _gate("scenario paced", folder, *longer, "--report-html", str(folder / "run.html"))
+    return _gate(load, "scenario paced", folder, *longer, "--report-html", str(folder / "run.html"))
 
 
 @job
-def red(folder: Path) -> Made:
-    return _gate("scenario slowed", folder, "--duration", "4", "--no-calibration")
+def red(load: Load, folder: Path) -> Made:
+    return _gate(load, "scenario slowed", folder, "--duration", "4", "--no-calibration")
 
 
 def test_the_gate_is_green_on_a_quick_provider(ran: Any) -> None:
@@ -156,7 +165,9 @@ TRANSPORTS = ("socketio", "session", "interrupt", "socket-interrupt", "plain")
 
 
 @pytest.fixture(scope="module")
-def users(reference: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Made, Path]]:
+def users(
+    load: Load, reference: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Made, Path]]:
     """A short run of each kind of user, all at once on one server."""
     folder = tmp_path_factory.mktemp("users")
 
@@ -196,7 +207,7 @@ def _judged_by_jwt(request: bytes) -> list[Step]:
 
 
 @job
-def messages_and_jwts(folder: Path) -> Made:
+def messages_and_jwts(load: Load, folder: Path) -> Made:
     """Users of three names, who say two things, by turns."""
     tokens = [jwt.encode({"sub": name}, KEY, "HS256") for name in ("ann", "bob", "cy")]
     (folder / "jwts").write_text("\n".join([*tokens, ""]))
@@ -222,7 +233,7 @@ def test_messages_and_jwts_from_files(ran: Any) -> None:
 
 
 @job
-def a_run(folder: Path) -> Made:
+def a_run(load: Load, folder: Path) -> Made:
     files = ["--json", "run.json", "--csv", "run", "--report-html", "run.html", "--report-prometheus", "run.prom"]
     files = [one if one.startswith("--") else str(folder / one) for one in files]
     with playing(*steady()) as target:
@@ -250,7 +261,7 @@ def test_a_run_and_its_files(ran: Any) -> None:
     assert "PASSED" in made.stdout.splitlines()[-1]
 
 
-def _shaped(shape: str, folder: Path) -> Made:
+def _shaped(shape: str, load: Load, folder: Path) -> Made:
     with playing(*steady(2, 0.01)) as target:
         words = ["run", "--host", target.url, "--shape", shape, "--rate", "12", "--duration", "4", "--no-calibration"]
         return load(*words, "--slo", "ttft_p50<5s", "--json", str(folder / "run.json"))
@@ -275,14 +286,14 @@ def test_shapes_as_whole_runs(ran: Any, shape: str) -> None:
 
 
 @job
-def open_loop(folder: Path) -> Made:
+def open_loop(load: Load, folder: Path) -> Made:
     with playing(0.2, *reply(1), serial=True) as target:
         slow = ["run", "--host", target.url, "--no-calibration", "--slo", "ttft_max<60s", "--drain", "20"]
         return load(*slow, "--json", str(folder / "run.json"), "--rate", "10", "--duration", "2")
 
 
 @job
-def closed_loop(folder: Path) -> Made:
+def closed_loop(load: Load, folder: Path) -> Made:
     with playing(0.2, *reply(1), serial=True) as target:
         slow = ["run", "--host", target.url, "--no-calibration", "--slo", "ttft_max<60s", "--drain", "20"]
         return load(*slow, "--json", str(folder / "run.json"), "--users", "1", "--duration", "2")
@@ -297,7 +308,8 @@ def test_an_open_loop_waits_for_nobody(ran: Any) -> None:
 
 
 @job
-def interrupted(folder: Path) -> Made:
+def interrupted(load: Load, folder: Path) -> Made:
+    """As a process of its own, which can be interrupted."""
     with playing(*steady()) as target:
         words = ["run", "--host", target.url, "--users", "2", "--duration", "60", "--no-calibration"]
         process = subprocess.Popen(
@@ -326,7 +338,7 @@ def test_ctrl_c_keeps_the_figures(ran: Any) -> None:
 
 for _transport in ("sse", "socketio"):
     JOBS[f"calibrate {_transport}"] = partial(
-        lambda transport, folder: load("calibrate", "--users", "3", "--transport", transport), _transport
+        lambda transport, load, folder: load("calibrate", "--users", "3", "--transport", transport), _transport
     )
 
 
@@ -354,16 +366,19 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "calibration": (["calibrate", "--users", "0"], "can be calibrated"),
     "search": (["search", *NOWHERE[1:], "--from", "9", "--to", "3"], "--from must be above 0"),
 }
-for _name, (_words, _message) in WRONG.items():
-    JOBS[f"wrong: {_name}"] = partial(lambda words, folder: load(*words), _words)
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_one_line_and_exit_2(ran: Any, name: str) -> None:
-    made, _ = ran(f"wrong: {name}")
-    assert made.returncode == 2
-    assert WRONG[name][1] in made.stderr.strip().splitlines()[-1]
-    assert "Traceback" not in made.stderr
+def test_what_is_wrong_is_one_line_and_exit_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said before Locust is loaded."""
+    words, said = WRONG[name]
+    try:
+        code: Any = main(words)
+    except SystemExit as end:  # argparse
+        code = end.code
+    assert code == 2
+    assert said in capsys.readouterr().err.strip().splitlines()[-1]
+    assert "locust" not in sys.modules
 
 
 NO_SERVERS: dict[str, tuple[list[Step], int, str]] = {
@@ -374,7 +389,7 @@ NO_SERVERS: dict[str, tuple[list[Step], int, str]] = {
 }
 
 
-def _no_server(steps: list[Step], folder: Path) -> Made:
+def _no_server(steps: list[Step], load: Load, folder: Path) -> Made:
     with playing(*steps) as target:
         words = ["run", "--host", target.url, "--users", "2", "--think", "0.2", *SHORT]
         return load(*words, "--json", str(folder / "run.json"), "--report-html", str(folder / "run.html"))
