@@ -1,4 +1,4 @@
-"""The suite's hooks, and its two fixtures."""
+"""The suite's plugin and its two fixtures."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ NAME = "chatproof-suite"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the hooks, once."""
+    """Register the plugin, once."""
     if not config.pluginmanager.has_plugin(NAME):
         config.pluginmanager.register(SuitePlugin(config), NAME)
 
 
 @pytest.fixture
 def behind(request: pytest.FixtureRequest) -> str | None:
-    """The provider behind the server, where a test is run once for each."""
+    """The provider behind the server, for a test that runs once with each provider; else None."""
     provider: str | None = getattr(request, "param", None)
     return provider
 
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest, behind: str | None) -> Case | None:
-    """One test's way to ask and to say what it found; None where there is nobody to ask."""
+    """This test's `Case`: it asks the server and records what the test finds. None where no server can be asked."""
     plugin = request.config.pluginmanager.get_plugin(NAME)
     assert isinstance(plugin, SuitePlugin)
     return plugin.case(request.node)

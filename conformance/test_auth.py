@@ -23,7 +23,7 @@ NOBODY = None  # the credential of somebody without a token
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What somebody gets for writing to a session that is another's, and what went upstream for it."""
+    """The answers to somebody who wrote to another user's session, and what went to the provider for them."""
 
     reply: Transcript
     upstream: str
@@ -32,13 +32,13 @@ class Written:
 
 
 def two_users(case: Case) -> tuple[User, User]:
-    """Two users that no other test has."""
+    """Two users that no other test uses."""
     name = case.lane.new_session().removeprefix("session-")
     return users(case.lane.settings, (f"anna-{name}", f"bert-{name}"))
 
 
 async def count_of(case: Case, session: str, credential: str | None) -> int | None:
-    """A session's `messages` as somebody sees it, or None where it is not shown."""
+    """A session's `messages` as the owner of a credential sees it, or None where it is not shown."""
     answer = await case.request(
         HttpRequest("GET", SESSIONS_PATH + session, headers=bearer(credential)), case.lane.budget.addresses.fresh()
     )
@@ -48,7 +48,7 @@ async def count_of(case: Case, session: str, credential: str | None) -> int | No
 
 
 async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
-    """A session in which its owner has said something, with that exchange and its `messages`."""
+    """A session with one exchange of its owner: its id, that exchange, and its `messages`."""
     session = case.lane.new_session()
     reply = await case.ask("This is my own secret.", session=session, credential=owner.token)
     if not case.lane.succeeded(reply):
@@ -60,7 +60,7 @@ async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
 
 
 async def upstream_of(case: Case, answer: Transcript) -> str:
-    """All that went to the provider for an answer that is there already."""
+    """All text that went to the provider for an answer that has come."""
     if case.lane.provider is None:
         return ""
     return "\n".join(upstream_text(entry) for entry in await case.provider.entries(answer))
@@ -85,7 +85,7 @@ async def write_to(case: Case, session: str, credential: str | None) -> Written:
 
 @requirement("AUTH-01")
 async def test_the_user_is_the_tokens_identity(case: Case) -> None:
-    """Each of two users is called by their own name."""
+    """The completion names each of two users by the `sub` of their token."""
     for user in two_users(case):
         reply = await case.ask(credential=user.token)
         seen = f"user {shown(user_of(reply))}; {reply.outcome()}"
@@ -94,8 +94,8 @@ async def test_the_user_is_the_tokens_identity(case: Case) -> None:
 
 @requirement("AUTH-02", "AUTH-03")
 async def test_a_forged_token_names_nobody(case: Case) -> None:
-    """Changed, signed by others, unsigned and expired ones, on every route, against a session of the user that
-    they claim to be. What anybody is shown without a token says nothing about a token."""
+    """Forged tokens are tried on every route, against a session of the user that they claim to be. What is shown to
+    clients without a token as well does not count."""
     owner, other = two_users(case)
     session, said, count = await owned_session(case, owner)
     all_forged = list(forgeries(case.lane.settings, owner, other.identity))
@@ -108,15 +108,15 @@ async def test_a_forged_token_names_nobody(case: Case) -> None:
     for forged, seen_count, one in zip(all_forged, counts, answers, strict=True):
         judge_forgery(case, forged, one, (owner.identity, other.identity))
         leaked = is_secret and said.case in one.upstream + one.chat_upstream
-        seen = f"{forged.name}: what the owner had said went upstream for it"
-        case.holds("AUTH-02", not leaked, seen, "nothing of the owner's", one.reply)
+        seen = f"{forged.name}: the owner's text went to the provider for this token"
+        case.holds("AUTH-02", not leaked, seen, "none of the owner's text", one.reply)
         leaked = count > shown_to_all and (seen_count or 0) >= count
         seen = f"{forged.name}: GET showed the owner's session of {seen_count} messages"
-        case.holds("AUTH-02", not leaked, seen, "what anybody is shown", one.reply)
+        case.holds("AUTH-02", not leaked, seen, "no more than a client without a token is shown", one.reply)
 
 
 def judge_forgery(case: Case, forged: Forgery, answers: Written, identities: tuple[str, str]) -> None:
-    """Its `user`, and whether it was refused."""
+    """Judge whom a forged token's answers name, and whether it was refused."""
     reply = answers.reply
     if reply.status is None or (reply.status == 200 and reply.terminal is None):
         case.cannot_judge("AUTH-02", f"{forged.name}: {reply.outcome()}")
@@ -125,7 +125,7 @@ def judge_forgery(case: Case, forged: Forgery, answers: Written, identities: tup
         case.holds("AUTH-02", user_of(reply) not in identities, seen, "401, 422, or the user `anonymous`", reply)
     body = json_of(answers.chat) if answers.chat else None
     if answers.chat and isinstance(body, dict):
-        seen = f"{forged.name}: /api/chat called its client {shown(body.get('user'))}"
+        seen = f"{forged.name}: /api/chat named the user {shown(body.get('user'))}"
         case.holds("AUTH-02", body.get(USER) not in identities, seen, "not the token's identity", answers.chat)
     seen = f"{forged.name}: {reply.outcome()}" if reply.status == 200 else f"{forged.name}: status {reply.status}"
     case.holds("AUTH-03", reply.status in REFUSED, seen, "status 401 or 422", reply)
@@ -133,31 +133,31 @@ def judge_forgery(case: Case, forged: Forgery, answers: Written, identities: tup
 
 @requirement("AUTH-04")
 async def test_a_users_session_is_theirs_alone(case: Case) -> None:
-    """Another user and somebody without a token look at it, write to it and delete it: its owner notices nothing."""
+    """Another user and a client without a token read, write and delete it; for its owner nothing changes."""
     owner, other = two_users(case)
     session, said, count = await owned_session(case, owner)
     for name, credential in (("another user", other.token), ("a client without a token", NOBODY)):
         empty = await count_of(case, case.lane.new_session(), credential) or 0
         looked = await count_of(case, session, credential) or 0
         answers = await write_to(case, session, credential)
-        seen, expected = f"GET shows {name} {looked} messages", f"nothing of the owner's {count}"
+        seen, expected = f"GET shows {name} {looked} messages", f"none of the owner's {count}"
         case.holds("AUTH-04", looked <= empty, seen, expected, answers.reply)
         for route, upstream, answer in (
             ("the stream", answers.upstream, answers.reply),
             (CHAT_PATH, answers.chat_upstream, answers.chat),
         ):
-            seen = f"the owner's text went upstream for {name}, over {route}"
+            seen = f"the owner's text went to the provider for {name}, over {route}"
             case.holds("AUTH-04", said.case not in upstream, seen, "none of the owner's text", answer)
         await case.request(HttpRequest("DELETE", SESSIONS_PATH + session, headers=bearer(credential)))
         after = await count_of(case, session, owner.token)
-        seen = f"after {name} had written to it and deleted it, `messages` was {after}"
+        seen = f"after {name} had written to the session and deleted it, `messages` is {after}"
         case.holds("AUTH-04", after == count, seen, f"{count}, as before", answers.reply)
         await judge_memory(case, session, owner, said, answers)
         count = await count_of(case, session, owner.token) or count
 
 
 async def judge_memory(case: Case, session: str, owner: User, said: Transcript, stranger: Written) -> None:
-    """What the owner's session still knows, and must not know."""
+    """Judge what the owner's next message takes to the provider: the owner's text, and nothing of the others."""
     reply = await case.ask("Go on.", session=session, credential=owner.token)
     if case.lane.provider is None:
         return
@@ -165,7 +165,13 @@ async def judge_memory(case: Case, session: str, owner: User, said: Transcript, 
     if not upstream:
         case.cannot_judge("AUTH-04", f"the owner's next message did not reach the provider: {reply.outcome()}")
         return
-    case.holds("AUTH-04", said.case in upstream, "the owner's session was forgotten", "what its owner said", reply)
-    seen, expected = "the owner's session holds what somebody else wrote", "only what its owner said"
+    case.holds(
+        "AUTH-04",
+        said.case in upstream,
+        "the owner's text is missing in the provider's request",
+        "the owner's earlier text",
+        reply,
+    )
+    seen, expected = "the owner's session holds somebody else's text", "only the owner's text"
     written = [answer.case for answer in (stranger.reply, stranger.chat) if answer]
     case.holds("AUTH-04", not any(one in upstream for one in written), seen, expected, reply)

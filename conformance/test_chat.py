@@ -15,22 +15,22 @@ from chatproof.harness.protocol.transcript import Transcript
 
 
 async def chat(case: Case, script: str) -> Transcript:
-    """Ask, and give the answer."""
+    """Ask at /api/chat and give the answer."""
     return await case.ask_plain(script=script, once=True, deadlines=Deadlines(silence=30))
 
 
 def object_of(answer: Transcript) -> dict[str, Any] | None:
-    """The answer's JSON object."""
+    """The answer's JSON object, or None where there is none."""
     value = json_of(answer)
     return value if isinstance(value, dict) else None
 
 
 @requirement("CHAT-01", "CHAT-02")
 async def test_a_message_is_answered_with_an_object(case: Case) -> None:
-    """200, a JSON object, and in it the reply."""
+    """Status 200 and a JSON object with the reply."""
     answer = await chat(case, "hello")
     body = object_of(answer)
-    seen = f"status {answer.status} with {answer.body[:120]!r}"
+    seen = f"status {answer.status} with {shown(answer.body, 120)}"
     case.holds("CHAT-01", answer.status == 200 and body is not None, seen, "200 and a JSON object", answer)
     response = (body or {}).get(RESPONSE)
     kept = is_text(response)
@@ -41,13 +41,13 @@ async def test_a_message_is_answered_with_an_object(case: Case) -> None:
 
 @requirement("CHAT-03", "ERR-04")
 async def test_a_provider_failure_is_no_answer(case: Case) -> None:
-    """A 4xx or 5xx and JSON with an error."""
+    """The server answers with a 4xx or 5xx and JSON with an error."""
     case.needs_provider()
     for script in ("server-error", "bad-key", "drop-start", "cut-mid"):
         answer = await chat(case, script)
         kept = answer.status is not None and 400 <= answer.status <= 599
         kept = kept and answer.error_text is not None
-        seen = f"{script}: status {answer.status} with {answer.body[:120]!r}"
+        seen = f"{script}: status {answer.status} with {shown(answer.body, 120)}"
         case.holds("CHAT-03", kept, seen, "4xx or 5xx and JSON with a string `error`", answer)
         if is_http_error(answer):
             case.conforms(answer, no_internals(case.lane.scene.key))

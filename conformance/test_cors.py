@@ -36,12 +36,12 @@ async def preflight(case: Case, path: str, origin: str) -> Transcript:
 
 
 def posts(case: Case) -> list[str]:
-    """The routes that are posted to."""
+    """The routes that take a POST."""
     return [STREAM_PATH, CHAT_PATH] if Profile.CHAT in case.lane.settings.profiles else [STREAM_PATH]
 
 
 async def answers_to(case: Case, origin: str) -> list[Transcript]:
-    """A whole answer of each route, to a page of `origin`: the stream, the session, /api/chat."""
+    """An answer of each route to a page of `origin`: the stream, the session, /api/chat."""
     session, source, headers = case.lane.new_session(), case.lane.budget.addresses.fresh(), origin_header(origin)
     stream = await case.ask(session=session, headers=headers, source=source)
     found = [stream, await case.request(HttpRequest("GET", SESSIONS_PATH + session, headers=headers), source)]
@@ -51,7 +51,7 @@ async def answers_to(case: Case, origin: str) -> list[Transcript]:
 
 
 def other_origins(allowed: str) -> Iterator[str]:
-    """Origins that are not the allowed one, some of which look like it."""
+    """Origins that must not be allowed; some look like the allowed one."""
     parts = urlsplit(allowed)
     scheme, host = parts.scheme, parts.hostname or ""
     yield "https://evil.test"
@@ -66,8 +66,7 @@ def other_origins(allowed: str) -> Iterator[str]:
 
 @requirement("CORS-01")
 async def test_a_preflight_from_the_allowed_origin_is_granted(case: Case) -> None:
-    """As a browser judges it. POST is a safelisted method and need not be listed; `*` counts for nothing where
-    there are credentials."""
+    """Judged as a browser does: POST need not be listed, and `*` allows nothing where credentials are sent."""
     origin = case.lane.settings.allowed_origin
     for path in posts(case):
         answer = await preflight(case, path, origin)
@@ -95,8 +94,8 @@ async def test_answers_carry_the_allowed_origin(case: Case) -> None:
 
 @requirement("CORS-03")
 async def test_no_other_origin_is_allowed(case: Case) -> None:
-    """Strangers, `null`, and origins that look like the allowed one. The allowed origin's own name in an answer
-    to another is harmless: a browser compares."""
+    """Other origins, `null`, and origins that look like the allowed one. If an answer names the allowed origin instead,
+    a browser refuses it, so that is no fault."""
 
     async def look(origin: str) -> None:
         checks = [await preflight(case, path, origin) for path in posts(case)]
@@ -106,14 +105,14 @@ async def test_no_other_origin_is_allowed(case: Case) -> None:
             bad = origin in names or ("*" in names and credentials == "true")
             told = f"{ALLOW_ORIGIN}: {allowed}, {ALLOW_CREDENTIALS}: {credentials}"
             seen = f"{route_of(answer)} to {origin}: {told}"
-            case.holds("CORS-03", not bad, seen, "not the origin, and no * with credentials", answer)
+            case.holds("CORS-03", not bad, seen, "another origin or none, and no * with credentials", answer)
 
     await together(*(look(origin) for origin in other_origins(case.lane.settings.allowed_origin)))
 
 
 @requirement("CORS-04")
 async def test_error_answers_carry_the_allowed_origin(case: Case) -> None:
-    """What the client did wrong is of no use to a page that may not read it."""
+    """Without the header a page cannot read what it did wrong."""
     origin = case.lane.settings.allowed_origin
     headers, source = origin_header(origin), case.lane.budget.addresses.fresh()
     asks = [HttpRequest.json("POST", path, {}, headers) for path in posts(case)]

@@ -15,13 +15,13 @@ from chatproof.harness.protocol.checks.end import one_completion_and_last
 
 @requirement("END-01", "END-02", "END-03", "END-04", "END-07", "END-08")
 async def test_a_reply_ends_once_and_says_what_it_was(case: Case) -> None:
-    """One completion, typed and consistent with the tokens before it."""
+    """One completion, whose fields are typed and agree with the tokens before it."""
     case.conforms(await case.ask(), one_completion_and_last, COMPLETION_CHECKS)
 
 
 @requirement("END-01", "END-03", "END-04", "END-05", "END-06", when=When.QUIET)
 async def test_duration_and_speed_are_true(case: Case) -> None:
-    """A reply of a second, measured from both sides."""
+    """The figures of a reply of about a second, compared with the client's clock."""
 
     async def attempt() -> Attempt:
         reply = await case.ask(script="paced")
@@ -33,7 +33,7 @@ async def test_duration_and_speed_are_true(case: Case) -> None:
 
 @requirement("END-03", "END-04", "END-06", when=When.QUIET)
 async def test_the_wait_for_the_first_token_may_count_or_not(case: Case) -> None:
-    """Two seconds of silence before the first token."""
+    """The provider is silent for two seconds first; `duration` may include that or not."""
 
     async def attempt() -> Attempt:
         reply = await case.ask(script="slow-start")

@@ -39,7 +39,7 @@ IN_MID_REPLY = ("drop-mid", "cut-mid", "reset-mid", "malformed-mid", "error-mid"
 
 
 def judge_error(case: Case, requirement_id: str, reply: Transcript) -> None:
-    """An error, and one that gives nothing away."""
+    """Judge that a failed reply reports an error, and that the error shows no internals."""
     case.conforms(reply, fails_as_error(requirement_id))
     if reply.of(Kind.ERROR):
         case.conforms(reply, error_ends_the_reply)
@@ -60,7 +60,7 @@ async def failing_reply(case: Case, script: str, session: str | None = "") -> Tr
 @pytest.mark.parametrize("script", BEFORE_THE_FIRST_TOKEN)
 @requirement("ERR-02")
 async def test_a_failure_before_the_first_token_is_an_error(case: Case, script: str) -> None:
-    """Told as an event or by status; never as a token, never as a completion."""
+    """The server reports it as an error event or by status; never as a token or a completion."""
     reply = await failing_reply(case, script)
     case.conforms(reply, fails_as_error("ERR-02"), no_tokens("ERR-02"))
 
@@ -80,7 +80,7 @@ async def test_a_provider_that_refuses_connections_is_an_error(case: Case) -> No
 @pytest.mark.parametrize("script", IN_MID_REPLY)
 @requirement("ERR-01", "ERR-03", "ERR-04")
 async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> None:
-    """Behind the tokens that came; no completion."""
+    """The error follows the tokens that came; there is no completion."""
     reply = await failing_reply(case, script)
     judge_error(case, "ERR-03", reply)
     if not any(record.id == "ERR-04" for record in case.records):
@@ -92,7 +92,7 @@ async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> No
 
 @requirement("ERR-04")
 async def test_refusals_show_no_internals(case: Case) -> None:
-    """No traceback, path or key in what a client gets for its own mistakes."""
+    """The answer to a bad request shows no traceback, path or key."""
     for body in (body_of(), body_of(5), body_of({"$gt": ""}, [])):
         answer = await case.post(body)
         if is_http_error(answer) or answer.of(Kind.ERROR):
@@ -108,7 +108,7 @@ async def test_refusals_show_no_internals(case: Case) -> None:
 @pytest.mark.parametrize("script", ["bad-key", "server-error", "rate-limited", "drop-start", "garbage"])
 @requirement("ERR-04")
 async def test_provider_errors_show_no_internals(case: Case, script: str) -> None:
-    """Nor in what it gets for the provider's failures."""
+    """The answer to a provider's failure shows no traceback, path or key."""
     reply = await failing_reply(case, script)
     case.conforms(reply, no_internals(case.lane.scene.key))
 
@@ -117,7 +117,7 @@ async def test_provider_errors_show_no_internals(case: Case, script: str) -> Non
 @pytest.mark.parametrize("script", ["server-error", "cut-mid", "malformed-mid"])
 @requirement("ERR-05")
 async def test_the_next_request_succeeds(case: Case, script: str, transport: Transport) -> None:
-    """In the same session and in another."""
+    """After a provider's failure, in the same session and in another."""
     session = case.lane.new_session()
     await case.ask_once("Please fail.", script=script, session=session, over=transport, deadlines=RETRIES)
     for where in (session, case.lane.new_session()):
@@ -129,7 +129,7 @@ async def test_the_next_request_succeeds(case: Case, script: str, transport: Tra
 @pytest.mark.parametrize("script", ["stall", "silent"])
 @requirement("ERR-06", when=When.AFTER_SOCKETS)
 async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> None:
-    """Within the provider timeout of its last byte."""
+    """The error comes within the provider timeout of the provider's last byte."""
     timeout = case.lane.provider_timeout
     if timeout is None:
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")

@@ -43,7 +43,7 @@ VANISHING = 8  # polling clients that vanish side by side
 
 @requirement("INT-01")
 async def test_leaving_cancels_the_provider(case: Case) -> None:
-    """By FIN and by RST, at different moments, inside an event too, side by side and many times."""
+    """Clients leave by FIN and by RST, at different moments and inside an event, many of them at once."""
     large = await case.provider.register("large-events", LARGE_EVENTS)
     within = case.lane.settings.allowed(CANCELLED_WITHIN)
     moments = (*MID_REPLY, Moment(large, 1, inside=True))
@@ -53,7 +53,7 @@ async def test_leaving_cancels_the_provider(case: Case) -> None:
 
 @requirement("INT-02")
 async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
-    """Before the first token, and after the last one while the reply's end is still to come."""
+    """Clients leave before the first token, and while the provider is silent after the last one."""
     within = case.lane.settings.allowed(CANCELLED_IN_SILENCE_WITHIN)
     plan = [partial(interrupt, case, how, moment, within) for how, moment in plan_of(case, IN_SILENCE)]
     await judge_cancelled(case, "INT-02", within, plan)
@@ -61,7 +61,7 @@ async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
 
 @requirement("INT-03")
 async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
-    """With a goodbye and without, in the socket's first reply and in a later one."""
+    """Sockets leave with and without a disconnect packet, in their first reply and in a later one."""
     within = case.lane.settings.allowed(CANCELLED_WITHIN)
     plan = [
         partial(leave_socket, case, how, moment, within, number // len(MID_REPLY) % 2 == 0)
@@ -71,7 +71,7 @@ async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
 
 
 async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, is_first: bool) -> Interruption:
-    """Leave in the first reply of a socket, or in one behind a whole reply and a refusal."""
+    """Leave in the first reply of a socket, or in one that follows a whole reply and a refusal."""
     client = await case.connect(Transport.WEBSOCKET, case.lane.budget.addresses.fresh())
     if not is_first:
         await (await case.start(socket=client)).finish()
@@ -82,7 +82,7 @@ async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, i
 
 @requirement("INT-09")
 async def test_a_polling_client_that_says_goodbye_cancels_the_provider(case: Case) -> None:
-    """As fast as any other."""
+    """A disconnect packet over polling cancels as fast as over WebSocket."""
     within = case.lane.settings.allowed(CANCELLED_WITHIN)
     plan = [
         partial(interrupt, case, BY_FIN, moment, within, over=Transport.POLLING)
@@ -93,11 +93,11 @@ async def test_a_polling_client_that_says_goodbye_cancels_the_provider(case: Cas
 
 @requirement("INT-09", when=When.AFTER_SOCKETS)
 async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -> None:
-    """Once its pings have failed."""
+    """The server can notice it only when its pings fail."""
     clients = [await case.connect(Transport.POLLING) for _ in range(VANISHING)]
     patience = max(one.opened.ping_interval + one.opened.ping_timeout for one in clients if one.opened)
     if patience > LONGEST_UNASKED and not case.lane.settings.slow:
-        raise NotApplicable(f"takes {patience:.0f} s, the server's ping interval and timeout (--slow)")
+        raise NotApplicable(f"takes {patience:.0f} s, the server's ping interval plus its timeout; use --slow")
     within = case.lane.settings.allowed(patience + max(2.0, patience * 0.2))
     script = await case.provider.register("beyond-patience", talk(within + 15))
     plan = [partial(interrupt, case, BY_RST, Moment(script, 3), within, socket=client) for client in clients]
@@ -107,7 +107,7 @@ async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -
 
 @requirement("INT-04")
 async def test_many_interruptions_do_no_harm(case: Case) -> None:
-    """Fifty, and the server serves as before."""
+    """After fifty interruptions the server serves as before."""
     await together(*(interrupt(case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN) for n in range(MANY)))
     replies = await together(*(case.ask(source=case.lane.budget.addresses.fresh()) for _ in range(5)))
     for reply in replies:
@@ -118,7 +118,7 @@ async def test_many_interruptions_do_no_harm(case: Case) -> None:
 @over_both
 @requirement("INT-05")
 async def test_other_streams_are_untouched(case: Case, transport: Transport) -> None:
-    """Ten clients leave while one listens."""
+    """Ten clients leave while another one gets its whole reply."""
     listening = asyncio.create_task(case.ask(script="paced", over=transport))
     await together(*(interrupt(case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN, over=transport) for n in range(10)))
     reply = await listening
@@ -129,7 +129,7 @@ async def test_other_streams_are_untouched(case: Case, transport: Transport) -> 
 @over_both
 @requirement("INT-06")
 async def test_a_client_that_comes_back_starts_anew(case: Case, transport: Transport) -> None:
-    """Nothing of the reply that it left."""
+    """The new reply holds nothing of the one that was left."""
     session = case.lane.new_session()
     left = await interrupt(
         case, BY_FIN, MID_REPLY[2], CANCELLED_WITHIN, over=transport, session=session, source=case.source
@@ -139,7 +139,9 @@ async def test_a_client_that_comes_back_starts_anew(case: Case, transport: Trans
         await socket.until(lambda: bool(socket.strays.of(*CHAT_KINDS)), 1.0)
         late = socket.strays.of(*CHAT_KINDS)
         seen = f"{late[0].name} {dict(late[0].body)}" if late else "nothing"
-        case.holds("INT-06", not late, f"came uncalled: {seen}", "nothing of the old reply", left.stream.transcript)
+        case.holds(
+            "INT-06", not late, f"came without an ask: {seen}", "nothing of the old reply", left.stream.transcript
+        )
     reply = await case.ask("I am back.", session=session, over=transport, socket=socket, script="paced")
     wanted = case.provider.text("paced")
     kept = same_words(reply.text, wanted)
@@ -149,7 +151,7 @@ async def test_a_client_that_comes_back_starts_anew(case: Case, transport: Trans
 @over_both
 @requirement("INT-07")
 async def test_the_session_stays_usable(case: Case, transport: Transport) -> None:
-    """The next exchange succeeds, on a well-formed history."""
+    """The next exchange succeeds, and the history that it sends to the provider is well-formed."""
     session = case.lane.new_session()
     await case.ask("The first question.", session=session, over=transport)
     left = await interrupt(
@@ -172,7 +174,7 @@ async def test_the_session_stays_usable(case: Case, transport: Transport) -> Non
 
 
 def messages_of(entry: Entry | None) -> list[tuple[str, str]]:
-    """Roles and texts of a provider request, in any provider's dialect; a model's role is called `assistant`."""
+    """Roles and texts of a provider request in any dialect; a model's role is given as `assistant`."""
     body = entry.body if entry and isinstance(entry.body, dict) else {}
     lists = (body.get(name) for name in ("messages", "contents", "input"))
     messages = next((one for one in lists if isinstance(one, list)), [])
@@ -189,7 +191,7 @@ def _content(message: dict[str, object]) -> object:
 
 @requirement("INT-08")
 async def test_a_client_that_stops_reading_holds_up_nobody(case: Case) -> None:
-    """A reply larger than the buffers on the way, and a client that takes none of it."""
+    """Backpressure: clients that read nothing of a large reply do not block the server for others."""
     deadlines = Deadlines(whole=120)
     for _ in range(3):
         stream = await case.start("Tell me a lot.", script="long", receive_buffer=4096, deadlines=deadlines)

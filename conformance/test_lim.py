@@ -14,10 +14,11 @@ from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.rate_budget import WINDOW
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
+from chatproof.harness.protocol.excerpts import shown
 
 
 async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses: str) -> None:
-    """N pass, and past that one is refused: sent one after the other, and all at once."""
+    """Send requests one after the other, and all at once: N must pass, and past N one must be refused."""
     for at_once in (1, 2 * limit + 1):
         way = "one after the other" if at_once == 1 else "all at once"
         for attempt in range(TRIES):
@@ -39,24 +40,31 @@ async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses:
 
 @requirement("LIM-01", "LIM-02")
 async def test_the_stream_is_limited(case: Case) -> None:
-    """30 a minute."""
+    """30 requests a minute (default)."""
     await judge_limit(case, STREAM_PATH, limit_of(case, STREAM_PATH), "LIM-01", "LIM-02")
 
 
 @requirement("LIM-03", "LIM-04")
 async def test_chat_is_limited(case: Case) -> None:
-    """60 a minute."""
+    """60 requests a minute (default)."""
     await judge_limit(case, CHAT_PATH, limit_of(case, CHAT_PATH), "LIM-03", "LIM-04")
 
 
 @requirement("LIM-05", "LIM-06", "LIM-07", "LIM-10", "LIM-12")
 async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
-    """Of one address alone, with an error and a time, whatever X-Forwarded-For says, and before the provider."""
+    """It concerns one address, whatever X-Forwarded-For says, carries an error and a Retry-After, and the provider is
+    not asked."""
     client, over = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
     forged = await client.send(3, headers=(("X-Forwarded-For", "203.0.113.77"),))
-    case.holds("LIM-10", len(refused(forged)) == len(forged), "a forged address was served", "429", forged[0])
+    case.holds(
+        "LIM-10",
+        len(refused(forged)) == len(forged),
+        "a request with a forged X-Forwarded-For was served",
+        "429",
+        forged[0],
+    )
     for answer in over[:3]:
-        seen = f"429 with {answer.body[:120]!r}"
+        seen = f"429 with {shown(answer.body, 120)}"
         case.holds("LIM-06", answer.error_text is not None, seen, "JSON with a non-empty string `error`", answer)
         header = answer.header("retry-after")
         case.holds("LIM-07", is_wait(header), f"Retry-After: {header}", "0 to 60 seconds, or an HTTP date", answer)
@@ -76,7 +84,7 @@ async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
 
 
 def is_wait(value: str | None) -> bool:
-    """A Retry-After that a client can use: 0 to 60 seconds, or a date in that time."""
+    """Whether a Retry-After is usable: 0 to 60 seconds, or a date within that time."""
     if value is None:
         return False
     if value.strip().isdigit():
@@ -92,7 +100,7 @@ def is_wait(value: str | None) -> bool:
 
 @requirement("LIM-08")
 async def test_the_two_limits_are_separate(case: Case) -> None:
-    """Whoever is past the one is served by the other."""
+    """A client past the limit of one route is served by the other route."""
     client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
     answers = await Client(case, CHAT_PATH, client.source).send(3)
     seen = "/api/chat refused a client that is past the stream's limit"
@@ -107,7 +115,7 @@ async def test_the_two_limits_are_separate(case: Case) -> None:
 
 @requirement("LIM-09")
 async def test_preflights_are_not_counted(case: Case) -> None:
-    """As many as the limit, and requests pass still."""
+    """After more preflights than the limit, a request is still served."""
     client = await client_of(case, STREAM_PATH)
     headers = (
         ("Origin", case.lane.settings.allowed_origin),
@@ -117,13 +125,13 @@ async def test_preflights_are_not_counted(case: Case) -> None:
     for _ in range(limit_of(case, STREAM_PATH) + 2):
         await case.request_once(HttpRequest("OPTIONS", STREAM_PATH, headers=headers), client.source)
     answers = await client.send(1)
-    seen = f"refused behind {limit_of(case, STREAM_PATH) + 2} preflights"
+    seen = f"refused after {limit_of(case, STREAM_PATH) + 2} preflights"
     case.holds("LIM-09", not refused(answers), seen, "a request is served", answers[0])
 
 
 @requirement("LIM-11", when=When.FROM_THE_START)
 async def test_a_minute_later_requests_are_accepted_again(case: Case) -> None:
-    """61 s of silence after a refusal."""
+    """After 61 s without requests a refused client is served."""
     client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
     last = time.monotonic()
     await asyncio.sleep(WINDOW)

@@ -1,4 +1,4 @@
-"""PERF: the API document's table, with a provider that adds no delay of its own."""
+"""PERF: the table of the API document, measured with a provider that adds no delay."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WHILE_OPEN = 2.0  # seconds that a session is held open to be looked at
 @over_all
 @requirement("PERF-01")
 async def test_the_first_token_is_soon_there(case: Case, transport: Transport) -> None:
-    """Of a provider that answers at once, on a connection of its own."""
+    """The provider answers at once; each ask has a connection of its own."""
     case.needs_provider()
 
     async def attempt() -> Attempt:
@@ -35,7 +35,7 @@ async def test_the_first_token_is_soon_there(case: Case, transport: Transport) -
 @over_all
 @requirement("PERF-02", "PERF-03")
 async def test_a_fast_provider_is_passed_on_fast(case: Case, transport: Transport) -> None:
-    """50 tokens a second, compared with the times of the provider's own writes."""
+    """50 tokens a second, compared with the times of the provider's writes."""
     script = await case.provider.register("fifty-a-second", FIFTY_A_SECOND)
 
     async def attempt() -> Attempt:
@@ -52,11 +52,11 @@ async def test_a_fast_provider_is_passed_on_fast(case: Case, transport: Transpor
 @over_all
 @requirement("PERF-04")
 async def test_a_session_takes_little_memory(case: Case, transport: Transport) -> None:
-    """20 more sessions, looked at while their replies run and when these are over."""
+    """Memory with 20 more sessions, measured while their replies run and after they end."""
     case.needs_provider()
     server = case.lane.scene.server
     if server is None:
-        raise NotApplicable("needs a server that the suite started (--start): its memory is looked at")
+        raise NotApplicable("needs a server that the suite starts (--start), since it measures its memory")
     await most_memory(case, server.process.pid, WARM_UP, transport)
     before = memory_of(server.process.pid)
     most = await most_memory(case, server.process.pid, SESSIONS_OPEN, transport)
@@ -66,7 +66,7 @@ async def test_a_session_takes_little_memory(case: Case, transport: Transport) -
 
 
 async def most_memory(case: Case, pid: int, sessions: int, transport: Transport) -> int:
-    """Bytes that the server takes at most with so many new sessions open at once."""
+    """The most bytes that the server takes while `sessions` new sessions are open at once."""
     streams: list[Stream] = await together(
         *(
             case.start("Tell me a lot.", script="paced", over=transport, source=case.lane.budget.addresses.fresh())

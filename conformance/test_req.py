@@ -11,6 +11,7 @@ from chatproof.conformance.suite.provider import upstream_texts
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import STREAM_PATH, body_of
 from chatproof.harness.protocol.checks.err import is_http_error
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transcript
 
 JSON = (("Content-Type", "application/json"),)
@@ -50,20 +51,20 @@ TEXTS = (
 
 
 def refused(answer: Transcript) -> bool:
-    """The answer is a 4xx."""
+    """Whether the answer is a 4xx."""
     return answer.status is not None and 400 <= answer.status <= 499
 
 
 def answered(answer: Transcript) -> bool:
-    """The answer is a stream that ended."""
+    """Whether the answer is a stream that ended."""
     return answer.status == 200 and (answer.end is End.COMPLETE or answer.terminal is not None)
 
 
 def judge_refusal(case: Case, requirement_id: str, what: str, answer: Transcript) -> None:
-    """A 4xx, and in it JSON with an error."""
+    """Judge that an answer is a 4xx and holds JSON with an error."""
     case.holds(requirement_id, refused(answer), f"{what}: {answer.outcome()}", "a 4xx status", answer)
     if refused(answer):
-        seen = f"{what}: status {answer.status} with {answer.body[:120]!r}"
+        seen = f"{what}: status {answer.status} with {shown(answer.body, 120)}"
         case.holds("REQ-05", answer.error_text is not None, seen, "JSON with a non-empty string `error`", answer)
 
 
@@ -77,7 +78,7 @@ async def test_a_message_is_answered_with_a_stream(case: Case) -> None:
 
 @requirement("REQ-02")
 async def test_the_session_id_may_be_left_out(case: Case) -> None:
-    """The same without `session_id`."""
+    """A request without `session_id` is answered with a stream, too."""
     reply = await case.ask(session=None)
     kept = reply.status == 200 and bool(reply.reads)
     case.holds("REQ-02", kept, reply.outcome(), "status 200 and a stream", reply)
@@ -85,7 +86,7 @@ async def test_the_session_id_may_be_left_out(case: Case) -> None:
 
 @requirement("REQ-03", "REQ-05")
 async def test_a_request_without_a_text_is_refused(case: Case) -> None:
-    """`message` missing, or of another type."""
+    """`message` is missing, or has another type."""
     for body in NO_MESSAGE:
         judge_refusal(case, "REQ-03", json.dumps(body), await case.post(body))
     judge_nothing_refused(case)
@@ -93,7 +94,7 @@ async def test_a_request_without_a_text_is_refused(case: Case) -> None:
 
 @requirement("REQ-04", "REQ-05")
 async def test_a_body_that_is_no_object_is_refused(case: Case) -> None:
-    """Empty, not JSON, not UTF-8, not an object."""
+    """The body is empty, not JSON, not UTF-8, or not an object."""
     for body in NO_OBJECT:
         judge_refusal(case, "REQ-04", repr(body), await case.request(HttpRequest("POST", STREAM_PATH, body, JSON)))
     judge_nothing_refused(case)
@@ -101,21 +102,21 @@ async def test_a_body_that_is_no_object_is_refused(case: Case) -> None:
 
 @requirement("REQ-06", "REQ-05")
 async def test_a_blank_message_is_refused(case: Case) -> None:
-    """Nothing, or nothing but space."""
+    """`message` is empty or white space."""
     for text in BLANK:
         judge_refusal(case, "REQ-06", json.dumps(text), await case.post(body_of(text)))
     judge_nothing_refused(case)
 
 
 def judge_nothing_refused(case: Case) -> None:
-    """Where nothing was refused there is no refusal to look at."""
+    """Leave REQ-05 unjudged where no request was refused."""
     if not any(record.id == "REQ-05" for record in case.records):
         case.cannot_judge("REQ-05", "nothing was refused")
 
 
 @requirement("REQ-07")
 async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
-    """Whatever people type stands in the provider's request, letter for letter."""
+    """The provider's request holds the text letter for letter."""
     for text in TEXTS:
         reply = await case.ask(text)
         sent = case.lane.message(text, "hello", reply.case).strip()
@@ -127,7 +128,7 @@ async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
 
 @requirement("REQ-08")
 async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
-    """Refused or answered within 10 s, and the server goes on serving."""
+    """It is refused or answered within 10 s, and the server goes on serving."""
     body = json.dumps(body_of(case.lane.message("a" * (MEGABYTES << 20), "hello", case.lane.new_case()))).encode()
     request = HttpRequest("POST", STREAM_PATH, body, JSON)
     allowed = case.lane.settings.allowed(LARGE_BODY_TIME)
@@ -144,7 +145,7 @@ async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
 
 @requirement("REQ-10")
 async def test_odd_values_are_refused_or_answered(case: Case) -> None:
-    """A `session_id` of another type; lone surrogates."""
+    """A `session_id` of another type, and lone surrogates."""
     text = case.lane.message("Please say hello.", "hello", case.lane.new_case())
     bodies: list[dict[str, Any]] = [body_of(text, value) for value in (5, 1.5, True, [], ["a"], {}, {"a": 1}, None)]
     bodies += [body_of(f"\ud800 {text}"), body_of(text, "odd-\udfff")]
@@ -157,7 +158,7 @@ async def test_odd_values_are_refused_or_answered(case: Case) -> None:
 
 @requirement("REQ-09")
 async def test_get_starts_nothing(case: Case) -> None:
-    """404 or 405, and nothing asked of the provider."""
+    """Status 404 or 405, and the provider is not asked."""
     name = case.lane.new_case()
     query = f"?message=Please+say+hello.+scenario+hello+case+{name}"
     answer = await case.request(HttpRequest("GET", STREAM_PATH + query), deadlines=Deadlines(silence=3, whole=5))

@@ -55,13 +55,13 @@ async def count_of(case: Case, session: str) -> int | None:
 
 
 def object_of(answer: Transcript) -> dict[str, Any]:
-    """The answer's JSON object, empty where it is none."""
+    """The answer's JSON object; empty where there is none."""
     value = json_of(answer)
     return value if isinstance(value, dict) else {}
 
 
 async def exchange(case: Case, text: str, session: str | None, **how: Any) -> Transcript:
-    """An exchange that must succeed, since what follows speaks of it."""
+    """An exchange that must succeed for the test to go on. Raises NotTestable."""
     reply = await case.ask(text, session=session, **how)
     if not case.lane.succeeded(reply):
         raise NotTestable(f"an ordinary exchange failed: {reply.outcome()}")
@@ -69,7 +69,7 @@ async def exchange(case: Case, text: str, session: str | None, **how: Any) -> Tr
 
 
 async def sent_upstream(case: Case, reply: Transcript) -> str:
-    """All text of the provider request behind a reply."""
+    """All text of the provider request behind a reply. Raises NotTestable where there is no request."""
     entry = await case.provider.asked(reply)
     if entry is None:
         raise NotTestable(f"the provider was never asked: {reply.outcome()}")
@@ -78,7 +78,7 @@ async def sent_upstream(case: Case, reply: Transcript) -> str:
 
 @requirement("SES-01")
 async def test_a_session_can_be_looked_up(case: Case) -> None:
-    """Its id, a count, a time."""
+    """GET shows its id, the number of its messages and a timestamp."""
     session = case.lane.new_session()
     await exchange(case, "Please say hello.", session)
     answer = await look_up(case, session)
@@ -92,7 +92,7 @@ async def test_a_session_can_be_looked_up(case: Case) -> None:
 
 @requirement("SES-02", "SES-03")
 async def test_every_exchange_is_counted(case: Case) -> None:
-    """From after the first to after the second."""
+    """`messages` rises by two from the first exchange to the second."""
     session = case.lane.new_session()
     counts = []
     for text in ("Please say hello.", "And once more."):
@@ -100,14 +100,14 @@ async def test_every_exchange_is_counted(case: Case) -> None:
         counts.append(await count_of(case, session))
     first, second = counts
     if first is None or second is None:
-        raise NotTestable(f"`messages` is no integer: {counts}")
+        raise NotTestable(f"`messages` is not an integer: {counts}")
     case.holds("SES-02", second > first, f"{first}, then {second}", "a larger number")
     case.holds("SES-03", second == first + 2, f"{first}, then {second}", "two more")
 
 
 @requirement("SES-04", "SES-05")
 async def test_a_deleted_session_is_gone(case: Case) -> None:
-    """The answer to DELETE, then to GET, and what goes upstream afterwards."""
+    """The answers to DELETE and then GET, and what the next message takes to the provider."""
     session = case.lane.new_session()
     first = await exchange(case, "Remember the word marzipan.", session)
     after_one = await count_of(case, session)
@@ -131,11 +131,11 @@ async def test_a_deleted_session_is_gone(case: Case) -> None:
 
 @requirement("SES-06")
 async def test_an_unknown_session_is_not_found(case: Case) -> None:
-    """GET and DELETE."""
+    """GET and DELETE of a session that never was."""
     for method in ("GET", "DELETE"):
         answer = await look_up(case, case.lane.new_session(), method)
         kept = answer.status == 404 and answer.error_text is not None
-        seen = f"{method}: status {answer.status} with {answer.body[:120]!r}"
+        seen = f"{method}: status {answer.status} with {shown(answer.body, 120)}"
         case.holds("SES-06", kept, seen, "404 and JSON with a string `error`", answer)
 
 
@@ -157,7 +157,7 @@ async def test_a_session_remembers(case: Case, transport: Transport) -> None:
 @over_both
 @requirement("SES-08")
 async def test_sessions_are_apart(case: Case, transport: Transport) -> None:
-    """Two sessions whose ids differ in case only, in turn and at the same time."""
+    """Two sessions whose ids differ only in case, asked one after the other and at the same time."""
     name = case.lane.new_session()
     scripts = {name: "unicode", name.upper(): "three-tokens"}
     said = {session: [f"Secret of {index}: {case.lane.new_case()}."] for index, session in enumerate(scripts)}
@@ -181,7 +181,7 @@ async def test_sessions_are_apart(case: Case, transport: Transport) -> None:
 @over_both
 @requirement("SES-09")
 async def test_without_an_id_nothing_is_shared(case: Case, transport: Transport) -> None:
-    """One after the other and in the same instant; sockets are different ones."""
+    """Asks without an id share no history, one after the other or at the same time. Each socket is a new one."""
     first = await exchange(case, "Nobody else may read this.", None, over=transport)
     replies = [await exchange(case, "What did I say?", None, over=transport)]
     replies += await together(
@@ -191,13 +191,13 @@ async def test_without_an_id_nothing_is_shared(case: Case, transport: Transport)
     for reply in replies:
         words = (await sent_upstream(case, reply)).split()
         strange = [one for one in cases if one != reply.case and one in words]
-        seen = f"the request of {reply.case} took along {', '.join(strange) or 'nothing'}"
+        seen = f"the request of {reply.case} took {', '.join(strange) or 'nothing'} to the provider"
         case.holds("SES-09", not strange, seen, "nothing of another request", reply)
 
 
 @requirement("SES-10")
 async def test_odd_ids_do_no_harm(case: Case) -> None:
-    """No 5xx, and nothing of another session."""
+    """No 5xx, and nothing of another session is shown or used."""
     victim = case.lane.new_session()
     asked = [((await exchange(case, "I am the victim.", victim)).case, victim)]
     before = await count_of(case, victim)
@@ -226,7 +226,7 @@ async def test_odd_ids_do_no_harm(case: Case) -> None:
             case.holds("SES-10", not strange, seen, "nothing of another session", reply)
         asked.append((reply.case, session))
     after = await count_of(case, victim)
-    case.holds("SES-10", after == before, f"messages {before}, then {after}", "the other session as it was")
+    case.holds("SES-10", after == before, f"messages {before}, then {after}", "the same number")
 
 
 @requirement("SES-11")
@@ -247,7 +247,7 @@ async def test_both_transports_share_sessions(case: Case) -> None:
 
 @requirement("SES-12")
 async def test_exchanges_at_the_same_time_are_all_kept(case: Case) -> None:
-    """Three at once in one session; the next one takes all of them along."""
+    """After three at once in one session, the next message takes all of them to the provider."""
     session = case.lane.new_session()
     await exchange(case, "The first of all.", session)
     texts = [f"Fact {number} of {case.lane.new_case()}." for number in range(3)]
@@ -285,7 +285,7 @@ async def test_deletion_outlives_a_running_reply(case: Case) -> None:
 
 @requirement("SES-14")
 async def test_both_routes_agree_on_odd_ids(case: Case) -> None:
-    """What one route keeps under an id, the other finds under it."""
+    """A session that the stream keeps under an id is found by GET under the same id."""
     for pattern in ODD_IDS:
         session = pattern.format(case.lane.new_case())
         reply = await case.ask(session=session)

@@ -66,7 +66,7 @@ async def test_a_client_connects(case: Case, transport: Transport) -> None:
     except NotConnected as error:
         seen = str(error)
         if not case.lane.settings.declares_profiles:
-            seen += "; if it offers none, say what it offers: --profile limits,chat"
+            seen += "; for a server without Socket.IO use --profile limits,chat"
         case.holds("SIO-01", False, seen, f"a connection over {transport}")
         return
     case.holds("SIO-01", not client.decoder.bad, f"{client.decoder.bad}", "packets of Engine.IO 4 and Socket.IO 5")
@@ -86,7 +86,7 @@ async def test_an_ask_is_answered_with_tokens(case: Case, transport: Transport) 
 @over_sockets
 @requirement("SIO-03", "SIO-10")
 async def test_a_reply_ends_once_and_the_socket_goes_on(case: Case, transport: Transport) -> None:
-    """One terminal event, nothing behind it, and the same socket asks again."""
+    """One terminal event, no event after it, and the same socket can ask again."""
     client = await case.connect(transport)
     for attempt in range(2):
         stream = await case.start(socket=client)
@@ -98,7 +98,7 @@ async def test_a_reply_ends_once_and_the_socket_goes_on(case: Case, transport: T
 
 @requirement("SIO-04", when=When.QUIET)
 async def test_the_completion_says_what_the_reply_was(case: Case) -> None:
-    """Three numbers, typed and consistent; with a reply long enough they are true as well."""
+    """Three numbers, typed and consistent; in a reply long enough to measure they are also true."""
     timed = (speed_is_tokens_over_duration, duration_is_true) if case.lane.provider else ()
 
     async def attempt() -> Attempt:
@@ -111,7 +111,7 @@ async def test_the_completion_says_what_the_reply_was(case: Case) -> None:
 
 @requirement("SIO-03", "SIO-10")
 async def test_an_odd_ask_is_answered_once(case: Case) -> None:
-    """A `session_id` of another type, lone surrogates: a reply or an error, and the server goes on."""
+    """A `session_id` of another type, or lone surrogates: one reply or error, and the server goes on."""
     client = await case.connect(Transport.WEBSOCKET)
     text = case.lane.message("Please say hello.", "hello", case.lane.new_case())
     odd: tuple[Any, ...] = (5, True, [], {"a": 1}, None)
@@ -129,7 +129,7 @@ async def test_an_odd_ask_is_answered_once(case: Case) -> None:
 
 @requirement("SIO-05")
 async def test_a_bad_payload_is_refused(case: Case) -> None:
-    """Each on one and the same socket, which then still answers."""
+    """All bad payloads go over one socket, which must still answer afterwards."""
     client = await case.connect(Transport.WEBSOCKET)
     for payload in BAD_PAYLOADS:
         if not client.is_open:
@@ -149,7 +149,7 @@ async def test_a_bad_payload_is_refused(case: Case) -> None:
 
 @requirement("SIO-06")
 async def test_a_bystander_receives_nothing(case: Case) -> None:
-    """Neither a stranger nor another tab of the same session, over either transport; of errors neither."""
+    """Neither another client nor another tab of the same session gets tokens or errors, over either transport."""
     session = case.lane.new_session()
     strangers = [await case.connect(Transport.WEBSOCKET), await case.connect(Transport.POLLING)]
     tab = await case.connect(Transport.WEBSOCKET)
@@ -167,13 +167,13 @@ async def test_a_bystander_receives_nothing(case: Case) -> None:
     await asyncio.sleep(LINGER)
     heard = [message for one in strangers for message in one.strays.of(*CHAT_KINDS)]
     heard += earlier.of(*CHAT_KINDS)[before:]
-    seen = f"a bystander received {heard[0].name} {dict(heard[0].body)}" if heard else "nothing"
+    seen = f"another client received {heard[0].name} {dict(heard[0].body)}" if heard else "nothing"
     case.holds("SIO-06", not heard, seen, "events at the asking client only", reply)
 
 
 @requirement("SIO-07")
 async def test_clients_at_the_same_time_get_their_own(case: Case) -> None:
-    """Five clients, five replies, each whole and in order."""
+    """Five clients at once each get their own reply, whole and in order."""
     scripts = ("hello", "hundred-tokens", "paced", "unicode", "three-tokens")
     replies = await together(*(case.ask(script=script, over=Transport.WEBSOCKET) for script in scripts))
     for script, reply in zip(scripts, replies, strict=True):
@@ -185,7 +185,7 @@ async def test_clients_at_the_same_time_get_their_own(case: Case) -> None:
 @pytest.mark.parametrize("script", ["server-error", "drop-start", "garbage"])
 @requirement("SIO-08", "SIO-03", "SIO-10", "ERR-04")
 async def test_a_failure_before_the_first_token_is_an_error(case: Case, script: str) -> None:
-    """`chat_stream_error`, no token, no completion."""
+    """The client gets `chat_stream_error`, no token and no completion."""
     reply = await failing_reply(case, script)
     case.conforms(reply, fails_as_error("SIO-08"), no_tokens("SIO-08"))
 
@@ -193,13 +193,13 @@ async def test_a_failure_before_the_first_token_is_an_error(case: Case, script: 
 @pytest.mark.parametrize("script", ["drop-mid", "cut-mid", "malformed-mid", "error-mid"])
 @requirement("SIO-08", "SIO-03", "SIO-10", "ERR-04")
 async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> None:
-    """`chat_stream_error` behind the tokens that came, no completion."""
+    """The client gets `chat_stream_error` after the tokens that came, and no completion."""
     reply = await failing_reply(case, script)
     case.conforms(reply, fails_as_error("SIO-08"), words_are(case.provider.text(script), "SIO-08"))
 
 
 async def failing_reply(case: Case, script: str) -> Transcript:
-    """Ask for a script that fails; the socket must stay usable, and nothing may follow the error."""
+    """Ask for a script that fails. The socket must stay usable, and no event may follow the error."""
     case.needs_provider()
     client = await case.connect(Transport.WEBSOCKET)
     stream = await case.start("Please fail.", script=script, socket=client)
@@ -217,7 +217,7 @@ async def failing_reply(case: Case, script: str) -> Transcript:
 
 @requirement("SIO-09", when=When.AFTER_SOCKETS)
 async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
-    """A ping in each interval that the handshake advertised."""
+    """The server sends a ping in each interval that its handshake advertised."""
     client = await case.connect(Transport.WEBSOCKET)
     assert client.opened is not None
     interval = client.opened.ping_interval
@@ -225,7 +225,7 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     allowed = interval * 1.1 + case.lane.settings.allowed(1)
     length = allowed + 1
     if length > LONGEST_UNASKED and not case.lane.settings.slow:
-        raise NotApplicable(f"takes a reply of {length:.0f} s, since the server pings every {interval:g} s (--slow)")
+        raise NotApplicable(f"takes a reply of {length:.0f} s, since the server pings every {interval:g} s; use --slow")
     script = await case.provider.register("beyond-a-ping", talk(length))
     stream = await case.start(socket=client, script=script)
     reply = await stream.finish()
@@ -238,7 +238,7 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
 
 @requirement("SIO-11", "SIO-03")
 async def test_two_asks_on_one_socket_do_not_mix(case: Case) -> None:
-    """The second is queued or refused."""
+    """The second ask is queued or refused."""
     client = await case.connect(Transport.WEBSOCKET)
     stream = await case.start(socket=client, script="paced")
     both = stream.transcript
@@ -257,5 +257,5 @@ async def test_two_asks_on_one_socket_do_not_mix(case: Case) -> None:
 @over_sockets
 @requirement("SIO-12", when=When.QUIET)
 async def test_tokens_are_passed_on_as_they_come(case: Case, transport: Transport) -> None:
-    """Each token is there before the provider writes the next, alone and in pairs."""
+    """Each token arrives before the provider writes the next one, written one by one and in pairs."""
     await judge_pace(case, "SIO-12", transport)

@@ -9,6 +9,7 @@ from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.checks import sse
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transport
 
 ENCODINGS = (("Accept-Encoding", "gzip, deflate, br"),)
@@ -32,7 +33,7 @@ async def test_the_stream_is_sound(case: Case) -> None:
 
 @requirement("SSE-02", "SSE-03", "SSE-04", "SSE-08", "SSE-09")
 async def test_the_stream_is_sound_with_odd_text(case: Case) -> None:
-    """The same where the text holds all that could be taken for framing."""
+    """The same where the text looks like SSE framing."""
     for script in ("nasty", "unicode") if case.lane.provider else ("hello",):
         reply = await case.ask(script=script)
         case.conforms(
@@ -47,7 +48,7 @@ async def test_the_stream_is_sound_with_odd_text(case: Case) -> None:
 
 @requirement("SSE-09")
 async def test_a_connection_that_is_kept_serves_again(case: Case) -> None:
-    """An ask, a refused one, an unknown session and an ask on one connection, as browsers send them."""
+    """An ask, a refused ask, an unknown session and an ask on one connection, as browsers reuse it."""
     connection: TcpConnection | None = None
     for what, expected in (("ask", 200), ("blank", 400), ("session", 404), ("ask", 200)):
         answer, connection = await case.on_kept(connection, kept_request(case, what))
@@ -56,12 +57,12 @@ async def test_a_connection_that_is_kept_serves_again(case: Case) -> None:
             return
         is_alien = answer.status == 400 and expected != 400  # what was left of the request before was read as one
         kept = answer.end is End.COMPLETE and not is_alien
-        seen = f"the answer to a request on a kept connection: {answer.outcome()} {answer.body[:80]!r}"
+        seen = f"the answer to a request on a kept connection: {answer.outcome()} {shown(answer.body, 80)}"
         case.holds("SSE-09", kept, seen, "a whole answer, or a connection that was closed before", answer)
 
 
 def kept_request(case: Case, what: str) -> HttpRequest:
-    """A request of one of the kinds that are sent in turn."""
+    """A request of the named kind: `ask`, `blank` or `session`."""
     if what == "session":
         return HttpRequest("GET", SESSIONS_PATH + case.lane.new_session())
     if what == "blank":
@@ -71,19 +72,19 @@ def kept_request(case: Case, what: str) -> HttpRequest:
 
 @requirement("SSE-06", when=When.QUIET)
 async def test_tokens_are_passed_on_as_they_come(case: Case) -> None:
-    """Each token is there before the provider writes the next, alone and in pairs."""
+    """Each token arrives before the provider writes the next one, written one by one and in pairs."""
     await judge_pace(case, "SSE-06", Transport.SSE)
 
 
 @requirement("SSE-11", when=When.QUIET)
 async def test_compression_holds_nothing_back(case: Case) -> None:
-    """The same for a client that takes compressed answers."""
+    """The same for a client that accepts compressed answers."""
     await judge_pace(case, "SSE-11", Transport.SSE, headers=ENCODINGS)
 
 
 @requirement("SSE-07", when=When.QUIET)
 async def test_large_events_come_whole(case: Case) -> None:
-    """No pause inside an event."""
+    """There is no pause inside an event."""
     script = "hello"
     if case.lane.provider:
         script = await case.provider.register("large-events", LARGE_EVENTS)

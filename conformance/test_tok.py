@@ -19,7 +19,7 @@ async def test_tokens_are_typed_counted_and_add_up(case: Case, transport: Transp
 @over_both
 @requirement("TOK-01", "TOK-02", "TOK-03", "TOK-04")
 async def test_nothing_is_lost_or_added(case: Case, transport: Transport) -> None:
-    """Tokens that come all at once, and tokens that come with pauses."""
+    """The text is the provider's, for tokens written all at once and with pauses."""
     for script in ("hundred-tokens", "paced"):
         reply = await case.ask(script=script, over=transport)
         case.conforms(reply, TOKEN_CHECKS, text_is(case.provider.text(script)))
@@ -36,7 +36,7 @@ async def test_a_long_reply_is_whole(case: Case, transport: Transport) -> None:
 @over_both
 @requirement("TOK-02", "TOK-03", "TOK-05")
 async def test_odd_text_survives(case: Case, transport: Transport) -> None:
-    """All that a careless server splits at, trims, escapes or normalises, and bytes cut inside characters."""
+    """Text that careless servers split at, trim, escape or normalise, and bytes cut inside characters."""
     for script in ("nasty", "unicode", "split-bytes"):
         reply = await case.ask(script=script, over=transport)
         case.conforms(reply, COUNTS_AND_PARTIALS, text_is(case.provider.text(script), "TOK-05"))

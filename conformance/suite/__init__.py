@@ -1,1 +1,1 @@
-"""What the tests stand on: one run of the suite, one case of it, and the hooks that tie them to pytest."""
+"""The suite's engine: lanes, tests as data, the scheduler, and the hooks that tie them to pytest."""

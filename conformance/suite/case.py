@@ -34,7 +34,7 @@ Attempt = tuple[Transcript, Sequence[Check]]
 
 @dataclass(slots=True)
 class Case:
-    """What the tests get as `case`."""
+    """What a test gets as `case`: it asks the server, and records what the test finds."""
 
     lane: Lane
     name: str
@@ -95,7 +95,7 @@ class Case:
         return SocketStream(client, transcript, (deadlines or lane.budget.deadlines).silence, owned=socket is None)
 
     async def ask(self, text: str = "Please say hello.", **how: Any) -> Transcript:
-        """Ask, and give the whole exchange. A 429 is waited out: it is the business of the LIM rows."""
+        """Ask and wait for the whole reply. A 429 is waited out, since the LIM rows judge it."""
         while True:
             reply = await (await self.start(text, **how)).finish()
             if not await self.refused_for_now(reply):
@@ -103,7 +103,7 @@ class Case:
                 return reply
 
     async def ask_once(self, text: str, **how: Any) -> Transcript:
-        """As `ask`, where a 429 is an answer like others."""
+        """As `ask`, but a 429 is returned like any other answer."""
         reply = await (await self.start(text, **how)).finish()
         self.lane.budget.note(reply)
         return reply
@@ -136,7 +136,7 @@ class Case:
         return answer
 
     async def request(self, request: HttpRequest, source: str | None = None, **how: Any) -> Transcript:
-        """Any other HTTP request, with its answer. A 429 is waited out."""
+        """Send any other HTTP request and give its answer. A 429 is waited out."""
         while True:
             answer = await self.request_once(request, source, **how)
             if not await self.refused_for_now(answer):
@@ -145,7 +145,7 @@ class Case:
     async def request_once(
         self, request: HttpRequest, source: str | None = None, deadlines: Deadlines | None = None, paced: bool = True
     ) -> Transcript:
-        """As `request`, where a 429 is an answer like others. `paced`: keep within the server's limits."""
+        """As `request`, but a 429 is returned like any other answer. `paced`: keep within the server's limits."""
         if request.method == "POST":
             await self.lane.budget.pace(request.path, wait=paced)
         exchange = self.lane.exchange(request, source or self.source, deadlines)
@@ -158,7 +158,8 @@ class Case:
     async def on_kept(
         self, connection: TcpConnection | None, request: HttpRequest
     ) -> tuple[Transcript, TcpConnection | None]:
-        """Ask on a connection that an earlier answer left open, or on a new one; gives what is left of it.
+        """Ask on a connection that an earlier answer left open, or on a new one. Gives the answer, and the connection
+        if it can be used again.
 
         A server may close an idle connection at any time: then the request is sent again on a new one.
         """
@@ -180,7 +181,7 @@ class Case:
         return await self.request(HttpRequest.json("POST", self.lane.api.path, value))
 
     async def connect(self, transport: Transport, source: str | None = None) -> SocketClient:
-        """Open a socket that is closed with the test. Raises NotTestable."""
+        """Open a socket, which is closed at the end of the test. Raises NotTestable."""
         client = self.lane.socket(transport, source or self.source)
         self._open.append(client.disconnect)  # first: the test may be cancelled while it connects
         try:
@@ -197,12 +198,12 @@ class Case:
         return self.lane.provider
 
     def needs_provider(self) -> None:
-        """Say at a test's start that it is about what the provider does. Raises NotApplicable."""
+        """Stop the test where no fakes are behind the server. Raises NotApplicable."""
         if self.lane.provider is None:
             raise NotApplicable(self.lane.no_provider)
 
     async def refused_for_now(self, answer: Transcript) -> bool:
-        """Whether an answer is a 429, which then has been waited out."""
+        """Whether an answer is a 429. If it is, wait until the server should accept requests again."""
         if answer.status != 429:
             return False
         try:
@@ -215,7 +216,7 @@ class Case:
     # -- saying what was found
 
     def conforms(self, transcript: Transcript, *checks: Check | Iterable[Check]) -> None:
-        """Run checks on a transcript and keep what they find, a pass as well."""
+        """Run checks on a transcript and record what each of them finds, also that a row is kept."""
         for one in _flat(checks):
             self._keep(one.id, one(transcript), transcript)
 
@@ -228,17 +229,17 @@ class Case:
         transcript: Transcript | None = None,
         measured: bool = False,
     ) -> bool:
-        """Keep a plain finding. Gives `kept` back. `measured`: what was seen is worth reporting where kept, too."""
+        """Record one finding and give `kept` back. `measured`: report `seen` also where the row is kept."""
         findings = [] if kept else [Violation(seen, expected)]
         self._keep(requirement_id, findings, transcript, seen if measured else "")
         return kept
 
     def cannot_judge(self, requirement_id: str, why: str) -> None:
-        """Say that a row could not be judged here."""
+        """Record that the test cannot judge a row, and why."""
         self._keep(requirement_id, [Unjudged(why)], None)
 
     async def steadily(self, attempt: Callable[[], Awaitable[Attempt]]) -> None:
-        """Judge by timing: a check that fails is made anew, since this machine may have been busy.
+        """Run timed checks up to `TRIES` times, since a busy machine can fail them; each must pass once.
 
         Each check must pass in one of `TRIES` attempts.
         """
@@ -257,7 +258,7 @@ class Case:
     def _keep(
         self, requirement_id: str, findings: Sequence[Finding], transcript: Transcript | None, seen: str = ""
     ) -> None:
-        """Record what was found of a row. Without a finding it is kept; `seen` is then worth reporting."""
+        """Record what was found of a row. Without a finding the row is kept, and `seen` is reported with it."""
         if not findings:
             self.log.keeps(transcript, requirement_id)
             self._record(requirement_id, Verdict.PASSED, seen)
@@ -286,13 +287,13 @@ class Case:
             self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name, weak))
 
     def blame(self, why: str, details: str) -> None:
-        """Say that the suite itself failed."""
+        """Record a fault of the suite itself."""
         why, details = redacted(why), redacted(details)
         shown = f"harness error in {self.name}: {why}\n{details}"
         self.records.append(Record(self.ids[0], Verdict.HARNESS_ERROR, why, screen=shown, test=self.name))
 
     def close_records(self, verdict: Verdict, why: str) -> None:
-        """Give the rows that the test did not come to a verdict."""
+        """Set a verdict on each row that this test never judged."""
         why = redacted(why)
         judged = {record.id for record in self.records}
         for requirement_id in self.ids:
@@ -300,7 +301,7 @@ class Case:
                 self.records.append(Record(requirement_id, verdict, why, test=self.name))
 
     async def close(self) -> None:
-        """Hang up everything that the test left open, and keep what its pictures need."""
+        """Close every connection that the test left open, and collect the evidence for its pictures."""
         await asyncio.gather(*(close() for close in self._open), return_exceptions=True)
         self._open.clear()
         self.evidence += await self.log.gather(self.name, self.ids, self.lane.provider, self.lane.provider_name)
@@ -311,7 +312,7 @@ async def _hang_up(connection: TcpConnection) -> None:
 
 
 async def together(*work: Awaitable[T]) -> list[T]:
-    """Results of what runs side by side. Where one fails, the others are cancelled: nothing goes on unseen."""
+    """Run awaitables side by side and give their results. If one fails, the others are cancelled."""
     tasks = [asyncio.ensure_future(one) for one in work]
     try:
         return list(await asyncio.gather(*tasks))

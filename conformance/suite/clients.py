@@ -1,4 +1,4 @@
-"""Clients that count: fresh ones, with a budget of requests of their own."""
+"""Clients of the LIM rows: each has a source address, and so a rate limit, of its own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TRIES = 3  # the edge of a clock-aligned window may let 2N through
 
 
 def limit_of(case: Case, path: str) -> int:
-    """How many requests a minute the server allows an address on a route."""
+    """The server's limit for a route: requests a minute from one address."""
     return case.lane.settings.stream_limit if path == STREAM_PATH else case.lane.settings.chat_limit
 
 
 @dataclass(slots=True)
 class Client:
-    """A client that the server has not seen before, with one route that it asks."""
+    """A client that the server has not seen before, and the one route that it asks."""
 
     case: Case
     path: str
@@ -30,7 +30,7 @@ class Client:
     async def send(
         self, count: int, at_once: int = AT_ONCE, headers: tuple[tuple[str, str], ...] = ()
     ) -> list[Transcript]:
-        """Send valid requests, so many under way together."""
+        """Send `count` valid requests, at most `at_once` at the same time."""
         gate = asyncio.Semaphore(at_once)
 
         async def one() -> Transcript:
@@ -43,21 +43,21 @@ class Client:
 
 
 async def client_of(case: Case, path: str) -> Client:
-    """A fresh client."""
+    """A client with a fresh source address."""
     return Client(case, path, await case.lane.budget.fresh_client(path))
 
 
 def refused(answers: list[Transcript]) -> list[Transcript]:
-    """Those that were refused for their number."""
+    """The answers that are a 429."""
     return [answer for answer in answers if answer.status == 429]
 
 
 async def exhausted(case: Case, path: str, limit: int) -> tuple[Client, list[Transcript]]:
-    """A client past its limit, and its refused requests. Raises NotTestable where there is no limit."""
+    """A client that has used up its limit, and its refused requests. Raises NotTestable if nothing is refused."""
     for _ in range(TRIES):
         client = await client_of(case, path)
         await client.send(limit)
         over = refused(await client.send(limit + 1, at_once=limit + 1))
         if over:
             return client, over
-    raise NotTestable(f"{2 * limit + 1} requests to {path} were not refused")
+    raise NotTestable(f"none of {2 * limit + 1} requests to {path} was refused with 429")

@@ -1,9 +1,9 @@
-"""Why a test cannot come to a verdict."""
+"""Why a test cannot judge."""
 
 
 class NotTestable(Exception):
-    """A precondition failed, which is red; the text says which."""
+    """A precondition failed, which makes the rows red. The text says which."""
 
 
 class NotApplicable(Exception):
-    """It needs what this run does not have; the text says what."""
+    """The test needs something that this run does not have. The text says what."""

@@ -1,4 +1,4 @@
-"""What a test leaves for the pictures of a report: the exchanges that it judged, and their provider's side."""
+"""The exchanges of one test that a report draws, with what the provider wrote for each."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ PATIENCE = 5.0  # seconds for the journal of one test
 
 @dataclass(slots=True)
 class ExchangeLog:
-    """The exchanges of one test. Where `wanted` is false nothing is kept, so that a run without pictures pays
-    nothing for them."""
+    """The exchanges of one test. With `wanted` false nothing is kept, since no report is drawn."""
 
     wanted: bool
     violating: list[SeenExchange] = field(default_factory=list)
@@ -29,12 +28,12 @@ class ExchangeLog:
     asked: list[SeenExchange] = field(default_factory=list)
 
     def ask(self, transcript: Transcript) -> None:
-        """An exchange has begun. Shown where nothing that was judged has a transcript."""
+        """Note an exchange that has begun. It is drawn only if the test judges no transcript."""
         if self.wanted and len(self.asked) < ASKED:
             self.asked.append(SeenExchange(transcript))
 
     def keeps(self, transcript: Transcript | None, requirement_id: str) -> None:
-        """A row was kept, or not judged."""
+        """Note that an exchange keeps a row, or cannot show it."""
         if self.wanted and transcript is not None:
             one = self._of(transcript)
             if one is None:
@@ -44,7 +43,7 @@ class ExchangeLog:
             one.ids[requirement_id] = None
 
     def violates(self, transcript: Transcript | None, requirement_id: str, at: float | None) -> None:
-        """A row was violated, at a time in seconds if it was at one."""
+        """Note that an exchange violates a row. `at`: when, in seconds, or None."""
         if not self.wanted or transcript is None:
             return
         one = self._of(transcript) or SeenExchange(transcript)
@@ -61,8 +60,8 @@ class ExchangeLog:
     async def gather(
         self, test: str, ids: Iterable[str], provider: Upstream | None, lane: str | None
     ) -> list[Evidence]:
-        """All that is to be shown of the test, with the provider's side from its journal. The pictures are an
-        addition: where the journal does not answer they lack that side, and the verdict stays."""
+        """The evidence of the test, with the provider's side from its journal. If the journal does not answer, the
+        evidence lacks that side and the verdict stands."""
         shown = [*self.violating, *self.judged]
         if not shown:
             shown = self.asked
@@ -77,7 +76,7 @@ class ExchangeLog:
 
 
 async def _asked(provider: Upstream | None, reply: Transcript) -> list[ProviderRequest] | None:
-    """What the provider was asked for a reply; None where nobody can tell."""
+    """The provider's requests for a reply; None where they cannot be known."""
     if provider is None or not reply.case:
         return None
     try:

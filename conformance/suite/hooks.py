@@ -1,4 +1,4 @@
-"""The hooks that tie the suite to pytest: selection, order, running, and what came of it."""
+"""The suite's pytest plugin: it selects, orders and runs the tests, and writes the reports."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ OUTPUT = "chatproof"  # the key of what a worker of pytest-xdist sends at its en
 
 
 class SuitePlugin:
-    """One for each pytest session. Under pytest-xdist each worker has its own lanes and runs its tests in turn;
-    the controller has none, and puts together what they found."""
+    """The plugin of one pytest session. Each worker of pytest-xdist has its own lanes and runs its tests one after the
+    other; the controller only collects what they found."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -62,13 +62,13 @@ class SuitePlugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
-        """Where other processes run the tests, check the settings at once."""
+        """In the controller of pytest-xdist, check the settings before any worker starts."""
         if self.config.pluginmanager.has_plugin("dsession"):
             self.outcome = self._new_outcome()
 
     @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Make a test of rows that need the provider for each provider."""
+        """Run a test of rows that need the provider once with each provider."""
         if BEHIND not in metafunc.fixturenames:
             return
         ids = [name for marker in metafunc.definition.iter_markers("requirement") for name in marker.args]
@@ -81,7 +81,7 @@ class SuitePlugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Check every id, and leave out what does not apply."""
+        """Check every id, and deselect the tests that this run does not need."""
         ours = {item: test for item in items if (test := from_item(item))}
         for test in ours.values():
             if unknown := [name for name in test.ids if name not in self.contract]:
@@ -106,7 +106,7 @@ class SuitePlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Open the lanes before the first test. Where there is nothing to judge, no test is run."""
+        """Open the lanes before the first test. If there is no server to judge, run no test."""
         if self.scheduler is None or self.outcome is None or not self._tests or session.testsfailed:
             return None
         self._old_handler = signal.signal(signal.SIGTERM, _interrupt)
@@ -123,7 +123,7 @@ class SuitePlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-        """Run a test of the suite, or wait for it where it has begun."""
+        """Run a test of the suite, or wait for it if the scheduler has begun it."""
         test = self._tests.get(pyfuncitem.nodeid)
         if test is None or self.scheduler is None:
             return None
@@ -147,7 +147,7 @@ class SuitePlugin:
         return True
 
     def case(self, item: pytest.Item) -> Case | None:
-        """The case of a pytest item; None where the item is no test of the suite, or there is nobody to ask."""
+        """The case of a pytest item; None where the item is no test of the suite, or no server can be asked."""
         test = self._tests.get(item.nodeid)
         if test is None or self.scheduler is None or self._why_not(test):
             return None
@@ -157,11 +157,11 @@ class SuitePlugin:
         assert self.scheduler is not None
         assert self.outcome is not None
         if not self._is_open:
-            return self.outcome.error or "a part of the suite could not be collected"
+            return self.outcome.error or "pytest could not collect a part of the suite"
         return self.scheduler.why_not(test)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something on the suite's own event loop; all that was begun goes on meanwhile."""
+        """Run a coroutine on the suite's own event loop. Tests that have begun go on meanwhile."""
         self._loop.run_until_complete(work)
 
     def _say(self, text: str) -> None:
@@ -180,27 +180,27 @@ class SuitePlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Send along what a test found."""
+        """Attach to pytest's report what the test found."""
         report = yield
         attach(item, report)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect what a test found, also from another process."""
+        """Collect what a test found, also in another process."""
         if self.outcome:
             self.outcome.add(records_of(report), evidence_of(report))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
-        """Collect what a process knows that ran some of the tests. What one knew that died is lost."""
+        """Collect what a worker knows. If a worker died, what it knew is lost and the run is an error."""
         if self.outcome and error:
-            self.outcome.error = f"a worker process died ({error}); what it had found is not known"
+            self.outcome.error = f"a worker process died ({error}), and what it had found is lost"
         if self.outcome and OUTPUT in (getattr(node, "workeroutput", None) or {}):
             self.outcome.merge(node.workeroutput[OUTPUT])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Close the run, write the reports, and set the exit code."""
+        """Close the lanes, write the reports, and set the exit code."""
         if scheduler := self.scheduler:
             if not scheduler.stopped and exitstatus == pytest.ExitCode.INTERRUPTED and self.outcome:
                 self.outcome.error = self.outcome.error or "the run was interrupted"
@@ -244,5 +244,5 @@ async def _cancel_all() -> None:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    """SIGTERM ends a run as Ctrl-C does, so that nothing that it started outlives it."""
+    """Treat SIGTERM as Ctrl-C, so that everything the run started is stopped."""
     raise KeyboardInterrupt

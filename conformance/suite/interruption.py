@@ -1,4 +1,4 @@
-"""Leaving replies, one or many at once, and seeing in the fakes' journal when the server hung up on its provider."""
+"""Leave replies, one or many at once, and read in the fakes' journal when the server hung up on its provider."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ repeat = 100
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """A way to leave, and its name in reports."""
+    """A way to leave, with its name for messages."""
 
     name: str
     leave: Callable[[Stream], Awaitable[None]]
 
 
-BY_FIN = HangUp("a client that left in order", lambda stream: stream.leave())
-BY_RST = HangUp("a client that vanished", lambda stream: stream.vanish())
+BY_FIN = HangUp("a client that closed its connection (FIN)", lambda stream: stream.leave())
+BY_RST = HangUp("a client that vanished (RST)", lambda stream: stream.vanish())
 BOTH = (BY_FIN, BY_RST)
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When to leave: so many tokens after the provider began, or as soon as a part of an event is there."""
+    """When to leave: after `tokens` tokens of the provider, or, with `inside`, once part of an event has come."""
 
     script: str
     tokens: int
@@ -74,7 +74,7 @@ class Interruption:
     stream: Stream
 
     def is_late(self, within: float) -> bool:
-        """The provider went on for too long."""
+        """Whether the provider went on for longer than `within` seconds."""
         return self.took is None or self.took > within
 
 
@@ -82,14 +82,14 @@ Leaving = Callable[[], Awaitable[Interruption]]
 
 
 def plan_of(case: Case, moments: Iterable[Moment]) -> list[tuple[HangUp, Moment]]:
-    """Both ways at all moments, often enough to notice what is lost now and then."""
+    """Both ways to leave at each moment, repeated often enough to notice a cancellation that is lost now and then."""
     lane = case.lane
     times = MANY_TIMES if lane.budget.addresses.available or not lane.budget.keeps_limits else FEW_TIMES
     return list(islice(cycle(product(BOTH, moments)), times))
 
 
 async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:
-    """A reply of which the provider has said so much; at 0 one that it was asked for."""
+    """A reply of which the provider has written `moment.tokens` tokens; with 0, one that the provider was asked for."""
     if moment.inside:
         how["receive_buffer"] = SMALL_BUFFER
     while True:
@@ -101,11 +101,11 @@ async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:
         if there:
             return stream
         if not await case.refused_for_now(stream.transcript):
-            raise NotTestable(f"the provider never came to token {moment.tokens}: {stream.transcript.outcome()}")
+            raise NotTestable(f"the provider never wrote token {moment.tokens}: {stream.transcript.outcome()}")
 
 
 async def interrupt(case: Case, hang_up: HangUp, moment: Moment, within: float, **how: Any) -> Interruption:
-    """Leave a reply, and see when the provider notices."""
+    """Leave a reply, and measure how long the provider goes on."""
     how.setdefault("source", case.lane.budget.addresses.fresh())
     stream = await reply_under_way(case, moment, **how)
     if moment.inside:
@@ -121,8 +121,8 @@ def _is_inside_an_event(transcript: Transcript) -> bool:
 
 
 def _seconds_until_over(case: Case, entries: Sequence[Entry], left: float) -> float | None:
-    """From `left` until the reply was no longer asked for, 0 if it was over before. What a server asks beside it,
-    such as a title for the session, is not the reply: it is not streamed."""
+    """Seconds from `left` until the provider's last request for the reply ended; 0 if it ended before, None if it goes
+    on. Requests that are not streamed do not count: a server may ask for a title beside the reply."""
     ends = [entry.ended_at for entry in entries if entry.stream] or [entry.ended_at for entry in entries]
     if not ends or any(end is None for end in ends):
         return None
@@ -132,7 +132,7 @@ def _seconds_until_over(case: Case, entries: Sequence[Entry], left: float) -> fl
 async def judge_cancelled(
     case: Case, requirement_id: str, within: float, plan: Sequence[Leaving], at_once: int = AT_ONCE
 ) -> None:
-    """Leave them all, so many side by side; each must be noticed in time. The slowest is reported.
+    """Leave all replies of a plan, `at_once` at a time, and judge the slowest cancellation.
 
     Some that are noticed late are tried again with all others, since this machine may have been busy; one that is
     never noticed is a fault.
@@ -146,11 +146,11 @@ async def judge_cancelled(
 
 
 def report_cancelled(case: Case, requirement_id: str, within: float, left: Sequence[Interruption]) -> None:
-    """All were noticed in time, and the slowest took so long."""
+    """Record whether all cancellations came in time, with the slowest one."""
     late = [one for one in left if one.is_late(within)]
     slowest = max(left, key=lambda one: float("inf") if one.took is None else one.took)
     count = f"{len(late)} of {len(left)}" if late else f"the slowest of {len(left)}"
-    seen = "went on" if slowest.took is None else f"was closed {slowest.took * 1000:.0f} ms after the client left"
+    seen = "stayed open" if slowest.took is None else f"was closed {slowest.took * 1000:.0f} ms after the client left"
     seen = f"{slowest.what} ({count}): the provider's connection {seen}"
     expected = f"closed within {within:g} s"
     case.holds(requirement_id, not late, seen, expected, slowest.stream.transcript, measured=True)

@@ -22,14 +22,14 @@ async def judge(
     scene: Scene | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> RunSummary:
-    """Run all tests that the settings want against one server.
+    """Run all tests that the settings ask for against one server.
 
-    Several may run side by side on one event loop, which waits while a server starts (`settings.start`).
+    Several calls may run side by side on one event loop. The loop is blocked while a server starts (`settings.start`).
 
     Args:
         rows: the contract (default: the one of this version).
-        scene: a server that runs already, and the fakes behind it, instead of what the settings say. Whoever
-            started it stops it.
+        scene: a server that runs already and the fakes behind it, instead of what the settings say. Whoever
+            started them stops them.
         say: gets each remark on the run's progress, one line.
 
     Returns:

@@ -1,4 +1,4 @@
-"""JSON Web Tokens, good and forged. Written by hand: a library refuses to make the bad ones."""
+"""JSON Web Tokens, valid and forged. Written by hand, since a library refuses to make the forged ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NONE_SPELLINGS = ("none", "None", "NONE", "nOnE")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody with a valid token. `identity` is what the token's `sub` says."""
+    """A user with a valid token. `identity` is the token's `sub`."""
 
     identity: str
     token: str
@@ -30,14 +30,14 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Forgery:
-    """A token that nobody may believe, and what is wrong with it."""
+    """A token that a server must refuse, and what is wrong with it."""
 
     name: str
     token: str
 
 
 def users(settings: Settings, names: tuple[str, str]) -> tuple[User, User]:
-    """Two users with valid tokens: made with the secret, or the ready ones.
+    """Two users with valid tokens: made with the secret, or the ready-made tokens.
 
     Raises:
         NotTestable: neither is known, or the ready tokens do not tell two identities.
@@ -46,11 +46,13 @@ def users(settings: Settings, names: tuple[str, str]) -> tuple[User, User]:
         first, second = (User(name, signed(claims(name), settings.jwt_secret)) for name in names)
         return first, second
     if len(settings.jwt_tokens) < 2:
-        raise NotTestable("the profile auth needs the JWT secret, or ready tokens of two users (--jwt-secret)")
+        raise NotTestable(
+            "the profile auth needs the JWT secret (--jwt-secret), or ready-made tokens of two users (--jwt-token)"
+        )
     ready = [User(identity_of(token), token) for token in settings.jwt_tokens]
     other = next((user for user in ready[1:] if user.identity != ready[0].identity), None)
     if other is None:
-        raise NotTestable("the ready tokens are all of one user: AUTH needs two")
+        raise NotTestable("the ready-made tokens are all of one user, and AUTH needs two users (--jwt-token)")
     return ready[0], other
 
 
@@ -78,41 +80,41 @@ def forgeries(settings: Settings, user: User, other: str) -> Iterator[Forgery]:
 
 
 def claims(identity: str) -> dict[str, Any]:
-    """What a valid token says."""
+    """The payload of a valid token."""
     now = int(time.time())
     return {"sub": identity, "iat": now - CLOCKS_APART, "exp": now + LIFETIME}
 
 
 def signed(body: Mapping[str, Any], key: str) -> str:
-    """A token of HS256."""
+    """A token signed with HS256."""
     text = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{encoded(body)}"
     return f"{text}.{_base64(hmac.new(key.encode(), text.encode(), hashlib.sha256).digest())}"
 
 
 def encoded(value: Mapping[str, Any]) -> str:
-    """A JSON object as a token carries it."""
+    """A JSON object in base64url, as a token carries it."""
     return _base64(json.dumps(value, separators=(",", ":")).encode())
 
 
 def decoded(part: str) -> dict[str, Any]:
-    """A token's header or payload. Raises NotTestable where it is none."""
+    """The JSON object in a token's header or payload. Raises NotTestable if there is no object."""
     try:
         value = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except ValueError as error:
-        raise NotTestable("a ready token is no JWT: its parts are not JSON in base64") from error
+        raise NotTestable("a ready-made token is not a JWT: its parts are not JSON in base64") from error
     if not isinstance(value, dict):
-        raise NotTestable("a ready token is no JWT: its payload is no object")
+        raise NotTestable("a ready-made token is not a JWT: its payload is not an object")
     return value
 
 
 def identity_of(token: str) -> str:
-    """Whom a token names. Raises NotTestable where it is no signed JWT or has no `sub`."""
+    """The `sub` of a token. Raises NotTestable if it is no signed JWT or has no `sub`."""
     parts = token.split(".")
     if len(parts) != 3:
-        raise NotTestable("a ready token is no signed JWT: it does not have three parts")
+        raise NotTestable("a ready-made token is not a signed JWT: it does not have three parts")
     identity = decoded(parts[1]).get("sub")
     if not identity:
-        raise NotTestable("a ready token has no `sub`, so its identity is not known")
+        raise NotTestable("a ready-made token has no `sub`, so the suite cannot tell its user")
     return str(identity)
 
 

@@ -1,4 +1,4 @@
-"""The suite against one server with one provider behind it: what is known of it, and what is judged."""
+"""A lane: one server under test with one provider behind it."""
 
 from __future__ import annotations
 
@@ -71,23 +71,23 @@ class Lane:
         keeps_limits = Profile.LIMITS in self.settings.profiles
         if self.share[1] > 1 and not addresses.available and keeps_limits:
             raise ChatproofError(
-                f"-n: there is one source address only towards {self.target.url}, so that its limits count all "
-                "workers as one client; leave -n out, or `limits` out of the profiles"
+                f"-n: the suite has only one source address towards {self.target.url}, so the server's limits count "
+                "all workers as one client; drop -n, or leave `limits` out of --profile"
             )
         if self.share[1] > 1 and self.settings.provider_url:
             raise ChatproofError(
-                "-n: --provider-url names fakes that all workers would share, while a test may have them refuse "
-                "connections; leave -n out, or have the server started (--start), which gives each worker its own"
+                "-n: all workers would share the fakes of --provider-url, and one test makes them refuse "
+                "connections; drop -n, or use --start, which gives each worker its own fakes"
             )
         self.budget = RateBudget(self.settings, addresses, keeps_limits, self.say)
         if keeps_limits and not addresses.available:
             self.say(
-                f"there is one source address only towards {self.target.url}: the run keeps within the limits, and a "
-                "whole one takes about 20 minutes; --only and --profile make it shorter"
+                f"the suite has only one source address towards {self.target.url}: it keeps within the rate limits, "
+                "and a whole run takes about 20 minutes; --only and --profile make it shorter"
             )
 
     async def probe(self) -> None:
-        """See whether there is a chat server at all, and whether it asks the fakes.
+        """Ask once: is this a chat server, and does it ask the fakes?
 
         Raises:
             ChatproofError: nobody answers, so there is nothing to judge.
@@ -104,7 +104,7 @@ class Lane:
         self.state.has_provider = self.provider is not None
 
     async def _know_provider(self, reply: Transcript, provider: Upstream) -> None:
-        """See that the server asks the fakes, and as the provider that it was told to use."""
+        """Check that the server asks the fakes, as the provider that it was told to use."""
         # the reply is over: where a provider was only tried, its request is there by now, or never comes
         await provider.asked(reply, *([] if self.settings.declares_providers else [TRIED]))
         entries, name = await provider.entries(reply), self.state.name
@@ -132,7 +132,7 @@ class Lane:
             await self.budget.wait_out(WINDOW, reply.request)
 
     async def close(self) -> None:
-        """Stop what was started, by its handle."""
+        """Stop everything that this lane started."""
         if self.provider:
             await self.provider.fakes.aclose()
         self.resources.close()
@@ -167,14 +167,14 @@ class Lane:
         return self.state.stopped
 
     def succeeded(self, reply: Transcript) -> bool:
-        """The reply came to a good end: a completion. Where the server never sends one, which is the business of
-        END-01 and SIO-03, tokens without an error are as good an end as it has."""
+        """Whether a reply ended well: in a completion. If the server never sends one (END-01 and SIO-03 judge that),
+        tokens without an error count as a good end."""
         if self.completes or reply.completion:
             return reply.is_success
         return bool(reply.tokens) and reply.terminal is None
 
     def look_after_server(self, test: str) -> None:
-        """Notice that a started server has ended, so that what follows is not asked of nobody."""
+        """Notice that a started server has ended, so that no more tests are run against it."""
         server = self.scene.server
         if server and not self.stopped and (code := server.exit_code) is not None:
             self.state.stopped = f"the server ended with exit code {code} during {test}{server.last_words()}"
@@ -187,7 +187,7 @@ class Lane:
         return self.why_not(requirement_id) == "" and requirement_id in self.settings.selected(self.contract)
 
     def undeclared(self, requirement_id: str) -> str:
-        """Why a server that does not declare all profiles is not asked for a row, or nothing."""
+        """Why a row's profile is not tested here, or nothing."""
         return self.state.undeclared(requirement_id, self.settings, self.contract)
 
     def why_not(self, requirement_id: str) -> str:
@@ -210,19 +210,19 @@ class Lane:
         kept: TcpConnection | None = None,
         case: str = "",
     ) -> HttpExchange:
-        """One HTTP exchange with the server, yet to be started, whose reply is read as the api says."""
+        """An HTTP exchange with the server, not started yet. The lane's api reads its reply."""
         transcript = Transcript(Transport.SSE, api=self.api, case=case)
         deadlines = deadlines or self.budget.deadlines
         return HttpExchange(self.target, request, source, deadlines, receive_buffer, kept, transcript)
 
     def socket(self, transport: Transport, source: str | None) -> SocketClient:
-        """A socket to the server, yet to be connected."""
+        """A socket to the server, not connected yet."""
         return SocketClient(self.target, transport, source, self.api)
 
     # -- names
 
     def message(self, text: str, script: str, case: str) -> str:
-        """The text to send. With the fakes behind the server it says which script they shall play."""
+        """The text to send. With the fakes behind the server it names the script that they play."""
         return f"{text} scenario {script} case {case}" if self.provider else text
 
     def conversation(
@@ -234,9 +234,9 @@ class Lane:
         return Conversation((turn,), name, case, credential)
 
     def new_case(self) -> str:
-        """A case id, fresh in all runs: plain lower-case letters, digits and dashes. None is a part of another."""
+        """A case id that no other run uses: lower-case letters, digits and dashes. No case id is part of another."""
         return f"{self._name}-{next(self._numbers)}x"
 
     def new_session(self) -> str:
-        """A session id, fresh in all runs."""
+        """A session id that no other run uses."""
         return f"session-{self._name}-{next(self._numbers)}x"

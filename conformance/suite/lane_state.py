@@ -1,4 +1,4 @@
-"""What is known of one server with one provider behind it: plain values, which may come from another process."""
+"""What the suite knows of one lane: plain values, which may come from another process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LaneState:
         return asdict(self)
 
     def undeclared(self, requirement_id: str, settings: Settings, contract: Contract) -> str:
-        """Why a server that does not declare all profiles is not asked for a row, or nothing."""
+        """Why a row's profile is not tested, or nothing."""
         profiles = contract[requirement_id].profiles
         missing = [f"profile {profile} is not declared" for profile in profiles if profile not in settings.profiles]
         unseen = [self.unseen[profile] for profile in profiles if profile in self.unseen]
@@ -52,11 +52,11 @@ class LaneState:
         return ""
 
     def absent(self, requirement_id: str, settings: Settings, contract: Contract) -> Record:
-        """What a row is that no test judged."""
+        """The record of a row that no test judged."""
         why = self.why_not(requirement_id, settings, contract)
         if why and not (why == self.no_provider and self.missing):
             return Record(requirement_id, Verdict.NOT_APPLICABLE, why)
         if self.unfit and requirement_id == "REQ-01":
             return Record(requirement_id, Verdict.VIOLATED, self.unfit, "status 200 and a stream")
-        reason = self.unfit or why or self.stopped or "not run: the run ended before its test"
+        reason = self.unfit or why or self.stopped or "not run: the run ended before this row's test"
         return Record(requirement_id, Verdict.NOT_TESTABLE, reason)

@@ -1,8 +1,8 @@
-"""How a test says which requirements it judges, over which transports, and beside what it may run.
+"""How a test names the rows that it judges, its transports, and what it may run beside.
 
-A server that serves side by side is asked so (`Lane.side_by_side`): first the tests that may share it, then those
-that time what they see, a few at once, then those that must be alone. All others are asked by one test after the
-other, so that a server's slowness or its mixing of clients is heard only in the rows that are about it.
+If a server was seen to serve several clients at once (`Lane.side_by_side`), tests share it: first those that ignore
+time, then a few at once of those that measure it, then those that must run alone. Otherwise its tests run one after
+the other, so that a slow server, or one that mixes up clients, fails only the rows about that.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ ALONE_GROUPS = ("INT", "PERF")  # a server that cancels a stranger's reply, or i
 
 
 class When(Enum):
-    """When a test runs. Those that mostly wait run beside the others, so that a run takes a minute."""
+    """When a test runs. Tests that mostly wait run beside the others, so that a run takes a minute."""
 
-    IN_TURN = "beside others that make no claims about time"
-    QUIET = "beside others that watch the time, which put hardly any load on a server"
-    ALONE = "with nothing beside it but tests that wait"
+    IN_TURN = "beside tests that ignore time"
+    QUIET = "beside tests that measure time, which put hardly any load on a server"
+    ALONE = "alone, but for tests that only wait"
     FROM_THE_START = "from the start, beside all others"
-    AFTER_SOCKETS = "beside all others; where a server mixes clients, beside those that use no Socket.IO"
+    AFTER_SOCKETS = "beside all others; if a server mixes up clients, beside those without Socket.IO"
 
 
 IN_THE_BACKGROUND = (When.FROM_THE_START, When.AFTER_SOCKETS)

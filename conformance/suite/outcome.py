@@ -1,4 +1,4 @@
-"""What came of a run: rows, one verdict, the reports and the exit code. Its tests may have run in other processes."""
+"""The result of a run: rows, one verdict, the reports and the exit code. Tests may have run in other processes."""
 
 from __future__ import annotations
 
@@ -45,28 +45,28 @@ class Outcome:
 
     @classmethod
     def of(cls, settings: Settings, contract: Contract) -> Outcome:
-        """The outcome of a run that is yet to begin. Raises ChatproofError: the baseline cannot be read."""
+        """The outcome of a run that has not begun. Raises ChatproofError: the baseline cannot be read."""
         return cls(settings, contract, Baseline.read(settings.baseline, contract))
 
     def select(self, tests: Iterable[SuiteTest], lanes: list[LaneState]) -> None:
-        """Say which tests there are, which decides about the rows to report, and where they run."""
+        """Note which tests exist, which decides the rows to report, and the lanes."""
         tested = {name for test in tests for name in test.ids}
         self.selected = [name for name in self.settings.selected(self.contract) if name in tested]
         self.lanes = lanes
 
     def add(self, records: Iterable[Record], evidence: Iterable[Evidence]) -> None:
-        """Take what a test found."""
+        """Take the records and the evidence of a test."""
         self.ledger.add(records)
         self.evidence += evidence
 
     # -- across processes
 
     def to_json(self) -> dict[str, Any]:
-        """What another process needs beside the tests' own reports."""
+        """What the controller needs from a worker beside the tests' own reports."""
         return {"lanes": [one.to_json() for one in self.lanes], "selected": self.selected, "error": self.error}
 
     def merge(self, data: dict[str, Any]) -> None:
-        """Take what a process knows that ran some of the tests."""
+        """Take what a worker of pytest-xdist knows."""
         self.selected = self.selected or data["selected"]
         self.error = self.error or data["error"]
         theirs = [LaneState(**one) for one in data["lanes"]]
@@ -84,24 +84,24 @@ class Outcome:
 
     @property
     def url(self) -> str:
-        """What the report calls the server."""
+        """How the report names the server."""
         return (self.lanes[0].url if self.lanes else "") or self.settings.base_url or str(self.settings.start)
 
     @property
     def unfit(self) -> str:
-        """Why there is no chat server at all, or nothing."""
+        """Why the server is no chat server at all, or nothing."""
         return self.lanes[0].unfit if self.lanes else ""
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """The providers that rows are judged with."""
+        """The providers with which rows are judged."""
         if not self.settings.has_provider:
             return ()
         aside = {one.name for one in self.lanes if one.set_aside}
         return tuple(name for name in self.settings.providers if name not in aside)
 
     def summary(self) -> RunSummary:
-        """All selected rows with their verdicts, the known failures that are stale, and the one verdict."""
+        """All selected rows with their verdicts, the stale known failures, and the one verdict."""
         rows = self.baseline.applied(self.ledger.rows(self.selected, self._absent, self.providers))
         stale = self.baseline.stale(rows)
         return RunSummary(
@@ -120,7 +120,7 @@ class Outcome:
         )
 
     def failures(self, records: Iterable[Record]) -> list[Record]:
-        """The records that make their test fail: harness errors, and what makes the run fail."""
+        """The records that make their test fail: harness errors, and violations that make the run fail."""
         found = list(records)
         rows = self.baseline.applied(Row(self.contract[one.id], one.verdict, provider=one.provider) for one in found)
         return [
@@ -137,7 +137,7 @@ class Outcome:
     # -- telling
 
     def finish(self) -> ExitCode:
-        """Sum the run up, write the reports, and give the exit code."""
+        """Build the summary, write the reports, and give the exit code."""
         self.finished = self.summary()
         if problems := write_reports(self.settings, self.finished):
             self.error = self.error or "; ".join(problems)

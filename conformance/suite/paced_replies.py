@@ -1,4 +1,4 @@
-"""Judging whether tokens are passed on as they come, for every row that asks for it."""
+"""Judge whether a server passes tokens on as they come, for every row that asks for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SINGLES, PAIRS = "slow", "pairs"
 async def judge_pace(
     case: Case, requirement_id: str, transport: Transport, headers: tuple[tuple[str, str], ...] = ()
 ) -> None:
-    """Play tokens that come alone and tokens that come in pairs, and compare arrivals with the journal."""
+    """Let the provider write tokens one by one and in pairs, and compare the client's arrivals with its journal."""
 
     async def attempt(script: str) -> Attempt:
         reply = await case.ask(script=script, over=transport, headers=headers)

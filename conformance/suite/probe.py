@@ -1,4 +1,5 @@
-"""The first look at a server: does it serve several clients at once, and keep them apart, and what does it offer?"""
+"""The first requests to a server: does it serve several clients at once, keep them apart, and which profiles does it
+show?"""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ LINGER = 0.3  # seconds that what goes to everybody may take to a bystander
 
 
 async def unseen_profiles(lane: Lane) -> dict[str, str]:
-    """Of the profiles that nobody declared, those that the server does not show to keep: {profile: what was seen}."""
+    """The undeclared profiles that the server does not show: {profile: what was seen instead}."""
     user, _ = users(lane.settings, (f"user-{lane.new_case()}", f"user-{lane.new_case()}"))
     reply = await _reply(lane, _ask(lane, SHORT, user.token))
     named = user_of(reply)
@@ -42,9 +43,10 @@ async def unseen_profiles(lane: Lane) -> dict[str, str]:
 
 
 async def serves_side_by_side(lane: Lane) -> bool:
-    """A short reply overtakes long ones, each is its own, and a bystander hears nothing of them.
+    """Whether the server serves several clients at once and keeps them apart.
 
-    Where the suite has one address only it goes on as one client does.
+    A short reply must overtake long ones, each client must get its own text, and a bystander must hear nothing. False
+    where the suite has one source address only, since it then asks as one client.
     """
     if not lane.budget.addresses.available:
         return False

@@ -1,4 +1,4 @@
-"""How much memory a started server takes, its workers included."""
+"""The memory of a started server, its workers included."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from chatproof.conformance.suite.exceptions import NotTestable
 def memory_of(pid: int) -> int:
     """Bytes that a process and all its children hold.
 
-    Pages that several share count once: in parts where the system tells (Linux), else each process counts those
-    that it has for itself.
+    Shared pages count once: in parts where the system reports it (Linux); elsewhere only private pages are counted.
 
     Raises:
-        NotTestable: the system does not let us look.
+        NotTestable: the system does not allow it.
     """
     try:
         leader = psutil.Process(pid)

@@ -1,4 +1,4 @@
-"""The provider behind the server under test: what its scripts say, and what its journal tells."""
+"""The provider behind the server under test: its scripts and its journal."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ DUE = 5.0  # seconds within which a server must have asked its provider
 
 @dataclass(slots=True)
 class Upstream:
-    """The fakes, as tests ask them. `offset` is their monotonic clock minus ours, and `due` what a server may take
-    until it asks; both in seconds."""
+    """The fakes, as tests see them. `offset`: their monotonic clock minus ours; `due`: how long a server may take until
+    it asks them. Both in seconds."""
 
     fakes: Fakes
     scripts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -35,26 +35,26 @@ class Upstream:
         self.offset = 0.0 if before <= theirs <= after else theirs - (before + after) / 2
 
     def text(self, script: str) -> str:
-        """All that a script says."""
+        """All text of a script."""
         return str(self.scripts[script]["text"])
 
     async def register(self, name: str, toml: str) -> str:
-        """Add a script of the suite's own, and give its name."""
+        """Add a script of the suite's own and give its name."""
         await self.fakes.register(name, toml)
         self.scripts = await self.fakes.scripts()
         return name
 
     async def entries(self, reply: Transcript) -> list[Entry]:
-        """What the server asked the provider for this reply, retries and side questions included."""
+        """All provider requests for this reply, retries and side questions included."""
         return await self.fakes.entries(reply.case)
 
     async def asked(self, reply: Transcript, timeout: float | None = None) -> Entry | None:
-        """The request that carries the reply, the one that said most; None if the provider was not asked."""
+        """The provider request that carries the reply: the one with most tokens. None if the provider was not asked."""
         entries = await self._in_time(self.fakes.wait_entries(reply.case, 1, timeout or self.due))
         return max(entries, key=lambda entry: (entry.tokens, entry.stream, entry.id), default=None)
 
     async def has_said(self, reply: Transcript, tokens: int, timeout: float | None = None) -> bool:
-        """Wait until the provider has written that many tokens of the reply."""
+        """Wait until the provider has written `tokens` tokens of the reply, and say whether it has."""
         entries = await self._in_time(self.fakes.wait_tokens(reply.case, tokens, timeout or self.due))
         return any(entry.tokens >= tokens for entry in entries)
 
@@ -70,16 +70,16 @@ class Upstream:
             return late.entries
 
     def said(self, entry: Entry) -> list[ProviderWrite]:
-        """What the provider wrote, in the suite's clock."""
+        """The provider's writes, in the suite's clock."""
         return [ProviderWrite(write.at - self.offset, write.text) for write in entry.writes if write.text]
 
     def local(self, at: float) -> float:
-        """A time of the journal in the suite's clock."""
+        """A time of the journal, in the suite's clock."""
         return at - self.offset
 
 
 def upstream_texts(body: Any) -> list[str]:
-    """All strings of a provider request's body, in order: how a server puts a conversation is its own choice."""
+    """All strings in the body of a provider request, in order. Servers are free in how they send a conversation."""
     if isinstance(body, str):
         return [body]
     if isinstance(body, dict):
@@ -90,11 +90,11 @@ def upstream_texts(body: Any) -> list[str]:
 
 
 def upstream_text(entry: Entry) -> str:
-    """All strings of a provider request in one text."""
+    """All strings of a provider request, joined."""
     return "\n".join(upstream_texts(entry.body))
 
 
 def talk(seconds: float) -> str:
-    """A script that talks for so long, four tokens a second."""
+    """A script that writes four tokens a second for `seconds`."""
     words = ", ".join(f'"word{number} "' for number in range(int(seconds * 4) + 1))
     return f'about = "{seconds:.0f} s of talk."\n[timing]\ninter_token_ms = 250\n[[steps]]\ntokens = [{words}]\n'

@@ -1,4 +1,4 @@
-"""How long things may take, and how fast the suite may ask."""
+"""How long requests may take, and how fast the suite may send them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IMPATIENT = 0.4  # of the silence allowed, from then on; enough for the slowest 
 
 @dataclass(slots=True)
 class RateBudget:
-    """Keeps a run within the server's limits where it has one source address only, and within its own patience."""
+    """Keeps a lane within the server's rate limits, where it has one source address only, and bounds its waiting."""
 
     settings: Settings
     addresses: SourceAddresses
@@ -36,19 +36,18 @@ class RateBudget:
 
     @property
     def deadlines(self) -> Deadlines:
-        """How long a request may take. A server that let several time out is given less from then on, so that
-        one that hangs does not make the run last for ever."""
+        """How long a request may take. After several time-outs a server gets less time, so that the run ends."""
         patience = IMPATIENT if self._timeouts >= SLOW_ASKS_AT_MOST else 1.0
         silence = self.settings.allowed(self.settings.silence * patience)
         return Deadlines(silence=silence, whole=silence * 6)
 
     def note(self, reply: Transcript) -> None:
-        """Count the requests that timed out."""
+        """Count a request that timed out."""
         if reply.end is End.TIMEOUT and reply.terminal is None:
             self._timeouts += 1
 
     async def pace(self, path: str, wait: bool = True) -> None:
-        """Wait until another request to `path` is within the limits; `wait=False` only counts it."""
+        """Wait until one more request to `path` is within the limit. `wait=False`: only count it."""
         limit = {STREAM_PATH: self.settings.stream_limit, CHAT_PATH: self.settings.chat_limit}.get(path)
         if limit is None or self.addresses.available or not self.keeps_limits:
             return
@@ -59,18 +58,21 @@ class RateBudget:
             sent.append(time.monotonic())
 
     async def fresh_client(self, path: str) -> str | None:
-        """An address that the server has not seen, or a minute's silence where there is only one."""
+        """An address that the server has not seen. With one address only, wait until its limit is unused again."""
         if self.addresses.available:
             return self.addresses.fresh()
         if sent := self._sent.get(path):
-            await self._sleep(sent[-1] + WINDOW - time.monotonic(), "since there is one source address only")
+            await self._sleep(
+                sent[-1] + WINDOW - time.monotonic(),
+                "since there is only one source address",
+            )
             sent.clear()
         return None
 
     async def wait_out(self, seconds: float, request: str) -> None:
-        """Wait for a 429 to end, within reason. Raises NotTestable when the run has waited enough."""
+        """Wait until a 429 should be over. Raises NotTestable once the run has waited too long in all."""
         if self._waited_out + seconds > WAITED_OUT_AT_MOST:
-            raise NotTestable(f"the server refused with 429 for {self._waited_out:.0f} s of waiting: {request}")
+            raise NotTestable(f"the server still answers 429 after {self._waited_out:.0f} s of waiting: {request}")
         self._waited_out += seconds
         await self._sleep(seconds, f"for a 429 to end: {request[:80]}")
 

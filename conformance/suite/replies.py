@@ -1,4 +1,4 @@
-"""A reply under way, the same to a test whatever carries it."""
+"""A reply under way: the same interface over SSE and over Socket.IO."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Stream(Protocol):
         """What has come so far."""
 
     async def until(self, is_reached: Callable[[Transcript], bool], timeout: float) -> bool:
-        """Wait for something in the transcript, until the reply ends or `timeout` seconds have passed."""
+        """Wait until `is_reached`, the reply's end, or `timeout` seconds. Gives whether it was reached."""
 
     async def finish(self) -> Transcript:
         """Wait for the reply's end, within the deadlines of the run."""
 
     async def leave(self) -> None:
-        """Hang up in order: FIN, or Socket.IO's goodbye."""
+        """Hang up in order: FIN, or Socket.IO's disconnect packet."""
 
     async def vanish(self) -> None:
         """Hang up by RST."""
@@ -57,7 +57,7 @@ class SseStream:
 
 @dataclass(slots=True)
 class SocketStream:
-    """A reply over Socket.IO. `owned`: the socket was opened for it and goes with it."""
+    """A reply over Socket.IO. `owned`: the socket was opened for this reply and is closed with it."""
 
     client: SocketClient
     transcript: Transcript

@@ -1,7 +1,7 @@
-"""How what a test found gets to the reports: from its process to the one that writes them.
+"""How the findings of a test reach the process that writes the reports.
 
-pytest's reports carry it as an attribute, which pytest-xdist takes along; properties would be written out in JUnit's
-XML, where only what people read belongs.
+They travel as an attribute of pytest's own report, which pytest-xdist sends along. Properties would not do: JUnit's
+XML shows them, and it should hold only what people read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FOUND: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 
 
 def keep(item: pytest.Item, case: Case) -> None:
-    """Keep what a test found with its item, for its report."""
+    """Store what a test found with its pytest item."""
     item.stash[FOUND] = {
         "records": [record.to_json() for record in case.records],
         "evidence": [one.to_json() for one in case.evidence],
@@ -30,25 +30,25 @@ def keep(item: pytest.Item, case: Case) -> None:
 
 
 def attach(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Give the report of a test's call what was kept."""
+    """Put what was stored into the report of a test's call."""
     if report.when == "call" and FOUND in item.stash:
         setattr(report, ATTRIBUTE, item.stash[FOUND])
 
 
 def records_of(report: pytest.TestReport) -> list[Record]:
-    """What the test found, also in another process."""
+    """The records in a report."""
     return [Record.from_json(one) for one in _found(report).get("records", ())]
 
 
 def evidence_of(report: pytest.TestReport) -> list[Evidence]:
-    """The exchanges that the test shows."""
+    """The evidence in a report."""
     return [Evidence.from_json(one) for one in _found(report).get("evidence", ())]
 
 
 def properties(
     contract: Contract, ids: Iterable[str], provider: str | None, records: Iterable[Record]
 ) -> list[tuple[str, object]]:
-    """What JUnit's XML says of a test: its rows, their levels, the provider, and a verdict for each row."""
+    """The properties of a test in JUnit's XML: rows, levels, provider, and a verdict for each row."""
     rows = [contract[name] for name in ids]
     found: list[tuple[str, object]] = [
         ("requirements", " ".join(row.id for row in rows)),

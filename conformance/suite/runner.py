@@ -1,4 +1,4 @@
-"""Running the body of one test, and giving every row that it names a verdict."""
+"""Run the body of one test, and set a verdict on every row that it names."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ TEST_TIMEOUT = 240.0  # seconds; a test's own deadlines end it long before
 
 
 async def perform(case: Case, test: SuiteTest) -> None:
-    """Run a test's body. What goes wrong in it is told by the case's records, never raised."""
+    """Run a test's body. An error becomes a record of the case; nothing is raised."""
     if case.lane.stopped:  # there is nobody left to ask
         case.close_records(Verdict.NOT_TESTABLE, case.lane.stopped)
         return
     try:
         async with asyncio.timeout(case.lane.settings.allowed(TEST_TIMEOUT)):
             await test.body(case=case, **test.parameters)
-        case.close_records(Verdict.HARNESS_ERROR, "the test made no check of this row")
+        case.close_records(Verdict.HARNESS_ERROR, "the test ended without a check of this row")
     except NotApplicable as reason:
         case.close_records(Verdict.NOT_APPLICABLE, str(reason))
     except NotTestable as reason:
         case.close_records(Verdict.NOT_TESTABLE, str(reason))
     except TimeoutError:
-        case.close_records(Verdict.NOT_TESTABLE, f"the test was not over after {TEST_TIMEOUT:g} s")
+        case.close_records(Verdict.NOT_TESTABLE, f"the test did not end within {TEST_TIMEOUT:g} s")
     except Exception as error:  # the suite's own fault must never look like the server's
         where = traceback.extract_tb(error.__traceback__)[-1]
         why = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"

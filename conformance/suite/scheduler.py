@@ -50,11 +50,11 @@ class Scheduler:
         ]
 
     def lane(self, provider: str | None) -> Lane:
-        """The lane of a provider; the first where a test needs none."""
+        """The lane of a provider; the first lane for None."""
         return next((lane for lane in self.lanes if lane.state.name == provider), self.lanes[0])
 
     def case(self, test: SuiteTest) -> Case:
-        """The case of a test, always the same one."""
+        """The case of a test; the same one each time."""
         if test.name not in self.cases:
             lane = self.lane(test.provider)
             self.cases[test.name] = Case(lane, test.name, test.ids, lane.budget.addresses.fresh())
@@ -110,7 +110,8 @@ class Scheduler:
                     await lane.close()
             if aside := [lane.state for lane in self.lanes if lane.state.set_aside]:
                 names = ", ".join(one.name for one in aside)
-                self.say(f"judged without {names}, which it shows no sign of ({aside[0].set_aside}); see --provider")
+                why = f"which the server does not seem to use ({aside[0].set_aside})"
+                self.say(f"not judged with {names}, {why}; --provider names the providers to judge")
         if not self.settings.declares_profiles and not self.lanes[0].state.unfit:
             unseen = await unseen_profiles(self.lanes[0])
             for lane in self.lanes:
@@ -127,7 +128,7 @@ class Scheduler:
     # -- running tests
 
     async def begin(self, tests: Sequence[SuiteTest]) -> None:
-        """Begin tests, in the order that their lanes can bear; see `marks`."""
+        """Begin tests, in the order that `marks` describes."""
         loop = asyncio.get_running_loop()
         self._ends = {test.name: loop.create_future() for test in tests}
         self._conductor = loop.create_task(self._conduct(tests))
@@ -174,7 +175,7 @@ class Scheduler:
                             phase.create_task(self._one(test, gates[self.lane(test.provider).state.name]))
 
     def _gates(self, when: When, at_once: int) -> dict[str, asyncio.Semaphore]:
-        """How many tests of a lane run at once. Fakes that lanes have in common are one test's alone, too."""
+        """How many tests of each lane run at once. If lanes share their fakes, one test runs alone in all of them."""
         if when is When.ALONE and self.settings.provider_url:
             common = asyncio.Semaphore(1)
             return {lane.state.name: common for lane in self.lanes}
@@ -214,7 +215,7 @@ class Scheduler:
 
 @dataclass(slots=True)
 class _Attempt:
-    """A step of opening a lane: fatal where it fails in the first lane; another lane becomes unfit."""
+    """A step of opening a lane. If it fails, the run fails for the first lane; any other lane becomes unfit."""
 
     scheduler: Scheduler
     lane: Lane

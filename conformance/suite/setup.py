@@ -1,4 +1,4 @@
-"""The beginning of a run: starting or finding the server and the fakes, and the first look at both."""
+"""Start or find the server and the fakes, and decide whether what answers is a chat server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROVIDER_TIMEOUT = 10.0  # seconds; well over the 5 that INT-02 leaves, so that 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Who takes part: the server under test, and the fakes where there are any.
+    """The server under test, and the fakes if there are any.
 
     `key` is the API key that the server was given, where the suite started it.
     """
@@ -42,7 +42,7 @@ class Scene:
     key: str = ""
 
     def listening(self, settings: Settings) -> Scene:
-        """The same, once a server that was started listens.
+        """Wait until a started server listens, and give the scene with its address.
 
         Raises:
             ChatproofError: it ends, or does not listen in time.
@@ -56,7 +56,7 @@ class Scene:
 
 
 def set_up(settings: Settings, provider: str, port: int | None, resources: ExitStack) -> Scene:
-    """Start what the settings want started; `resources` stops it. `port`: the server's, else a free one.
+    """Start what the settings ask for; `resources` stops it. `port`: the server's, or None for a free one.
 
     Raises:
         ChatproofError: something cannot be started.
@@ -68,7 +68,7 @@ def set_up(settings: Settings, provider: str, port: int | None, resources: ExitS
         assert base is not None  # the settings saw to it
         return Scene(base, fakes_url)
     if port and listens("127.0.0.1", port):
-        advice = "stop what listens there, or leave --base-url out and a free port is taken"
+        advice = "stop what listens there, or leave --base-url out to use a free port"
         raise ChatproofError(f"--start: port {port} is in use already; {advice}")
     port = port or free_port()
     if not fakes_url:
@@ -85,7 +85,7 @@ def set_up(settings: Settings, provider: str, port: int | None, resources: ExitS
 
 
 def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> dict[str, str]:
-    """What a started server is told, by the names of the contract."""
+    """The variables of a started server, as the contract names them."""
     return {
         "OPENAI_API_KEY": key,
         "OPENAI_BASE_URL": f"{fakes_url}/v1",
@@ -100,7 +100,7 @@ def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> 
 
 
 def why_unfit(exchange: HttpExchange, has_provider: bool) -> str:
-    """Why what answered is no chat server at all, or nothing.
+    """Why what answered is no chat server, or nothing.
 
     Raises:
         ChatproofError: nobody answered, so there is nothing to judge.
@@ -113,18 +113,18 @@ def why_unfit(exchange: HttpExchange, has_provider: bool) -> str:
         return f"{url} accepts connections but gave no HTTP answer to {asked}: {reply.fault}"
     kind = reply.header("content-type") or "no Content-Type"
     if reply.status != 200:
-        return f"{url} answers {asked} with status {reply.status} ({kind}): this is no chat server"
+        return f"{url} answers {asked} with status {reply.status} ({kind}): this is not a chat server"
     if is_endless(reply) and (has_provider or len(reply.tokens) > MUCH_TO_SAY):
-        seen = f"{len(reply.tokens)} tokens in {reply.reads[-1].at - reply.asked_at:.0f} s, and still no end"
+        seen = f"{len(reply.tokens)} tokens in {reply.reads[-1].at - reply.asked_at:.0f} s, without an end"
         return f"{url} answers `Please say hello.` with {seen}: a reply that never ends cannot be judged"
     if has_stream(reply, kind):
         return ""
     seen = f"{kind} that holds no event: {shown(reply.body, 80)}"
-    return f"{url} answers {asked} with {seen}; this is no chat server"
+    return f"{url} answers {asked} with {seen}; this is not a chat server"
 
 
 def is_endless(reply: Transcript) -> bool:
-    """Given up while its tokens still came."""
+    """Whether the client gave up while tokens were still coming."""
     if reply.terminal or not reply.tokens or reply.ended_at is None:
         return False
     return reply.end is End.TOO_LARGE or (
@@ -133,5 +133,5 @@ def is_endless(reply: Transcript) -> bool:
 
 
 def has_stream(reply: Transcript, kind: str) -> bool:
-    """Something that the rows can judge, however wrong: an event, or a body that ends and is no page."""
+    """Whether there is something to judge, however wrong: an event, or a body that ends and is no HTML page."""
     return bool(reply.messages) or (reply.end is End.COMPLETE and "html" not in kind)

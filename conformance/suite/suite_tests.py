@@ -70,7 +70,7 @@ def in_order(tests: Sequence[SuiteTest]) -> list[SuiteTest]:
 
 
 def providers_of(ids: Sequence[str], settings: Settings, contract: Contract) -> Sequence[str]:
-    """The providers that a test of these rows is run with, one after the other; empty where it is run once."""
+    """The providers that a test of these rows runs with, one after the other; empty if it runs once."""
     is_needed = any(name in contract and contract[name].needs_provider for name in ids)
     return settings.providers if is_needed and len(settings.providers) > 1 else ()
 

@@ -1,7 +1,7 @@
-"""From which address a server is asked, and the connection to it.
+"""Connections to the server, and the source addresses that they come from.
 
-Connections are raw non-blocking sockets: the suite must stamp each read, choose the source address, end by
-FIN or by RST, and stop reading.
+A connection is a raw non-blocking socket: the suite must stamp each read, choose the source address, end by FIN or by
+RST, and stop reading.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class TcpConnection:
 
 
 class _Tls:
-    """TLS without a transport of asyncio's: bytes go through two buffers."""
+    """TLS over two memory buffers, without a transport of asyncio's."""
 
     def __init__(self, host: str) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -166,7 +166,7 @@ class _Tls:
             except ssl.SSLZeroReturnError:
                 return b""
             except ssl.SSLEOFError as error:
-                raise ConnectionResetError("TLS ended without its goodbye") from error
+                raise ConnectionResetError("the TLS connection ended without a close_notify") from error
 
     async def _exchange(self, sock: socket.socket) -> None:
         await self._flush(sock)

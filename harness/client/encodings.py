@@ -1,4 +1,4 @@
-"""Taking off a Content-Encoding, as far as the bytes go."""
+"""Decode a Content-Encoding as far as the bytes go."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MOST_AT_ONCE = 16 << 20  # bytes that brotli may make of one piece
 
 
 class ContentDecoder(Protocol):
-    """Takes off a Content-Encoding as far as the bytes go; raises where they are broken."""
+    """Decodes a Content-Encoding as far as the bytes go. Raises one of `BROKEN` if they are malformed."""
 
     def __call__(self, data: bytes, last: bool, /) -> bytes: ...
 
 
 def decoder(encoding: str | None) -> ContentDecoder | None:
-    """The decoder for a Content-Encoding, or None where there is none that this client asked for."""
+    """The decoder for a Content-Encoding, or None for an encoding that this client did not ask for."""
     name = (encoding or "").strip().lower()
     if name in ("gzip", "x-gzip"):
         return _zlib_decoder(zlib.MAX_WBITS | 16)
@@ -57,7 +57,7 @@ def _brotli_decoder() -> ContentDecoder:
             return b""
         plain = bytes(unpack.process(data, output_buffer_limit=MOST_AT_ONCE))
         if not unpack.can_accept_more_data():
-            raise brotli.error(f"a few bytes stand for more than {MOST_AT_ONCE >> 20} MB")
+            raise brotli.error(f"a few compressed bytes decode to more than {MOST_AT_ONCE >> 20} MB")
         return plain
 
     return decode

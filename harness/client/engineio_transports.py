@@ -1,4 +1,4 @@
-"""What carries Engine.IO packets: a WebSocket or long polling. Both give packets with arrival times."""
+"""The two transports of Engine.IO packets, WebSocket and long polling. Both stamp each packet with its arrival."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Packet:
 
 
 class Carrier(Protocol):
-    """A connection that Engine.IO packets go over."""
+    """A connection that carries Engine.IO packets."""
 
     async def open(self) -> None:
         """Connect. Raises CarrierClosed."""
@@ -60,7 +60,7 @@ class Carrier(Protocol):
         """Hang up in order."""
 
     async def vanish(self) -> None:
-        """Hang up by RST, without a word."""
+        """Hang up by RST, without a goodbye."""
 
 
 @dataclass(slots=True)
@@ -208,7 +208,7 @@ class PollingCarrier:
         return replace(request, headers=(*request.headers, ("Cookie", value)))
 
     def _keep_cookies(self, answer: Transcript) -> None:
-        """All go to the one path that is asked, and a socket is over before they are: attributes do not matter."""
+        """Keep cookies, and ignore their attributes: all go to one path, and no socket outlives them."""
         for key, line in answer.headers:
             name, there, value = line.partition(";")[0].partition("=")
             if key == "set-cookie" and there and len(self._cookies) < COOKIES_KEPT:

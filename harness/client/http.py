@@ -33,7 +33,7 @@ AFTER_TERMINAL = 2.5  # seconds that a response may stay open behind its termina
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What to send. `body` is sent as it is; a dict as JSON."""
+    """What to send. `body` goes out as it is."""
 
     method: str
     path: str
@@ -42,7 +42,7 @@ class HttpRequest:
 
     @classmethod
     def of(cls, ask: HttpAsk, headers: Headers = ()) -> Self:
-        """The request that an api asks with, and further headers."""
+        """A request from an api's ask, with further headers."""
         return cls.json("POST", ask.path, ask.body, (*ask.headers, *headers))
 
     @classmethod
@@ -59,7 +59,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds: to a connection, between two reads, and for the whole exchange."""
+    """Seconds allowed: to connect, between two reads, and for the whole exchange."""
 
     connect: float = 5.0
     silence: float = 10.0
@@ -68,7 +68,7 @@ class Deadlines:
 
 @dataclass(slots=True)
 class HttpExchange:
-    """One request under way. Its transcript grows while it runs; leave it by `close`, `reset` or `finish`."""
+    """One request under way. Its transcript grows while it runs. End it with `close`, `reset` or `finish`."""
 
     target: Target
     request: HttpRequest
@@ -83,7 +83,7 @@ class HttpExchange:
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start(self) -> Self:
-        """Begin to ask, in a task of its own."""
+        """Send the request and read the answer, in a task of its own."""
         self.transcript.request = str(self.request)
         self.transcript.asked_at = time.monotonic()
         self._task = asyncio.create_task(self._run())
@@ -122,7 +122,7 @@ class HttpExchange:
         await self._stop()
 
     def keep(self) -> TcpConnection | None:
-        """Take the connection out of a finished exchange, where HTTP says that it serves again."""
+        """Take the connection out of a finished exchange, if HTTP says that it can be used again. Else None."""
         if not self._can_serve_again:
             return None
         connection, self._connection = self._connection, None
@@ -189,7 +189,7 @@ class HttpExchange:
 
 @dataclass(slots=True)
 class _Reader:
-    """Turns what a connection gives into a transcript."""
+    """Reads an answer into a transcript."""
 
     connection: TcpConnection
     transcript: Transcript
@@ -201,7 +201,7 @@ class _Reader:
     _informational: int = 0
 
     async def run(self, method: str) -> bool:
-        """Read the whole answer. Says whether the connection can carry another request."""
+        """Read the whole answer. Gives whether the connection can carry another request."""
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
         # h11 wants to know of the request whose answer it reads; the bytes are sent elsewhere.
         http.send(h11.Request(method=method, target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
@@ -248,7 +248,7 @@ class _Reader:
             self._append(at, b"", last=True)
             surplus, _ = http.trailing_data
             if surplus and self.transcript.status is not None:
-                self._ended(at, End.TRUNCATED, f"{len(surplus)} bytes behind the end of the body: {shown(surplus, 60)}")
+                self._ended(at, End.TRUNCATED, f"{len(surplus)} bytes after the end of the body: {shown(surplus, 60)}")
             else:
                 self._ended(at, End.COMPLETE)
         elif isinstance(event, h11.InformationalResponse):
@@ -277,7 +277,7 @@ class _Reader:
         self.grown.set()
 
     def _unpacked(self, decode: ContentDecoder, data: bytes, last: bool) -> bytes:
-        """What the bytes stand for, up to a little more than the limit."""
+        """Decode bytes, up to a little more than `BODY_LIMIT`."""
         pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)] or [b""]
         plain, left = [], BODY_LIMIT - self._length
         for number, piece in enumerate(pieces, 1):
@@ -293,12 +293,12 @@ class _Reader:
 
 
 def _reason(error: OSError) -> str:
-    """The system's own words: asyncio puts the address in their place."""
+    """The system's own message, which asyncio replaces by the address."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
 def json_of(transcript: Transcript) -> Any:
-    """The body as JSON, or None where it is none."""
+    """The body as JSON, or None where it is not JSON."""
     try:
         return json.loads(transcript.body)
     except ValueError:

@@ -45,7 +45,7 @@ class NotConnected(Exception):
 
 @dataclass(slots=True)
 class SocketClient:
-    """One socket. All chat events go to the transcript of the last ask, or to `strays` before any."""
+    """One socket. Events go to the transcript of the last ask, or to `strays` before the first ask."""
 
     target: Target
     transport: Transport
@@ -99,11 +99,11 @@ class SocketClient:
 
     @property
     def is_open(self) -> bool:
-        """Connected, as far as the server has said."""
+        """Whether the socket is connected, as far as the server has said."""
         return self._joined and not self._closed
 
     async def ask(self, ask: SocketAsk) -> Transcript:
-        """Emit what an api asks with, and begin a transcript. Raises NotConnected."""
+        """Emit an api's ask, and begin its transcript. Raises NotConnected."""
         return await self.emit(ask.event, ask.payload)
 
     async def emit(self, name: str, *args: Any, escape: bool = False) -> Transcript:
@@ -122,7 +122,7 @@ class SocketClient:
         return transcript
 
     async def emit_more(self, name: str, *args: Any) -> None:
-        """Emit an event whose answer belongs to the transcript that is under way."""
+        """Emit an event whose answer belongs to the current transcript."""
         await self.send(emit(name, *args))
 
     async def send(self, packet: str) -> None:
@@ -134,7 +134,7 @@ class SocketClient:
             raise NotConnected(str(error)) from error
 
     async def until(self, is_reached: Callable[[], bool], timeout: float) -> bool:
-        """Wait for something that packets bring, until the connection ends or `timeout` seconds have passed."""
+        """Wait until `is_reached`, the connection's end, or `timeout` seconds. Gives whether it was reached."""
         try:
             await self._wait(lambda: is_reached() or self._over, timeout, "")
         except NotConnected:
@@ -142,8 +142,8 @@ class SocketClient:
         return is_reached()
 
     async def terminal(self, transcript: Transcript, silence: float, linger: float = 0.0) -> Transcript:
-        """Wait for a reply's terminal event, as long as no more than `silence` seconds go by between two events,
-        and `linger` seconds for what must not come behind it."""
+        """Wait for a reply's terminal event, at most `silence` seconds between two events; then wait `linger` seconds
+        for events that must not follow."""
         while transcript.terminal is None and await self._grows(transcript, silence):
             pass
         if transcript.terminal:
@@ -160,7 +160,7 @@ class SocketClient:
         return await self.until(lambda: len(transcript.messages) > length, timeout)
 
     async def disconnect(self) -> None:
-        """Leave with a goodbye, as the official client does."""
+        """Leave with a disconnect packet, as the official client does."""
         if self.is_open and self._carrier:
             try:
                 await self._carrier.send(DISCONNECT)
@@ -176,7 +176,7 @@ class SocketClient:
             await self._carrier.close()
 
     async def vanish(self) -> None:
-        """Drop the connection by RST, without a goodbye."""
+        """Drop the connection by RST, without a disconnect packet."""
         await self._stop()
         if self._carrier:
             await self._carrier.vanish()

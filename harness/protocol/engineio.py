@@ -58,7 +58,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A packet that is none."""
+    """A malformed packet."""
 
     why: str
 
@@ -124,7 +124,7 @@ class PacketDecoder:
         except (ValueError, RecursionError):
             return self._refuse(f"an event that is not JSON: {shown(data, 120)}")
         if not isinstance(value, list) or not value or not isinstance(value[0], str):
-            return self._refuse(f"an event that is no array with a name: {shown(data, 120)}")
+            return self._refuse(f"an event that is not an array with a name: {shown(data, 120)}")
         return Emitted(value[0], tuple(value[1:]))
 
     def _refuse(self, why: str) -> Bad:

@@ -1,4 +1,4 @@
-"""Values as findings print them: cut with a `…`, at which whoever reports the text hides half a secret too."""
+"""Values as messages print them. A cut is marked with `…`, so that the redaction recognises half a secret before it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shown_part(text: str, start: int, end: int) -> str:
 
 
 def difference(got: str, wanted: str) -> str:
-    """Where two texts part, with a little of both."""
+    """Where two texts differ first, with a little of both around it."""
     same = 0
     while same < min(len(got), len(wanted)) and got[same] == wanted[same]:
         same += 1

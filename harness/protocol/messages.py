@@ -25,25 +25,25 @@ class Kind(StrEnum):
 
 
 class JsonFault(StrEnum):
-    """What keeps a text from being strict JSON that is sent once."""
+    """What is wrong with a text that should be one strict JSON object."""
 
     NOT_JSON = "is not JSON"
     NOT_STRICT = "holds NaN or Infinity, which JSON does not have"
-    SURROGATE = "holds a lone surrogate, which is no character"
+    SURROGATE = "holds a lone surrogate, which is not a character"
     ENCODED_TWICE = "is a JSON string with the object inside it: encoded twice"
     NOT_OBJECT = "is JSON, but not an object"
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A decoded text: the object, as far as there is one, and everything wrong with it."""
+    """A decoded text: the object if there is one, and all faults."""
 
     body: dict[str, Any] | None
     faults: tuple[JsonFault, ...] = ()
 
 
 def decode_object(text: str) -> Decoded:
-    """Decode a text that ought to be one JSON object. Never raises: the faults tell."""
+    """Decode a text that should be one JSON object. Never raises; the faults say what is wrong."""
     faults: list[JsonFault] = []
 
     def constant(name: str) -> float:

@@ -13,14 +13,14 @@ SOURCE = Path(__file__).with_name("requirements.toml")
 
 
 class Level(StrEnum):
-    """MUST decides the verdict; SHOULD is reported and fails only a strict run."""
+    """MUST rows decide the verdict. SHOULD rows are reported, and fail only a strict run."""
 
     MUST = "MUST"
     SHOULD = "SHOULD"
 
 
 class Profile(StrEnum):
-    """What a server declares that it offers. `core` is always declared."""
+    """A part of the contract that a server declares. `core` is always declared."""
 
     CORE = "core"
     SOCKETIO = "socketio"
@@ -94,7 +94,7 @@ def contract() -> Contract:
     for entry in document["rows"]:
         row = _row(dict(entry))
         if row.id in rows:
-            raise ValueError(f"{SOURCE.name}: {row.id} stands twice")
+            raise ValueError(f"{SOURCE.name}: two rows have the id {row.id}")
         rows[row.id] = row
     return Contract(rows, dict(document["sections"]))
 

@@ -1,7 +1,7 @@
 """A strict, incremental parser of `text/event-stream` bodies.
 
-It takes bytes cut anywhere and tells all that stood in them, the wrong things too: it judges nothing and
-drops nothing, so that checks can. It does not know what the events mean.
+It takes bytes cut anywhere and gives all that they hold, malformed lines too. It judges nothing and drops nothing, so
+that checks can judge. It does not know what the events mean.
 
 Lines end in LF or CR LF. The standard (WHATWG HTML, 9.2.6) takes a lone CR as a line's end as well; the API
 document's own client does not, so it is reported as `Stray` where it stands.
@@ -83,7 +83,7 @@ Item = Event | Comment | Stray | BadText
 
 @dataclass(slots=True)
 class SseParser:
-    """Feed it the body as it comes; it gives the items that are whole so far."""
+    """Feed it the body as it comes; it gives the items that are complete so far."""
 
     _rest: bytearray = field(default_factory=bytearray)
     _searched: int = 0
@@ -106,7 +106,7 @@ class SseParser:
         return items
 
     def close(self) -> list[Item]:
-        """Say that the body ended; gives what was left open."""
+        """End the body. Gives the items that were still open."""
         items: list[Item] = []
         if self._closed:
             return items
@@ -136,7 +136,7 @@ class SseParser:
             items.append(BadText(f"{error.reason} at byte {start + error.start} of the body", start, end))
             text = line.decode("utf-8", "replace")
         if "\r" in text:
-            items.append(Stray(text, "a carriage return without a line feed stands inside the line", start, end))
+            items.append(Stray(text, "a carriage return without a line feed inside the line", start, end))
         if text.startswith(":"):
             items.append(Comment(text[1:].removeprefix(" "), start, end))
             return

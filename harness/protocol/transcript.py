@@ -1,6 +1,6 @@
 """What was asked and what came back, with arrival times. A transcript records; it never judges.
 
-Times are seconds of one monotonic clock, the one of whoever appends. Transports append; checks read.
+Times are seconds of one monotonic clock: that of the client that appends. Clients append; checks read.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Transcript:
             self._append(part, body, at, at, name)
 
     def ended(self, at: float, end: End, fault: str = "") -> None:
-        """Say how it ended. Only the first call counts."""
+        """Note how the exchange ended. Only the first call counts."""
         if self.end is None:
             self.end, self.ended_at, self.fault = end, at, fault
             self._take(self._parser.close())
@@ -136,7 +136,7 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """What the tokens add up to."""
+        """The reply's text: all tokens joined."""
         return "".join(message.token for message in self.messages)
 
     @property
@@ -164,7 +164,7 @@ class Transcript:
         return ", ".join(values) if values else None
 
     def outcome(self) -> str:
-        """How it ended, in a few words."""
+        """How the exchange ended, in a few words."""
         if self.terminal is not None and self.terminal.kind is Kind.ERROR:
             text = self.terminal.text
             return f"error event {shown(dict(self.terminal.body) if text is None else text, 120)}"
@@ -224,8 +224,8 @@ class Transcript:
             self.terminal = message
 
     def _added(self, part: Text) -> str:
-        """What a snapshot adds to the one before it. A snapshot that takes something back is added whole, so that
-        the reply's text shows it."""
+        """What a snapshot adds to the one before it. If it does not begin with that one, it is added whole, so that the
+        reply's text shows the fault."""
         before = self._blocks.get((part.channel, part.block), "")
         self._blocks[part.channel, part.block] = part.text
         return part.text.removeprefix(before)

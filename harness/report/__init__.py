@@ -1,4 +1,4 @@
-"""What a run leaves: JSON for other tools, a table for the terminal, and pages for people."""
+"""The reports of a run: JSON for tools, a table for the terminal, and pages for people."""
 
 from chatproof.harness.report.console import failure_text, remarks, table, verdict_line
 from chatproof.harness.report.document import as_json

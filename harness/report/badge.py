@@ -1,4 +1,4 @@
-"""The badge: an SVG of our own, with the verdict for a README."""
+"""The badge for a README: an SVG with the verdict."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ def _message(summary: RunSummary) -> tuple[str, str]:
 
 
 def _width(text: str) -> float:
-    """The text's width in px, about: `textLength` makes the rest."""
+    """The text's width in px, roughly; `textLength` corrects it."""
     return sum(3.9 if one in NARROW else 10.0 if one in WIDE else 7.0 for one in text)

@@ -1,4 +1,4 @@
-"""Failures that are known: they are reported, and do not make a run fail. One that is none any more does."""
+"""Known failures are reported but do not fail the run; a known failure that now passes does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ KEYS = ("reason", "provider", "flaky")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One known failure. `provider`: only with that one. `flaky`: now and then, so that passing is no news."""
+    """One known failure. `provider`: only with that provider. `flaky`: it passes now and then, so that passing is no
+    news."""
 
     id: str
     reason: str
@@ -27,7 +28,7 @@ class Known:
     flaky: bool = False
 
     def speaks_of(self, row: Row) -> bool:
-        """Whether it is about this row."""
+        """Whether this known failure is about a row."""
         return row.requirement.id == self.id and self.provider in (None, row.provider)
 
 
@@ -60,7 +61,7 @@ class Baseline:
         return cls(path, tuple(_known(path, name, entry, contract) for name, entry in table.items()))
 
     def applied(self, rows: Iterable[Row]) -> list[Row]:
-        """The rows, with the reason where a failure is known."""
+        """The rows, each known failure marked with its reason."""
         return [self._marked(row) for row in rows]
 
     def _marked(self, row: Row) -> Row:
@@ -70,7 +71,7 @@ class Baseline:
         return replace(row, known=reason) if reason else row
 
     def stale(self, rows: Iterable[Row]) -> list[str]:
-        """A line for each known failure that was judged and is none any more."""
+        """A line for each known failure that was judged and now passes."""
         rows, lines = list(rows), []
         for one in self.known:
             verdicts = {row.verdict for row in rows if one.speaks_of(row)}

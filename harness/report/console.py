@@ -1,4 +1,4 @@
-"""The report that people read in the terminal: a table, the remarks, the verdict."""
+"""The report in the terminal: a table, the remarks, the verdict."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def remarks(rows: Iterable[Row]) -> list[str]:
 
 
 def failure_text(records: Iterable[Record]) -> str:
-    """What a failed test says: one screen for each finding, of many for one row the first ones."""
+    """The text of a failed test: one screen for each finding, the first few of each row."""
     by_row: dict[str, list[Record]] = {}
     for record in records:
         by_row.setdefault(record.id, []).append(record)

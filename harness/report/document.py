@@ -1,4 +1,4 @@
-"""The report that other tools read: JSON."""
+"""The JSON report, for tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a picture of an exchange needs: plain, bounded values that travel between processes and into a report."""
+"""What a picture of an exchange needs: plain, bounded values that can cross processes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProviderRequest:
-    """What the server asked its provider for one reply. Times in seconds of the suite's clock."""
+    """A provider request that the server made for one reply. Times in seconds of the suite's clock."""
 
     provider: str
     script: str
@@ -60,7 +60,7 @@ class ProviderSide:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a row was violated, in ms since the ask; None where it is no one moment."""
+    """Where a row was violated, in ms since the ask; None where that is no one moment."""
 
     id: str
     at: float | None
@@ -124,7 +124,7 @@ class Evidence:
 
 @dataclass(slots=True)
 class Clock:
-    """From seconds of the suite's clock to ms since the ask."""
+    """Converts seconds of the suite's clock into ms since the ask."""
 
     asked: float
     cut: int = 0
@@ -136,7 +136,7 @@ class Clock:
         return Point(self.ms(at), kind, size, short(text))
 
     def bounded(self, points: Sequence[T]) -> tuple[T, ...]:
-        """The first and the last of too many."""
+        """At most `MOST_POINTS` of the points: the first and the last."""
         if len(points) <= MOST_POINTS:
             return tuple(points)
         self.cut += len(points) - MOST_POINTS
@@ -200,7 +200,7 @@ def left_at(exchange: Evidence) -> float | None:
 
 
 def _is_stream(reply: Transcript) -> bool:
-    """Whether events came, or should have come: other answers have a status and an end, and no tokens to count."""
+    """Whether the answer is, or should have been, a stream of events. Other answers have a status and no tokens."""
     if reply.transport is not Transport.SSE or reply.messages or reply.status is None:
         return True
     return "event-stream" in (reply.header("content-type") or "")
@@ -247,7 +247,8 @@ def _side(asked: ProviderRequest, clock: Clock) -> ProviderSide:
 
 
 def _links(asked: ProviderRequest, tokens: Sequence[Message], clock: Clock) -> list[Link]:
-    """Each piece of text with the moment at which the client had all of it, as far as both say the same."""
+    """Each piece of text that the provider wrote, with the moment at which the client had all of it, up to where the
+    texts differ."""
     links: list[Link] = []
     written, read, last = "", "", 0.0
     arriving = iter(tokens)
@@ -267,7 +268,7 @@ def _links(asked: ProviderRequest, tokens: Sequence[Message], clock: Clock) -> l
 
 
 def short(text: str) -> str:
-    """A text as a picture tells it: redacted, in one line, not long."""
+    """A text for a picture: redacted, in one line, cut."""
     return clipped(text.replace("\n", "\\n").replace("\t", "\\t"), TEXT)
 
 

@@ -1,4 +1,4 @@
-"""A failure as one screen: the requirement, what was seen, what was expected, and the wire around the spot."""
+"""A failure as one screen: the requirement, what was seen, what was expected, and the wire around that moment."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def screen(requirement: Requirement, violation: Violation, transcript: Transcrip
 
 
 def wire(transcript: Transcript, spot: float | None) -> list[str]:
-    """The exchange in lines with millisecond offsets; of a long one the part around `spot`."""
+    """The exchange in lines with millisecond offsets; of a long one only the part around `spot`."""
     start = transcript.asked_at
     marks: list[tuple[float, str]] = [(start, f"> {transcript.request}")]
     if transcript.status is not None:

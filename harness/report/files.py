@@ -1,4 +1,4 @@
-"""Writing the reports: each for itself, so that one that cannot be written costs no other."""
+"""Write the reports. If one cannot be written, the others still are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatproof.harness.report.summary import RunSummary
 
 
 class Paths(Protocol):
-    """Where reports go; None for one that is not wanted."""
+    """Where reports go; None for a report that is not wanted."""
 
     @property
     def report_json(self) -> Path | None: ...
@@ -28,7 +28,7 @@ class Paths(Protocol):
 
 
 def unwritable(paths: Paths) -> str:
-    """Why a report will not be writable, in one line, or nothing. Leaves no trace."""
+    """Why a report could not be written, in one line, or nothing. Creates no file."""
     for option, path, _ in _wanted(paths):
         if why := _obstacle(path):
             return f"{option}: cannot write {path}: {why}"

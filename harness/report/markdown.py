@@ -37,7 +37,7 @@ def markdown(summary: RunSummary) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text as Markdown shows it letter by letter, in one line, in a table's cell too."""
+    """The text, in one line, such that Markdown shows each letter, also in a table's cell."""
     text = " ".join(text.split())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", text)
@@ -51,7 +51,7 @@ def _totals(summary: RunSummary) -> str:
 
 
 def _failures(rows: list[Row]) -> str:
-    """A line for each finding: rows that failed for one and the same reason share one."""
+    """A line for each finding. Rows with the same finding share a line."""
     findings: dict[tuple[str, str, str, str], list[str]] = {}
     for row in rows:
         verdict = f"{row.verdict}, known: {row.known}" if row.known else row.verdict.value

@@ -1,4 +1,4 @@
-"""The HTML report: one file, which needs no network and shows each row with pictures of its exchanges."""
+"""The HTML report: one file that loads nothing and shows each row with pictures of its exchanges."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class PageBody:
         )
 
     def bar(self) -> str:
-        """The filter, which the script shows: without it it would do nothing."""
+        """The filter. It is hidden until the script runs, since it needs the script."""
         counts = self.summary.counts
         chips = "".join(
             f'<button type="button" class="{_class(one)}" data-verdict="{one}" aria-pressed="false">'
@@ -138,7 +138,7 @@ class PageBody:
         )
 
     def rows(self) -> str:
-        """All rows, those that failed first and open."""
+        """All rows; the failed ones come first and are open."""
         strict = self.summary.strict
         tolerated = [row for row in self.summary.rows if is_tolerated(row, strict)]
         failed = [row for row in self.summary.rows if is_bad(row) and not is_tolerated(row, strict)]

@@ -1,4 +1,4 @@
-"""A run as its reports tell it."""
+"""The result of a run, as every report reads it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ORDER = (Verdict.PASSED, Verdict.VIOLATED, Verdict.NOT_TESTABLE, Verdict.NOT_APP
 class RunSummary:
     """`titles` are those of the groups, `seconds` the run's duration, `began` its beginning with a time zone.
 
-    `error` is why the run as a whole could not judge, or nothing. `stale`: a line for each
-    known failure that is none any more.
+    `error` says why the run as a whole could not judge, or nothing. `stale`: a line for each known failure that now
+    passes.
     """
 
     target: str
@@ -38,7 +38,7 @@ class RunSummary:
 
     @property
     def suite(self) -> str:
-        """Which suite judged, and with what."""
+        """The suite's version and Python's."""
         return f"chatproof {__version__}, Python {platform.python_version()}"
 
     @property
@@ -59,7 +59,7 @@ class RunSummary:
         return self.titles.get(group, "").replace("`", "")
 
     def shown(self, row: Row) -> list[Evidence]:
-        """The exchanges that speak of a row; of one that was violated those that show it, where there are any."""
+        """The exchanges that show a row; of a violated row those that violate it, if there are any."""
         name = row.requirement.id
         of_lane = [
             one for one in self.evidence if name in one.ids and (row.provider is None or one.lane == row.provider)
@@ -74,7 +74,7 @@ def count(rows: Iterable[Row]) -> Counter[Verdict]:
 
 
 def is_bad(row: Row) -> bool:
-    """The row was not kept, could not be judged, or showed a fault of the suite."""
+    """Whether the row was violated, could not be judged, or showed a fault of the suite."""
     return row.verdict in (Verdict.VIOLATED, Verdict.NOT_TESTABLE, Verdict.HARNESS_ERROR)
 
 

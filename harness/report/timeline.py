@@ -28,7 +28,7 @@ HOW_ENDED = {
 
 
 def timeline(exchange: Evidence, sparse: bool = False) -> str:
-    """Draw one exchange as SVG. `sparse`: fewer points, for a picture that nobody needs in detail."""
+    """Draw one exchange as SVG. `sparse`: fewer points, for a row that passed."""
     scale = Scale(_last(exchange), 4.0 if sparse else NEAR)
     sides = _in_order(exchange.provider)
     write_y = TOP + SIDE * max(1 if _is_known(exchange) else 0, len(sides))
@@ -47,7 +47,7 @@ def timeline(exchange: Evidence, sparse: bool = False) -> str:
 
 
 def described(exchange: Evidence) -> str:
-    """The picture in words."""
+    """The picture in words, for screen readers."""
     parts: list[str] = []
     for side in exchange.provider:
         said = f"{side.name}: {len(side.writes)} writes{_between(side.writes)}"
@@ -61,7 +61,7 @@ def described(exchange: Evidence) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From ms to px, for times from 0 to `end`; `near` px are one spot."""
+    """Converts ms (0 to `end`) to px. Points within `near` px are drawn as one."""
 
     end: float
     near: float
@@ -70,7 +70,7 @@ class Scale:
         return round(LinearScale(0.0, self.end, LEFT, WIDTH - RIGHT).at(min(max(at, 0.0), self.end)), 1)
 
     def spots(self, points: Iterable[Point]) -> list[list[Point]]:
-        """The points in heaps, each of which is one spot of the picture."""
+        """The points in groups, each drawn at one spot."""
         heaps: list[list[Point]] = []
         for point in sorted(points, key=lambda one: one.at):
             if heaps and self.x(point.at) - self.x(heaps[-1][0].at) < self.near:
@@ -91,7 +91,7 @@ def _last(exchange: Evidence) -> float:
 
 
 def _in_order(sides: Sequence[ProviderSide]) -> list[ProviderSide]:
-    """The request that said most next to the client, so that its lines cross no other."""
+    """The requests such that the one with most tokens is next to the client: then no lines cross."""
     return sorted(sides, key=lambda side: sum(point.kind == "token" for point in side.writes))
 
 
@@ -125,7 +125,7 @@ def _ladder(exchange: Evidence, scale: Scale, top: float, bottom: float, sparse:
 
 
 def _aftermath(exchange: Evidence, scale: Scale, bottom: float, sides: Sequence[ProviderSide]) -> Iterable[str]:
-    """What the provider was still asked for after the client had left."""
+    """The time that the provider went on after the client had left."""
     left = left_at(exchange)
     if left is None or not sides:
         return
@@ -136,7 +136,7 @@ def _aftermath(exchange: Evidence, scale: Scale, bottom: float, sides: Sequence[
 
 
 def _is_known(exchange: Evidence) -> bool:
-    """Whether the provider's side of the exchange could be seen, be it that nothing was asked."""
+    """Whether the provider's side could be seen, also if it was not asked."""
     return bool(exchange.provider) or exchange.until is not None
 
 

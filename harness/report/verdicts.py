@@ -1,4 +1,4 @@
-"""From findings to rows, and from rows to one verdict."""
+"""From records to rows, and from rows to one verdict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatproof.harness.protocol.requirements import Contract, Level, Requirement
 
 
 class Verdict(StrEnum):
-    """What is known of a row. The order is that of precedence: the first one seen among its tests counts."""
+    """What is known of a row, in order of precedence: the first one among its records counts."""
 
     HARNESS_ERROR = "harness error"  # the suite's own fault
     VIOLATED = "violated"
@@ -32,7 +32,7 @@ class Overall(StrEnum):
 
 
 class ExitCode(IntEnum):
-    """What the process tells CI. pytest's own 4 (bad usage) and 5 (nothing collected) stay as they are."""
+    """The exit codes for CI. pytest's own 4 (bad usage) and 5 (nothing collected) stay as they are."""
 
     PASS = 0
     FAIL = 1
@@ -43,8 +43,8 @@ class ExitCode(IntEnum):
 class Record:
     """What one test found for one requirement. `screen` is the failure as a person reads it.
 
-    `weak`: the test saw nothing that would tell; it counts only where no other test saw more. `provider`: the one
-    that was behind the server.
+    `weak`: the test could not tell; the record counts only where no other test could. `provider`: the one behind the
+    server.
     """
 
     id: str
@@ -141,8 +141,7 @@ def _row(requirement: Requirement, records: list[Record], provider: str | None) 
 
 
 def overall(rows: Iterable[Row], strict: bool, stale: Sequence[str] = ()) -> Overall:
-    """One verdict. A run in which no check ran says nothing of the server: an error. `stale`: failures that
-    were known and are none any more."""
+    """The one verdict. A run in which no row was judged is an error. `stale`: known failures that now pass."""
     rows = list(rows)
     verdicts = {row.verdict for row in rows}
     if Verdict.HARNESS_ERROR in verdicts:

@@ -59,7 +59,7 @@ def test_a_dead_url() -> None:
 
 def test_a_url_that_is_no_chat_server() -> None:
     with serving(SimpleHTTPRequestHandler) as url:
-        judged(suite("--base-url", url), FAIL, url, "status 501", "no chat server")
+        judged(suite("--base-url", url), FAIL, url, "status 501", "not a chat server")
 
 
 class FiveHundred(BaseHTTPRequestHandler):
@@ -92,7 +92,7 @@ class Page(BaseHTTPRequestHandler):
 
 def test_a_page_for_everything() -> None:
     with serving(Page) as url:
-        judged(suite("--base-url", url), FAIL, "text/html", "no event", "no chat server")
+        judged(suite("--base-url", url), FAIL, "text/html", "no event", "not a chat server")
 
 
 class Endless(BaseHTTPRequestHandler):
@@ -110,7 +110,7 @@ class Endless(BaseHTTPRequestHandler):
 
 def test_garbage_without_an_end() -> None:
     with serving(Endless) as url:
-        judged(suite("--base-url", url, "--silence", "2"), FAIL, "no event", "no chat server")
+        judged(suite("--base-url", url, "--silence", "2"), FAIL, "no event", "not a chat server")
 
 
 def test_a_server_that_accepts_and_never_answers() -> None:

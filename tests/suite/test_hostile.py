@@ -137,20 +137,20 @@ def silent(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (for_ever(b"", b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", 60), ["status 500", "no chat server"]),
+        (for_ever(b"", b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", 60), ["status 500", "not a chat server"]),
         (silent, ["accepts connections", "no HTTP answer"]),
-        (for_ever(head(), b"garbage without an end " * 4000), ["no event", "no chat server"]),
-        (for_ever(head(), b"garbage\n" * 9000), ["no event", "no chat server"]),
-        (for_ever(head(), b"\n" * 65536), ["no event", "no chat server"]),
-        (for_ever(head(), b": no end\n\n" * 6000), ["no event", "no chat server"]),
-        (for_ever(head(), b"data: x\n" * 8000), ["no event", "no chat server"]),
-        (for_ever(head(), b"drip\n", 0.5), ["no event", "no chat server"]),
+        (for_ever(head(), b"garbage without an end " * 4000), ["no event", "not a chat server"]),
+        (for_ever(head(), b"garbage\n" * 9000), ["no event", "not a chat server"]),
+        (for_ever(head(), b"\n" * 65536), ["no event", "not a chat server"]),
+        (for_ever(head(), b": no end\n\n" * 6000), ["no event", "not a chat server"]),
+        (for_ever(head(), b"data: x\n" * 8000), ["no event", "not a chat server"]),
+        (for_ever(head(), b"drip\n", 0.5), ["no event", "not a chat server"]),
         (for_ever(b"HTTP/1.1 200 OK\r\n", b"X-Header: and one more\r\n" * 100), ["no HTTP answer"]),
         (for_ever(b"", b"not HTTP at all " * 4000), ["no HTTP answer"]),
         (for_ever(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), ["no HTTP answer"]),
-        (one_gigabyte("application/octet-stream"), ["no event", "no chat server"]),
-        (one_gigabyte("text/event-stream"), ["no event", "no chat server"]),
-        (bomb, ["no event", "no chat server"]),
+        (one_gigabyte("application/octet-stream"), ["no event", "not a chat server"]),
+        (one_gigabyte("text/event-stream"), ["no event", "not a chat server"]),
+        (bomb, ["no event", "not a chat server"]),
     ],
     ids=[
         "500",
@@ -182,7 +182,7 @@ def test_pythons_file_server_is_red(tmp_path: Path) -> None:
             deadline = time.monotonic() + 20
             while not listens("127.0.0.1", port) and time.monotonic() < deadline:
                 time.sleep(0.05)
-            judged(suite(f"http://127.0.0.1:{port}", tmp_path), "status 501", "no chat server")
+            judged(suite(f"http://127.0.0.1:{port}", tmp_path), "status 501", "not a chat server")
         finally:
             process.terminate()
 

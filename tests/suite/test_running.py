@@ -161,7 +161,7 @@ def test_of_a_server_that_declares_nothing_all_is_judged_that_it_shows(tmp_path:
     found = {(row["id"], row["provider"]) for row in rows if row["verdict"] == "passed"}
     behind = {(name, provider) for name in ("TOK-04", "PERF-02") for provider in ("openai", "gemini", "local")}
     assert found == {("TOK-02", None), ("AUTH-01", None), ("CORS-01", None), *behind}
-    assert "judged without" not in output
+    assert "not judged with" not in output
 
 
 def test_what_nobody_declared_and_a_server_does_not_show_is_no_failure_of_its(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_what_nobody_declared_and_a_server_does_not_show_is_no_failure_of_its(tm
     assert len(found) == len(rows)
     assert {name for name, (verdict, _) in found.items() if verdict == "not applicable"} == {"AUTH-01", "CORS-01"}
     assert found["TOK-04"] == found["PERF-02"] == ("passed", "openai")
-    assert "judged without gemini, local" in output
+    assert "not judged with gemini, local" in output
     declared = ("--profile", "auth,cors", "--provider", "openai")
     code, output, rows = run(tmp_path, "--start", start, "--only", "AUTH-01,CORS-01", *declared)
     assert code == FAIL, output

@@ -26,5 +26,5 @@ def one_completion_and_last(transcript: Transcript) -> Iterator[Finding]:
         return
     behind = transcript.messages[transcript.messages.index(completions[0]) + 1 :]
     if behind:
-        count = f"{len(completions)} completions, {len(behind)} events behind the first"
+        count = f"{len(completions)} completions, {len(behind)} events after the first"
         yield Violation(f"{count}: {shown(dict(behind[0].body))}", expected, behind[0].at)

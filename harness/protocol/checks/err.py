@@ -43,7 +43,7 @@ def error_ends_the_reply(transcript: Transcript) -> Iterator[Finding]:
             yield Violation(f"an error event {shown(dict(message.body))}", "an error with a text", message.at)
         behind = [one for one in transcript.messages[index + 1 :] if one.kind is not Kind.OTHER]
         if behind:
-            seen = f"{len(behind)} events behind the error: {shown(dict(behind[0].body))}"
+            seen = f"{len(behind)} events after the error: {shown(dict(behind[0].body))}"
             yield Violation(seen, "the error is the last event", behind[0].at)
         return
     yield Unjudged(f"no error event came: {transcript.outcome()}")
@@ -68,7 +68,7 @@ def fails_as_error(requirement_id: str) -> Check:
         elif is_http_error(transcript):
             if transcript.error_text is None:
                 seen = f"status {transcript.status} with the body {shown(transcript.body, 200)}"
-                yield Violation(seen, "a body with the error's text, as the api puts it")
+                yield Violation(seen, "an error body with a non-empty text")
         elif not transcript.of(Kind.ERROR):
             seen = f"no error: {transcript.outcome()}"
             yield Violation(seen, expected, transcript.ended_at)

@@ -55,5 +55,5 @@ def _arrival(transcript: Transcript, length: int, since: float) -> str:
     for message in transcript.tokens:
         there += len(words(message.token))
         if there >= length:
-            return f"they were there {(message.at - since) * 1000:.0f} ms later"
+            return f"they arrived {(message.at - since) * 1000:.0f} ms later"
     return "they never came"

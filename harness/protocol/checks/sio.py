@@ -18,7 +18,7 @@ CHAT_KINDS = (Kind.TOKEN, Kind.COMPLETION, Kind.ERROR)
 @check("SIO-03")
 def one_terminal_event(transcript: Transcript) -> Iterator[Finding]:
     """One `chat_complete` or `chat_stream_error`, and no chat event behind it."""
-    expected = "exactly one chat_complete or chat_stream_error, and nothing behind it"
+    expected = "exactly one chat_complete or chat_stream_error, and no chat event after it"
     chat = transcript.of(*CHAT_KINDS)
     terminal = transcript.terminal
     if terminal is None:
@@ -26,7 +26,7 @@ def one_terminal_event(transcript: Transcript) -> Iterator[Finding]:
         return
     behind = chat[chat.index(terminal) + 1 :]
     if behind:
-        seen = f"{len(behind)} events behind {terminal.name}: {behind[0].name} {shown(dict(behind[0].body))}"
+        seen = f"{len(behind)} events after {terminal.name}: {behind[0].name} {shown(dict(behind[0].body))}"
         yield Violation(seen, expected, behind[0].at)
 
 
@@ -46,7 +46,7 @@ def replies_do_not_mix(first: str, second: str) -> Check:
 
     @check("SIO-11")
     def look(transcript: Transcript) -> Iterator[Finding]:
-        expected = "the first reply whole, then the second whole or refused"
+        expected = "the whole first reply, then the whole second one or its refusal"
         runs: list[str] = []
         last: Any = None
         for message in transcript.tokens:

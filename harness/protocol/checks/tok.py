@@ -11,7 +11,7 @@ from chatproof.harness.protocol.transcript import Transcript
 
 
 def text_is(text: str, requirement_id: str = "TOK-04") -> Check:
-    """The tokens add up to exactly `text`. A reply that failed is a reply that lost its tokens."""
+    """The tokens add up to exactly `text`. A reply that failed has lost its tokens."""
 
     @check(requirement_id)
     def look(transcript: Transcript) -> Iterator[Finding]:
@@ -24,13 +24,12 @@ def text_is(text: str, requirement_id: str = "TOK-04") -> Check:
 
 
 def words(text: str) -> str:
-    """The text without its spaces and in one Unicode form: what is left where a server trims or normalises,
-    which is the business of TOK-04 and TOK-05 alone."""
+    """The text without spaces, in one Unicode form. TOK-04 and TOK-05 alone judge spaces and Unicode forms."""
     return "".join(unicodedata.normalize("NFKC", text).split())
 
 
 def same_words(text: str, other: str) -> bool:
-    """Whether two texts are the same but for spaces and Unicode form."""
+    """Whether two texts are equal apart from spaces and Unicode form."""
     return words(text) == words(other)
 
 
@@ -47,7 +46,7 @@ def words_are(text: str, requirement_id: str) -> Check:
 
 
 def words_begin(text: str, requirement_id: str) -> Check:
-    """The tokens that came are a beginning of `text`: for a reply that was cut off."""
+    """The tokens are a beginning of `text`: for a reply that was cut off."""
 
     @check(requirement_id)
     def look(transcript: Transcript) -> Iterator[Finding]:
