@@ -29,8 +29,8 @@ async def preflight(case: Case, path: str, origin: str) -> Transcript:
     """Ask as a browser does before a POST of JSON with a token."""
     headers = (
         *origin_header(origin),
-        ("Access-Control-HttpRequest-Method", "POST"),
-        ("Access-Control-HttpRequest-Headers", ",".join(ASKED_HEADERS)),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", ",".join(ASKED_HEADERS)),
     )
     return await case.request(HttpRequest("OPTIONS", path, headers=headers), case.lane.budget.addresses.fresh())
 

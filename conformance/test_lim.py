@@ -119,8 +119,8 @@ async def test_preflights_are_not_counted(case: Case) -> None:
     client = await client_of(case, STREAM_PATH)
     headers = (
         ("Origin", case.lane.settings.allowed_origin),
-        ("Access-Control-HttpRequest-Method", "POST"),
-        ("Access-Control-HttpRequest-Headers", "content-type"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "content-type"),
     )
     for _ in range(limit_of(case, STREAM_PATH) + 2):
         await case.request_once(HttpRequest("OPTIONS", STREAM_PATH, headers=headers), client.source)

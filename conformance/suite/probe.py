@@ -30,8 +30,8 @@ async def unseen_profiles(lane: Lane) -> dict[str, str]:
     origin = lane.settings.allowed_origin
     headers = (
         ("Origin", origin),
-        ("Access-Control-HttpRequest-Method", "POST"),
-        ("Access-Control-HttpRequest-Headers", "content-type"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "content-type"),
     )
     granted = await _answer(lane, HttpRequest("OPTIONS", lane.api.path, headers=headers))
     allowed = granted.header("access-control-allow-origin")
