@@ -27,6 +27,7 @@ _FOLDER: Final = Path(__file__).resolve().parent
 _SUITE_FOLDER: Final = (_FOLDER / "conformance").resolve()
 _ALLOW: Final = "offline_allow"
 _ESCAPED: Final = pytest.StashKey[bool]()
+_HAS_OPTIONS: Final = pytest.StashKey[bool]()
 
 # -- the suite
 
@@ -40,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         from chatproof.harness.common.options import add_options
 
         add_options(parser, has_base_url=_base_url_is_taken(pluginmanager))
+        config.stash[_HAS_OPTIONS] = True
 
 
 def _names_suite(config: pytest.Config) -> bool:
@@ -70,7 +72,7 @@ def _base_url_is_taken(pluginmanager: pytest.PytestPluginManager) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Serve `--list`, which needs no server and judges nothing."""
-    if not getattr(config.option, "list_rows", False):
+    if _HAS_OPTIONS not in config.stash or not config.option.list_rows:
         return None
     from chatproof.harness.common.errors import ChatproofError
     from chatproof.harness.report.listing import listing
@@ -155,6 +157,13 @@ def fake_server(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) ->
 
 
 def _in_process(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
+    from chatproof.harness.common.errors import ChatproofError
+    from chatproof.harness.common.extras import needs
+
+    try:
+        needs("inprocess", f"the fixture fake_{provider}")
+    except ChatproofError as error:
+        pytest.fail(str(error), pytrace=False)
     from chatproof.fake_providers.testing.inprocess import InProcess
 
     with InProcess(provider) as fakes:

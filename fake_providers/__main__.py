@@ -67,8 +67,8 @@ def _piped(command: Callable[[], int]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m fake_providers",
-        description="Deterministic fake model providers (OpenAI's API) for tests.",
+        prog="chatproof providers",
+        description="Run fake OpenAI, Gemini and Ollama APIs, whose answers are the same in every run.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

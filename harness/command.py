@@ -1,4 +1,4 @@
-"""The `chatproof` command: the suite behind one word, from any directory."""
+"""The `chatproof` command: every part behind one word, from any directory."""
 
 from __future__ import annotations
 
@@ -6,58 +6,125 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import Any, Final
 
 from chatproof import __version__
+from chatproof.harness.common.child_process import module_command
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.extras import needs
 from chatproof.harness.common.options import add_options
 
 CHECK_HELP = """\
-Run the conformance suite. All options of the suite are taken as they are, pytest's own too:
+Run the conformance suite against a server. pytest's own options work too.
   chatproof check --base-url http://127.0.0.1:5000
   chatproof check --start "python server.py {port}" --report-json report.json
   chatproof check --base-url URL --only TOK --only END-03 -v
 
-exit codes: 0 every MUST row is kept; 1 one is violated or not testable; 2 the suite could not judge
-(no server, a broken setting, its own fault); 4 unknown options."""
+exit codes: 0 every MUST row passed; 1 a row is violated or not testable; 2 the suite could not judge (no server, a
+wrong setting, a fault of its own); 4 an unknown option."""
+UNUSABLE: Final = 2  # exit code: the command itself could not be run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and give its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == ["load"]:
-        return load(words[1:])
-    parser = argparse.ArgumentParser(
-        prog="chatproof", description="Proof that a streaming chat backend works.", add_help=True
-    )
-    parser.add_argument("--version", action="version", version=f"chatproof {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    check = commands.add_parser(
-        "check",
-        help="judge a server: chatproof check --base-url URL",
-        description=CHECK_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="pytest's own options are taken too: -v, -k, -x, -n 2 (pytest-xdist), --junit-xml FILE, …",
-        usage="chatproof check [--base-url URL | --start COMMAND] [options]",
-        add_help=words[1:] in (["-h"], ["--help"]),
-    )
-    commands.add_parser("load", help="load a server and judge it: chatproof load run --host URL", add_help=False)
-    if check.add_help:  # else all words are pytest's to read
-        add_options(HelpParser(check))
-    _, rest = parser.parse_known_args(words)
-    return int(pytest.main([suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *rest]))
+    name, rest = (words[0], words[1:]) if words else ("", [])
+    if name in ("-h", "--help", "--version"):
+        sys.stdout.write(f"chatproof {__version__}\n" if name == "--version" else _help())
+        return 0
+    if not name:
+        sys.stderr.write(_help())
+        return UNUSABLE
+    command = COMMANDS.get(name)
+    if command is None:
+        near = get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"commands: {', '.join(COMMANDS)}"
+        sys.stderr.write(f"chatproof: there is no command {name!r}; {hint}\n")
+        return UNUSABLE
+    try:
+        return command.run(rest)
+    except ChatproofError as error:
+        sys.stderr.write(f"chatproof: {error}\n")
+        return UNUSABLE
+
+
+def check(arguments: Sequence[str]) -> int:
+    """Run the suite in this process: all words are pytest's to read."""
+    if list(arguments) in (["-h"], ["--help"]):
+        parser = argparse.ArgumentParser(
+            prog="chatproof check",
+            description=CHECK_HELP,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog="pytest's options: -v, -k, -x, -n 2 (pytest-xdist), --junit-xml FILE, …",
+            usage="chatproof check [--base-url URL | --start COMMAND] [options]",
+        )
+        add_options(HelpParser(parser))
+        parser.print_help()
+        return 0
+    import pytest  # here, since the other commands have no use for it
+
+    return int(pytest.main([suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *arguments]))
+
+
+def providers(arguments: Sequence[str]) -> int:
+    """Run the fake providers in this process."""
+    from chatproof.fake_providers.__main__ import main as fakes
+
+    return fakes(arguments)
+
+
+def serve(arguments: Sequence[str]) -> int:
+    """Become `python -m chatproof.reference_server`."""
+    needs("reference", "chatproof serve")
+    return _become("reference_server", arguments)
 
 
 def load(arguments: Sequence[str]) -> int:
-    """Become `python -m chatproof.loadtests`. Returns only where a process cannot be replaced.
+    """Become `python -m chatproof.loadtests`."""
+    needs("load", "chatproof load")
+    return _become("loadtests", arguments)
 
-    gevent must patch the standard library before anything else has imported it, and a signal must reach the run itself.
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a word runs, with the arguments behind it, and what it does in one line."""
+
+    run: Callable[[Sequence[str]], int]
+    about: str
+
+
+COMMANDS: Final = {
+    "check": Command(check, "test a server: chatproof check --base-url URL"),
+    "providers": Command(providers, "run fake OpenAI, Gemini and Ollama APIs for a server or a test to call"),
+    "serve": Command(serve, "run the reference server, a chat backend that passes the suite"),
+    "load": Command(load, "put load on a server and judge its latency: chatproof load run --host URL"),
+}
+
+
+def _help() -> str:
+    lines = [
+        "usage: chatproof COMMAND [options]",
+        "",
+        "Proof that a streaming chat backend works.",
+        "",
+        *(f"  {name:<10} {command.about}" for name, command in COMMANDS.items()),
+        "",
+        "chatproof COMMAND --help lists the options of a command; chatproof --version prints the version.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _become(module: str, arguments: Sequence[str]) -> int:
+    """Replace this process by one that runs the module. Returns only where a process cannot be replaced.
+
+    gevent must patch the standard library before anything else imports it, and a signal must reach the run itself.
     """
-    command = [sys.executable, "-m", "chatproof.loadtests", *arguments]
+    command = module_command(module, *arguments)
     if os.name == "posix":
         os.execv(command[0], command)
     return subprocess.run(command, check=False).returncode
@@ -65,7 +132,7 @@ def load(arguments: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class HelpParser:
-    """The suite's options as argparse shows them, which pytest would bury among its own."""
+    """Shows the suite's options as argparse does; pytest would bury them among its own."""
 
     parser: argparse.ArgumentParser
 
@@ -82,7 +149,7 @@ class _HelpGroup:
 
 
 def suite() -> str:
-    """The folder of the installed suite."""
+    """The folder of the suite."""
     return str(Path(__file__).parent.parent / "conformance")
 
 

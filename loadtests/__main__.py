@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
+
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.extras import needs
 
 if __name__ == "__main__":
-    if find_spec("locust") is None:
-        sys.stderr.write("chatproof load: Locust is not installed: pip install 'chatproof[load]'\n")
+    try:
+        needs("load", "chatproof load")
+    except ChatproofError as error:
+        sys.stderr.write(f"chatproof: {error}\n")
         sys.exit(2)
     from chatproof.loadtests.load_command import main
 

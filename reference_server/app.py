@@ -57,7 +57,7 @@ def main() -> int:
 def _read_options() -> argparse.Namespace:
     """Parse the command line. Options whose name is in capitals are settings."""
     parser = argparse.ArgumentParser(
-        prog="python -m reference_server",
+        prog="chatproof serve",
         description="Run the reference streaming chat server. If no provider is configured, it runs offline.",
         epilog="All other settings come from the environment or a file .env: see reference_server/README.md.",
     )

@@ -27,7 +27,7 @@ _MAX_MATCH: Final = 2_000
 
 _EPILOG = """Point the client at it as at the provider: OPENAI_BASE_URL=http://127.0.0.1:8090/v1 for
 --target https://api.openai.com. Keys are passed on and never written. Then play what was recorded:
-python -m fake_providers --scripts DIR, and ask with the words "scenario NAME"."""
+chatproof providers --scripts DIR, and ask with the words "scenario NAME"."""
 
 
 class Recorder:
@@ -168,7 +168,7 @@ def _secrets(headers: Mapping[str, str], query: str) -> tuple[str, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m fake_providers record",
+        prog="chatproof providers record",
         description="Pass requests on to a real provider (OpenAI-compatible, Gemini, Ollama) and write its answers,"
         " with their timing and their faults, as scripts.",
         epilog=_EPILOG,

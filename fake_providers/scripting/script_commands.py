@@ -25,7 +25,7 @@ _WIDTH = 110
 def list_scripts(arguments: Sequence[str]) -> int:
     """`scripts`: every script's name and what it is for. Exit code 0; 2 with one line where a folder is bad."""
     parser = argparse.ArgumentParser(
-        prog="python -m fake_providers scripts", description="List the scripts that a request can name."
+        prog="chatproof providers scripts", description="List the scripts that a request can name."
     )
     parser.add_argument(
         "--scripts", type=Path, action="append", default=[], metavar="DIR", help="a folder of further scripts"
@@ -46,7 +46,7 @@ def list_scripts(arguments: Sequence[str]) -> int:
 def check_files(arguments: Sequence[str]) -> int:
     """`check FILE…`: one line for each file. Exit code 0 where all can be played, 2 where one cannot."""
     parser = argparse.ArgumentParser(
-        prog="python -m fake_providers check", description="Say whether script files can be played."
+        prog="chatproof providers check", description="Say whether script files can be played."
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     code = 0

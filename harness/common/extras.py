@@ -1,0 +1,30 @@
+"""The extras of the package, and the one line that says which of them to install."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Final, Literal
+
+from chatproof.harness.common.errors import ChatproofError
+
+Extra = Literal["reference", "load", "inprocess"]
+MODULES: Final[dict[Extra, tuple[str, ...]]] = {
+    "reference": (
+        *("flask", "flask_socketio", "flask_limiter", "flask_cors", "gevent", "simple_websocket"),
+        *("redis", "orjson", "jwt", "dotenv"),
+    ),
+    "load": ("locust",),
+    "inprocess": ("respx",),
+}
+"""What each extra brings, by the names that are imported."""
+
+
+def needs(extra: Extra, who: str) -> None:
+    """Say that `who` (a command, a fixture) needs an extra. Imports nothing.
+
+    Raises:
+        ChatproofError: a module of the extra is not installed; the line says what to install.
+    """
+    for module in MODULES[extra]:
+        if find_spec(module) is None:
+            raise ChatproofError(f"{who} needs {module}, which is not installed: pip install 'chatproof[{extra}]'")
