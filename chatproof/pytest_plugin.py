@@ -40,19 +40,24 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     if _names_suite(config):
         from chatproof.harness.common.options import add_options
 
-        add_options(parser, has_base_url=_base_url_is_taken(pluginmanager))
+        add_options(parser, has_base_url=_base_url_is_taken(config))
         config.stash[_HAS_OPTIONS] = True
 
 
 def _names_suite(config: pytest.Config) -> bool:
     """Whether a word of the command line, of PYTEST_ADDOPTS or of `addopts` is the suite, or the run begins in it."""
     start = config.invocation_params.dir
+    return _is_in_suite(start) or any(_is_suite(word, start) for word in _words(config))
+
+
+def _words(config: pytest.Config) -> list[str]:
     words = [str(word) for word in config.invocation_params.args]
-    words += [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.getini("addopts")]
-    names = [word.partition("::")[0] for word in words]
-    if any(name == SUITE or name.startswith(f"{SUITE}.") for name in names):
-        return True
-    return any(_is_in_suite(start / name) for name in ("", *names))
+    return [*words, *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.getini("addopts")]
+
+
+def _is_suite(word: str, start: Path) -> bool:
+    name = word.partition("::")[0]
+    return name == SUITE or name.startswith(f"{SUITE}.") or _is_in_suite(start / name)
 
 
 def _is_in_suite(path: Path) -> bool:
@@ -62,11 +67,16 @@ def _is_in_suite(path: Path) -> bool:
         return False
 
 
-def _base_url_is_taken(pluginmanager: pytest.PytestPluginManager) -> bool:
-    """pytest-base-url defines the same option, to the same `dest`, and does not look whether it is there."""
-    if pluginmanager.is_blocked("base_url"):
+def _base_url_is_taken(config: pytest.Config) -> bool:
+    """Whether pytest-base-url is loaded, or will be: it defines the same option, to the same `dest`, without a look."""
+    if config.pluginmanager.is_blocked("base_url"):
         return False
-    return any(entry.name == "base_url" for entry in entry_points(group="pytest11"))
+    words = _words(config)
+    plugins = [entry for entry in entry_points(group="pytest11") if entry.name == "base_url"]
+    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") or "--disable-plugin-autoload" in words:
+        named = {word.removeprefix("-p") for word in words} | set(os.environ.get("PYTEST_PLUGINS", "").split(","))
+        return any({entry.name, entry.value} & named for entry in plugins)
+    return bool(plugins)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -90,8 +100,17 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the suite's marker."""
+    """Register the suite's marker; and its hooks where this run is the suite's.
+
+    Its conftest registers them too, but the controller of pytest-xdist collects nothing, and with `--pyargs` loads no
+    conftest: it would report nothing and be green.
+    """
     config.addinivalue_line("markers", "requirement(*ids): the rows of the contract that a conformance test judges")
+    start = config.invocation_params.dir
+    if _HAS_OPTIONS in config.stash and any(_is_suite(word, start) for word in config.args):
+        from chatproof.conformance.suite.hooks import SuitePlugin
+
+        SuitePlugin.register(config)
 
 
 # -- the fake providers
@@ -157,13 +176,6 @@ def fake_server(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) ->
 
 
 def _in_process(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
-    from chatproof.harness.common.errors import ChatproofError
-    from chatproof.harness.common.extras import needs
-
-    try:
-        needs("inprocess", f"the fixture fake_{provider}")
-    except ChatproofError as error:
-        pytest.fail(str(error), pytrace=False)
     from chatproof.fake_providers.testing.inprocess import InProcess
 
     with InProcess(provider) as fakes:

@@ -7,13 +7,10 @@ import pytest
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.hooks import SuitePlugin
 
-NAME = "chatproof-suite"
-
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the plugin, once."""
-    if not config.pluginmanager.has_plugin(NAME):
-        config.pluginmanager.register(SuitePlugin(config), NAME)
+    """Register the hooks, unless the installed plugin did."""
+    SuitePlugin.register(config)
 
 
 @pytest.fixture
@@ -26,6 +23,6 @@ def behind(request: pytest.FixtureRequest) -> str | None:
 @pytest.fixture
 def case(request: pytest.FixtureRequest, behind: str | None) -> Case | None:
     """This test's `Case`: it asks the server and records what the test finds. None where no server can be asked."""
-    plugin = request.config.pluginmanager.get_plugin(NAME)
+    plugin = request.config.pluginmanager.get_plugin(SuitePlugin.NAME)
     assert isinstance(plugin, SuitePlugin)
     return plugin.case(request.node)

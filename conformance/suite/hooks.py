@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine, Generator
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -29,6 +29,14 @@ OUTPUT = "chatproof"  # the key of what a worker of pytest-xdist sends at its en
 class SuitePlugin:
     """The plugin of one pytest session. Each worker of pytest-xdist has its own lanes and runs its tests one after the
     other; the controller only collects what they found."""
+
+    NAME: Final = "chatproof-suite"
+
+    @classmethod
+    def register(cls, config: pytest.Config) -> None:
+        """Register the hooks, once."""
+        if not config.pluginmanager.has_plugin(cls.NAME):
+            config.pluginmanager.register(cls(config), cls.NAME)
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config

@@ -41,7 +41,7 @@ class FakesProcess:
 
     def stop(self) -> None:
         """End the process and whatever it may have started; harmless when it has ended already."""
-        _stop(self._process)
+        stop(self._process)
 
     def __enter__(self) -> Self:
         return self
@@ -73,13 +73,9 @@ def start_fakes(
         url = _URL.search(first_line(process, deadline))
         if url is not None:
             return FakesProcess(url.group(), process)
-        _stop(process)
+        stop(process)
         errors.seek(0)
         said = errors.read().decode("utf-8", "replace").strip().splitlines()
     if said:
         raise FakesStartError(f"the fake providers did not start: {said[-1]}")
     raise FakesStartError(f"the fake providers did not say within {deadline:g} s where they listen")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    stop(process, leader_first=True)  # with several workers, the leader ends them

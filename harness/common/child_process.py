@@ -85,17 +85,13 @@ def wait_until(process: subprocess.Popen[bytes], is_up: Callable[[], bool], dead
     return False
 
 
-def stop(process: subprocess.Popen[bytes], *, timeout: float = STOP_TIMEOUT, leader_first: bool = False) -> None:
+def stop(process: subprocess.Popen[bytes], *, timeout: float = STOP_TIMEOUT) -> None:
     """End the process and everything that it started; harmless where it has ended already.
 
     Its standard input is closed and its group gets SIGTERM; what is left after `timeout` seconds gets SIGKILL.
-    `leader_first`: SIGTERM goes to the process alone, which ends its own children.
     """
     _close(process.stdin)
-    if leader_first:
-        process.terminate()
-    else:
-        _signal_group(process, signal.SIGTERM)
+    _signal_group(process, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout)
     _signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))  # also children that outlived it

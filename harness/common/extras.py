@@ -7,20 +7,19 @@ from typing import Final, Literal
 
 from chatproof.harness.common.errors import ChatproofError
 
-Extra = Literal["reference", "load", "inprocess"]
+Extra = Literal["reference", "load"]
 MODULES: Final[dict[Extra, tuple[str, ...]]] = {
     "reference": (
         *("flask", "flask_socketio", "flask_limiter", "flask_cors", "gevent", "simple_websocket"),
         *("redis", "orjson", "jwt", "dotenv"),
     ),
     "load": ("locust",),
-    "inprocess": ("respx",),
 }
 """What each extra brings, by the names that are imported."""
 
 
 def needs(extra: Extra, who: str) -> None:
-    """Say that `who` (a command, a fixture) needs an extra. Imports nothing.
+    """Say that `who` (a command) needs an extra. Imports nothing.
 
     Raises:
         ChatproofError: a module of the extra is not installed; the line says what to install.

@@ -55,11 +55,10 @@ def test_the_end_of_standard_input_is_a_sign_to_end() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
-@pytest.mark.parametrize("leader_first", [False, True])
-def test_who_does_not_end_is_killed_with_its_children(leader_first: bool) -> None:
+def test_who_does_not_end_is_killed_with_its_children() -> None:
     process = python(STUBBORN)
     child = int(first_line(process, 20).split()[1])
-    stop(process, timeout=0.2, leader_first=leader_first)
+    stop(process, timeout=0.2)
     assert process.returncode == -9
     give_up = time.monotonic() + 10
     while (is_there := alive(child)) and time.monotonic() < give_up:

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,13 +53,19 @@ class Probed:
 
 
 def probe(
-    folder: Path, *command: str, cwd: Path | None = None, until: str = "", hidden: str = "", **environment: str
+    folder: Path,
+    *command: str,
+    cwd: Path | None = None,
+    until: str = "",
+    hidden: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> Probed:
     """Run `python COMMAND`, from `cwd` or an empty folder.
 
     Args:
         until: it is asked to end (SIGTERM) once it prints this; left out, it ends by itself.
         hidden: top-level modules that are not to be found, separated by spaces.
+        environment: further variables.
     """
     for name in ("site", "seen", "empty"):
         (folder / name).mkdir(exist_ok=True)
@@ -68,7 +75,7 @@ def probe(
     code = f"ROOT, SEEN = {os.path.realpath(ROOT) + os.sep!r}, {str(seen)!r}\n{SITECUSTOMIZE}"
     (folder / "site" / "sitecustomize.py").write_text(code, encoding="utf-8")
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    variables |= {"PYTHONPATH": f"{folder / 'site'}{os.pathsep}{ROOT}", "HIDDEN_MODULES": hidden, **environment}
+    variables |= {"PYTHONPATH": f"{folder / 'site'}{os.pathsep}{ROOT}", "HIDDEN_MODULES": hidden, **(environment or {})}
     with (folder / "out").open("w+", encoding="utf-8") as out, (folder / "err").open("w+", encoding="utf-8") as err:
         process = subprocess.Popen(
             [sys.executable, *command],
