@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
-    from chatproof.fake_providers.dialects.addresses import Provider
+    from chatproof.fake_providers.dialects.provider_variables import Provider
     from chatproof.fake_providers.testing.inprocess import InProcess
     from chatproof.fake_providers.testing.offline_guard import OfflineGuard
     from chatproof.fake_providers.testing.threaded import ThreadedServer
@@ -166,7 +166,7 @@ def fake_server(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) ->
     """All fake providers over HTTP, for every client and every process that inherits the variables."""
     from typing import get_args
 
-    from chatproof.fake_providers.dialects.addresses import Provider
+    from chatproof.fake_providers.dialects.provider_variables import Provider
     from chatproof.fake_providers.testing.threaded import ThreadedServer
 
     with ThreadedServer() as server:
@@ -184,9 +184,9 @@ def _in_process(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def _point_clients(monkeypatch: pytest.MonkeyPatch, provider: Provider, root: str) -> None:
-    from chatproof.fake_providers.dialects.addresses import UNSET, environment
+    from chatproof.fake_providers.dialects.provider_variables import UNSET, client_variables
 
-    for name, value in environment(provider, root).items():
+    for name, value in client_variables(provider, root).items():
         monkeypatch.setenv(name, value)
     for name in UNSET:
         monkeypatch.delenv(name, raising=False)

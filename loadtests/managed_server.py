@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chatproof.fake_providers.dialects.provider_variables import server_variables
 from chatproof.fake_providers.server.launcher import FakesStartError, start_fakes
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import DEFAULTS
@@ -33,7 +34,7 @@ def managed_server(command: str, scripts: tuple[str, ...] = ()) -> Iterator[tupl
     except FakesStartError as error:
         raise ChatproofError(str(error)) from error
     with fakes:
-        variables = {"OPENAI_API_KEY": "sk-fake", "OPENAI_BASE_URL": fakes.openai_base_url, "LLM_PROVIDER": "openai"}
+        variables = server_variables("openai", fakes.url)
         server = StartedServer.start(command, variables, free_port(), START_S)
         try:
             yield server.target, fakes.url

@@ -11,7 +11,8 @@ from itertools import count
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.provider import DUE, Upstream
 from chatproof.conformance.suite.rate_budget import WINDOW, RateBudget
-from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, VARIABLES, Scene, set_up, why_unfit
+from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, Scene, set_up, why_unfit
+from chatproof.fake_providers.dialects.provider_variables import URL_VARIABLES
 from chatproof.fake_providers.journal.control_client import Fakes, FakesError
 from chatproof.harness.client.connection import SourceAddresses, TcpConnection
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
@@ -113,7 +114,8 @@ class Lane:
         if entries:
             why = f"asked its provider as {entries[0].provider}, not as {name}: does it use LLM_PROVIDER={name}?"
         else:
-            why = f"answered without asking the fake providers at {provider.fakes.url}: does it use {VARIABLES[name]}?"
+            variable = URL_VARIABLES[name]
+            why = f"answered without asking the fake providers at {provider.fakes.url}: does it use {variable}?"
         await provider.fakes.aclose()
         self.provider, self.state.missing, self.state.no_provider = None, True, f"the server {why}"
 

@@ -6,6 +6,7 @@ import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from chatproof.fake_providers.dialects.provider_variables import server_variables
 from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.harness.client.http import HttpExchange
 from chatproof.harness.common.errors import ChatproofError
@@ -16,11 +17,6 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transcript
 
-VARIABLES = {
-    "openai": "OPENAI_BASE_URL",
-    "gemini": "GOOGLE_GEMINI_BASE_URL",
-    "local": "LOCAL_LLM_URL",
-}
 # a local server answers OpenAI's paths too; with a key in the request the two cannot be told apart
 DIALECTS = {"openai": ("openai",), "gemini": ("gemini",), "local": ("local", "openai")}
 NOBODY = "http://127.0.0.1:1/v1"
@@ -87,12 +83,7 @@ def set_up(settings: Settings, provider: str, port: int | None, resources: ExitS
 def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> dict[str, str]:
     """The variables of a started server, as the contract names them."""
     return {
-        "OPENAI_API_KEY": key,
-        "OPENAI_BASE_URL": f"{fakes_url}/v1",
-        "GEMINI_API_KEY": key,
-        "GOOGLE_GEMINI_BASE_URL": fakes_url,
-        "LOCAL_LLM_URL": fakes_url,
-        "LLM_PROVIDER": provider,
+        **server_variables(provider, fakes_url, key),
         "PROVIDER_TIMEOUT": f"{settings.provider_timeout or PROVIDER_TIMEOUT:g}",
         "JWT_SECRET": settings.jwt_secret or "",
         "ALLOWED_ORIGINS": settings.allowed_origin,

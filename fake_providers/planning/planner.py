@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,9 +12,11 @@ from chatproof.fake_providers.dialects.base import Ask, Dialect, ProviderRequest
 from chatproof.fake_providers.planning.http_writes import Grouping, WritePlan, plan_writes
 from chatproof.fake_providers.planning.router import dialect_for
 from chatproof.fake_providers.planning.sequences import Sequences
+from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 
 _CACHE_BYTES: Final = 32_000_000
+_PLAYED: Final = "0-plays"  # the first script by name: so its [match] is looked at first
 
 _CacheKey = tuple[str, Ask, bool, bool]
 
@@ -55,6 +59,15 @@ class Planner:
             found = replace(found, script=self.sequences.script(found.script, request, found.case, scripts))
         plan = self._plan(dialect, found, chunks_allowed, keep_alive)
         return Answer(plan, dialect.NAME, found.stream, found.scenario or found.script.name or None, found.case)
+
+    def play(self, names: Sequence[str]) -> None:
+        """Answer requests that name no scenario with these scripts, one after the other. The last one repeats.
+
+        ScriptError where there is no script of such a name.
+        """
+        toml = f'about = "What the test wants."\nsequence = {json.dumps(list(names))}\nmatch = {{ model = "*" }}\n'
+        self.library.register(parse_script(_PLAYED, toml))
+        self.sequences.clear()
 
     def _plan(self, dialect: Dialect, ask: Ask, chunks_allowed: bool, keep_alive: bool) -> WritePlan:
         key = (dialect.NAME, ask, chunks_allowed, keep_alive)

@@ -16,14 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, get_args
 
-from chatproof.fake_providers.dialects.addresses import (
-    HOSTS,
-    REAL_HOSTS,
-    SEQUENCE_NAME,
-    Provider,
-    base_url,
-    sequence_for_all,
-)
+from chatproof.fake_providers.dialects.provider_variables import HOSTS, REAL_HOSTS, Provider, base_url
 from chatproof.fake_providers.journal.journal import Journal
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.planning.planner import Planner
@@ -90,8 +83,7 @@ class InProcess:
 
     def plays(self, *names: str) -> None:
         """Answer requests that name no scenario with these scripts, one after the other. The last one repeats."""
-        self.script(SEQUENCE_NAME, sequence_for_all(names))
-        self._planner.sequences.clear()
+        self._planner.play(names)
 
     def script(self, name: str, toml: str) -> None:
         """Add or replace a script. ScriptError says what is wrong with it."""

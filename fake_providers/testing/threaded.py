@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from chatproof.fake_providers.dialects.addresses import SEQUENCE_NAME, Provider, base_url, sequence_for_all
+from chatproof.fake_providers.dialects.provider_variables import Provider, base_url
 from chatproof.fake_providers.journal.journal import Journal
 from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
@@ -58,8 +58,7 @@ class ThreadedServer:
 
     def plays(self, *names: str) -> None:
         """Answer requests that name no scenario with these scripts, one after the other. The last one repeats."""
-        self.script(SEQUENCE_NAME, sequence_for_all(names))
-        self._server.planner.sequences.clear()
+        self._server.planner.play(names)
 
     def refuse_connections(self, seconds: float) -> None:
         """Refuse new connections for that long; 0: accept them again."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.dialects.addresses import HOSTS
 from chatproof.fake_providers.dialects.base import Ask, Reply
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai_compatible import dialect as openai_compatible
+from chatproof.fake_providers.dialects.provider_variables import HOSTS
 from chatproof.fake_providers.planning.router import dialect_for
 from tests.fake_providers.local_kit import (
     PRODUCTS,

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.addresses import HOSTS
 from chatproof.fake_providers.dialects.base import Ask, Headers, ProviderRequest, Reply, TimedFrame
 from chatproof.fake_providers.dialects.ollama import catalogue as catalogue
 from chatproof.fake_providers.dialects.openai import dialect as openai
@@ -25,6 +24,7 @@ from chatproof.fake_providers.dialects.openai.chat_messages import last_user_tex
 from chatproof.fake_providers.dialects.openai.completions_request import problem, prompt_tokens
 from chatproof.fake_providers.dialects.openai_compatible.encoder import CONTINUOUS, Compatible
 from chatproof.fake_providers.dialects.openai_compatible.products import PRODUCTS
+from chatproof.fake_providers.dialects.provider_variables import HOSTS
 from chatproof.fake_providers.dialects.timed_reply import json_reply, lay_out, text_reply
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
