@@ -41,6 +41,7 @@ def run(size: Size, peers: Path) -> int:
 
 def _contenders(cores: Cores, peers: Path) -> Iterator[Contender]:
     yield Contender("ours, joined", lambda: servers.ours(cores), "bench-joined")
+    yield Contender("ours without uvloop, joined", lambda: servers.ours_on_asyncio(cores), "bench-joined")
     yield Contender("bare protocol, joined", lambda: servers.bare(cores, each=False), "bench-joined")
     try:
         aimock = install_aimock(peers)
@@ -48,6 +49,8 @@ def _contenders(cores: Cores, peers: Path) -> Iterator[Contender]:
     except NotInstalled as problem:
         _say(f"skipped: {problem}")
     yield Contender("ours, one send per event", lambda: servers.ours(cores), "bench-each")
+    without = "ours without uvloop, one send per event"
+    yield Contender(without, lambda: servers.ours_on_asyncio(cores), "bench-each")
     yield Contender("bare protocol, one send per event", lambda: servers.bare(cores, each=True), "bench-each")
     try:
         llmock = install_llmock(peers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from bench.lines import ROOT
 
@@ -31,7 +31,7 @@ class Installed:
     @classmethod
     def read(cls, folder: Path) -> Installed:
         """Compiled files (.pyc) do not count: pip writes them or not, as it is told."""
-        found = {_normal(one.metadata["Name"]): one for one in distributions(path=[str(folder)])}
+        found = {canonicalize_name(one.metadata["Name"]): one for one in distributions(path=[str(folder)])}
         return cls(found, {name: sum(_bytes(one)) for name, one in found.items()})
 
     def closure(self, requirements: Iterable[Requirement]) -> set[str]:
@@ -40,7 +40,7 @@ class Installed:
         left = list(requirements)
         while left:
             requirement = left.pop()
-            key = _normal(requirement.name), frozenset(requirement.extras)
+            key = canonicalize_name(requirement.name), frozenset(requirement.extras)
             if key not in seen and key[0] in self.found:
                 seen.add(key)
                 left += needs(self.found[key[0]], key[1])
@@ -83,8 +83,8 @@ def print_tables(environments: dict[str, Installed]) -> None:
     for extra, installed in environments.items():
         wanted = needs(installed.found["chatproof"], [extra] if extra else [])
         everything = installed.closure(wanted)
-        for one in sorted(wanted, key=lambda one: -installed.sizes.get(_normal(one.name), 0)):
-            name = _normal(one.name)
+        for one in sorted(wanted, key=lambda one: -installed.sizes.get(canonicalize_name(one.name), 0)):
+            name = canonicalize_name(one.name)
             if name in told or name not in installed.sizes:
                 continue
             told.add(name)
@@ -125,10 +125,6 @@ def _install(wheel: Path, extra: str, folder: Path) -> Installed:
 
 def _spelled(extra: str) -> str:
     return f"chatproof[{extra}]" if extra else "chatproof"
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _bytes(distribution: Distribution) -> Iterator[int]:

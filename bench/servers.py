@@ -98,9 +98,26 @@ def ours(cores: Cores) -> Iterator[Server]:
     with cores.for_server():
         fakes = start_fakes()
     with fakes:
-        for name, text in SCRIPTS.items():
-            httpx.put(f"{fakes.url}/_fake/scripts/{name}", content=text, trust_env=False).raise_for_status()
+        _add_scripts(fakes.url)
         yield Server(int(fakes.url.rpartition(":")[2]), fakes.pid)
+
+
+@contextmanager
+def ours_on_asyncio(cores: Cores) -> Iterator[Server]:
+    """Our server as it runs where uvloop is not installed."""
+    port = free_port()
+    program = "import sys; sys.modules['uvloop'] = None; from chatproof.fake_providers.__main__ import main; main()"
+    variables = {"PYTHONPATH": child_environment()["PYTHONPATH"]}
+    process = start([sys.executable, "-c", program, "--port", str(port)], cores, variables)
+    with stopping(process):
+        wait_for(port, process, "our server on asyncio")
+        _add_scripts(f"http://127.0.0.1:{port}")
+        yield Server(port, process.pid)
+
+
+def _add_scripts(url: str) -> None:
+    for name, text in SCRIPTS.items():
+        httpx.put(f"{url}/_fake/scripts/{name}", content=text, trust_env=False).raise_for_status()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ The tests need no network: an empty environment gets the wheel, and links to the
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,12 +17,16 @@ import venv
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
+import httpx
 import pytest
+from chatproof.harness.common.extras import MODULES
 from mypy.find_sources import create_source_list
 from mypy.options import Options
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from bench.install import Installed, needs
 from chatproof import __version__
@@ -125,6 +130,22 @@ def test_ruff_bans_the_bare_names() -> None:
     assert ran.stdout.count("TID251") == len(PARTS)
 
 
+def test_the_documents_name_every_dependency() -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    project = CONFIGURATION["project"]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["reference"], *extras["load"], *extras["inprocess"]]
+    assert [line for line in lines if not re.search(rf"\b{Requirement(line).name}\b", page)] == []
+
+
+def test_what_a_command_misses_is_in_the_extra_that_it_names() -> None:
+    brought = packages_distributions()
+    for extra, modules in MODULES.items():
+        wanted = CONFIGURATION["project"]["optional-dependencies"][extra]
+        names = {canonicalize_name(Requirement(line).name) for line in wanted}
+        assert {canonicalize_name(name) for module in modules for name in brought[module]} <= names
+
+
 # -- the wheel in an empty environment, inside a project that has the five names itself
 
 
@@ -223,6 +244,31 @@ def test_the_core_judges_a_server(core: Environment, whole: Environment) -> None
     assert "4 rows passed" in ran.stdout
 
 
+def test_the_core_serves_the_fake_providers(core: Environment) -> None:
+    """Without uvloop, which is an extra."""
+    command = [str(core.python.with_name("chatproof")), "providers", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=core.project, env=core.variables(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as served:
+        try:
+            assert served.stdout is not None
+            url = re.search(r"http://[\d.]+:\d+", served.stdout.readline())
+            assert url is not None
+            assert httpx.get(f"{url.group()}/_fake/health", trust_env=False).status_code == 200
+        finally:
+            served.terminate()
+            _, errors = served.communicate(timeout=10)
+    assert (served.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize(("command", "extra"), [(["serve"], "reference"), (["load", "run"], "load")])
+def test_a_command_names_the_extra_that_it_misses(core: Environment, command: list[str], extra: str) -> None:
+    ran = core.run("chatproof", *command)
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1
+    assert f"pip install 'chatproof[{extra}]'" in ran.stderr
+
+
 def test_pytest_judges_a_server_by_pyargs(whole: Environment) -> None:
     suite = ["--pyargs", "chatproof.conformance", "-p", "no:cacheprovider"]
     start = ["--start", f"{whole.python} {SERVER}", "--provider", "openai", "--only", ROWS]
@@ -259,8 +305,8 @@ def test_own_package():
 """
 
 
-def test_a_project_uses_the_fixtures_and_its_own_packages(whole: Environment) -> None:
-    (whole.project / "test_own.py").write_text(TEST, encoding="utf-8")
-    ran = whole.run("python", "-m", "pytest", "-p", "no:cacheprovider", "test_own.py")
+def test_a_project_uses_the_fixtures_and_its_own_packages(core: Environment) -> None:
+    (core.project / "test_own.py").write_text(TEST, encoding="utf-8")
+    ran = core.run("python", "-m", "pytest", "-p", "no:cacheprovider", "test_own.py")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "3 passed" in ran.stdout
