@@ -31,7 +31,8 @@ class Installed:
     @classmethod
     def read(cls, folder: Path) -> Installed:
         """Compiled files (.pyc) do not count: pip writes them or not, as it is told."""
-        found = {canonicalize_name(one.metadata["Name"]): one for one in distributions(path=[str(folder)])}
+        every = distributions(path=[str(folder)])
+        found: dict[str, Distribution] = {canonicalize_name(one.metadata["Name"]): one for one in every}
         return cls(found, {name: sum(_bytes(one)) for name, one in found.items()})
 
     def closure(self, requirements: Iterable[Requirement]) -> set[str]:
