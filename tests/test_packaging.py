@@ -22,7 +22,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from chatproof.harness.common.extras import MODULES
 from mypy.find_sources import create_source_list
 from mypy.options import Options
 from packaging.requirements import Requirement
@@ -30,6 +29,7 @@ from packaging.utils import canonicalize_name
 
 from bench.install import Installed, needs
 from chatproof import __version__
+from chatproof.harness.common.extras import MODULES
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("conformance", "fake_providers", "harness", "loadtests", "reference_server")
