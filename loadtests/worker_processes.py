@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust.runners import MasterRunner
 
-from chatproof.harness.common.child_process import child_environment
+from chatproof.harness.common.child_process import launch, module_command, stop
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.behaviour import Behaviour
 
@@ -23,16 +22,16 @@ STOP_S: Final = 5.0
 
 @contextmanager
 def workers(runner: MasterRunner, count: int, users: str, options: Behaviour) -> Iterator[list[int]]:
-    """So many processes, connected to `runner`; their ids. `users`: see `loadtests.worker`. Raises ChatproofError."""
+    """Start `count` processes, connected to `runner`; give their ids. `users`: see `loadtests.worker`.
+
+    Raises ChatproofError.
+    """
     told = {"port": runner.server.port, "users": users, "options": options.to_json()}
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for _ in range(count):
-            command = [sys.executable, "-m", "chatproof.loadtests.worker"]
             # on standard input: a JWT on the command line could be read by everyone
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=child_environment()
-            )
+            process = launch(module_command("loadtests.worker"), stdin=subprocess.PIPE)
             processes.append(process)
             assert process.stdin is not None
             process.stdin.write(json.dumps(told).encode())
@@ -59,10 +58,4 @@ def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         while process.poll() is None and time.monotonic() < give_up:
             gevent.sleep(0.05)
-        if process.poll() is None:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(1)
-        if process.poll() is None:
-            process.kill()
-            process.wait(STOP_S)
+        stop(process, timeout=1)

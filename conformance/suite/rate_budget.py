@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.harness.client.connection import SourceAddresses
 from chatproof.harness.client.http import Deadlines
+from chatproof.harness.common.redaction import clipped
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
 from chatproof.harness.protocol.transcript import End, Transcript
@@ -74,7 +75,7 @@ class RateBudget:
         if self._waited_out + seconds > WAITED_OUT_AT_MOST:
             raise NotTestable(f"the server still answers 429 after {self._waited_out:.0f} s of waiting: {request}")
         self._waited_out += seconds
-        await self._sleep(seconds, f"for a 429 to end: {request[:80]}")
+        await self._sleep(seconds, f"for a 429 to end: {clipped(request, 80)}")
 
     async def _sleep(self, seconds: float, why: str) -> None:
         if seconds >= 1:

@@ -95,7 +95,7 @@ def stop(process: subprocess.Popen[bytes], *, timeout: float = STOP_TIMEOUT) -> 
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout)
     _signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))  # also children that outlived it
-    process.wait(timeout)
+    process.wait(STOP_TIMEOUT)
     _close(process.stdout)
     _close(process.stderr)
 

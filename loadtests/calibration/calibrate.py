@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,9 +13,8 @@ from itertools import pairwise
 from typing import Final
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
-from gevent.socket import wait_read  # type: ignore[import-untyped]
 
-from chatproof.harness.common.child_process import child_environment
+from chatproof.harness.common.child_process import first_line, launch, module_command, stop
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.target import Target
 from chatproof.loadtests.behaviour import Behaviour
@@ -36,30 +32,15 @@ _START_S: Final = 10.0
 @contextmanager
 def serving(script: KnownScript) -> Iterator[int]:
     """The bare server in a process of its own, on the port that is given. Raises ChatproofError."""
-    command = [sys.executable, "-m", "chatproof.loadtests.calibration.stamp_server", json.dumps(asdict(script))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment()) as process:
-        try:
-            yield int(_first_line(process))
-        finally:
-            if process.stdin is not None:
-                process.stdin.close()  # the server's sign to end
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _first_line(process: subprocess.Popen[bytes]) -> bytes:
-    assert process.stdout is not None
-    number = process.stdout.fileno()
-    line = b""
-    with contextlib.suppress(TimeoutError):
-        wait_read(number, _START_S)
-        line = os.read(number, 100)  # a few digits, written at once
-    if not line.strip().isdigit():
-        process.kill()
-        raise ChatproofError("the calibration's server did not start")
-    return line
+    command = module_command("loadtests.calibration.stamp_server", json.dumps(asdict(script)))
+    process = launch(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        line = first_line(process, _START_S).strip()
+        if not line.isdigit():
+            raise ChatproofError("the calibration's server did not start")
+        yield int(line)
+    finally:
+        stop(process)
 
 
 def calibrate(
