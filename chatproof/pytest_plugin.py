@@ -1,7 +1,8 @@
 """The pytest plugin: the options of the conformance suite, and the fixtures of the fake providers.
 
-pytest loads it in every session on a machine where chatproof is installed, most of them other people's. So it imports
-nothing but pytest until something of it is used, and adds the suite's options only to a run that names the suite.
+pytest loads this module in every run where chatproof is installed, and most of these runs have nothing to do with it.
+So it imports nothing but pytest until one of its parts is used, and adds the suite's options only to a run that names
+the suite.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _HAS_OPTIONS: Final = pytest.StashKey[bool]()
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the guard's setting, and the suite's options where this run names the suite."""
-    parser.addini(_ALLOW, "hosts that chatproof's offline_guard lets tests reach all the same", "args", default=[])
+    parser.addini(_ALLOW, "hosts that tests may reach although chatproof's offline_guard is on", "args", default=[])
     config = pluginmanager.get_plugin("pytestconfig")
     assert isinstance(config, pytest.Config)
     if _names_suite(config):
@@ -68,7 +69,7 @@ def _is_in_suite(path: Path) -> bool:
 
 
 def _base_url_is_taken(config: pytest.Config) -> bool:
-    """Whether pytest-base-url is loaded, or will be: it defines the same option, to the same `dest`, without a look."""
+    """Whether pytest-base-url is loaded, or will be: it adds the same option, and fails where that exists already."""
     if config.pluginmanager.is_blocked("base_url"):
         return False
     words = _words(config)
@@ -81,7 +82,7 @@ def _base_url_is_taken(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Serve `--list`, which needs no server and judges nothing."""
+    """Serve `--list`, which needs no server and runs no test."""
     if _HAS_OPTIONS not in config.stash or not config.option.list_rows:
         return None
     from chatproof.harness.common.errors import ChatproofError
@@ -94,16 +95,16 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     try:
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough, such as `head`
+    except BrokenPipeError:  # the reader closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the suite's marker; and its hooks where this run is the suite's.
+    """Register the suite's marker, and the suite's hooks if this run tests with the suite.
 
-    Its conftest registers them too, but the controller of pytest-xdist collects nothing, and with `--pyargs` loads no
-    conftest: it would report nothing and be green.
+    The suite's conftest registers the hooks too. But with `--pyargs` the controller of pytest-xdist never loads it:
+    the run would report nothing and succeed.
     """
     config.addinivalue_line("markers", "requirement(*ids): the rows of the contract that a conformance test judges")
     start = config.invocation_params.dir
@@ -118,7 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Note when the guard's own error failed a test: one report of it is enough."""
+    """Note when the guard's own error failed a test, so that it is reported once."""
     try:
         return (yield)
     except BaseException as problem:

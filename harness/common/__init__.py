@@ -1,1 +1,1 @@
-"""What the suite and the load tests share beside the protocol: started servers, targets, redaction, options, errors."""
+"""Shared by suite, load tests and fakes: child processes, started servers, targets, redaction, options, errors."""

@@ -1,4 +1,4 @@
-"""The configuration: `chatproof.toml`, or `[tool.chatproof]` in `pyproject.toml`. Options beat it."""
+"""The configuration file: `chatproof.toml`, or `[tool.chatproof]` in `pyproject.toml`. Options override it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ FILE, PROJECT = "chatproof.toml", "pyproject.toml"
 
 
 def configured(options: Mapping[str, Any], folders: Iterable[Path]) -> dict[str, Any]:
-    """The options, and what the configuration says where they say nothing.
+    """Merge the options with the configuration file; an option that was given wins.
 
     Args:
-        folders: where to look for a configuration where `--config` names none; the first that has one counts.
+        folders: where to look for a file if `--config` names none; the first folder that has one counts.
 
     Raises:
-        ChatproofError: the file cannot be read, or says something that makes no sense; one line.
+        ChatproofError: the file cannot be read, or a key or value in it is wrong; one line.
     """
     chosen = options.get("config")
     path = Path(chosen) if chosen else _found(folders)
     values = read(path, is_needed=bool(chosen)) if path else {}
     if options.get("base_url") and not options.get("start"):
-        values.pop("start", None)  # a server that is named on the command line is not to be started
+        values.pop("start", None)  # the command line names a server that runs already
     return values | {name: one for name, one in options.items() if one is not None and one is not False and one != []}
 
 
 def read(path: Path, is_needed: bool = True) -> dict[str, Any]:
-    """A file's values by the options' names. Paths are relative to the file.
+    """Read a file: its values by the names of the options' fields. Relative paths count from the file's folder.
 
     Raises:
         ChatproofError: as `configured`.
@@ -43,7 +43,7 @@ def read(path: Path, is_needed: bool = True) -> dict[str, Any]:
         raise ChatproofError(f"--config: cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         if path.name == PROJECT and not is_needed:
-            return {}  # pytest has its own word on a broken pyproject.toml
+            return {}  # pytest reports a broken pyproject.toml itself
         raise ChatproofError(f"{path}: {error}") from error
     if path.name == PROJECT:
         document = _table(document.get("tool", {}), path).get("chatproof", {})

@@ -1,5 +1,5 @@
-"""The one error that people see: a line that says what is wrong and where."""
+"""The error that the commands print as one line, without a traceback."""
 
 
 class ChatproofError(Exception):
-    """Something outside the server's conduct keeps the suite from judging. Its text is one clear line."""
+    """The command cannot do its work: a wrong setting, no server, a port in use. Its text is one line for the user."""

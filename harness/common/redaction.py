@@ -19,14 +19,14 @@ HIDDEN: Final = "[redacted]"
 SHORTEST: Final = 6  # characters: a shorter secret would be found everywhere
 _AHEAD: Final = 4_096  # characters behind a cut that are looked at: a secret may go on there
 
-# -- how secrets look. A kind is looked for only in a text that has one of its words, in lower case.
+# -- how secrets look. A pattern runs only on a text that holds one of its words (in lower case), since most hold none.
 
-# What follows a name: `: `, `=`, `": "`, `', '`, with any quoting and escaping; then nothing that is hidden already.
+# What stands between a name and its value: `: `, `=`, `": "`, `', '`, with any quoting and escaping.
 _IS = r"(?:['\"\\]*[ \t]*[:=][ \t]*|['\"\\]+[ \t]*,[ \t]*b?(?=['\"\\]))['\"\\]*"
-_NEW = r"(?!\[redacted)"
+_NEW = r"(?!\[redacted)"  # the value is not hidden yet
 _TOKENS = ("access", "refresh", "id", "auth", "api", "session", "security", "csrf", "xsrf")
 _WORD = r"[^\s'\"\\,;&<>\[\]{}]+"
-_RANDOM = r"(?-i:(?=[\w.~+/-]*(?:[\d=_~+/]|[a-z][A-Z]|[A-Z]{2})))"  # no word of a language looks like this
+_RANDOM = r"(?-i:(?=[\w.~+/-]*(?:[\d=_~+/]|[a-z][A-Z]|[A-Z]{2})))"  # has digits, signs or capitals, unlike a plain word
 _HERE = rf"(?=['\"]?{CUT})"  # the text is cut here
 _KINDS: Final = tuple(
     (words, re.compile(rf"(?i)(?P<keep>{keep}){_NEW}(?:{secret})"))
@@ -73,10 +73,10 @@ _HEADER_ENDINGS: Final = (
     *("-key", "_key", "-token", "_token", "-secret", "_secret"),
     *("-signature", "_signature", "-password", "_password", "-apikey", "_apikey", "-authorization"),
 )
-# C0 but tab and line feed, DEL, C1, and what turns the direction of writing
+# control characters except tab and line feed, and characters that change the direction of writing
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
-_known: dict[str, None] = {}  # every written form of every secret that was told, the longest first
+_known: dict[str, None] = {}  # every written form of each secret given to `conceal`, the longest first
 
 
 def conceal(secrets: Iterable[str | None]) -> None:
@@ -97,7 +97,7 @@ def redacted(text: str) -> str:
 
 
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with `[redacted]` in place of secrets: those that were told, `secrets`, and what looks like one."""
+    """Replace secrets with `[redacted]`: those given to `conceal`, those in `secrets`, and what looks like one."""
     told = [*secrets, *_known] if secrets else _known
     for secret in told:
         text = text.replace(secret, HIDDEN)
@@ -106,13 +106,15 @@ def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
             text = _without_pieces(text, secret)
     low = text.lower()
     for words, pattern in _KINDS:
-        if any(word in low for word in words):
-            text = pattern.sub(_hide, text)
+        for word in words:  # no `any(…)`: this runs for each word of each picture
+            if word in low:
+                text = pattern.sub(_hide, text)
+                break
     return text
 
 
 def printable(text: str) -> str:
-    """The text with control characters as escapes: a server's words must not drive the reader's terminal."""
+    """The text with control characters as escapes, so that what a server sends cannot control the terminal."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 

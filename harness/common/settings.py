@@ -1,4 +1,4 @@
-"""What a run was asked to do, checked before anything is started."""
+"""The settings of a run, checked before anything is started."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ class Settings:
 
     @classmethod
     def read(cls, options: Mapping[str, Any], contract: Contract) -> Settings:
-        """Read the options, by the names of their fields.
+        """Make settings from the options, given by the names of the fields.
 
         Raises:
-            ChatproofError: one of them makes no sense; the text names it.
+            ChatproofError: an option is wrong; the text names it.
         """
         base_url, start, provider_url = (options.get(name) for name in ("base_url", "start", "provider_url"))
         if not base_url and not start and not options.get("list_rows"):
@@ -98,16 +98,16 @@ class Settings:
         )
 
     def allowed(self, seconds: float) -> float:
-        """A time allowed, on a machine as slow as the settings say."""
+        """`seconds` times the time scale: how long the server may take."""
         return seconds * self.time_scale
 
     @property
     def has_provider(self) -> bool:
-        """Whether the fakes are behind the server."""
+        """Whether fake providers run behind the server."""
         return bool(self.start or self.provider_url)
 
     def selected(self, contract: Contract) -> list[str]:
-        """The ids of the rows that the report shows."""
+        """The ids of the rows that `--only` selects."""
         return [row.id for row in contract if not self.only or row.id in self.only]
 
 

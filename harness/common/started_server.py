@@ -1,4 +1,4 @@
-"""Starting the server under test, waiting until it listens, and stopping it by its handle."""
+"""Starts the server under test, waits until it listens, and stops it."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from chatproof.harness.protocol.excerpts import CUT
 
 LAST_WORDS = 400  # characters of a dead server's output that the error line repeats
 LOOKED_AT = 8_000  # bytes of it that are searched for secrets
-FIRST_PORT, PORTS = 10_000, 22_768  # Linux hands out those from 32,768 on, others from 49,152 on
-LOOPBACKS = ("127.0.0.1", "::1")  # "localhost" is ::1 alone to some servers
+FIRST_PORT, PORTS = 10_000, 22_768  # Linux hands out ports from 32,768 on, other systems from 49,152 on
+LOOPBACKS = ("127.0.0.1", "::1")  # some servers take "localhost" for ::1 only
 
 _asked = itertools.count()
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on, for a server that is yet to start.
+    """Find a port that nobody listens on, for a server that is about to start.
 
-    Below those that systems hand out by themselves: else another process may be given it before the server has come up.
-    Processes side by side look in different places.
+    The port lies below the range that systems hand out by themselves: another process could get one of those before the
+    server listens. Processes that run side by side search in different places.
 
     Raises:
         ChatproofError: there is none.

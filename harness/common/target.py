@@ -14,7 +14,7 @@ PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server's base URL, taken apart. `root` is its path without the last slash."""
+    """A server's base URL in parts. `root` is its path, without a slash at the end."""
 
     scheme: str
     host: str
@@ -35,7 +35,7 @@ class Target:
 
     @property
     def secure(self) -> bool:
-        """Whether it is reached over TLS."""
+        """Whether the server is reached over TLS."""
         return self.scheme == "https"
 
     @property
@@ -46,12 +46,12 @@ class Target:
 
     @property
     def url(self) -> str:
-        """The base URL without a last slash."""
+        """The base URL, without a slash at the end."""
         return f"{self.scheme}://{self.authority}{self.root}"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, reached over IPv4's 127.0.0.0/8."""
+    """Whether a host is this machine, at an IPv4 loopback address (127.0.0.0/8)."""
     if host == "localhost":
         return True
     try:
@@ -62,7 +62,7 @@ def is_loopback(host: str) -> bool:
 
 
 def loopback_address(number: int) -> str:
-    """One of the 63 * 256 * 254 addresses from 127.64.0.1 on; then they begin anew."""
+    """The loopback address of this number, from 127.64.0.1 on. After 63 * 256 * 254 addresses they repeat."""
     block, host = divmod(number, 254)  # no .0 and no .255
     network, block = divmod(block, 256)
     return f"127.{64 + network % 63}.{block}.{host + 1}"
