@@ -21,10 +21,14 @@ def pages() -> list[Path]:
     return sorted(path for pattern in PAGES for path in ROOT.glob(pattern))
 
 
+def text_of(page: str) -> str:
+    """A document's text."""
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
 def shown(page: str, language: str, first: str) -> str:
     """The code block of a document that begins with `first`."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.M | re.S)
     return next(block for block in blocks if block.startswith(first))
 
 
@@ -49,3 +53,9 @@ def test_the_baseline_that_is_shown_is_accepted(tmp_path: Path) -> None:
 
 def test_the_script_that_is_shown_is_accepted() -> None:
     assert parse_script("shown", shown("docs/fake-providers.md", "toml", "about =")).about.startswith("Three tokens")
+
+
+def test_every_path_in_contributing_exists() -> None:
+    named = set(re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:toml|txt|md))`", text_of("CONTRIBUTING.md")))
+    assert len(named) > 30
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
