@@ -25,7 +25,7 @@ Run the conformance suite against a server. pytest's own options work too.
   chatproof check --base-url URL --only TOK --only END-03 -v
 
 exit codes: 0 every MUST row passed; 1 a row is violated or not testable; 2 the suite could not judge (no server, a
-wrong setting, a fault of its own); 4 an unknown option."""
+fault of its own); 4 a wrong option or setting."""
 UNUSABLE: Final = 2  # exit code: the command itself could not be run
 
 
