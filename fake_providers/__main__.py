@@ -1,4 +1,4 @@
-"""`python -m fake_providers`: the fake providers as a process of their own, and the commands about scripts."""
+"""`python -m fake_providers`, `chatproof providers`: serve the fake providers, and the commands about scripts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from chatproof.fake_providers.server.fake_server import FakeServer
 
 _EPILOG = """Point a server at them with OPENAI_BASE_URL=http://127.0.0.1:8089/v1 and any OPENAI_API_KEY.
 A user message with the words "scenario NAME" picks the script NAME; GET /_fake/scripts lists them.
-What was asked for stands in GET /_fake/journal.
+GET /_fake/journal shows every request and what was sent.
 
 Other commands (each has --help):
   scripts       list the scripts
-  check FILE    say whether a script file can be played
-  record        stand between a client and a real provider, and write what it says as scripts"""
+  check FILE    check script files
+  record        a proxy in front of a real provider, which writes its replies as scripts"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _piped(command: Callable[[], int]) -> int:
-    """Run it; that nobody reads its output any more (`| head`) is no error."""
+    """Run the command. A reader that stops early (`| head`) is not an error."""
     try:
         code = command()
         sys.stdout.flush()
@@ -73,21 +73,19 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=int, default=8089, help="port; 0: one that the system picks (default: %(default)s)"
-    )
+    parser.add_argument("--port", type=int, default=8089, help="port; 0 uses a free one (default: %(default)s)")
     parser.add_argument(
         "--scripts",
         type=Path,
         action="append",
         default=[],
         metavar="DIR",
-        help="folder of further *.toml scripts, which win over built-in ones of the same name; may be repeated",
+        help="folder of more *.toml scripts; they replace built-in ones of the same name; repeatable (default: none)",
     )
     parser.add_argument(
         "--until-stdin-closes",
         action="store_true",
-        help="end when standard input does: how a parent process makes sure that nothing outlives it",
+        help="stop when standard input closes, so that the fakes never outlive the process that started them",
     )
     return parser
 
@@ -104,7 +102,7 @@ async def _serve(library: ScriptLibrary, options: argparse.Namespace) -> None:
 
 
 def _stop_event(options: argparse.Namespace) -> asyncio.Event:
-    """Set by Ctrl-C, SIGTERM, and, where that is asked for, the end of standard input."""
+    """An event that Ctrl-C and SIGTERM set, and with --until-stdin-closes the end of standard input."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     if sys.platform != "win32":
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -127,7 +125,7 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> N
 
 
 def _fill_standard_files() -> None:
-    """Open what a launcher closed: libuv aborts when one of its own files gets a number below three."""
+    """Open the standard files that a launcher closed: libuv aborts if one of its own gets a number below three."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)

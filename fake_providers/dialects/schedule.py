@@ -1,4 +1,4 @@
-"""When a script's bytes are due: the same for every provider, who only says how a token is written."""
+"""When a script's bytes are due. The same for every provider: an Encoder says only how a token is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatproof.fake_providers.scripting.faults import Fault
 from chatproof.fake_providers.scripting.script import Call, Fail, Say, Script, Step, Wait
 
 SPLIT_PAUSE: Final = 0.003
-"""Seconds between the pieces of a split step: enough for each to be its own read on loopback."""
+"""Seconds between the pieces of a split step: long enough for each to be a read of its own on loopback."""
 
 _ENDS: Final[dict[Fault, End]] = {
     "stall": "stall",
@@ -29,13 +29,13 @@ _ENDS: Final[dict[Fault, End]] = {
 class Encoder(Protocol):
     """How one provider writes the parts of a streamed reply.
 
-    `fragments`: does it stream a call's arguments in pieces?
+    `fragments`: whether it streams a tool call's arguments in pieces.
     """
 
     fragments: bool
 
     def opening(self) -> bytes:
-        """What comes before the first token, with it."""
+        """What is sent before the first token, in the same write."""
 
     def token(self, text: str) -> bytes: ...
 
@@ -53,12 +53,12 @@ class Encoder(Protocol):
         """An error object as the provider puts it into a stream."""
 
     def closing(self, finish_reason: str) -> bytes:
-        """What says that the reply is finished, and why: "stop", "length", "content_filter", "tool_calls"."""
+        """The end of a finished reply, with its reason: "stop", "length", "content_filter" or "tool_calls"."""
 
 
 @dataclass
 class Timeline:
-    """A script's frames, how they end, and what they say. `fail`: the last fault that the script meant, if any."""
+    """A script's frames, their end and their content. `fail`: the last fault of the script, if any."""
 
     frames: list[TimedFrame] = field(default_factory=list)
     end: End = "complete"
@@ -68,9 +68,9 @@ class Timeline:
     said: list[str] = field(default_factory=list)
     """The text's tokens."""
     calls: list[Call] = field(default_factory=list)
-    """The calls as far as they came: the last one's arguments may be cut."""
+    """The tool calls that were sent; the last one's arguments may be cut."""
     tokens: int = 0
-    """How many tokens were said, the calls' arguments included."""
+    """The number of tokens sent, tool calls' arguments included."""
 
     @property
     def text(self) -> str:
@@ -87,7 +87,7 @@ def play(script: Script, encoder: Encoder, max_tokens: int | None = None, *, key
 
 
 class _Full(Exception):
-    """No token more is allowed."""
+    """The token limit is reached."""
 
 
 class _Layout:
@@ -109,7 +109,7 @@ class _Layout:
             self._close()
 
     def _step(self, step: Step) -> bool:
-        """Lay one step out; False: it was the last, and the reply does not finish."""
+        """Lay one step out. False if it was a fault that ends the reply."""
         if isinstance(step, Wait):
             self._now, self._waited = self._now + step.seconds, True
         elif isinstance(step, Fail):
@@ -147,7 +147,7 @@ class _Layout:
             self._advance()
             so_far += piece
             if whole:
-                # The model takes as long for a call as for its tokens, and its API waits for the last one.
+                # The model takes the time of all the tokens, and this API sends the call after the last one.
                 continue
             if number == 0:
                 self._add(self._encoder.call(index, call.name, None, True))
@@ -184,7 +184,7 @@ class _Layout:
         self.line.tokens += 1
 
     def _advance(self) -> None:
-        """Move on to when the next token is due, and open the reply with the first."""
+        """Advance to the time of the next token; before the first one, open the reply."""
         self._now += self._delay()
         if not self._spoken:
             self._add(self._encoder.opening())
@@ -200,7 +200,7 @@ class _Layout:
 
 
 def _pieces(payload: bytes, position: int, step: Say) -> list[bytes]:
-    """The payload cut where the step wants it, `position` being where it begins in the step's bytes."""
+    """The payload, cut where the step says. `position`: where it begins in the step's bytes."""
     stop = position + len(payload)
     if step.split_every:
         first = position - position % step.split_every + step.split_every

@@ -1,4 +1,4 @@
-"""What local servers have in common: a reply laid out in time whose own bytes tell how long it took."""
+"""Replies whose own bytes report how long they took: shared by the dialects of local servers."""
 
 from __future__ import annotations
 

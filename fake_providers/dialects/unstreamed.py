@@ -9,9 +9,9 @@ from chatproof.fake_providers.dialects.schedule import Timeline
 
 
 def in_one_piece(line: Timeline, headers: Headers, body: Callable[[], bytes]) -> Reply:
-    """The reply in one piece, when the script is over; what breaks a stream breaks its body in the middle.
+    """The reply in one piece, sent when the script is over. Faults that break a stream break its body in the middle.
 
-    An error object in the stream is for the dialect to answer, before: each provider has a status of its own for it.
+    The dialect handles the fault "error" before: each provider has a status of its own for it.
     """
     due = line.end_due
     if line.end == "stall":
@@ -34,5 +34,5 @@ def in_one_piece(line: Timeline, headers: Headers, body: Callable[[], bytes]) ->
 
 
 def html_page(status: int) -> bytes:
-    """What stands in front of a provider says with an error status in the provider's place."""
+    """The body that a proxy in front of the provider sends with an error status."""
     return b"<html><head><title>%d</title></head><body><h1>%d</h1></body></html>\n" % (status, status)

@@ -1,7 +1,7 @@
-"""The journal as assertions: what a test waits for and claims, and the timeline that it is shown when it is wrong.
+"""Assertions about the journal: tests wait for requests and make claims; a failed one shows the requests' timelines.
 
-`Assertions` and `AsyncAssertions` are the same claims for the two kinds of tests; the journal in this
-process and the clients of a served one bring the waiting.
+`Assertions` and `AsyncAssertions` are the same for sync and async tests. The journal of this process and the clients
+of served fakes implement the waiting.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WAIT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to wait for; all that is given must hold. `ended`: there is a request and all have ended."""
+    """What to wait for; every field that is given must hold. `ended`: there is a request, and all have ended."""
 
     ended: bool = False
     tokens: int | None = None
@@ -45,45 +45,45 @@ class Wanted:
 
 
 class Assertions(ABC):
-    """Claims about requests to the fakes. `case` None: about all requests; times are seconds.
+    """Assertions about requests to the fakes. `case` None: about all requests. Times are in seconds.
 
-    Claims that fail raise AssertionError with the timeline of the requests in question.
+    A failed one raises AssertionError with the timelines of the requests.
     """
 
     def wait_ended(self, case: str | None = None, timeout: float = _WAIT_S) -> list[Entry]:
-        """The entries once there is one and all have ended."""
+        """Wait until there is an entry and all have ended; return them."""
         return self._wait(case, Wanted(ended=True), timeout)
 
     def wait_tokens(self, case: str | None = None, tokens: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
-        """The entries once one of them has written that many tokens."""
+        """Wait until an entry has written that many tokens; return all."""
         return self._wait(case, Wanted(tokens=tokens), timeout)
 
     def wait_entries(self, case: str | None = None, count: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
-        """The entries once there are that many."""
+        """Wait until there are that many entries; return them."""
         return self._wait(case, Wanted(entries=count), timeout)
 
     def assert_cancelled(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
-        """The last request's client hung up before the reply was whole, at most `within` seconds from now.
+        """Assert that the last request's client hung up before the reply's end, within `within` seconds from now.
 
-        The entry says how many tokens had been sent (`tokens`), and how long after the last write the
-        client hung up (`hangup_after`).
+        Returns the entry: `tokens` is how many tokens had been sent, `hangup_after` the seconds between the last
+        write and the hang-up.
         """
         return _cancelled(case, *self._until(case, Wanted(ended=True), within), within)
 
     def assert_completed(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
-        """The last request was answered whole, at most `within` seconds from now."""
+        """Assert that the last request was answered completely, within `within` seconds from now."""
         return _completed(case, *self._until(case, Wanted(ended=True), within), within)
 
     def assert_retried(
         self, case: str | None = None, times: int = 1, *, at_least: float = 0.0, within: float = _WAIT_S
     ) -> list[float]:
-        """There were exactly that many retries, none sooner than `at_least`; the gaps as `retries` gives them."""
+        """Assert exactly that many retries, none sooner than `at_least` seconds; return the gaps of `retries`."""
         return _retried(case, *self._until(case, Wanted(True, entries=times + 1), within), times, at_least, within)
 
     def retries(self, case: str | None = None) -> list[float]:
-        """How often and how soon it was asked again: seconds from the end of each request to the next one.
+        """The seconds from the end of each request to the arrival of the next: one number for each retry.
 
-        A gap below 0: the next request came before this one had ended.
+        Below 0 where the next request came before the end of this one.
         """
         return gaps(self.entries(case))
 
@@ -99,14 +99,14 @@ class Assertions(ABC):
 
     @abstractmethod
     def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
-        """The case's entries as soon as they are what is wanted (True), or at the timeout (False)."""
+        """The case's entries, and whether they met `wanted` before the timeout."""
 
     def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
         return AssertionError(too_late(case, wanted, timeout, entries) + _shown(entries))
 
 
 class AsyncAssertions(ABC):
-    """`Assertions` for async tests: the same claims as coroutines."""
+    """`Assertions` for async tests: the same methods as coroutines."""
 
     async def wait_ended(self, case: str | None = None, timeout: float = _WAIT_S) -> list[Entry]:
         return await self._wait(case, Wanted(ended=True), timeout)
@@ -144,7 +144,7 @@ class AsyncAssertions(ABC):
 
     @abstractmethod
     async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
-        """The case's entries as soon as they are what is wanted (True), or at the timeout (False)."""
+        """The case's entries, and whether they met `wanted` before the timeout."""
 
     def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
         return AssertionError(too_late(case, wanted, timeout, entries) + _shown(entries))
@@ -159,13 +159,13 @@ def gaps(entries: Sequence[Entry]) -> list[float]:
 
 
 def too_late(case: str | None, wanted: Wanted, timeout: float, entries: Sequence[Entry]) -> str:
-    """One line: what was not seen in time, and what was."""
+    """One line: what was not seen in time, and what was seen."""
     seen = ", ".join(f"#{e.id} {e.ended or 'running'}, {e.tokens} tokens" for e in entries) or "no request"
     return f"no sign within {timeout:g} s that {_subject(case)} {wanted}; seen: {seen}"
 
 
 def timeline(entry: Entry) -> str:
-    """The request in a few lines, each with its milliseconds since the request arrived."""
+    """The request in a few lines, each with the milliseconds since its arrival."""
     asked = f"#{entry.id} {entry.provider} {entry.method} {entry.path}"
     script = f", script {entry.script}" if entry.script else ""
     case = f", case {entry.case}" if entry.case else ""

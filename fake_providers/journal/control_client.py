@@ -1,4 +1,4 @@
-"""The journal and the controls of served fakes, for a test: clients of `/_fake/`, async and sync."""
+"""Clients of the control API `/_fake/` of served fakes, async and sync: journal, scripts, listener."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from chatproof.fake_providers.journal.entry import Entry
 __all__ = ["Entry", "Fakes", "FakesError", "FakesSync", "NotInTime"]
 
 _GRACE: Final = 5.0
-"""Seconds that an answer may take on top of the wait that was asked for."""
+"""Seconds that a reply may take beyond the requested wait."""
 
 
 class FakesError(Exception):
-    """The fakes did not answer, or answered that the request was wrong. One line."""
+    """The fakes did not answer, or rejected the request. One line."""
 
 
 class NotInTime(FakesError):
-    """What was waited for did not happen; `entries` are those that there were."""
+    """A wait timed out. `entries`: what there was."""
 
     def __init__(self, text: str, entries: list[Entry]) -> None:
         super().__init__(text)
@@ -31,13 +31,13 @@ class NotInTime(FakesError):
 class Fakes(AsyncAssertions):
     """Talks to running fakes at `url`. Use it within one event loop; close it with `aclose` or `async with`.
 
-    Waits in vain raise NotInTime, claims that do not hold AssertionError, everything else FakesError.
+    A wait that times out raises NotInTime, a failed assertion AssertionError, everything else FakesError.
     """
 
     def __init__(self, url: str) -> None:
         self.url: Final = url.rstrip("/")
         self._client = httpx.AsyncClient(**_options(self.url, connections=100))
-        # The fakes listen again upon a request on the connection that made them refuse others: keep that one.
+        # While the fakes refuse connections, this kept connection is the only way to make them listen again.
         self._listener = httpx.AsyncClient(**_options(self.url, connections=1))
 
     async def __aenter__(self) -> Self:
@@ -62,7 +62,7 @@ class Fakes(AsyncAssertions):
         return _entries(answer)
 
     async def register(self, name: str, toml: str) -> None:
-        """Add or replace a script. FakesError says what is wrong with it."""
+        """Add or replace a script. FakesError if it is invalid."""
         await self._ask("PUT", f"/_fake/scripts/{name}", content=toml.encode())
 
     async def scripts(self) -> dict[str, dict[str, Any]]:
@@ -95,7 +95,7 @@ class Fakes(AsyncAssertions):
             try:
                 response = await (client or self._client).request(method, path, **options)
             except (httpx.ConnectError, httpx.ConnectTimeout):
-                # While the fakes refuse connections, the kept one is the only way in.
+                # While the fakes refuse connections, only the kept connection works.
                 response = await self._listener.request(method, path, **options)
         except httpx.HTTPError as problem:
             raise _silent(self.url, method, path, problem) from problem
@@ -163,7 +163,7 @@ class FakesSync(Assertions):
 
 
 def _options(url: str, connections: int) -> dict[str, Any]:
-    # httpcore looks at every connection it keeps for each request: so it keeps few
+    # httpcore scans all kept connections at each request: keep few
     kept = min(connections, 12)
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=kept, keepalive_expiry=None)
     return {"base_url": url, "trust_env": False, "timeout": 10.0, "limits": limits}
@@ -186,7 +186,7 @@ def _answer(url: str, method: str, path: str, response: httpx.Response) -> dict[
 
 
 def _wait(case: str | None, wanted: Wanted, timeout: float) -> tuple[dict[str, Any], float]:
-    """The parameters of a wait, and how long its answer may take in all."""
+    """The parameters of a wait, and the timeout of its request in seconds."""
     params: dict[str, Any] = {**_case(case), "timeout": timeout}
     params |= {"ended": 1} if wanted.ended else {}
     params |= {"tokens": wanted.tokens} if wanted.tokens is not None else {}

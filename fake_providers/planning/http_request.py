@@ -1,4 +1,4 @@
-"""From the parts of an HTTP request to a Request, its JSON read strictly."""
+"""Builds a ProviderRequest from the parts of an HTTP request, and reads its JSON strictly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -
 
 
 def _json(body: bytes) -> tuple[Any, str | None]:
-    """Stricter than Python: NaN and lone surrogates are no JSON text, and real providers refuse them."""
+    """Stricter than Python: NaN and lone surrogates are not JSON, and real providers reject them."""
     try:
         value = _DECODER.decode(body.decode())
         if b"\\u" in body:
@@ -38,4 +38,4 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
-"""json.loads would make a new one for each request."""
+"""Shared: json.loads would build one for each request."""

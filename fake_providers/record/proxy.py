@@ -1,4 +1,4 @@
-"""A reverse proxy that passes bytes on as they come, ends as the other side ended, and lets one listen."""
+"""A reverse proxy that passes bytes on as they come and ends as the target ended; a listener sees each exchange."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _HOP: Final = frozenset(
     | {"te", "trailer", "transfer-encoding", "upgrade"}
 )
 _OURS: Final = _HOP | {"host", "content-length", "accept-encoding", "expect"}
-"""Request headers that are this proxy's own: without a compression, what passes can be read."""
+"""Request headers that the proxy sets itself. It asks for no compression, so that it can read the reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProxiedRequest:
-    """A request as it came; header names in lower case."""
+    """A request as it arrived; header names in lower case."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class ProxiedRequest:
 
     @property
     def model(self) -> str | None:
-        """The model that was asked for; Gemini's stands in the path."""
+        """The requested model; Gemini has it in the path."""
         _, found, rest = self.path.partition("/models/")
         if found:
             return rest.partition(":")[0]
@@ -51,7 +51,7 @@ class ProxiedRequest:
 
     @property
     def last_message(self) -> str:
-        """The text of the last user message, as far as it can be found in any provider's request."""
+        """The text of the last user message in any provider's request; empty if there is none."""
         body = self._json()
         spoken = body.get("messages") or body.get("contents") or body.get("input") or body.get("prompt") or ""
         if isinstance(spoken, str):
@@ -74,7 +74,7 @@ class ProxiedRequest:
 
 
 class ExchangeListener(Protocol):
-    """Listens to one exchange."""
+    """Sees one exchange: the head, the data, the end."""
 
     def head(self, status: int, headers: Mapping[str, str]) -> None: ...
 
@@ -84,7 +84,7 @@ class ExchangeListener(Protocol):
 
 
 class Proxy:
-    """Passes requests on to `target`, a URL without a slash at its end. `listen` may give an ear for each."""
+    """Passes requests on to `target`, a URL without a slash at its end. `listen` may return a listener for each."""
 
     def __init__(self, target: str, listen: Callable[[ProxiedRequest], ExchangeListener | None]) -> None:
         self.url = ""
@@ -92,7 +92,7 @@ class Proxy:
         self._listen = listen
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        # A target on this machine is never behind the environment's proxy.
+        # The environment's proxy must not be used for a target on this machine.
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(None, connect=_CONNECT_S), trust_env=not _is_local(urlsplit(target).hostname or "")
         )
@@ -126,7 +126,7 @@ class Proxy:
                 await writer.wait_closed()
 
     def request(self, exchange: ProxiedRequest) -> httpx.Request:
-        """The request to the target. A path that the target's URL has already is not doubled."""
+        """The request to the target. A path prefix that the target's URL has already is not doubled."""
         base = urlsplit(self._target)
         origin = f"{base.scheme}://{base.netloc}"
         root = origin if base.path and exchange.path.startswith(f"{base.path}/") else self._target
@@ -138,7 +138,7 @@ class Proxy:
     async def send(self, request: httpx.Request) -> httpx.Response:
         return await self._client.send(request, stream=True)
 
-    def ear(self, exchange: ProxiedRequest) -> ExchangeListener | None:
+    def listener(self, exchange: ProxiedRequest) -> ExchangeListener | None:
         return self._listen(exchange)
 
 
@@ -184,9 +184,9 @@ class _Downstream:
                 return None  # closed, or not HTTP any more
 
     async def _unless_gone(self, exchange: ProxiedRequest) -> Ending | None:
-        """Pass the answer on, and stop as soon as the client hangs up. None: there was no answer to pass on."""
-        ear = self._proxy.ear(exchange)
-        passing = asyncio.create_task(self._pass_on(exchange, ear))
+        """Pass the reply on, and stop as soon as the client hangs up. None: there was no reply."""
+        listener = self._proxy.listener(exchange)
+        passing = asyncio.create_task(self._pass_on(exchange, listener))
         try:
             await self._until_done_or_gone(passing)
             ending = passing.result() if passing.done() else "stall"
@@ -195,8 +195,8 @@ class _Downstream:
         finally:
             passing.cancel()
             await asyncio.gather(passing, return_exceptions=True)
-        if ear is not None and ending not in (None, "complete"):
-            ear.end(ending)
+        if listener is not None and ending not in (None, "complete"):
+            listener.end(ending)
         return ending
 
     async def _until_done_or_gone(self, passing: asyncio.Task[Ending | None]) -> None:
@@ -204,7 +204,7 @@ class _Downstream:
             reading = asyncio.create_task(self._reader.read(_READ))
             await asyncio.wait({passing, reading}, return_when=asyncio.FIRST_COMPLETED)
             if not reading.done():
-                # It took nothing yet: what comes is there for the next request.
+                # It has read nothing: later bytes stay for the next request.
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
             elif data := reading.result():
@@ -212,7 +212,7 @@ class _Downstream:
             else:
                 return
 
-    async def _pass_on(self, exchange: ProxiedRequest, ear: ExchangeListener | None) -> Ending | None:
+    async def _pass_on(self, exchange: ProxiedRequest, listener: ExchangeListener | None) -> Ending | None:
         try:
             response = await self._proxy.send(self._proxy.request(exchange))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as problem:
@@ -221,15 +221,15 @@ class _Downstream:
         except httpx.HTTPError as problem:
             return _broken(problem, begun=False)
         try:
-            if ear is not None:
-                ear.head(response.status_code, {name.lower(): value for name, value in response.headers.items()})
+            if listener is not None:
+                listener.head(response.status_code, {name.lower(): value for name, value in response.headers.items()})
             await self._head(response)
             async for data in response.aiter_raw():
-                if ear is not None:
-                    ear.data(data)
+                if listener is not None:
+                    listener.data(data)
                 await self._write(h11.Data(data=data))
-            if ear is not None:
-                ear.end("complete")  # before the client knows: when it has its answer, all is written
+            if listener is not None:
+                listener.end("complete")  # before the client knows: when it has its reply, the script is written
             await self._write(h11.EndOfMessage())
         except httpx.HTTPError as problem:
             return _broken(problem, begun=True)

@@ -1,4 +1,4 @@
-"""`python -m fake_providers record`: stands between a client and a real provider, and writes scripts."""
+"""`chatproof providers record`: a proxy in front of a real provider that writes its replies as scripts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ chatproof providers --scripts DIR, and ask with the words "scenario NAME"."""
 
 
 class Recorder:
-    """Writes a script into `folder` for each exchange in which a model spoke."""
+    """Writes a script into `folder` for each exchange with a model's reply."""
 
     def __init__(self, target: str, folder: Path, prefix: str, *, match: bool = False) -> None:
         self._host = urlsplit(target).hostname or target
@@ -40,7 +40,7 @@ class Recorder:
         self._match = match
 
     def open(self, exchange: ProxiedRequest) -> ExchangeRecorder | None:
-        """What listens to an exchange; None where there is nothing to record."""
+        """The listener for an exchange; None if there is nothing to record."""
         listener = parser_for(exchange.path)
         if exchange.method != "POST" or listener is None:
             return None
@@ -51,20 +51,20 @@ class Recorder:
         )
 
     def _pattern(self, message: str, secrets: Sequence[str]) -> str | None:
-        """A regular expression for exactly this message; None where none is wanted, or it may not be written."""
+        """A regular expression for exactly this message; None without --match, or if the message holds a secret."""
         if not self._match or not 0 < len(message) <= _MAX_MATCH or without_secrets(message, secrets) != message:
             return None
         return rf"^{re.escape(message)}\Z"
 
     def keep(self, exchange: ProxiedRequest, recording: Recording, ending: Ending, at: float) -> str:
-        """Write the script; its name."""
+        """Write the script and return its name."""
         toml = recording.toml(ending, at)
         name = self._free_name(case_of(exchange.last_message))
         try:
             parse_script(name, toml)
         except ScriptError as problem:
             raise ScriptError(f"what was seen of {exchange.path} is no script: {problem}") from problem
-        # Fakes that watch the folder must never read half a script.
+        # Fakes that watch the folder must never read half a script: write, then rename.
         half = self._folder / f"{name}.part"
         half.write_text(toml, encoding="utf-8")
         half.replace(self._folder / f"{name}.toml")
@@ -108,7 +108,7 @@ class ExchangeRecorder:
             self._recording.feed(data, time.monotonic() - self._began)
 
     def end(self, ending: Ending) -> None:
-        """The exchange is over: write it, and say so in a line."""
+        """Write the script of the finished exchange, and print one line."""
         at = time.monotonic() - self._began
         if self._compressed:
             sys.stderr.write(f"fake_providers: not recorded: the answer on {self._exchange.path} is compressed\n")
@@ -159,7 +159,7 @@ async def _serve(target: str, options: argparse.Namespace) -> None:
 
 
 def _secrets(headers: Mapping[str, str], query: str) -> tuple[str, ...]:
-    """What a request brought that nobody else may see."""
+    """The secrets of a request: they must not appear in the script."""
     values = [headers[name] for name in _SECRET_HEADERS if name in headers]
     values += [value.partition(" ")[2] for value in values]
     values += [value for name, found in parse_qs(query).items() if "key" in name or "token" in name for value in found]
@@ -176,10 +176,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--target", required=True, metavar="URL", help="the provider's root, https://api.openai.com")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8090, help="port; 0: a free one (default: %(default)s)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the scripts")
-    parser.add_argument("--name", default="recorded", metavar="PREFIX", help="how names begin (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8090, help="port; 0 uses a free one (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write the scripts into")
     parser.add_argument(
-        "--match", action="store_true", help="let the same last message choose the script, without a scenario's name"
+        "--name", default="recorded", metavar="PREFIX", help="prefix of the scripts' names (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--match",
+        action="store_true",
+        help="add a [match] for the last user message, so that the same message picks the script (default: off)",
     )
     return parser

@@ -1,4 +1,4 @@
-"""What real providers' answers say, piece by piece, while they arrive: for the recorder."""
+"""Reads real providers' replies piece by piece while they arrive, for the recorder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 Form = Literal["events", "lines", "array", "whole"]
-"""Server-sent events, one JSON value a line, a JSON array that grows, or one JSON value."""
+"""Server-sent events, one JSON value per line, a JSON array that grows, or one JSON value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class ToolCallPart:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The reply's end with its reason in neutral words."""
+    """The end of the reply, with a reason as scripts name it."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The prompt was refused."""
+    """The provider refused the prompt."""
 
     reason: str
 
@@ -55,7 +55,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """What should have been JSON is not."""
+    """An event that is not JSON."""
 
 
 ReplyPart = TextPart | ToolCallPart | Finished | Blocked | Failed | Malformed
@@ -77,7 +77,7 @@ _REASONS: Final = {
 
 
 class ValueDecoder:
-    """Bytes in, in any pieces; JSON values out, `ValueError` objects in place of those that are not JSON."""
+    """Bytes in, in any pieces; JSON values out, with ValueError objects for those that are not JSON."""
 
     def __init__(self, form: Form) -> None:
         self._form = form
@@ -86,7 +86,7 @@ class ValueDecoder:
         self._data: list[str] = []
 
     def feed(self, data: bytes, final: bool = False) -> list[Any]:
-        """The values that are complete now; `final`: nothing follows."""
+        """The values that these bytes complete. `final`: no more bytes follow."""
         self._held += self._text.decode(data, final)
         if self._form == "whole":
             return [_parsed(self._held)] if final and self._held.strip() else []
@@ -130,7 +130,7 @@ def _parsed(text: str) -> Any:
 
 
 class ReplyParser:
-    """Knows one provider's answers. `hear` tells what a value of the stream says; a whole answer is one value."""
+    """Parses one provider's replies. `hear` gives the parts of one value; an unstreamed reply is one value."""
 
     def __init__(self, understand: Callable[[Any], Iterator[ReplyPart]]) -> None:
         self._understand = understand
@@ -147,7 +147,7 @@ class ReplyParser:
 
 
 def parser_for(path: str) -> ReplyParser | None:
-    """The listener for answers on a request path; None where no model speaks."""
+    """The parser for replies on a request path; None where no model answers."""
     if path.endswith("/chat/completions"):
         return ReplyParser(_chat)
     if path.endswith("/responses"):
@@ -160,7 +160,7 @@ def parser_for(path: str) -> ReplyParser | None:
 
 
 def form_of(content_type: str, path: str, query: str) -> Form:
-    """How an answer's body is to be read."""
+    """The form of a reply's body."""
     if content_type.startswith("text/event-stream"):
         return "events"
     if content_type.startswith("application/x-ndjson"):
@@ -169,7 +169,7 @@ def form_of(content_type: str, path: str, query: str) -> Form:
 
 
 def failure(body: Any) -> Failed:
-    """The error that an answer's body describes, as far as it does."""
+    """The error that a reply's body describes; its fields are None where the body lacks them."""
     error = body.get("error") if isinstance(body, dict) else None
     return _failed(error)
 

@@ -1,4 +1,4 @@
-"""From what was seen of a provider's answer, and when, to a script that says the same at the same pace."""
+"""Turns a provider's recorded reply and its times into a script that says the same at the same pace."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from chatproof.fake_providers.scripting import tokenizer
 from chatproof.harness.common.redaction import without_secrets
 
 Ending = Literal["complete", "close", "cut", "reset", "garbage", "stall"]
-"""How the answer ended; "stall": the client gave up waiting."""
+"""How the reply ended. "stall": the client gave up waiting."""
 
 _TEXT: Final = re.compile(r'"(?:content|text|response)"\s*:\s*"((?:[^"\\]|\\.)+)')
 
 
 @dataclass(slots=True)
 class _Utterance:
-    """Tokens that came together `at` a time, or a malformed event (no tokens)."""
+    """Tokens that arrived together at the time `at`; no tokens: a malformed event."""
 
     at: float
     tokens: tuple[str, ...]
@@ -52,8 +52,8 @@ class _Call:
 class Recording:
     """One exchange. Times are in seconds since the request was sent.
 
-    `secrets`: what must not be written, wherever the provider repeats it. `match`: a regular expression for
-    the message that gets the script.
+    `secrets`: texts that must not be written, even where the provider repeats them. `match`: a regular expression
+    for the message that picks the script.
     """
 
     about: str
@@ -69,7 +69,7 @@ class Recording:
     _finished: bool = False
 
     def begin(self, status: int, headers: Mapping[str, str], listener: ReplyParser, path: str, query: str) -> None:
-        """The answer's head has come; header names in lower case."""
+        """Take the reply's head; header names in lower case."""
         self.status, self.headers, self._listener = status, headers, listener
         if status < 400:
             form = form_of(headers.get("content-type", ""), path, query)
@@ -77,14 +77,14 @@ class Recording:
             self._decoder = ValueDecoder(form)
 
     def feed(self, data: bytes, at: float, final: bool = False) -> None:
-        """Bytes of the body have come."""
+        """Take bytes of the body that arrived at `at`."""
         if self._decoder is None or self._whole:
             self._raw += data
         if self._decoder is None or self._listener is None:
             return
         for value in self._decoder.feed(data, final):
             if isinstance(value, ValueError):
-                # A whole body that is broken says nothing; in a stream, the events around it do.
+                # A broken unstreamed body has no usable part; in a stream, the events around a broken one do.
                 heard: list[ReplyPart] = [] if self._whole else [Malformed()]
             else:
                 heard = self._listener.hear(value)
@@ -93,7 +93,7 @@ class Recording:
                 self._items.append((at, one))
 
     def toml(self, ending: Ending, at: float) -> str:
-        """The script. `ending` is what the connection showed, `at` that time."""
+        """The script as TOML. `ending`: how the connection ended, at the time `at`."""
         if self._whole and not self._items and self._raw:
             self._items.append((at, TextPart(_torn_text(self._raw))))
         lines = [f"about = {_quoted(self._clean(self.about))}"]
@@ -106,7 +106,7 @@ class Recording:
 
     @property
     def said(self) -> int:
-        """How many tokens were seen."""
+        """The number of recorded tokens."""
         return sum(len(utterance.tokens) for utterance in self._utterances()[0])
 
     def _body(self, ending: Ending, at: float) -> Iterator[str]:
@@ -133,7 +133,7 @@ class Recording:
             yield from ["", "[[steps]]", "wait_ms = 0"]  # a reply without a word
 
     def _utterances(self) -> tuple[list[_Utterance], list[_Call]]:
-        """What was said in its order, each call where it began, whole."""
+        """All utterances in their order; each tool call whole, where it began."""
         utterances: list[_Utterance] = []
         calls: list[_Call] = []
         known: dict[int, _Call] = {}
@@ -235,7 +235,7 @@ def _timing(first: float, gaps: list[float]) -> Iterator[str]:
 
 
 def _json(data: str | bytes) -> Any:
-    """The JSON value; None where it is none."""
+    """The JSON value; None if the data is not JSON."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
@@ -243,7 +243,7 @@ def _json(data: str | bytes) -> Any:
 
 
 def _torn_text(raw: bytes) -> str:
-    """The text in a whole answer that broke off, as far as it came: what is played breaks off in its middle too."""
+    """The text of an unstreamed reply that broke off, as far as it came; the script breaks off there too."""
     found = _TEXT.findall(raw.decode("utf-8", "replace"))
     text = _json(f'"{found[-1]}"') if found else None
     return text or "?"

@@ -1,4 +1,4 @@
-"""How long a model takes: a fixed time, or one drawn from a distribution, the same again for the same seed."""
+"""How long a model takes: a fixed time, or one drawn from a distribution with a seed."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _STANDARD: Final = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A distribution of delays in seconds; none is below zero or above ten minutes.
+    """A distribution of delays in seconds, from zero to ten minutes.
 
     uniform    values = (low, high)
     normal     values = (mean, standard deviation)
     lognormal  values = (median, sigma of the logarithm, without a unit)
-    recorded   values as they were seen, in their order, from the beginning again when they are used up
-    sampled    values drawn from those that were seen
+    recorded   the recorded values in their order; starts again after the last
+    sampled    drawn at random from recorded values
     """
 
     kind: Kind
     values: tuple[float, ...]
 
     def draws(self, random: Random) -> Iterator[float]:
-        """Delays without end."""
+        """An endless series of delays in seconds."""
         if self.kind == "recorded":
             return itertools.cycle(self.values)
         return (min(max(self._drawn(random.random()), 0.0), _MAX_MS / 1000) for _ in itertools.repeat(None))
 
     def _drawn(self, share: float) -> float:
-        # By the inverse of the distribution: Python promises only random() to stay the same over its versions.
+        # By the inverse of the distribution: only random() gives the same numbers in every Python version.
         values = self.values
         if self.kind == "uniform":
             return values[0] + share * (values[1] - values[0])
@@ -58,7 +58,7 @@ Delay = float | Spread
 
 
 def draws(delay: Delay, random: Random) -> Iterator[float]:
-    """Delays in seconds, without end."""
+    """An endless series of delays in seconds."""
     return itertools.repeat(delay) if isinstance(delay, float | int) else delay.draws(random)
 
 

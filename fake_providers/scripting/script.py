@@ -1,6 +1,6 @@
 """Scripts: what the model says, when, and how it fails. Data only, one TOML file each.
 
-about = "Three tokens, then the connection ends without a word."
+about = "Three tokens, then the stream ends without a finish reason."
 [timing]
 first_token_ms = { uniform = [100, 300] }
 inter_token_ms = 30
@@ -42,12 +42,12 @@ _MAX_EVENTS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which requests get a script without naming it: all that is given here must fit."""
+    """Which requests get a script without naming it. All fields that are given must fit."""
 
     message: re.Pattern[str] | None = None
     """Searched in the last user message."""
     model: str | None = None
-    """A glob for the model's name, in its case."""
+    """A glob for the model's name; upper and lower case differ."""
     provider: str | None = None
 
     def fits(self, text: str, model: str, provider: str) -> bool:
@@ -60,7 +60,7 @@ class Match:
 
 @dataclass(frozen=True, eq=False)
 class Script:
-    """One script. Times in seconds. Compared by identity: a replaced script is another one."""
+    """One script. Times are in seconds. Compared by identity, so a replaced script differs from the old one."""
 
     name: str
     about: str
@@ -69,20 +69,20 @@ class Script:
     first_token: Delay = 0.0
     inter_token: Delay = 0.0
     finish_reason: str = "stop"
-    """Neutral: "stop", "length", "content_filter" or "tool_calls"; each dialect has its own words."""
+    """"stop", "length", "content_filter" or "tool_calls"; each dialect translates it."""
     ascii: bool = False
-    """All but ASCII is escaped in JSON."""
+    """Escape all characters but ASCII in JSON."""
     raw: bool = False
-    """Nothing is escaped but what JSON demands, also where the real API escapes U+2028 and its like."""
+    """Escape only what JSON requires, even where the real API escapes U+2028 and similar characters."""
     blocked: str | None = None
     """The prompt itself is refused, with this reason."""
     match: Match | None = None
     sequence: tuple[str, ...] = ()
-    """Names of scripts, in place of steps: one for each request of a conversation, the last one stays."""
+    """Names of scripts to play instead of steps: one for each request of a conversation; the last one repeats."""
     writes: Writes = "joined"
-    """"joined": what is due together is one write; "each": every event is a write of its own."""
+    """"joined": events due at the same time are one write; "each": every event is a write of its own."""
     events_per_write: int = 1
-    """More than 1: so many events are held back and written at once, as a proxy that buffers does."""
+    """How many events are held back and written at once, as a buffering proxy does."""
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The commands beside serving: list the scripts, check files."""
+"""The commands about scripts: list them, check files."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ _WIDTH = 110
 
 
 def list_scripts(arguments: Sequence[str]) -> int:
-    """`scripts`: every script's name and what it is for. Exit code 0; 2 with one line where a folder is bad."""
+    """`scripts`: print every script's name and purpose. Exit code 0, or 2 with one line if a folder is invalid."""
     parser = argparse.ArgumentParser(
         prog="chatproof providers scripts", description="List the scripts that a request can name."
     )
     parser.add_argument(
-        "--scripts", type=Path, action="append", default=[], metavar="DIR", help="a folder of further scripts"
+        "--scripts",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder of further scripts; repeatable (default: none)",
     )
     options = parser.parse_args(arguments)
     try:
@@ -44,9 +49,10 @@ def list_scripts(arguments: Sequence[str]) -> int:
 
 
 def check_files(arguments: Sequence[str]) -> int:
-    """`check FILE…`: one line for each file. Exit code 0 where all can be played, 2 where one cannot."""
+    """`check FILE…`: print one line for each file. Exit code 0 if all are valid, else 2."""
     parser = argparse.ArgumentParser(
-        prog="chatproof providers check", description="Say whether script files can be played."
+        prog="chatproof providers check",
+        description="Check script files: one line for each, exit code 2 if one is invalid.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     code = 0
@@ -68,7 +74,7 @@ def fail(line: str) -> int:
 
 
 def _beside(path: Path) -> dict[str, Script]:
-    """What a sequence in this file can name: built-in scripts, and good ones in its folder."""
+    """What a sequence in this file can name: built-in scripts, and valid ones in its folder."""
     known = load_scripts(BUILT_IN)
     for other in sorted(path.parent.glob("*.toml")):
         with contextlib.suppress(ScriptError):

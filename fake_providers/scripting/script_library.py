@@ -1,4 +1,4 @@
-"""The scripts at hand: built in, from the user's folders as they are now, and registered over HTTP."""
+"""All scripts: built in, from the user's folders as they are now, and registered at run time."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from chatproof.fake_providers.scripting.script import (
 )
 
 _SHARE: Final = 20
-"""A look at the folders may take this share of the time: one that took 50 µs is repeated after 1 ms."""
+"""Checking the folders may take one part in this many of the time: a check of 50 µs is repeated after 1 ms."""
 
 _Stamp = tuple[int, int, int, int]
 
 
 class ScriptLibrary:
-    """Scripts by name: registered ones win over the last folder's, that over the one before, those over built-in ones.
+    """Scripts by name. Where a name stands twice, registered scripts win, then the last folder's, then built-in ones.
 
-    Changed files are read again when scripts are asked for. A file that has become bad keeps its old script,
-    if it had one, and stands in `problems`; one line about it goes to stderr.
-    ScriptError where a file is bad at the start.
+    Changed files are read again on use. When a file becomes invalid, its old script stays, `problems` lists it, and
+    one line goes to stderr. ScriptError if a file is invalid at the start.
     """
 
     def __init__(self, folders: Sequence[Path] = (), base: Mapping[str, Script] | None = None) -> None:
@@ -49,17 +48,17 @@ class ScriptLibrary:
 
     @property
     def problems(self) -> list[str]:
-        """One line for each script that cannot be used as its file stands."""
+        """One line for each script whose file cannot be used now."""
         return [*self._troubles.values(), *self._broken_sequences.values()]
 
     def current(self) -> Mapping[str, Script]:
-        """All scripts by name, sorted, as the folders are now."""
+        """All scripts, sorted by name, as the folders are now."""
         if self._folders and time.perf_counter() >= self._look_again:
             self._look()
         return self._scripts
 
     def register(self, script: Script) -> None:
-        """Add or replace a script. ScriptError where it is a sequence of scripts that there are not."""
+        """Add or replace a script. ScriptError if it is a sequence that names unknown scripts."""
         check_sequence(script, {**self.current(), script.name: script}, script.name)
         self._registered[script.name] = script
         self._merge()
@@ -72,7 +71,7 @@ class ScriptLibrary:
             self._reload(seen)
             for problem in self.problems:
                 if problem not in before:
-                    sys.stderr.write(f"fake_providers: {problem}; what was known before stays\n")
+                    sys.stderr.write(f"fake_providers: {problem}; the last valid version stays in use\n")
         ended = time.perf_counter()
         self._look_again = ended + (ended - began) * _SHARE
 
@@ -114,5 +113,5 @@ class ScriptLibrary:
                 check_sequence(script, merged, name)
             except ScriptError as problem:
                 self._broken_sequences[name] = str(problem)
-        # Not in the loop above: a sequence that is dropped must not make another one look broken.
+        # Not in the loop above: dropping one broken sequence must not make another one look broken.
         self._scripts = {name: merged[name] for name in sorted(merged) if name not in self._broken_sequences}

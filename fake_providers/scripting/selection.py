@@ -1,4 +1,4 @@
-"""Which script a request asks for, by the text of its last user message."""
+"""Chooses the script of a request by the text of its last user message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CASE: Final = re.compile(r"\b(?i:case)\s+([a-z0-9-]{1,200})")
 
 
 class UnknownScenario(LookupError):
-    """The request names a script that does not exist. The text is one line for the client."""
+    """The request names an unknown script. The text is one line for the client."""
 
     def __init__(self, line: str, name: str) -> None:
         super().__init__(line)
@@ -25,7 +25,7 @@ class UnknownScenario(LookupError):
 
     @property
     def header(self) -> tuple[str, str]:
-        """The header that every answer to such a request has, whatever the provider's error looks like."""
+        """The header of every reply to such a request, whatever the provider's error body looks like."""
         return ("x-fake-unknown-scenario", self.name)
 
 
@@ -40,9 +40,9 @@ def case_of(text: str) -> str | None:
 
 
 def choose(text: str, scripts: Mapping[str, Script], *, model: str = "", provider: str = "") -> Script:
-    """The script that the text names, or the first whose [match] fits, or a short reply derived from the text.
+    """The script that the text names, else the first whose [match] fits, else a short reply derived from the text.
 
-    `provider`: the dialect's NAME. UnknownScenario where the text names a script that there is not.
+    `provider`: the dialect's NAME. UnknownScenario if the text names an unknown script.
     """
     name = scenario_of(text)
     if name is None:
@@ -64,7 +64,7 @@ def _last(pattern: re.Pattern[str], text: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def _unscripted(text: str) -> Script:
-    """It tells the text's length and a digest, so that tests see what arrived without an echo of it."""
+    """A reply with the text's length and digest: tests see what arrived, and the text is not echoed."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     reply = f"The fake provider read {len(text)} characters with the digest {digest}."
     return Script("", "The reply to a request that names no script.", (Say(tokenizer.split(reply)),))

@@ -1,4 +1,4 @@
-"""The steps of a script: what is said, called, waited for, and what fails."""
+"""The steps of a script: text, tool calls, pauses and faults."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The model calls a tool; `arguments` is the text of a JSON object, said token by token like any text."""
+    """The model calls a tool. `arguments` is the text of a JSON object, sent token by token like any text."""
 
     name: str
     arguments: str
@@ -45,14 +45,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A pause in seconds, in place of the delay that the next token would have had."""
+    """A pause in seconds that replaces the delay before the next token."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """One fault. `status`, `retry_*`, `should_retry` and `body` belong to "status"; the rest to "error" as well."""
+    """One fault. `status`, `retry_*`, `should_retry` and `body` are for "status" only, the rest also for "error"."""
 
     fault: Fault
     status: int = 500
@@ -133,7 +133,7 @@ def _say(table: Table) -> Say:
 
 def _call(table: Table) -> Call:
     name = table.text("tool_call") or ""
-    # A text is kept as written: its order, its white space, and null, which TOML has not.
+    # A text keeps its key order, its white space, and null, which TOML does not have.
     arguments = table.text("arguments") or "" if isinstance(table.peek("arguments"), str) else _as_json(table)
     try:
         is_object = isinstance(json.loads(arguments), dict)

@@ -20,7 +20,7 @@ def _encoding() -> tiktoken.Encoding:
 
 
 def split(text: str) -> tuple[str, ...]:
-    """The tokens of `text`; joined they are `text` again.
+    """The tokens of `text`; joined they give `text` again.
 
     A token may hold a part of a character (an emoji is often three tokens). Providers send whole
     characters only, so such tokens are joined until they are whole.

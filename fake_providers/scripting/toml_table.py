@@ -1,4 +1,4 @@
-"""A TOML table read with care: every error names the file, the place and what would be right."""
+"""A strict reader for TOML tables: every error names the file, the place and what would be valid."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class ScriptError(ValueError):
-    """A script that cannot be played. The text is one line that names the file, the key and the remedy."""
+    """An invalid script. The text is one line that names the file, the key and the fix."""
 
 
 class Table:
-    """Takes keys out of a TOML table one by one; `done` complains about those nobody took."""
+    """Takes keys out of a TOML table one by one; `done` raises for keys that nobody took."""
 
     def __init__(self, where: str, values: dict[str, Any]) -> None:
         self._where = where
@@ -30,7 +30,7 @@ class Table:
         return self._values.get(key)
 
     def take(self, key: str) -> Any:
-        """The value, or None: TOML has no null, so None is always absence."""
+        """Remove and return the value. None if the key is missing, since TOML has no null."""
         self._known.append(key)
         return self._values.pop(key, None)
 
@@ -93,7 +93,7 @@ class Table:
         return tuple(value)
 
     def table(self, key: str) -> Table:
-        """The table under `key` with its place in its errors; an empty one where there is none."""
+        """The table under `key`, whose errors name that place; an empty table if it is missing."""
         value = self.take(key)
         if value is not None and not isinstance(value, dict):
             raise self.error(f"{key} must be a table: [{key}]")

@@ -1,4 +1,4 @@
-"""The fakes' own HTTP interface under `/_fake/`: journal, scripts, listener, health."""
+"""The fakes' control API under `/_fake/`: journal, scripts, listener, health."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_REFUSE_S: Final = 30.0
 
 
 class Controlled(Protocol):
-    """What the interface controls."""
+    """What the control API needs of the server."""
 
     planner: Planner
     journal: Journal

@@ -1,4 +1,4 @@
-"""Control requests' parameters, read strictly, and their answers as JSON."""
+"""The parameters of control requests, read strictly, and replies in JSON."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Query = dict[str, str]
 
 
 class BadRequest(ValueError):
-    """A control request that cannot be answered; the text says what would be right."""
+    """An invalid control request. The text says what would be valid."""
 
 
 def query_of(request: ProviderRequest) -> Query:
-    """The query's parameters, the last of each name."""
+    """The query parameters; of several with one name, the last."""
     return {name: values[-1] for name, values in parse_qs(request.query).items()}
 
 
@@ -35,7 +35,7 @@ def case_of(query: Query) -> str | None:
 
 
 def limit_of(query: Query) -> int:
-    """How many entries are wanted at most."""
+    """The largest number of entries to return."""
     return whole(query, "limit", 1, _MAX_LIMIT) or _DEFAULT_LIMIT
 
 
@@ -64,7 +64,7 @@ def seconds(value: Any, name: str, high: float) -> float:
 
 
 def wanted_of(query: Query) -> Wanted:
-    """What a wait waits for. BadRequest where the query says nothing of it."""
+    """What to wait for. BadRequest if the query does not say."""
     wanted = Wanted(query.get("ended") == "1", whole(query, "tokens", 1), whole(query, "entries", 1))
     if wanted == Wanted():
         raise BadRequest("say what to wait for: ended=1, tokens=N or entries=N")

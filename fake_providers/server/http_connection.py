@@ -26,7 +26,7 @@ _MAX_HEAD: Final = 65_536
 _MAX_PIPELINED: Final = 16
 _BUFFER: Final = 65_536
 _LINGER: Final = 2.0
-"""Seconds to go on reading after our FIN: closing with unread bytes would send RST and lose the answer."""
+"""Seconds to keep reading after our FIN: closing with unread bytes sends RST, and the client loses the reply."""
 
 
 class Service(Protocol):
@@ -41,7 +41,7 @@ class Service(Protocol):
 
 @dataclass(slots=True)
 class _Head:
-    """What is known of a request when its headers are complete."""
+    """A request whose headers are complete."""
 
     method: str
     target: str
@@ -87,7 +87,7 @@ class HttpConnection(asyncio.Protocol):
         self._queue.clear()
 
     def eof_received(self) -> bool:
-        # No HTTP client that a server uses half-closes: FIN means that nobody reads the answer.
+        # HTTP clients do not half-close: FIN means that nobody reads the reply.
         self._hang_up("client_closed")
         return False
 
@@ -177,18 +177,18 @@ class HttpConnection(asyncio.Protocol):
     # answering
 
     def _go_on_sending(self) -> None:
-        # Only between answers: in the middle of another one it would be a part of that.
+        # Only between replies: inside one it would become a part of it.
         if self._transport is not None and self._player is None and self._answering is None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def close_if_idle(self) -> None:
-        """Close a provider's connection on which nothing is going on."""
+        """Close the connection if it is idle and not used for control requests."""
         arriving = self._head is not None or self._head_bytes
         if not self.control and not arriving and self._player is None and self._answering is None:
             self._close()
 
     def abort(self) -> None:
-        """Drop the connection at once, as a process that ends would."""
+        """Drop the connection at once, as a process that is killed does."""
         self._closing = True
         if self._answering is not None:
             self._answering.cancel()
@@ -243,16 +243,16 @@ class HttpConnection(asyncio.Protocol):
         elif not reply_plan.keep_alive or (self._service.refusing and not self.control):
             self._close()
         elif self._queue:
-            # Not from here: a long pipeline of instant answers would be as deep a recursion.
+            # Not a direct call: a long pipeline of instant replies would recurse as deeply.
             self._loop.call_soon(self._answer_next)
 
     def _failed(self, request: ProviderRequest) -> None:
-        """A bug of ours must not look like a provider that hangs: log it and say so."""
+        """Log a bug of the fakes and answer 500, so that it does not look like a provider that hangs."""
         _LOG.exception("cannot answer %s %s", request.method, request.path)
         self._refuse(500, "an internal error, see the log of the fakes")
 
     def _refuse(self, status: int, reason: str) -> None:
-        """Answer what is not a usable request, then close: what follows on the connection is unknown."""
+        """Answer an unusable request with an error, then close: what follows on the connection cannot be parsed."""
         if self._closing or self._transport is None:
             return
         if self._player is None and self._answering is None:
@@ -263,7 +263,7 @@ class HttpConnection(asyncio.Protocol):
         self._close(linger=True)
 
     def _close(self, linger: bool = False) -> None:
-        """FIN, once all is written. `linger`: the client may still be sending; read on for a while."""
+        """Send FIN after the last write. `linger`: keep reading for a while, since the client may still send."""
         self._closing = True
         self._queue.clear()
         if self._transport is None or self._transport.is_closing():

@@ -32,7 +32,7 @@ class FakesProcess:
 
     @property
     def openai_base_url(self) -> str:
-        """What OPENAI_BASE_URL is to be."""
+        """The value for OPENAI_BASE_URL."""
         return f"{self.url}/v1"
 
     @property
@@ -40,7 +40,7 @@ class FakesProcess:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """End the process and whatever it may have started; harmless when it has ended already."""
+        """End the process and its children. Does nothing if it has ended already."""
         stop(self._process)
 
     def __enter__(self) -> Self:
@@ -61,8 +61,8 @@ def start_fakes(
 ) -> FakesProcess:
     """Start `python -m fake_providers` and wait until it listens.
 
-    `port` 0: one that the system picks; `scripts`: folders of further scripts; `deadline` in seconds.
-    Raises FakesStartError with the process's own line where it does not come up in time.
+    `port` 0: a free one; `scripts`: folders of further scripts; `deadline` in seconds.
+    Raises FakesStartError, with the last line that the process printed, if it does not listen in time.
     """
     command = module_command("fake_providers", "--host", host, "--port", str(port), "--until-stdin-closes")
     for folder in scripts:

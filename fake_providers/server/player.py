@@ -1,4 +1,4 @@
-"""Plays one planned reply on one connection, by absolute deadlines, and keeps the journal of it."""
+"""Writes one planned reply to a connection, each write at its absolute deadline, and notes it in the journal."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from chatproof.fake_providers.journal.journal import Ended, Entry, Journal
 from chatproof.fake_providers.planning.http_writes import WritePlan
 
 _RESET_PAUSE: Final = 0.05
-"""Seconds between the last write and an RST: a reset may throw away bytes that the peer has not read."""
+"""Seconds between the last write and an RST: a reset may drop bytes that the peer has not read yet."""
 
 
 _BURST: Final = 32
-"""At most so many send calls of one reply in one turn of the loop: others want their turn too."""
+"""The most send calls of one reply in one turn of the event loop, so that other replies get their turn."""
 
 
 class Player:
-    """Writes what is due; `finished` is called once, when the plan is over and nothing more will be written.
+    """Writes what is due. It calls `finished` once, when the whole plan has been played.
 
     Without an entry (control requests) nothing is journaled.
     """
@@ -60,7 +60,7 @@ class Player:
         self._schedule()
 
     def pause(self) -> None:
-        """The client reads too slowly: hold everything, in order, until it catches up."""
+        """Backpressure: stop writing until the client has caught up."""
         self._paused = True
         self._cancel()
 
@@ -69,12 +69,12 @@ class Player:
         self._schedule()
 
     def hang_up(self, how: Ended) -> None:
-        """The client is gone: write nothing more."""
+        """The client closed the connection: stop writing."""
         self._cancel()
         self._end(how)
 
     def _schedule(self, wrote: bool = False) -> None:
-        """Write what is due, and see to it that we are called for the next. `wrote`: in this turn of the loop."""
+        """Write what is due and schedule the next write. `wrote`: this turn of the loop had a write already."""
         plan = self._plan
         self._passed = now = self._loop.time() - self._start
         while self._next < len(self._writes) and not self._held():
@@ -108,7 +108,7 @@ class Player:
         self._schedule(wrote=True)
 
     def _write_each(self) -> None:
-        """Writes that were due when the clock was last read, each in a send call of its own. A hot path."""
+        """Make the writes that are due, each in a send call of its own. A hot path."""
         self._timer = None
         transport, file = self._transport, self._file
         if file is None or transport.is_closing() or transport.get_write_buffer_size():
@@ -120,12 +120,12 @@ class Player:
         self._schedule(wrote=True)
 
     def _send(self, file: int) -> bool:
-        """The next write past the transport, whose queue is empty. False: it had to take what the socket did not."""
+        """Send the next write on the socket itself. False if the transport had to queue a part of it."""
         data = self._noted()
         try:
             sent = os.write(file, data)
         except OSError:
-            sent = 0  # full, or broken: the transport finds out which
+            sent = 0  # full or broken: the transport will find out which
         if sent < len(data):
             self._transport.write(data[sent:])
         return sent == len(data)
@@ -134,7 +134,7 @@ class Player:
         self._transport.write(self._noted())
 
     def _noted(self) -> bytes:
-        """The next write's bytes, which stand in the journal from now on."""
+        """Note the next write in the journal, and return its bytes."""
         number = self._next
         self._next = number + 1
         if self._entry is not None:
@@ -160,15 +160,15 @@ class Player:
 
 
 def _file_of(transport: asyncio.Transport) -> int | None:
-    """The number of the transport's socket where os.write can send on it."""
+    """The file descriptor of the transport's socket; None where os.write cannot send on it."""
     sock = transport.get_extra_info("socket")
     return None if sock is None or sys.platform == "win32" else int(sock.fileno())
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """End the connection with RST, whatever is still in its buffers."""
+    """End the connection with RST and drop what is still in its buffers."""
     sock = transport.get_extra_info("socket")
-    with contextlib.suppress(OSError):  # the peer may be gone already, which is just as well
+    with contextlib.suppress(OSError):  # the peer may be gone already
         linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     transport.abort()

@@ -3,9 +3,9 @@
     with OfflineGuard():
         ask_the_model()  # EscapedTraffic: this test tried to reach api.openai.com:443 …
 
-It sees name look-ups and connections of Python's `socket` (threads, asyncio, and gevent where it has
-patched it) and of uvloop, which has its own. It does not see other processes, nor libraries that open sockets
-in C by themselves (grpc). Loopback addresses and Unix sockets are not its business.
+It watches name look-ups and connections of Python's `socket` (threads, asyncio, and gevent if it is patched) and of
+uvloop. It does not see other processes, or libraries that open sockets in C (grpc). Loopback addresses and Unix
+sockets are allowed.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _HINT: Final = "the fakes in process see httpx and httpx2 only: for other client
 class EscapedTraffic(BaseException):
     """A connection to another machine. One line that names the host.
 
-    No Exception: code that answers every Exception with a retry or a 502 would swallow it.
+    Not an Exception: code that answers every Exception with a retry or a 502 would swallow it.
     """
 
 
 class OfflineGuard:
-    """Raises EscapedTraffic where another machine is looked up or connected to, and again at the end of `with`
-    (or in `check`) where the code in between has swallowed that.
+    """Raises EscapedTraffic when code looks up or connects to another machine, and again at the end of the `with` block
+    (or in `check`) in case the code swallowed the first one.
 
-    `allow`: host names and addresses that may be reached all the same. `attempts`: the "host:port"s tried.
+    `allow`: host names and addresses that may be reached. `attempts`: the "host:port"s that were tried.
     """
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
@@ -58,7 +58,7 @@ class OfflineGuard:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """The guard without the verdict at its end."""
+        """The guard without the check at its end."""
         with ExitStack() as patches:
             for owner, name, guarded in self._guarded():
                 patches.enter_context(patch.object(owner, name, guarded(getattr(owner, name))))
@@ -73,13 +73,13 @@ class OfflineGuard:
             import uvloop
         except ImportError:
             return
-        # libuv looks up and connects in C, so that the loop's own methods are the last place to see it.
+        # libuv looks up and connects in C: the loop's own methods are the last place to see it.
         yield uvloop.Loop, "getaddrinfo", self._resolving
         yield uvloop.Loop, "create_connection", self._resolving
         yield uvloop.Loop, "create_datagram_endpoint", self._sending
 
     def check(self) -> None:
-        """EscapedTraffic if anything was tried."""
+        """Raise EscapedTraffic if there was an attempt."""
         if self.attempts:
             raise EscapedTraffic(_line(", ".join(dict.fromkeys(self.attempts))))
 

@@ -1,4 +1,4 @@
-"""One planned reply as a client in this process reads it: no socket, no sleep, only what is due when."""
+"""One planned reply as a client in this process reads it: no socket and no sleep, only what is due when."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from chatproof.fake_providers.journal.journal import Journal
 from chatproof.fake_providers.planning.http_writes import WritePlan
 
 _BUFFER: Final = 65_536
-"""Bytes that are written ahead of a client that does not read, as a socket would take them."""
+"""Bytes written ahead of a client that does not read, as a socket's buffers would hold them."""
 
 
 class Reset(Exception):
-    """The connection was reset by the fake."""
+    """The fake reset the connection."""
 
 
 class Playback:
-    """`wait` says how long nothing will happen, `take` gives what is there.
+    """`wait` says how long until something happens, `take` returns what is there.
 
     Time is the script's: `pace` is how many real seconds one of its seconds takes. With pace 0 its clock
-    stands still until someone waits, and then jumps to what is next. What is due is written, and journaled
-    at its own time, although the client may read it later. A lock, since a client may be closed by another
-    thread than the one that reads.
+    stands still until someone waits, and then jumps to the next write. Writes that are due enter the journal with
+    their own time, even if the client reads them later. Locked, since another thread than the reader may close
+    the client.
     """
 
     def __init__(self, plan: WritePlan, entry: Entry, journal: Journal, pace: float) -> None:
@@ -52,12 +52,12 @@ class Playback:
             return self._due() - self._now()
 
     def jump(self, seconds: float) -> None:
-        """Time without a pace: that many script seconds are over now."""
+        """With pace 0: let that many script seconds pass."""
         if self.pace == 0:
             self._jumped += seconds
 
     def take(self, size: int) -> bytes:
-        """At most `size` bytes, of one write; empty at the end of the connection. Reset."""
+        """At most `size` bytes, of one write; empty at the end of the connection. Raises Reset."""
         with self._lock:
             self._write()
             if not self._unread:
@@ -75,7 +75,7 @@ class Playback:
             return data
 
     def hang_up(self) -> None:
-        """The client is gone. What was due before is written and counts."""
+        """The client closed the connection. Writes that were due before still count."""
         with self._lock:
             self._write()
             self._end("client_closed", time.monotonic())
@@ -108,7 +108,7 @@ class Playback:
             self._end(self._planned_end())
 
     def _time(self, due: float) -> float:
-        """When that was due, by the journal's clock."""
+        """That time by the journal's clock."""
         return time.monotonic() if self.pace == 0 else self._start + due * self.pace
 
     def _planned_end(self) -> Ended:
