@@ -40,8 +40,7 @@ class Config:
     origins: tuple[str, ...]
 
     @classmethod
-    def read(cls) -> Config:
-        env = os.environ
+    def read(cls, env: Mapping[str, str] = os.environ) -> Config:
         provider = env.get("LLM_PROVIDER", "openai")
         if provider == "gemini":
             root = env["GOOGLE_GEMINI_BASE_URL"].rstrip("/")

@@ -43,7 +43,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ChatServer(Limits, Identity, Origins, Upstream):
-    """The server. One for a process."""
+    """The server. A process may hold several, a port each."""
 
     hears_hang_ups = True  # a request is cancelled as soon as its client has gone
     first_count = 1
@@ -64,13 +64,28 @@ class ChatServer(Limits, Identity, Origins, Upstream):
 
     async def serve(self, port: int) -> None:
         """Serve until the process is ended."""
+        await self.start(port)
+        await asyncio.Event().wait()
+
+    async def start(self, port: int = 0) -> int:
+        """Listen on `port` of 127.0.0.1 (0: one that the system picks), and return the port."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.config.timeout, sock_read=self.config.timeout)
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self.upstream = aiohttp.ClientSession(connector=connector, timeout=timeout)
-        runner = web.AppRunner(self.app(), handler_cancellation=self.hears_hang_ups, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port, backlog=512).start()
-        await asyncio.Event().wait()
+        self.runner = web.AppRunner(
+            self.app(), handler_cancellation=self.hears_hang_ups, access_log=None, shutdown_timeout=0.1
+        )
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", port, backlog=512).start()
+        return int(self.runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening, and end every reply that is under way."""
+        for task in [*self.background, *self.running.values()]:
+            task.cancel()
+        await self.sio.shutdown()
+        await self.runner.cleanup()
+        await self.upstream.close()
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self.as_json], client_max_size=MAX_BODY)

@@ -1,37 +1,43 @@
 """The suite against servers whose faults are known, and against odd servers that keep the contract.
 
-Each server gets one run of the suite, in a process of its own; several run side by side, since they mostly wait.
+Each server gets one run of the suite; several run side by side, since they mostly wait.
+`judge_process` says who runs where.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chatproof.conformance import test_perf
 from chatproof.harness.protocol.requirements import Profile, contract
-from tests.servers.broken import DOORS, FAULTS, WHOLE
+from tests.servers.broken import DOORS, FAULTS, WHOLE, perf
+from tests.servers.catalogue import PLAIN, SERVERS
 from tests.servers.legal import VARIANTS
+from tests.servers.line_process import LineProcess
 
-ROOT = Path(__file__).parents[2]
-SERVER = f"{sys.executable} -m tests.servers.run_server --port {{port}} --variant "
-AT_ONCE = int(os.environ.get("CHATPROOF_JOBS", "8"))
+JUDGES = 2  # processes, each with a host of servers and a host of fake providers
+AT_ONCE = int(os.environ.get("CHATPROOF_JOBS", "5"))  # runs of one judge
 WAITING = {"LIM-11", "ERR-06", "SIO-09", "INT-09"}
 EVERYTHING = (WHOLE + " " + DOORS).split()
-LIMIT = 280.0  # seconds for one run
-PLAIN = "plain"
+LIMIT = 280.0  # seconds to wait for one run
 # To begin with: those of many rows do so anyway.
 LONG = {PLAIN, "no-terminal-event", "not-cancelled", "held-back", "no-limit", "never-again", "slow-to-pass-on"}
 LONG |= {"stuck-reader", "no-timeout", "slow-to-start", "old-stream", "socket-not-cancelled"}
 LONG |= {"cancels-mostly", "cancels-mostly-polling"}
-SILENCE, PROVIDER_TIMEOUT = "5", "6"  # seconds; less than the suite's own, so that broken servers are done sooner
+RECORDED: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("verdicts.json").read_text(encoding="utf-8"))
+# server: row: why its verdict is not always the same
+VARYING: dict[str, dict[str, str]] = {}
+SILENCE, PROVIDER_TIMEOUT = 5.0, 6.0  # seconds; less than the suite's own, so that broken servers are done sooner
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,13 @@ class Outcome:
 
     def of(self, *verdicts: str) -> set[str]:
         return {name for name, (_, verdict, _) in self.rows.items() if verdict in verdicts}
+
+    def table(self) -> dict[str, str]:
+        """The run's verdict, and the rows by theirs, as `verdicts.json` has them."""
+        found: dict[str, list[str]] = {}
+        for name, (_, verdict, _) in self.rows.items():
+            found.setdefault(verdict, []).append(name)
+        return {"run": self.verdict, **{verdict: " ".join(names) for verdict, names in sorted(found.items())}}
 
     def told(self, names: Iterable[str]) -> str:
         return "\n".join(f"{name} {self.rows[name][1]}: {self.rows[name][2]}" for name in sorted(names))
@@ -64,39 +77,16 @@ def rows_of(groups: Iterable[str], keep: Iterable[str]) -> list[str]:
     ]
 
 
-def judge(name: str, folder: Path) -> Outcome:
-    """Run the suite against one server."""
-    report = folder / f"{name}.json"
-    command = [sys.executable, "-m", "pytest", "conformance", "-q", "-p", "no:cacheprovider"]
-    for plugin in ("hypothesispytest", "respx", "anyio", "schemathesis", "xdist", "base_url"):  # slow to import
-        command += ["-p", f"no:{plugin}"]
-    command += [
-        "--profile",
-        ",".join(VARIANTS[name].profiles if name in VARIANTS else Profile),
-        "--provider",
-        "openai",
-        "--start",
-        SERVER + name,
-        "--report-json",
-        str(report),
-    ]
+def options_of(name: str) -> dict[str, Any]:
+    """The suite's options for a server, by their names in Settings."""
+    options: dict[str, Any] = {
+        "profile": [profile.value for profile in (VARIANTS[name].profiles if name in VARIANTS else Profile)],
+        "provider": ["openai"],
+        "only": only_of(name),
+    }
     if name != PLAIN:
-        command += ["--silence", SILENCE, "--provider-timeout", PROVIDER_TIMEOUT]
-    if only := only_of(name):
-        command += ["--only", ",".join(only)]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    try:
-        ran = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return Outcome(f"no end after {LIMIT:g} s", {}, "")
-    output = ran.stdout + ran.stderr
-    if not report.exists():
-        return Outcome("no report", {}, output)
-    document = json.loads(report.read_text(encoding="utf-8"))
-    rows = {row["id"]: (row["level"], row["verdict"], row["seen"]) for row in document["rows"]}
-    return Outcome(document["verdict"], rows, output)
+        options |= {"silence": SILENCE, "provider_timeout": PROVIDER_TIMEOUT}
+    return options
 
 
 def only_of(name: str) -> list[str]:
@@ -112,31 +102,42 @@ def only_of(name: str) -> list[str]:
 
 
 class Runs:
-    """The runs of the servers that the selected tests name, begun together."""
+    """The runs of the servers that the selected tests name, spread over a few processes that judge."""
 
-    def __init__(self, names: Iterable[str], folder: Path) -> None:
-        self.executor = ThreadPoolExecutor(AT_ONCE)
+    def __init__(self, names: Iterable[str], processes: ExitStack) -> None:
         longest_first = sorted(names, key=lambda name: (name not in LONG, -len(only_of(name))))
-        self.futures: dict[str, Future[Outcome]] = {
-            name: self.executor.submit(judge, name, folder) for name in longest_first
-        }
+        self.answers: dict[str, Future[dict[str, Any]]] = {name: Future() for name in longest_first}
+        self.left = iter(longest_first)
+        for judge in [processes.enter_context(LineProcess("tests.servers.judge_process")) for _ in range(JUDGES)]:
+            for _ in range(AT_ONCE):
+                self._next(judge)
+
+    def _next(self, judge: LineProcess) -> None:
+        if name := next(self.left, None):
+            judge.ask({"name": name, "options": options_of(name)}).add_done_callback(partial(self._keep, judge, name))
+
+    def _keep(self, judge: LineProcess, name: str, answer: Future[dict[str, Any]]) -> None:
+        if problem := answer.exception():
+            self.answers[name].set_exception(problem)
+        else:
+            self.answers[name].set_result(answer.result())
+            self._next(judge)
 
     def of(self, name: str) -> Outcome:
-        return self.futures[name].result()
-
-    def close(self) -> None:
-        self.executor.shutdown(cancel_futures=True)
+        """What the suite says of a server. Raises TimeoutError after `LIMIT` seconds without an answer."""
+        answer = self.answers[name].result(LIMIT)
+        rows = {row: (level, verdict, seen) for row, (level, verdict, seen) in answer["rows"].items()}
+        return Outcome(answer["verdict"], rows, answer["output"])
 
 
 @pytest.fixture(scope="session")
-def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
     """Begin the runs of all selected servers."""
     ours = [item for item in request.session.items if item.path == Path(__file__)]
     calls = [getattr(item, "callspec", None) for item in ours]
     names = dict.fromkeys(str(call.params["name"]) if call else PLAIN for call in calls)
-    runs = Runs(names, tmp_path_factory.mktemp("servers"))
-    yield runs
-    runs.close()
+    with ExitStack() as processes:
+        yield Runs(names, processes)
 
 
 def test_a_plain_server_passes(runs: Runs) -> None:
@@ -166,10 +167,38 @@ def test_a_broken_server_is_caught(runs: Runs, name: str) -> None:
     assert outcome.rows, outcome.output
     assert not outcome.of("harness error"), outcome.told(outcome.of("harness error"))
     violated, untestable = outcome.of("violated"), outcome.of("not testable")
-    assert fault.must <= violated, f"not noticed by {', '.join(sorted(fault.must - violated))}\n{outcome.output}"
+    unnoticed = fault.must - violated
+    assert not unnoticed, f"not noticed by:\n{outcome.told(unnoticed)}\n{outcome.output}"
     others = violated - fault.must - fault.may
     assert not others, f"accused of something else:\n{outcome.told(others)}"
     others = untestable - fault.unjudged
     assert not others, f"not judged without need:\n{outcome.told(others)}"
     red = any(outcome.rows[row][0] == "MUST" for row in violated | untestable)
     assert outcome.verdict == ("fail" if red else "pass"), outcome.output
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_verdicts_are_as_recorded(runs: Runs, name: str) -> None:
+    """The same rows are judged of every server as ever, with the same verdicts.
+
+    Whoever changes the contract on purpose puts the line that a failure shows into `verdicts.json`.
+    """
+    outcome, recorded = runs.of(name), RECORDED[name]
+    varying = VARYING.get(name, {})
+    new = {row: verdict for row, (_, verdict, _) in outcome.rows.items() if row not in varying}
+    old = {row: verdict for verdict, rows in recorded.items() for row in rows.split() if verdict != "run"}
+    old = {row: verdict for row, verdict in old.items() if row not in varying}
+    line = json.dumps({name: outcome.table()})
+    assert new == old, f"{line}\n{outcome.told(row for row in new if new[row] != old.get(row))}\n{outcome.output}"
+    assert outcome.verdict == recorded["run"], line
+
+
+def test_a_verdict_is_recorded_for_every_server() -> None:
+    """And for no other."""
+    assert set(RECORDED) == set(SERVERS)
+    assert VARYING.keys() <= RECORDED.keys()
+
+
+def test_the_leaking_server_waits_for_the_warm_up() -> None:
+    """It begins to leak after as many sessions as the suite opens before it weighs."""
+    assert perf.WARM_UP == test_perf.WARM_UP
