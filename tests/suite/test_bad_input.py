@@ -1,10 +1,9 @@
-"""What the suite says of things that are no server, and of settings that make no sense: one clear line, the
-right exit code, no traceback, no hang."""
+"""What the suite says of what is no chat server, and of settings that make no sense: one clear line, the right exit
+code, no traceback, no hang."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import subprocess
 import sys
@@ -16,14 +15,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-PASS, FAIL, ERROR, USAGE = 0, 1, 2, 4
-
-
-def suite(*options: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run the suite as a user does."""
-    command = [sys.executable, "-m", "pytest", "conformance", "-p", "no:cacheprovider", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.requirements import contract
+from tests.suite.running import ERROR, FAIL, ROOT, USAGE, judged_here, says, suite
 
 
 def judged(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -69,16 +64,13 @@ class FiveHundred(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def test_a_server_that_answers_500_to_everything(tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
+async def test_a_server_that_answers_500_to_everything() -> None:
     with serving(FiveHundred) as url:
-        judged(suite("--base-url", url, "--report-json", str(report)), FAIL, "status 500")
-    document = json.loads(report.read_text(encoding="utf-8"))
-    verdicts = {row["id"]: row["verdict"] for row in document["rows"]}
-    assert document["verdict"] == "fail"
-    assert verdicts["REQ-01"] == "violated"
-    assert verdicts["TOK-04"] == verdicts["SIO-01"] == "not testable"
-    assert verdicts["AUTH-01"] == "not applicable"
+        judged = await judged_here(base_url=url)
+    says(judged, FAIL, ["status 500"])
+    assert judged.verdicts["REQ-01"] == "violated"
+    assert judged.verdicts["TOK-04"] == judged.verdicts["SIO-01"] == "not testable"
+    assert judged.verdicts["AUTH-01"] == "not applicable"
 
 
 class Page(BaseHTTPRequestHandler):
@@ -90,9 +82,9 @@ class Page(BaseHTTPRequestHandler):
         self.wfile.write(b"<html>")
 
 
-def test_a_page_for_everything() -> None:
+async def test_a_page_for_everything() -> None:
     with serving(Page) as url:
-        judged(suite("--base-url", url), FAIL, "text/html", "no event", "not a chat server")
+        says(await judged_here(base_url=url), FAIL, ["text/html", "no event", "not a chat server"])
 
 
 class Endless(BaseHTTPRequestHandler):
@@ -108,55 +100,64 @@ class Endless(BaseHTTPRequestHandler):
             self.close_connection = True  # the client had enough
 
 
-def test_garbage_without_an_end() -> None:
+async def test_garbage_without_an_end() -> None:
     with serving(Endless) as url:
-        judged(suite("--base-url", url, "--silence", "2"), FAIL, "no event", "not a chat server")
+        says(await judged_here(base_url=url, silence=2.0), FAIL, ["no event", "not a chat server"])
 
 
-def test_a_server_that_accepts_and_never_answers() -> None:
+async def test_a_server_that_accepts_and_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        judged(suite("--base-url", url, "--silence", "1"), FAIL, url, "accepts connections", "no HTTP answer")
+        says(await judged_here(base_url=url, silence=1.0), FAIL, [url, "accepts connections", "no HTTP answer"])
 
 
-def test_no_server_named() -> None:
-    judged(suite(), USAGE, "--base-url", "--start")
+def test_a_server_that_dies_before_it_listens() -> None:
+    start = "python -c 'raise SystemExit(\"no key given\")'"
+    judged(suite("--start", start), ERROR, "exit code 1", "no key given")
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--start", "python -c 'import sys; sys.exit(3)'"], ["exit code 3"]),
-        (["--start", "python -c 'raise SystemExit(\"no key given\")'"], ["exit code 1", "no key given"]),
-        (["--start", "no-such-program --port {port}"], ["no-such-program", "No such file"]),
-        (["--start", "python -c 'import time; time.sleep(60)'", "--start-timeout", "1"], ["does not listen", "1 s"]),
-        (["--base-url", "http://127.0.0.1:1", "--provider-url", "http://127.0.0.1:9"], ["127.0.0.1:9"]),
-        (["--base-url", "127.0.0.1:1:1"], ["is not a URL"]),
+        ({"start": "python -c 'import sys; sys.exit(3)'"}, ["exit code 3"]),
+        ({"start": "no-such-program --port {port}"}, ["no-such-program", "No such file"]),
+        ({"start": "python -c 'import time; time.sleep(60)'", "start_timeout": 1.0}, ["does not listen", "1 s"]),
+        ({"base_url": "http://127.0.0.1:1", "provider_url": "http://127.0.0.1:9"}, ["127.0.0.1:9"]),
     ],
-    ids=["dies at once", "dies with a word", "no program", "never listens", "no fakes", "no URL"],
+    ids=["dies at once", "no program", "never listens", "no fakes"],
 )
-def test_what_cannot_be_judged(options: list[str], words: list[str]) -> None:
-    code = USAGE if "is not a URL" in words else ERROR
-    judged(suite(*options), code, *words)
+async def test_what_cannot_be_judged(options: dict[str, object], words: list[str]) -> None:
+    says(await judged_here(**options), ERROR, words)
 
 
-def test_a_port_in_use() -> None:
+async def test_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        options = ["--start", "python -m reference_server --port {port}", "--base-url", f"http://127.0.0.1:{port}"]
-        judged(suite(*options), ERROR, f"port {port} is in use")
+        start = "python -m reference_server --port {port}"
+        says(await judged_here(start=start, base_url=f"http://127.0.0.1:{port}"), ERROR, [f"port {port} is in use"])
+
+
+def test_a_setting_that_makes_no_sense_stops_the_run() -> None:
+    """Whatever the settings object to, pytest says in its own line."""
+    judged(suite("--base-url", "http://127.0.0.1:1", "--only", "TOK-77"), USAGE, "TOK-77", "did you mean")
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--only", "TOK-77"], ["TOK-77", "did you mean"]),
-        (["--profile", "sockets"], ["'sockets'", "known: core"]),
-        (["--silence", "0"], ["--silence"]),
+        ({"only": ["TOK-77"]}, ["TOK-77", "did you mean"]),
+        ({"profile": ["sockets"]}, ["'sockets'", "known: core"]),
+        ({"silence": 0.0}, ["--silence"]),
+        ({"base_url": "127.0.0.1:1:1"}, ["is not a URL"]),
+        ({"base_url": None}, ["--base-url", "--start"]),
     ],
+    ids=["row", "profile", "number", "URL", "no server"],
 )
-def test_a_setting_that_makes_no_sense(options: list[str], words: list[str]) -> None:
-    judged(suite("--base-url", "http://127.0.0.1:1", *options), USAGE, *words)
+def test_a_setting_that_makes_no_sense(options: dict[str, object], words: list[str]) -> None:
+    with pytest.raises(ChatproofError) as error:
+        Settings.read({"base_url": "http://127.0.0.1:1", **options}, contract())
+    assert len(str(error.value).splitlines()) == 1
+    assert all(word in str(error.value) for word in words)
 
 
 def test_rows_that_do_not_apply_make_no_green_run() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatproof.harness.common.started_server import free_port, listens
-from tests.suite.test_bad_input import FAIL, PASS, ROOT, suite
+from tests.suite.running import FAIL, PASS, ROOT, suite
 
 QUICK = "REQ,TOK,END,ERR-01,ERR-04,SIO-01,SIO-11,SES-06,INT-01"
 

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.suite.test_bad_input import ERROR, FAIL, ROOT, judged, suite
+from tests.suite.running import ASYNCIO, ERROR, FAIL, ROOT, XDIST, few_plugins, pytest_words, suite
+from tests.suite.test_bad_input import judged
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SCREENSHOTS = os.environ.get("CHATPROOF_SCREENSHOTS")  # a folder for docs/report.png
@@ -42,10 +42,11 @@ class Reports:
 def reports(folder: Path, *options: str, **variables: str) -> Reports:
     """Run the suite with every report."""
     files = {kind: folder / f"report.{kind}" for kind in KINDS.values()}
-    command = [sys.executable, "-m", "pytest", "conformance", "-p", "no:cacheprovider", *options]
+    command = [*pytest_words(ASYNCIO, XDIST), "conformance", *options]
     command += [word for option, kind in KINDS.items() for word in (option, str(files[kind]))]
-    environment = {**os.environ, **variables}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=few_plugins(**variables), capture_output=True, text=True, timeout=150, check=False
+    )
     return Reports(files, done.stdout + done.stderr, done.returncode)
 
 

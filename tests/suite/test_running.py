@@ -6,23 +6,32 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.suite.test_bad_input import ERROR, FAIL, PASS, ROOT, USAGE
+from tests.suite.running import ASYNCIO, ERROR, FAIL, OWN, PASS, ROOT, USAGE, XDIST, few_plugins, named
 
 PLAIN = f"{sys.executable} -m tests.servers.run_server --port {{port}} --variant plain"
 REFERENCE = f"{sys.executable} -m reference_server --port {{port}}"
 
 
-def run(folder: Path, *words: str, **environment: str) -> tuple[int, str, list[dict[str, Any]]]:
-    """Run the suite behind its command; gives the exit code, the output and the rows of the report."""
+def run(
+    folder: Path, *words: str, plugins: Sequence[str] | None = (), **environment: str
+) -> tuple[int, str, list[dict[str, Any]]]:
+    """Run the suite behind its command; gives the exit code, the output and the rows of the report.
+
+    `plugins`: those that pytest loads beside our own; None: all that are installed, as for a user.
+    """
     report = folder / "report.json"
     command = [sys.executable, "-m", "chatproof.harness.command", "check", "--report-json", str(report), *words]
-    variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
-    variables |= {"PYTHONPATH": str(ROOT), **environment}
+    variables = few_plugins(**{"PYTHONPATH": str(ROOT), **environment})
+    if plugins is None:
+        del variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+    else:
+        command += named(OWN, ASYNCIO, *plugins)
     ran = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=100, check=False)
     output = ran.stdout + ran.stderr
     assert "INTERNALERROR" not in output
@@ -62,7 +71,9 @@ def test_a_provider_that_does_not_come_up_costs_its_rows_only(tmp_path: Path) ->
 @pytest.mark.parametrize("server", [PLAIN, REFERENCE], ids=["plain", "reference"])
 def test_two_workers(tmp_path: Path, server: str) -> None:
     """Each has its own server; rows, reports and exit code are those of one run."""
-    code, output, rows = run(tmp_path, "--start", server, "--provider", "openai", "-n", "2", "--only", "REQ,TOK,END-01")
+    code, output, rows = run(
+        tmp_path, "--start", server, "--provider", "openai", "-n", "2", "--only", "REQ,TOK,END-01", plugins=[XDIST]
+    )
     assert code == PASS, output
     assert {row["verdict"] for row in rows} == {"passed"}
     assert output.count("chatproof: PASS") == 1
@@ -77,7 +88,9 @@ def test_two_workers_and_one_server(tmp_path: Path) -> None:
             assert server.stdout
             line = server.stdout.readline()
             url = next(word for word in line.split() if word.startswith("http://"))
-            code, output, rows = run(tmp_path, "--base-url", url, "-n", "2", "--only", "REQ,LIM-01,LIM-02,LIM-05")
+            code, output, rows = run(
+                tmp_path, "--base-url", url, "-n", "2", "--only", "REQ,LIM-01,LIM-02,LIM-05", plugins=[XDIST]
+            )
         finally:
             server.terminate()
     assert code == PASS, output
@@ -98,7 +111,7 @@ def pytest_runtest_call(item):
 def test_a_worker_that_dies_is_no_pass(tmp_path: Path) -> None:
     (tmp_path / "dying.py").write_text(DYING, encoding="utf-8")
     words = ("--start", PLAIN, "--provider", "openai", "-n", "2", "-p", "dying", "--only", "ERR-04,REQ-01")
-    code, output, rows = run(tmp_path, *words, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    code, output, rows = run(tmp_path, *words, plugins=[XDIST], PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
     assert code == ERROR, output
     assert "a worker process died" in output
     assert rows
@@ -146,7 +159,7 @@ def test_other_plugins(tmp_path: Path, words: tuple[str, ...]) -> None:
     """Whatever else a user has or has not."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     code, output, rows = run(
-        tmp_path, "-c", "pytest.ini", "--start", PLAIN, "--provider", "openai", "--only", "TOK-04", *words
+        tmp_path, "-c", "pytest.ini", "--start", PLAIN, "--provider", "openai", "--only", "TOK-04", *words, plugins=None
     )
     assert code == PASS, output
     assert [row["verdict"] for row in rows] == ["passed"]
