@@ -28,9 +28,9 @@ $(JS_READY): %/node_modules/.package-lock.json: %/package-lock.json
 
 setup: $(READY)  ## make .venv and install everything into it
 
-test: $(READY) $(JS_READY) lint  ## the project's own tests, with ruff and mypy; at the end, which were left out and why
-	$(BIN)/python -m pytest tests/servers
-	$(BIN)/python -m pytest tests --ignore tests/servers -n 3 --dist loadfile
+test: $(READY) $(JS_READY) lint  ## the project's own tests, with ruff and mypy; shows the ten slowest, and which were left out and why
+	$(BIN)/python -m pytest tests/servers --durations=10
+	$(BIN)/python -m pytest tests --ignore tests/servers -n 3 --dist loadfile --durations=10
 
 lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check .
