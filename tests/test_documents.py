@@ -55,6 +55,10 @@ def test_the_script_that_is_shown_is_accepted() -> None:
     assert parse_script("shown", shown("docs/fake-providers.md", "toml", "about =")).about.startswith("Three tokens")
 
 
+def test_the_readme_counts_the_rows() -> None:
+    assert f"\n{len(list(contract()))} requirements" in text_of("README.md")
+
+
 def test_every_path_in_contributing_exists() -> None:
     named = set(re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:toml|txt|md))`", text_of("CONTRIBUTING.md")))
     assert len(named) > 30
