@@ -1,0 +1,48 @@
+"""The suite as a library: servers judged from Python, side by side in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from chatproof.conformance.suite.judge import judge
+from chatproof.conformance.suite.suite_tests import all_tests
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.requirements import contract
+from chatproof.harness.report import RunSummary
+
+SERVER = f"{sys.executable} -m tests.servers.run_server --port {{port}} --variant "
+
+
+def settings(**given: object) -> Settings:
+    return Settings.read({"only": ["TOK-02,TOK-04"], "provider": ["openai"], **given}, contract())
+
+
+async def judged(*variants: str) -> list[RunSummary]:
+    return list(await asyncio.gather(*(judge(settings(start=SERVER + one)) for one in variants)))
+
+
+def verdicts(summary: RunSummary) -> dict[str, str]:
+    return {row.name: row.verdict.value for row in summary.rows}
+
+
+def test_two_servers_are_judged_side_by_side() -> None:
+    kept, broken = asyncio.run(judged("plain", "count-from-0"))
+    assert (kept.verdict, kept.error, verdicts(kept)) == (
+        "pass",
+        "",
+        {"TOK-02": "passed", "TOK-04 (openai)": "passed"},
+    )
+    assert (broken.verdict, verdicts(broken)) == ("fail", {"TOK-02": "violated", "TOK-04 (openai)": "passed"})
+
+
+def test_a_server_that_does_not_start_is_an_error() -> None:
+    summary = asyncio.run(judge(settings(start="false {port}")))
+    assert summary.verdict == "error"
+    assert "ended with exit code 1" in summary.error
+
+
+def test_every_row_has_a_test_and_every_test_a_name_of_its_own() -> None:
+    tests = all_tests(settings(start="x", provider=["all"]), contract())
+    assert {name for test in tests for name in test.ids} == {row.id for row in contract() if not row.excluded}
+    assert len({test.name for test in tests}) == len(tests)
