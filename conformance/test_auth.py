@@ -99,7 +99,7 @@ async def test_a_forged_token_names_nobody(case: Case) -> None:
     owner, other = two_users(case)
     session, said, count = await owned_session(case, owner)
     all_forged = list(forgeries(case.lane.settings, owner, other.identity))
-    # all look before the first one writes: whoever is nobody may share a name space with the others
+    # all look before the first one writes: a server may treat all refused clients as one user
     shown_to_all = await count_of(case, session, NOBODY) or 0
     counts = await together(*(count_of(case, session, forged.token) for forged in all_forged))
     anybody = await write_to(case, session, NOBODY)

@@ -61,7 +61,7 @@ def other_origins(allowed: str) -> Iterator[str]:
     yield f"{'http' if scheme == 'https' else 'https'}://{parts.netloc}"
     yield f"{scheme}://{host}:{(parts.port or 8000) + 443}"
     if "." in host:
-        yield allowed.replace(host, host.replace(".", "x"), 1)  # a dot of a pattern that nobody escaped
+        yield allowed.replace(host, host.replace(".", "x"), 1)  # allowed where a dot in a pattern is not escaped
 
 
 @requirement("CORS-01")

@@ -21,7 +21,7 @@ from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 RETRIES = Deadlines(silence=30, whole=60)  # official provider clients try three times before they give up
-REFUSED_FOR = 25.0  # seconds, more than such a client's tries
+REFUSED_FOR = 25.0  # seconds, longer than such a client tries
 GRACE = 2.0  # seconds between a server's time-out and the error at its client
 
 RESET_AT_ONCE = 'about = "A reset instead of an answer."\n[[steps]]\nfault = "reset"\n'

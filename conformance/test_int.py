@@ -36,7 +36,7 @@ from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import Transport
 
-LONGEST_UNASKED = 50.0  # seconds that INT-09 may wait without --slow
+LONGEST_UNASKED = 50.0  # seconds that INT-09 waits at most without --slow
 MANY = 50
 VANISHING = 8  # polling clients that vanish side by side
 

@@ -13,10 +13,10 @@ from chatproof.harness.protocol.transcript import Transport
 WORDS = ", ".join(f'"word{number} "' for number in range(40))
 FIFTY_A_SECOND = f'about = "Forty tokens, 50 a second."\n[timing]\ninter_token_ms = 20\n[[steps]]\ntokens = [{WORDS}]\n'
 SESSIONS_OPEN = 20
-WARM_UP = 20  # sessions too, open together: what a server sets up for its busiest moment belongs to no session
+WARM_UP = 20  # sessions opened first: what a server allocates for its peak load belongs to no session
 PER_SESSION = 50  # MB
 MB = 1 << 20
-WHILE_OPEN = 2.0  # seconds that a session is held open to be looked at
+WHILE_OPEN = 2.0  # seconds that a session is held open to be measured
 
 
 @over_all

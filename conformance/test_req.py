@@ -134,7 +134,7 @@ async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
     allowed = case.lane.settings.allowed(LARGE_BODY_TIME)
     deadlines = Deadlines(silence=allowed, whole=allowed)
     answer = await case.request(request, deadlines=deadlines)
-    for _ in range(2):  # a close behind the refusal can destroy it on its way: look again
+    for _ in range(2):  # closing right after the refusal can destroy it on its way: try again
         if answer.status is None:
             answer = await case.request(request, deadlines=deadlines)
     kept = refused(answer) or answered(answer)
@@ -164,6 +164,6 @@ async def test_get_starts_nothing(case: Case) -> None:
     answer = await case.request(HttpRequest("GET", STREAM_PATH + query), deadlines=Deadlines(silence=3, whole=5))
     case.holds("REQ-09", answer.status in (404, 405), answer.outcome(), "status 404 or 405", answer)
     if case.lane.provider and not is_http_error(answer):
-        await case.ask()  # once this is answered, a generation for the GET would have begun as well
+        await case.ask()  # by the time this is answered, a generation for the GET would have begun
         begun = await case.provider.fakes.entries(name)
         case.holds("REQ-09", not begun, "the provider was asked", "no generation", answer)

@@ -17,7 +17,7 @@ from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import is_integer
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
-# In each, `{}` becomes a fresh name, so that an earlier run's sessions are not met again.
+# In each, `{}` becomes a fresh name, so that sessions of an earlier run do not interfere.
 ODD_IDS = (
     "with some spaces {}",
     "dots.in.{}",
@@ -39,7 +39,7 @@ UNROUTABLE_IDS = (
     "{}/",
 )
 NO_NAMES = (".", "..")
-# Different ids that become one where somebody makes file names of them, or decodes twice.
+# Different ids that become the same where a server makes file names of them, or decodes them twice.
 ALIKE = ("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}")
 
 

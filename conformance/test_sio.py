@@ -40,7 +40,7 @@ LINGER = 0.3  # seconds to look for events that must not come
 ANSWER = 5.0  # seconds in which a refusal must come
 ANSWER_AFTER_SILENCE = 1.0  # the same, once one was ignored
 RETRIES = Deadlines(silence=30)  # official provider clients try three times before they give up
-LONGEST_UNASKED = 30.0  # seconds of reply; above it SIO-09 is for --slow
+LONGEST_UNASKED = 30.0  # seconds of reply; longer ones need --slow
 
 BAD_PAYLOADS: tuple[tuple[Any, ...], ...] = (
     (),
@@ -154,7 +154,7 @@ async def test_a_bystander_receives_nothing(case: Case) -> None:
     strangers = [await case.connect(Transport.WEBSOCKET), await case.connect(Transport.POLLING)]
     tab = await case.connect(Transport.WEBSOCKET)
     stream = await case.start(socket=tab, session=session)
-    # what still comes of the tab's own reply is the business of SIO-03
+    # late events of the tab's own reply are judged by SIO-03
     earlier = await tab.terminal(stream.transcript, case.lane.budget.deadlines.silence, LINGER)
     before = len(earlier.of(*CHAT_KINDS))
     reply = await case.ask(over=Transport.WEBSOCKET, session=session)
@@ -221,7 +221,7 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     client = await case.connect(Transport.WEBSOCKET)
     assert client.opened is not None
     interval = client.opened.ping_interval
-    # one may be sent late on a busy machine; with the usual interval of 25 s the reply takes under 30 s
+    # a busy machine may send one late; with the usual interval of 25 s the reply takes under 30 s
     allowed = interval * 1.1 + case.lane.settings.allowed(1)
     length = allowed + 1
     if length > LONGEST_UNASKED and not case.lane.settings.slow:

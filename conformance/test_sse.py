@@ -14,7 +14,7 @@ from chatproof.harness.protocol.transcript import End, Transport
 
 ENCODINGS = (("Accept-Encoding", "gzip, deflate, br"),)
 
-# Events of 3 to 15 KB: more than one TCP segment, and more than many a buffer.
+# Events of 3 to 15 KB: more than a TCP segment, and more than many buffers hold.
 LARGE_EVENTS = f"""
 about = "Four large tokens."
 [timing]
@@ -55,7 +55,7 @@ async def test_a_connection_that_is_kept_serves_again(case: Case) -> None:
         if answer.terminal and answer.end is End.TIMEOUT:
             case.cannot_judge("SSE-09", "the answer's end was not seen (SSE-08)")
             return
-        is_alien = answer.status == 400 and expected != 400  # what was left of the request before was read as one
+        is_alien = answer.status == 400 and expected != 400  # it took leftovers of the last request for a new one
         kept = answer.end is End.COMPLETE and not is_alien
         seen = f"the answer to a request on a kept connection: {answer.outcome()} {shown(answer.body, 80)}"
         case.holds("SSE-09", kept, seen, "a whole answer, or a connection that was closed before", answer)

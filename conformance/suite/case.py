@@ -26,7 +26,7 @@ from chatproof.harness.report.evidence import Evidence
 from chatproof.harness.report.failure_screen import screen
 from chatproof.harness.report.verdicts import Record, Verdict
 
-TRIES = 3  # of a check that a busy machine can spoil: a server that is at fault fails each time
+TRIES = 3  # of a timed check: a busy machine can fail it once, a faulty server fails it each time
 
 T = TypeVar("T")
 Attempt = tuple[Transcript, Sequence[Check]]
@@ -209,7 +209,7 @@ class Case:
         try:
             wait = float(answer.header("retry-after") or WINDOW)
         except ValueError:
-            wait = WINDOW  # a date
+            wait = WINDOW  # it is a date
         await self.lane.budget.wait_out(min(max(wait, 1.0), WINDOW), answer.request)
         return True
 
@@ -244,7 +244,7 @@ class Case:
         Each check must pass in one of `TRIES` attempts.
         """
         failed: dict[int, tuple[str, list[Finding], Transcript]] = {}
-        passed: dict[int, tuple[str, list[Finding], Transcript]] = {}  # by place: several checks may have one id
+        passed: dict[int, tuple[str, list[Finding], Transcript]] = {}  # by place: checks may share an id
         for _ in range(TRIES):
             transcript, checks = await attempt()
             for place, one in enumerate(checks):

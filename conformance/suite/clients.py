@@ -10,8 +10,8 @@ from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import STREAM_PATH
 from chatproof.harness.protocol.transcript import Transcript
 
-AT_ONCE = 8  # requests under way together where nothing else is asked for
-TRIES = 3  # the edge of a clock-aligned window may let 2N through
+AT_ONCE = 8  # requests at the same time, by default
+TRIES = 3  # a window that ends between the requests may let 2N through
 
 
 def limit_of(case: Case, path: str) -> int:

@@ -14,8 +14,8 @@ from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.transcript import Transcript
 from chatproof.harness.report.evidence import Evidence, ProviderRequest, SeenExchange, evidence
 
-VIOLATING, JUDGED, ASKED = 4, 2, 2  # exchanges that are kept of one test, at most
-PATIENCE = 5.0  # seconds for the journal of one test
+VIOLATING, JUDGED, ASKED = 4, 2, 2  # the most exchanges kept of one test
+PATIENCE = 5.0  # seconds to wait for the journal, for each exchange
 
 
 @dataclass(slots=True)

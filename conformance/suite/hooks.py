@@ -83,7 +83,7 @@ class SuitePlugin:
         try:
             providers = providers_of(ids, self.settings, self.contract)
         except ChatproofError:
-            return  # told once, after collection
+            return  # reported once, after collection
         if providers:
             metafunc.parametrize(BEHIND, providers, indirect=True)
 
@@ -103,7 +103,7 @@ class SuitePlugin:
         share = (0, 1)
         if self.worker is not None:
             share = (int(self.worker["workerid"].removeprefix("gw")), int(self.worker["workercount"]))
-        # a worker that takes a dead one's place has a number of its own
+        # a worker that replaces a dead one has a new, higher number
         self.scheduler = Scheduler(settings, self.contract, self._say, (share[0] % share[1], share[1]))
         self.outcome.select(list(ours.values()), [lane.state for lane in self.scheduler.lanes])
         kept = in_order([test for test in ours.values() if test.is_wanted(settings, self.contract)])
@@ -126,7 +126,7 @@ class SuitePlugin:
             except ChatproofError as error:
                 self.outcome.error = str(error)
         if self.worker is not None:
-            return None  # the controller wants an answer for each test
+            return None  # the controller expects a report of each test
         return True if self.outcome.error or self.outcome.unfit else None
 
     @pytest.hookimpl(tryfirst=True)
@@ -229,7 +229,7 @@ class SuitePlugin:
             return
         if self.scheduler and not self._tests and self.settings.only:
             outcome.error = f"none of {', '.join(sorted(self.settings.only))} applies to this run"
-        if exitstatus in (0, 1, 2, 5):  # not where pytest itself was misused or is broken
+        if exitstatus in (0, 1, 2, 5):  # not on a usage error or an internal error of pytest
             session.exitstatus = outcome.finish()
 
     def _close_loop(self) -> None:

@@ -16,12 +16,12 @@ from chatproof.harness.protocol.transcript import Transcript
 
 CANCELLED_WITHIN = 2.0  # seconds
 CANCELLED_IN_SILENCE_WITHIN = 5.0
-WATCHED_LONGER = 0.9  # seconds, so that late is told from never
+WATCHED_LONGER = 0.9  # seconds, to tell a late cancellation from none
 # An abort that is lost once in ten times stays unseen with a chance of 0.9 to this power: less than one in a hundred.
 MANY_TIMES = 48
-FEW_TIMES = 12  # where the server counts all of them for one address
+FEW_TIMES = 12  # if the server's rate limit counts all of them for one address
 AT_ONCE = 24
-SMALL_BUFFER = 2048  # bytes that a client's system takes in before it reads
+SMALL_BUFFER = 2048  # bytes of SO_RCVBUF, so that the client's system takes in little before it reads
 A_PART_IN = 2.0  # seconds to wait for the first part of an event
 
 LARGE_EVENTS = f"""about = "Two tokens of 8 KB, to be left in the middle of their events; then small ones."

@@ -16,7 +16,7 @@ from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.harness.common.settings import Settings
 
 LIFETIME = 3600  # seconds
-CLOCKS_APART = 60  # seconds that a server's clock may be behind ours
+CLOCKS_APART = 60  # seconds that the server's clock may be slow
 NONE_SPELLINGS = ("none", "None", "NONE", "nOnE")
 
 
@@ -62,7 +62,7 @@ def forgeries(settings: Settings, user: User, other: str) -> Iterator[Forgery]:
     head, body = decoded(header), decoded(payload)
     renamed = encoded({**body, "sub": other})
     yield Forgery("its payload changed", f"{header}.{renamed}.{signature}")
-    # not the last character: the bits that it pads with may make no difference
+    # not the last character: some of its bits are padding, so changing it may change nothing
     swapped = ("B" if signature[:1] == "A" else "A") + signature[1:]
     yield Forgery("its signature changed", f"{header}.{payload}.{swapped}")
     yield Forgery("its signature cut off", f"{header}.{payload}.")

@@ -25,8 +25,8 @@ from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
 from chatproof.harness.protocol.requirements import Contract, Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
-FRESH = ""  # a session id: one that nobody has used
-TRIED = 2.0  # seconds
+FRESH = ""  # stands for a new session id
+TRIED = 2.0  # seconds to wait for a provider request of a provider that nobody declared
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class Lane:
 
     async def _know_provider(self, reply: Transcript, provider: Upstream) -> None:
         """Check that the server asks the fakes, as the provider that it was told to use."""
-        # the reply is over: where a provider was only tried, its request is there by now, or never comes
+        # the reply is over: a request to a provider that was only tried is there by now, or never comes
         await provider.asked(reply, *([] if self.settings.declares_providers else [TRIED]))
         entries, name = await provider.entries(reply), self.state.name
         if any(entry.provider in DIALECTS[name] for entry in entries):

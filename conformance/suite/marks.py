@@ -17,7 +17,7 @@ import pytest
 from chatproof.harness.protocol.transcript import Transport
 
 TestBody = Callable[..., Awaitable[None]]
-ALONE_GROUPS = ("INT", "PERF")  # a server that cancels a stranger's reply, or is slow, must fail there alone
+ALONE_GROUPS = ("INT", "PERF")  # a server that cancels other replies, or is slow, must fail only there
 
 
 class When(Enum):

@@ -19,7 +19,7 @@ from chatproof.harness.protocol.transcript import Transcript, Transport
 
 AT_ONCE = 6  # tests that share a server
 LONG, SHORT = "paced", "hello"
-LINGER = 0.3  # seconds that what goes to everybody may take to a bystander
+LINGER = 0.3  # seconds to wait for events that reach the wrong client
 
 
 async def unseen_profiles(lane: Lane) -> dict[str, str]:

@@ -26,5 +26,5 @@ def _own(process: psutil.Process) -> int:
     try:
         info = process.memory_full_info()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return 0  # it ended meanwhile, and holds nothing
+        return 0  # it has ended
     return int(getattr(info, "pss", info.uss))

@@ -31,7 +31,7 @@ class Upstream:
         before = time.monotonic()
         theirs = float((await self.fakes.health())["monotonic"])
         after = time.monotonic()
-        # on one machine both read the same clock, and the difference is the request's own time
+        # on one machine both read the same clock; the difference is the duration of the request
         self.offset = 0.0 if before <= theirs <= after else theirs - (before + after) / 2
 
     def text(self, script: str) -> str:

@@ -16,10 +16,10 @@ from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
 from chatproof.harness.protocol.transcript import End, Transcript
 
-WINDOW = 61.0  # seconds after which a minute has surely passed
-WAITED_OUT_AT_MOST = 305.0  # seconds of a run that may go by in waiting for 429s to end
-SLOW_ASKS_AT_MOST = 6  # requests that may time out before the run loses its patience
-IMPATIENT = 0.4  # of the silence allowed, from then on; enough for the slowest script's two seconds
+WINDOW = 61.0  # seconds: a minute and a little
+WAITED_OUT_AT_MOST = 305.0  # seconds that a run waits for 429s in all
+SLOW_ASKS_AT_MOST = 6  # requests that may time out before deadlines are shortened
+IMPATIENT = 0.4  # share of the silence allowed from then on; enough for the slowest script, which waits 2 s
 
 
 @dataclass(slots=True)

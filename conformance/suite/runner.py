@@ -16,7 +16,7 @@ TEST_TIMEOUT = 240.0  # seconds; a test's own deadlines end it long before
 
 async def perform(case: Case, test: SuiteTest) -> None:
     """Run a test's body. An error becomes a record of the case; nothing is raised."""
-    if case.lane.stopped:  # there is nobody left to ask
+    if case.lane.stopped:  # the server has ended
         case.close_records(Verdict.NOT_TESTABLE, case.lane.stopped)
         return
     try:
@@ -29,7 +29,7 @@ async def perform(case: Case, test: SuiteTest) -> None:
         case.close_records(Verdict.NOT_TESTABLE, str(reason))
     except TimeoutError:
         case.close_records(Verdict.NOT_TESTABLE, f"the test did not end within {TEST_TIMEOUT:g} s")
-    except Exception as error:  # the suite's own fault must never look like the server's
+    except Exception as error:  # a fault of the suite must never look like one of the server
         where = traceback.extract_tb(error.__traceback__)[-1]
         why = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
         case.close_records(Verdict.HARNESS_ERROR, why)

@@ -66,7 +66,7 @@ class Scheduler:
         if reason := self.lanes[0].state.unfit or lane.state.unfit or lane.state.set_aside:
             return reason
         reasons = [lane.why_not(name) for name in test.ids]
-        # it asks in the ways of all its rows, so a server that lacks one of those ways is not asked
+        # a test asks in the ways of all its rows, so it is left out if the server lacks one of them
         return next(filter(None, map(lane.undeclared, test.ids)), "") or (reasons[0] if all(reasons) else "")
 
     # -- opening and closing
@@ -80,7 +80,7 @@ class Scheduler:
             ChatproofError: there is nothing to judge; the text is one line.
         """
         given = Target.parse(self.settings.base_url).port if self.settings.base_url else None
-        for lane in self.lanes:  # they come up side by side
+        for lane in self.lanes:  # they start side by side
             if lane is self.lanes[0] and self.scene:
                 lane.scene = self.scene
             else:
@@ -167,7 +167,7 @@ class Scheduler:
             for lane in self.lanes:
                 if not lane.side_by_side:
                     tasks.create_task(self._in_turn([test for test in tests if self.lane(test.provider) is lane]))
-            for when, at_once in PHASES:  # together in all lanes: what is quiet in one is not disturbed by another
+            for when, at_once in PHASES:  # in all lanes together, so that no lane disturbs the timed tests of another
                 gates = self._gates(when, at_once)
                 async with asyncio.TaskGroup() as phase:
                     for test in shared:

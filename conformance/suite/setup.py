@@ -17,12 +17,12 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transcript
 
-# a local server answers OpenAI's paths too; with a key in the request the two cannot be told apart
+# local servers answer OpenAI's paths too, and a request with a key could be for either
 DIALECTS = {"openai": ("openai",), "gemini": ("gemini",), "local": ("local", "openai")}
 NOBODY = "http://127.0.0.1:1/v1"
-STILL_COMING = 2.0  # seconds since the last bytes
-MUCH_TO_SAY = 200  # tokens to a greeting, of a model that is not ours
-PROVIDER_TIMEOUT = 10.0  # seconds; well over the 5 that INT-02 leaves, so that the two are told apart
+STILL_COMING = 2.0  # seconds since the last bytes: a reply younger than this still goes on
+MUCH_TO_SAY = 200  # tokens of a real model's reply to a greeting
+PROVIDER_TIMEOUT = 10.0  # seconds; well above the 5 of INT-02, so that a time-out is not taken for a cancellation
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def set_up(settings: Settings, provider: str, port: int | None, resources: ExitS
     base = Target.parse(settings.base_url) if settings.base_url else None
     fakes_url = settings.provider_url
     if not settings.start:
-        assert base is not None  # the settings saw to it
+        assert base is not None  # checked by `Settings.read`
         return Scene(base, fakes_url)
     if port and listens("127.0.0.1", port):
         advice = "stop what listens there, or leave --base-url out to use a free port"
@@ -73,7 +73,7 @@ def set_up(settings: Settings, provider: str, port: int | None, resources: ExitS
     conceal((key,))
     variables = environment(fakes_url, provider, key, settings)
     if provider == "local" and not settings.declares_providers:
-        variables["OPENAI_BASE_URL"] = NOBODY  # else a server that knows OpenAI alone would seem to know this one too
+        variables["OPENAI_BASE_URL"] = NOBODY  # else a server that knows only OpenAI would pass as local, too
     server = StartedServer.launch(settings.start, variables, port)
     resources.callback(server.stop)
     target = server.target if base is None else replace(base, port=port)

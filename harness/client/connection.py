@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from chatproof.harness.common.target import Target, is_loopback, loopback_address
 
 READ_SIZE = 256 * 1024
-ADDRESSES = 63 * 256 * 254  # those of 127.64.0.0 to 127.126.255.255 that `fresh` gives
-MOST_ADDRESSES = 100_000  # that one run may use
+ADDRESSES = 63 * 256 * 254  # addresses that `fresh` gives, from 127.64.0.0 to 127.126.255.255
+MOST_ADDRESSES = 100_000  # addresses that one run may use
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class TcpConnection:
         Raises:
             OSError: the peer reset the connection.
         """
-        await asyncio.sleep(0)  # bytes that are there already are given at once: let others have their turn
+        await asyncio.sleep(0)  # bytes that are there already come without waiting: let other tasks run
         if self._tls:
             return await self._tls.receive(self._sock)
         return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)

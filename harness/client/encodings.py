@@ -8,7 +8,7 @@ from typing import Protocol
 import brotli
 
 BROKEN = (zlib.error, brotli.error, EOFError)  # what a decoder raises
-MOST_AT_ONCE = 16 << 20  # bytes that brotli may make of one piece
+MOST_AT_ONCE = 16 << 20  # the most bytes that one piece may expand to
 
 
 class ContentDecoder(Protocol):

@@ -112,7 +112,7 @@ class WebSocketCarrier:
                 data = await self._connection.receive()
                 self._ws.receive_data(data or None)
                 packets = self._packets(time.monotonic())
-                with suppress(OSError):  # what came before the end counts; the next read tells of the end
+                with suppress(OSError):  # keep what came before the end; the next read reports the end
                     for reply in self._replies:
                         await self._connection.send(reply)
                 self._replies.clear()
@@ -134,7 +134,7 @@ class WebSocketCarrier:
                     packets.append(Packet(at, "".join(self._parts)))
                     self._parts.clear()
             elif isinstance(event, Ping):
-                with suppress(LocalProtocolError):  # the server's close came with it
+                with suppress(LocalProtocolError):  # the server has closed as well
                     self._replies.append(self._ws.send(event.response()))
             elif isinstance(event, CloseConnection):
                 if packets:
@@ -191,7 +191,7 @@ class PollingCarrier:
         deadlines = Deadlines(silence=self._patience, whole=self._patience * 2)
         request = self._with_cookies(HttpRequest("GET", self._path))
         self._poll = HttpExchange(self.target, request, self.source, deadlines).start()
-        answer = await self._poll.wait()  # left open if cancelled: how to hang up is the caller's choice
+        answer = await self._poll.wait()  # left open if cancelled: the caller chooses how to hang up
         await self._poll.close()
         self._keep_cookies(answer)
         return self._payload(_checked(answer))

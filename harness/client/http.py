@@ -24,11 +24,11 @@ from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 BODY_LIMIT = 48 * 1024 * 1024  # bytes; three times the largest reply that the suite asks for
 NO_ANSWER = "the connection was closed without an answer"
-LINES_LIMIT = 50_000  # several times what the longest reply has, comments and blank lines included
-PIECE = 1024  # compressed bytes that are taken off at once: they may stand for a thousand times as many
-SHOWN_OF_TOO_MUCH = 64 * 1024  # bytes of the read that goes beyond
+LINES_LIMIT = 50_000  # several times the longest reply, comments and blank lines included
+PIECE = 1024  # compressed bytes decoded at once: they may expand a thousandfold
+SHOWN_OF_TOO_MUCH = 64 * 1024  # bytes kept of the read that exceeds the limit
 INFORMATIONAL_LIMIT = 100  # answers of 1xx before the real one
-AFTER_TERMINAL = 2.5  # seconds that a response may stay open behind its terminal event (SSE-08 allows 2)
+AFTER_TERMINAL = 2.5  # seconds that a response may stay open after its terminal event (SSE-08 allows 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class HttpExchange:
             headers.append(("Content-Length", str(len(request.body))))
         head = f"{request.method} {self.target.root}{request.path} HTTP/1.1\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers) + "\r\n"
-        # One write for small bodies; a peer that stops reading a large one is no reason to stop listening.
+        # One write for small bodies. If the peer stops reading a large one, its answer is still read.
         await connection.send(head.encode("latin-1") + request.body)
 
     def _end(self, end: End, fault: str) -> None:
@@ -203,7 +203,7 @@ class _Reader:
     async def run(self, method: str) -> bool:
         """Read the whole answer. Gives whether the connection can carry another request."""
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
-        # h11 wants to know of the request whose answer it reads; the bytes are sent elsewhere.
+        # h11 reads an answer only to a request that it knows; `_send` sends the real bytes.
         http.send(h11.Request(method=method, target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
         http.send(h11.EndOfMessage())
         at, silent_since, whole = time.monotonic(), time.monotonic(), time.monotonic() + self.deadlines.whole

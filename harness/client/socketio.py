@@ -166,7 +166,7 @@ class SocketClient:
                 await self._carrier.send(DISCONNECT)
                 await self._carrier.send(CLOSE)
             except CarrierClosed:
-                pass  # gone is what was wanted
+                pass  # the connection is closed, as wanted
         await self.close()
 
     async def close(self) -> None:
@@ -217,7 +217,7 @@ class SocketClient:
                 self.opened, self.opened_at = signal, packet.at
             case Pinged():
                 self.pings.append(packet.at)
-                with suppress(CarrierClosed):  # what came behind the ping is still to be read
+                with suppress(CarrierClosed):  # packets after the ping are still to be read
                     await carrier.send(PONG)
             case Joined():
                 self._joined = True

@@ -7,7 +7,7 @@ CUT = "…"
 
 def shown(value: object, limit: int = 160) -> str:
     """A value's `repr`: whole up to `limit` characters, else its beginning and its size."""
-    if isinstance(value, str | bytes) and len(value) > limit:  # may be large: not all of it needs a `repr`
+    if isinstance(value, str | bytes) and len(value) > limit:  # only the part that is shown needs a `repr`
         unit = "bytes" if isinstance(value, bytes) else "characters"
         return f"{value[:limit]!r:.{limit}}{CUT} ({len(value)} {unit})"
     text = repr(value)

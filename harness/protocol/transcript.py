@@ -28,7 +28,7 @@ class Transport(StrEnum):
 class End(StrEnum):
     """How an exchange ended on the wire, seen from the client."""
 
-    COMPLETE = "complete"  # the peer ended it as HTTP or Engine.IO says
+    COMPLETE = "complete"  # the peer ended it as HTTP or Engine.IO requires
     TRUNCATED = "truncated"  # FIN, but the framing was not finished or is wrong
     RESET = "reset"  # RST
     TIMEOUT = "timeout"  # the client's deadline passed

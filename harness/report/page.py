@@ -14,10 +14,10 @@ from chatproof.harness.report.timeline import timeline
 from chatproof.harness.report.verdicts import Overall, Row, Verdict
 
 FOLDER = Path(__file__).parent
-MOST_BYTES = 2_500_000  # of pictures; rows that come later go without
+MOST_BYTES = 2_500_000  # of pictures; later rows go without
 PICTURES, PICTURES_PASSED = 3, 1  # for a row
 MOST_SCREENS, SCREEN = 4, 8_000  # for a row; characters of one
-FEW = 20  # failed rows: of more, those that could not be tested are folded
+FEW = 20  # with more failed rows, those that could not be tested are folded
 WORDS = {
     Overall.PASS: "passed",
     Overall.FAIL: "failed",

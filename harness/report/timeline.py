@@ -17,7 +17,7 @@ from chatproof.harness.report.svg import LinearScale, element, picture, round_st
 WIDTH, LEFT, RIGHT = 960.0, 86.0, 22.0  # px
 TOP, SIDE, LADDER, BELOW = 30.0, 34.0, 74.0, 62.0  # heights in px: labels, one provider request, lines, client and axis
 LATE = 250.0  # ms between a write and its read from which a line is drawn as late
-CLUMP = 3  # tokens at one spot from which their number is written there
+CLUMP = 3  # from this number of tokens at one spot the number is written there
 NEAR = 0.9  # px within which points are drawn as one
 HOW_ENDED = {
     "completed": "done",

@@ -15,7 +15,7 @@ class Verdict(StrEnum):
 
     HARNESS_ERROR = "harness error"  # the suite's own fault
     VIOLATED = "violated"
-    NOT_TESTABLE = "not testable"  # declared, but its precondition failed: red
+    NOT_TESTABLE = "not testable"  # declared, but a precondition failed: red
     PASSED = "passed"
     NOT_APPLICABLE = "not applicable"  # not declared, or needs what this run does not have
 

@@ -10,7 +10,7 @@ from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violat
 from chatproof.harness.protocol.messages import Kind, is_text
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
-# What a stack or a file looks like in the common languages. Words, routes and model names must not match.
+# What stack traces and source paths look like in the common languages. Words, routes and model names must not match.
 _SOURCE = r"(?:py|pyc|js|mjs|cjs|ts|tsx|jsx|go|rb|rs|java|kt|php|ex|exs)"
 _INTERNALS = (
     ("a Python traceback", re.compile(r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+")),
@@ -20,7 +20,7 @@ _INTERNALS = (
     ("a Go stack", re.compile(r"goroutine \d+ \[")),
     ("a Rust panic", re.compile(r"thread '[^']*' panicked at")),
     ("a Java stack", re.compile(r"Exception in thread \"")),
-    # two folders at least, or a line number: a route such as /favicon.js is no source path
+    # two folders or a line number: a route such as /favicon.js is not a source path
     (
         "a source path",
         re.compile(rf"(?<![\w:/.-])(?:/|\.{{1,2}}/|[A-Za-z]:[\\/])[\w.@-]+[/\\][^\s'\"<>]*\.{_SOURCE}\b"),

@@ -12,7 +12,7 @@ from chatproof.harness.protocol.messages import JsonFault, Kind
 from chatproof.harness.protocol.sse_parser import BadText, Event, Stray
 from chatproof.harness.protocol.transcript import End, Stamped, Transcript
 
-DONE_MARK = "[DONE]"  # OpenAI's own end mark: a provider's word that leaked through
+DONE_MARK = "[DONE]"  # OpenAI's end mark, which some servers pass on
 WHOLE_EVENT_BYTES = 16 * 1024
 PAUSE_INSIDE_EVENT = 0.05
 END_AFTER_TERMINAL = 2.0

@@ -23,7 +23,7 @@ from chatproof.harness.protocol.messages import JsonObject, is_integer, is_numbe
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 GRACE = 0.25  # seconds that a duration may differ from what the client saw
-CLOCK_READS = 0.001  # seconds between two readings of the clock that a server may take for its two figures
+CLOCK_READS = 0.001  # seconds between the two clock readings that a server may use for its two figures
 
 _DATE_AND_TIME = re.compile(r"\d{4}-?\d\d-?\d\d[Tt]\d\d")
 
