@@ -1,4 +1,4 @@
-"""What a run is told: how users ask, what they say, and for how long they think."""
+"""How users behave in a run: how they ask, what they send, how long they think."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _MAX_LINES: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How users behave. `think`: seconds between a reply's end and the next ask, from and to."""
+    """How users behave. `think`: seconds between the end of a reply and the next ask, from and to. `turns`: asks in a
+    session. `stop_after`: seconds after the first token at which an interrupting user leaves, from and to."""
 
     transport: str = "sse"
     messages: tuple[str, ...] = MESSAGES
@@ -34,11 +35,11 @@ class Behaviour:
     stop_after: tuple[float, float] = (0.2, 1.0)
     provider_url: str | None = None
     sample: int = 20
-    """One stream of so many is judged by the strict checks."""
+    """One stream in this many is judged by the strict checks."""
     rotate: bool = True
-    """Whether source addresses change where the server is on loopback."""
+    """Whether to change the source address where the server is on loopback."""
     patience: float = 10.0
-    """Seconds that streams get to end when the run is over; one that is silent for so long has timed out."""
+    """Seconds that open streams get to end after the run; a stream that is silent for as long has timed out."""
     limits: Limits = field(default_factory=Limits)
     objectives: tuple[Objective, ...] = ()
 
@@ -58,9 +59,9 @@ class Behaviour:
     ) -> Behaviour:
         """Read options as typed. `messages`, and a `jwt` that begins with @, name files. Raises ChatproofError."""
         if transport not in TRANSPORTS:
-            raise ChatproofError(f"no transport {transport!r}; there are {', '.join(TRANSPORTS)}")
+            raise ChatproofError(f"unknown transport {transport!r}; known: {', '.join(TRANSPORTS)}")
         if message and messages:
-            raise ChatproofError("--message and --messages exclude each other")
+            raise ChatproofError("give --message or --messages, not both")
         said = (message,) if message else read_lines(messages, "--messages") if messages else MESSAGES
         tokens = read_lines(jwt[1:], "--jwt") if jwt and jwt.startswith("@") else (jwt,) if jwt else ()
         return cls(
@@ -75,7 +76,7 @@ class Behaviour:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """What a worker must know: all but the objectives."""
+        """As plain data, for a worker: everything except the objectives."""
         return {name: value for name, value in asdict(self).items() if name != "objectives"}
 
     @classmethod
@@ -86,7 +87,7 @@ class Behaviour:
 
 
 def read_lines(path: str, option: str) -> tuple[str, ...]:
-    """The lines of a file that are not blank. Raises ChatproofError."""
+    """The lines of a file, without blank ones. Raises ChatproofError, which names `option`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -94,17 +95,17 @@ def read_lines(path: str, option: str) -> tuple[str, ...]:
         raise ChatproofError(f"{option}: cannot read {path}: {reason}") from error
     lines = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not lines or len(lines) > _MAX_LINES:
-        raise ChatproofError(f"{option}: {path} holds {len(lines)} lines; 1 to {_MAX_LINES:,} are wanted")
+        raise ChatproofError(f"{option}: {path} has {len(lines)} lines with text; it needs 1 to {_MAX_LINES:,}")
     return lines
 
 
 def read_think(text: str) -> tuple[float, float]:
-    """`2` or `1..5`, in seconds. Raises ChatproofError."""
+    """Read a think time, `2` or `1..5`, in seconds. Raises ChatproofError."""
     low, _, high = text.partition("..")
     try:
         times = float(low), float(high or low)
     except ValueError as error:
-        raise ChatproofError(f"--think: {text!r} is neither seconds, such as 2, nor a range, such as 1..5") from error
+        raise ChatproofError(f"--think: {text!r} must be seconds, such as 2, or a range, such as 1..5") from error
     if not 0 <= times[0] <= times[1] <= 3600:
-        raise ChatproofError(f"--think: {text!r} is no range of seconds from 0 to 3600")
+        raise ChatproofError(f"--think: {text!r} must lie between 0 and 3600 seconds, the lower end first")
     return times

@@ -1,4 +1,4 @@
-"""The client's own error: what calibration found, what the run itself shows, and what that means for each figure."""
+"""The client's own error: how wrong each figure of a run may be, from calibration and from the run itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from chatproof.loadtests.metrics import Metrics
 
-# whose arrivals each figure stands on: one stamp against the start, or one stamp against another
+# what each figure is measured between: the start and one receive stamp, or two receive stamps
 _FROM_START = ("ttft", "end_to_end", "overhead", "upstream_cancel", "stop_to_last_token", "connect", "plain")
 _BETWEEN = ("inter_token", "largest_gap")
 _RATES = ("tokens_per_second",)
@@ -16,10 +16,10 @@ _RATES = ("tokens_per_second",)
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What our own clients made of a script that they knew. Errors in seconds; `streams` at the same time.
+    """How wrong our own client measured a script whose true times are known. Times in seconds.
 
-    `server_late_p99` is how late the calibration's own server wrote: where that is large, the machine had no time,
-    and the client's errors are upper bounds.
+    `streams`: how many ran at the same time. `server_late_p99`: how late the calibration's own server wrote; where it
+    is large the machine was busy, and the errors are upper bounds. `client_cpu`: share of one core.
     """
 
     transport: str
@@ -34,7 +34,7 @@ class Calibration:
     failed: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """As the result document has it."""
+        """As plain data, for the result document."""
         return asdict(self)
 
     @classmethod
@@ -45,7 +45,11 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class ClientError:
-    """The client's own error: seconds for times, `part` of a rate for rates. None where nothing is known."""
+    """The client's own error. None: not known.
+
+    `first`: of times that count from the start, in seconds. `between`: of times between two tokens, in seconds.
+    `part`: of rates, as a share of the rate.
+    """
 
     first: float | None = None
     between: float | None = None
@@ -53,18 +57,18 @@ class ClientError:
 
     @classmethod
     def of(cls, calibration: Calibration | None, metrics: Metrics) -> ClientError:
-        """The calibration's, or the run's own lag (p99) behind the kernel's stamps where that is larger."""
+        """The calibration's error, or the p99 of the run's own lag behind the kernel's stamps where that is larger."""
         lag = metrics.histograms["reader_lag"].percentile(99) if "reader_lag" in metrics.histograms else None
         if calibration is None and lag is None:
             return cls()
         first = max(calibration.first_token_p99 if calibration else 0.0, lag or 0.0)
         between = max(calibration.inter_token_p99 if calibration else 0.0, lag or 0.0)
         whole = metrics.histograms.get("end_to_end")
-        # a stream's time that is wrong by `first` makes its rate wrong by the same part
+        # a duration that is wrong by `first` makes the rate wrong by the same share
         return cls(first, between, first / whole.mean if whole is not None and whole.mean else None)
 
     def error(self, metric: str, value: float | None) -> float | None:
-        """How wrong a figure may be, in its own unit."""
+        """How wrong a figure may be, in the figure's unit; None where that is not known."""
         if metric in _FROM_START:
             return self.first
         if metric in _BETWEEN:

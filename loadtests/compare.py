@@ -1,8 +1,8 @@
-"""Two runs side by side: what differs by more than chance and the client's own error, and what got worse.
+"""Compares two runs: what differs by more than chance and the client's own error, and what got worse.
 
-A percentile's bootstrap needs no draws from the data: the order statistic of a resample of n values lies at a rank
-that is Beta(k, n + 1 - k), so each draw is one number and one look into the histogram. Tokens of one stream are no
-independent values: n is never more than the number of streams.
+The bootstrap of a percentile needs no resampling of the data: the k-th of n resampled values lies at a quantile that is
+Beta(k, n + 1 - k) distributed, so each draw is one random number and one look into the histogram. Tokens of one stream
+are not independent: n is at most the number of streams.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chatproof.loadtests.result import FORMAT, load_metrics, shown
 
 THRESHOLD: Final = 10.0
 FEWEST: Final = 20
-"""Streams: with fewer no interval means anything."""
+"""Streams; with fewer an interval means nothing."""
 _DRAWS: Final = 1000
 _SEED: Final = 20
 _PERCENTS: Final = (50.0, 95.0, 99.0)
@@ -34,7 +34,7 @@ _SHARE_KIND: Final = MetricKind("complete streams", "%", more_is_better=True)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One figure of both runs. `change` is per cent of A's; `low` and `high` bound B - A with 95 %, in its unit."""
+    """One figure in both runs. `low`, `high`: the 95 % interval of B - A, in the figure's unit; `threshold`: %."""
 
     name: str
     kind: MetricKind
@@ -46,14 +46,14 @@ class Difference:
 
     @property
     def change(self) -> float:
-        """In per cent; of a share in points."""
+        """B - A in per cent of A; for a share, in percentage points."""
         if self.kind is _SHARE_KIND:
             return self.after - self.before
         return 100 * (self.after - self.before) / self.before if self.before else math.inf * (self.after > 0)
 
     @property
     def verdict(self) -> str:
-        """`worse` and `better` are beyond the threshold, and beyond chance and the clients' errors."""
+        """`worse` or `better` where the change is above the threshold and the interval excludes zero; or `same`."""
         if self.low <= 0 <= self.high or abs(self.change) <= self.threshold:
             return "same"
         return "better" if (self.after > self.before) == self.kind.more_is_better else "worse"
@@ -61,17 +61,17 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
-    """What differs."""
+    """All compared figures."""
 
     differences: list[Difference] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """1 where a figure got worse."""
+        """1 where a figure is worse, otherwise 0."""
         return int(any(one.verdict == "worse" for one in self.differences))
 
     def text(self) -> str:
-        """As a table."""
+        """The comparison as a table."""
         lines = [f"{'figure':<26}{'A':>11}{'B':>11}{'change':>10}   95 % interval of B - A"]
         for one in self.differences:
             unit = "points" if one.kind is _SHARE_KIND else "%"
@@ -85,7 +85,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A result document, read."""
+    """One run, read from its result document."""
 
     name: str
     meta: dict[str, Any]
@@ -94,28 +94,28 @@ class Side:
 
     @classmethod
     def read(cls, path: Path) -> Side:
-        """Raises ChatproofError where the file holds no result of ours."""
+        """Read a result document. Raises ChatproofError where the file is not one of this format."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["format"] != FORMAT:
-                raise ChatproofError(f"{path}: format {document['format']}, wanted {FORMAT}: made by another version")
+                raise ChatproofError(f"{path}: format {document['format']}, expected {FORMAT} (another version?)")
             metrics, meta = load_metrics(document), dict(document["meta"])
             calibration = Calibration.from_json(document["calibration"]) if document["calibration"] else None
         except OSError as error:
             raise ChatproofError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ChatproofError(f"{path} is no result document of `chatproof load run --json`") from error
+            raise ChatproofError(f"{path} is not a result document of `chatproof load run --json`") from error
         return cls(str(path), meta, metrics, ClientError.of(calibration, metrics))
 
     @property
     def streams(self) -> int:
-        """Streams that were judged: not those that the run's end, a limit, or the user cut short."""
+        """Streams with figures to compare."""
         ttft, plain = (self.metrics.histograms.get(name) for name in ("ttft", "plain"))
         return max(one.count if one is not None else 0 for one in (ttft, plain))
 
 
 def compare(before: Side, after: Side, threshold: float = THRESHOLD) -> Comparison:
-    """Compare two runs. Raises ChatproofError where that would mean nothing."""
+    """Compare two runs. Raises ChatproofError where they are not comparable."""
     for side in (before, after):
         if side.meta.get("interrupted") or not side.meta.get("crew", {}).get("whole", True):
             raise ChatproofError(
@@ -124,7 +124,7 @@ def compare(before: Side, after: Side, threshold: float = THRESHOLD) -> Comparis
     for one, other in zip(_load(before), _load(after), strict=True):
         if one != other:
             raise ChatproofError(f"not comparable: {one} against {other}")
-    randoms = random.Random(_SEED)  # the same files give the same answer
+    randoms = random.Random(_SEED)  # the same files give the same result
     found = _share(before, after, randoms)
     if min(before.streams, after.streams) < FEWEST:
         if not any(one.verdict == "worse" for one in found):
@@ -153,11 +153,11 @@ def _differences(
     for percent in (100 - one if kind.more_is_better else one for one in _PERCENTS):
         tail = min(percent, 100 - percent) / 100
         if min(sizes) * tail < 1:
-            continue  # beyond the sample's last value there is nothing to tell apart
+            continue  # the percentile lies beyond the last value of the smaller sample
         before, after = (one.percentile(percent) or 0.0 for one in pair)
         drawn = [draws(one, percent, size, randoms) for one, size in zip(pair, sizes, strict=True)]
         gaps = sorted(later - earlier for earlier, later in zip(*drawn, strict=True))
-        # both clients may be wrong in opposite directions
+        # the two clients may be wrong in opposite directions
         error = sum(side.known.error(name, value) or 0.0 for side, value in zip(sides, (before, after), strict=True))
         low, high = gaps[int(0.025 * _DRAWS)] - error, gaps[int(0.975 * _DRAWS)] + error
         found.append(Difference(f"{name}_p{percent:g}", kind, before, after, low, high, threshold))
@@ -165,7 +165,7 @@ def _differences(
 
 
 def draws(histogram: Histogram, percent: float, size: int, randoms: random.Random) -> list[float]:
-    """A percentile of `_DRAWS` resamples of `size` values each."""
+    """The percentile of each of `_DRAWS` resamples of `size` values."""
     rank = min(size, max(1, math.ceil(size * percent / 100)))
     places = [100 * randoms.betavariate(rank, size + 1 - rank) for _ in range(_DRAWS)]
     return [value or 0.0 for value in histogram.percentiles(places)]
@@ -179,7 +179,7 @@ def _share(before: Side, after: Side, randoms: random.Random) -> list[Difference
     for side in (before, after):
         good = side.metrics.outcomes["complete"]
         bad = side.metrics.failed
-        # Jeffreys' interval: resampling 0 failures of 50 would say that there is no doubt at all
+        # Jeffreys' interval: resampling 50 streams without a failure would leave no doubt at all
         drawn.append([100 * randoms.betavariate(good + 0.5, bad + 0.5) for _ in range(_DRAWS)])
     gaps = sorted(later - earlier for earlier, later in zip(*drawn, strict=True))
     low, high = gaps[int(0.025 * _DRAWS)], gaps[int(0.975 * _DRAWS)]
@@ -191,7 +191,7 @@ def _signed(value: float, unit: str) -> str:
 
 
 def _load(side: Side) -> tuple[str, str]:
-    """What must be the same in both. How long it lasted need not, where the load is the same all the time."""
+    """What must be the same in both runs. The duration need not, where the load is constant."""
     arrivals = dict(side.meta.get("arrivals", {}))
     if arrivals.get("shape") == "constant":
         arrivals.pop("duration", None)

@@ -1,4 +1,4 @@
-"""One run with Locust as a library: headless, with progress, judged, and written also when it is interrupted."""
+"""One run with Locust as a library: headless, with progress lines, and judged even when it is interrupted."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from chatproof.loadtests.worker import OPEN, user_class
 
 ONE_ADDRESS = (
     "note: all requests come from this machine's own address: a server that keeps the documented limit of "
-    f"{PER_ADDRESS} a minute refuses the rest with 429; those are counted apart"
+    f"{PER_ADDRESS} requests a minute answers the rest with 429; these are counted separately"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Where to, and how much. `open_loop`: the plan's level is streams a second, else users. `processes`: workers
-    that share it; 0: this process makes all of it."""
+    """What to load, and how much. `open_loop`: the plan's level is streams a second; otherwise users. `processes`:
+    number of workers that share the load; 0: this process alone."""
 
     target: Target
     plan: LoadPlan
@@ -58,7 +58,11 @@ def execute(
     quiet: bool = False,
     stop: Event | None = None,
 ) -> Result:
-    """Run it, and give the result. Raises ChatproofError where it cannot begin. `stop`: set to end it early."""
+    """Run the load and give the result. `quiet`: without progress lines. `stop`: set it to end the run early.
+
+    Raises:
+        ChatproofError: the run cannot begin; one line.
+    """
     reachable(load.target)
     logging.getLogger("locust").setLevel(logging.ERROR)
     users = OPEN if load.open_loop else options.transport
@@ -120,7 +124,7 @@ def _start(environment: Environment, load: Load) -> None:
 
 
 def _watch(run: LocustRun, load: Load, stop: Event, say: Any) -> bool:
-    """Tell once a second how it goes, until the plan is over. Gives whether it was interrupted."""
+    """Print progress once a second until the plan is over. True where the run was interrupted."""
     began = time.monotonic()
     while (over := time.monotonic() - began - load.plan.duration) < (LATE if load.open_loop else 0):
         if over >= 0 and run.is_played:
@@ -128,17 +132,17 @@ def _watch(run: LocustRun, load: Load, stop: Event, say: Any) -> bool:
         if stop.wait(min(1.0, -over) if over < 0 else 0.1):
             return True
         if over >= 0:
-            continue  # the last streams of an open loop are on their way
+            continue  # the last streams of an open loop are still to start
         metrics = run.collect()
         say(progress(metrics, time.monotonic() - began, None if load.processes else len(run.open().live)))
         if run.registry is not None and not run.registry.left:
-            say("no worker is left: the run ends here")
+            say("no worker is left: the run ends")
             return True
     return False
 
 
 def progress(metrics: Metrics, at: float, live: int | None) -> str:
-    """One line on how it goes. `live`: streams under way; None where workers alone know."""
+    """One progress line. `live`: open streams; None where only the workers know."""
     now = max(metrics.series, default=0)
     last = metrics.series.get(now - 1)
     ttft = metrics.histograms.get("ttft")

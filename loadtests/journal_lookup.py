@@ -1,4 +1,4 @@
-"""What the fake providers behind the server say of a stream: the server's own part, and when it hung up."""
+"""Asks the fake providers' journal about streams: what the server itself added, and when it hung up on the provider."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _CANCEL_S: Final = 5.0
 
 
 class JournalLookup:
-    """Looks streams up in the journal, as many as it may. Raises ChatproofError where there are no fakes at `url`."""
+    """Looks up a sample of the streams. Creating it raises ChatproofError where no fake providers answer at `url`."""
 
     def __init__(self, url: str) -> None:
         self._fakes = FakesSync(url)
         try:
             before = time.monotonic()
             health = self._fakes.health()
-            # on another machine their clock is another one: then only their own intervals count
+            # fakes on another machine have another clock: then only intervals of their own can be used
             self._same_clock = before - _SAME_CLOCK <= float(health["monotonic"]) <= time.monotonic() + _SAME_CLOCK
         except (FakesError, KeyError, TypeError, ValueError) as error:
             self._fakes.close()
@@ -33,16 +33,16 @@ class JournalLookup:
         self._waiting: deque[Reading] = deque(maxlen=_WAITING)
 
     def take(self, reading: Reading) -> None:
-        """Put a stream in line. The oldest is passed over where there are too many."""
+        """Queue a stream. Where the queue is full, the oldest stream is dropped."""
         if reading.recording.case and (reading.token_times or reading.recording.stopped_at is not None):
             self._waiting.append(reading)
 
     def step(self) -> list[tuple[str, float]]:
-        """Look one stream up, if one waits: metrics and their values, in seconds."""
+        """Look up one queued stream: metrics and their values in seconds; nothing where the queue is empty."""
         return self.look_up(self._waiting.popleft()) if self._waiting else []
 
     def rest(self, seconds: float = 5.0) -> list[tuple[str, float]]:
-        """Look up what is left, for so long at most."""
+        """Look up the rest of the queue, for `seconds` at most."""
         give_up = time.monotonic() + seconds
         found = []
         while self._waiting and time.monotonic() < give_up:
@@ -50,7 +50,7 @@ class JournalLookup:
         return found
 
     def look_up(self, reading: Reading) -> list[tuple[str, float]]:
-        """Measure one stream. A journal that has lost it, or fakes that are busy, are no failure of the server's."""
+        """Measure one stream. Nothing where the journal has dropped it or the fakes are busy."""
         recording = reading.recording
         try:
             if recording.stopped_at is None:
@@ -72,7 +72,7 @@ class JournalLookup:
         if entry.ended in ("client_closed", "client_reset") and entry.ended_at is not None:
             found.append(("upstream_cancel", entry.ended_at - stopped_at))
         if written and reading.recording.transport is Transport.SSE:
-            # nobody hears a token behind the hang-up: the provider says when it made its last
+            # after its hang-up the client reads nothing: take the last token that the provider wrote
             found.append(("stop_to_last_token", written[-1] - stopped_at))
         return found
 

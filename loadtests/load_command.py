@@ -16,30 +16,29 @@ from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.compare import FEWEST, THRESHOLD, Side, compare
 from chatproof.loadtests.load_options import add_options, read_behaviour
 from chatproof.loadtests.load_plan import LoadPlan
-from chatproof.loadtests.objectives import DEFAULT
 from chatproof.loadtests.readers.stamped_connection import reachable
 from chatproof.loadtests.result import Result, summary
 
 MOST_CALIBRATED = 1000
 MOST_PROCESSES = 64
-SMALLEST_CALIBRATED = 16  # a search that begins below has no use for more steps
-RUN_HELP = f"""\
-Load a server, and judge it by objectives.
+SMALLEST_CALIBRATED = 16  # streams: the smallest calibration of a search
+RUN_HELP = """\
+Load a server and judge it by objectives.
   chatproof load run --host http://127.0.0.1:5000 --users 50 --duration 60
   chatproof load run --host URL --rate 20 --poisson --slo 'ttft_p95<800ms,inter_token_p99<200ms'
-  chatproof load run --start "python server.py {{port}}" --message "scenario paced"
+  chatproof load run --start "python server.py {port}" --message "scenario paced"
 
-exit codes: 0 all objectives kept; 1 one is missed; 2 the client could not judge (no server, a broken option,
-interrupted, or its own error is more than a tenth of an objective). Without --slo: {DEFAULT}"""
+exit codes: 0 all objectives kept; 1 an objective missed; 2 not judged (no server, a wrong option, an interrupted run,
+or a client whose own error is above a tenth of an objective's limit)"""
 
 
 COMPARE_HELP = f"""\
-Say whether run B is worse than run A: its percentiles, with the bootstrap's 95 % interval on the difference, widened
-by both clients' own errors. Figures below the threshold, or within the interval, are the same. The share of
-complete streams may fall by one point.
+Say whether run B is worse than run A. Percentiles are compared by the 95 % bootstrap interval of their difference,
+widened by the error of both clients. A difference counts where the interval excludes zero and the change is above the
+threshold. The share of complete streams may fall by one percentage point.
 
-exit codes: 0 nothing is worse; 1 a figure is; 2 the runs cannot be compared (another load, fewer than {FEWEST}
-streams, not whole)"""
+exit codes: 0 nothing is worse; 1 a figure is worse; 2 the runs cannot be compared (different loads, fewer than
+{FEWEST} streams, an interrupted run)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,11 +120,11 @@ def _measured(transport: str, streams: float) -> Calibration:
 
 def _run(given: argparse.Namespace) -> int:
     if given.users is not None and given.rate is not None:
-        raise ChatproofError("--users and --rate exclude each other: a closed loop has users, an open one a rate")
+        raise ChatproofError("give --users (closed loop) or --rate (open loop), not both")
     if given.poisson and given.rate is None:
-        raise ChatproofError("--poisson needs --rate")
+        raise ChatproofError("--poisson needs --rate: only an open loop has arrivals")
     if not 0 <= given.processes <= MOST_PROCESSES:
-        raise ChatproofError(f"--processes: 0 to {MOST_PROCESSES}")
+        raise ChatproofError(f"--processes must be 0 to {MOST_PROCESSES}")
     plan = LoadPlan(given.rate or given.users or 10.0, given.duration, given.shape)
     read_behaviour(vars(given), None)  # what is wrong with the options is said before anything is started
     _writable(given)
@@ -135,7 +134,7 @@ def _run(given: argparse.Namespace) -> int:
     with ExitStack() as stack:
         target, provider_url = _where(given, stack)
         behaviour = read_behaviour(vars(given), provider_url)
-        # of an open loop nobody knows how many streams there will be at a time: those of two seconds, say
+        # how many streams an open loop has at a time is not known beforehand: assume those of two seconds
         streams = plan.peak * (2 if given.rate else 1) / max(1, given.processes)
         calibration = None if given.no_calibration else _measured(given.transport, streams)
         load = Load(target, plan, given.rate is not None, given.poisson, given.processes)
@@ -147,7 +146,7 @@ def _run(given: argparse.Namespace) -> int:
 
 def _conclusion(result: Result) -> str:
     if result.meta["interrupted"]:
-        return "chatproof load: INTERRUPTED: these are the figures so far"
+        return "chatproof load: INTERRUPTED: the figures so far are above"
     total = result.metrics.outcomes.total()
     if not result.is_whole and result.exit_code == 2:
         gone = len({**result.meta["crew"]["lost"], **result.meta["crew"]["refused"]})
@@ -156,9 +155,7 @@ def _conclusion(result: Result) -> str:
         common = next(iter(result.metrics.details.most_common(1)), ("no reason given", 0))[0]
         return f"chatproof load: MISSED: no stream of {total} was complete; {common}"
     if result.metrics.complete_share is None and (limited := result.metrics.outcomes["refused 429"]):
-        return (
-            f"chatproof load: NOT JUDGED: {limited} streams were refused with 429 and none was let in: ask less often"
-        )
+        return f"chatproof load: NOT JUDGED: all {limited} streams were refused with 429: use a lower rate"
     return f"chatproof load: {result.verdict.upper()}: {total} streams in {result.meta['seconds']:.0f} s"
 
 
@@ -171,7 +168,7 @@ def _writable(given: argparse.Namespace) -> None:
     }
     for name, path in paths.items():
         if path is not None and not path.resolve().parent.is_dir():
-            raise ChatproofError(f"{name}: there is no folder {path.resolve().parent}")
+            raise ChatproofError(f"{name}: the folder {path.resolve().parent} does not exist")
         if path is not None and path.is_dir():
             raise ChatproofError(f"{name}: {path} is a folder")
 
@@ -195,7 +192,7 @@ def _write(given: argparse.Namespace, result: Result) -> None:
 
 def _compare(given: argparse.Namespace) -> int:
     if not 0 <= given.threshold < 1000:
-        raise ChatproofError("--threshold: per cent, 0 or more")
+        raise ChatproofError("--threshold must be a percentage from 0 to below 1000")
     compared = compare(Side.read(given.before), Side.read(given.after), given.threshold)
     worse = [one.name for one in compared.differences if one.verdict == "worse"]
     said = f"WORSE: {', '.join(worse)}" if worse else "nothing is worse"
@@ -205,8 +202,8 @@ def _compare(given: argparse.Namespace) -> int:
 
 def _calibrate(given: argparse.Namespace) -> int:
     if not 1 <= given.users <= MOST_CALIBRATED:
-        raise ChatproofError(f"--users: 1 to {MOST_CALIBRATED} streams can be calibrated")
-    import locust  # noqa: F401  # its patches are part of what is measured
+        raise ChatproofError(f"--users must be 1 to {MOST_CALIBRATED} for a calibration")
+    import locust  # noqa: F401  # its patches of the standard library are part of what is measured
 
     _measured(given.transport, given.users)
     return 0
@@ -215,7 +212,7 @@ def _calibrate(given: argparse.Namespace) -> int:
 def _search(given: argparse.Namespace) -> int:
     first, most = getattr(given, "from"), given.to
     if not 0 < first <= most:
-        raise ChatproofError("--from must be above 0 and not above --to")
+        raise ChatproofError("--from must be above 0 and at most --to")
     read_behaviour(vars(given), None)
     _reachable(given)
     from chatproof.loadtests.headless_run import Load, execute

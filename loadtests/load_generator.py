@@ -1,7 +1,7 @@
-"""One run's shared state: it hands out messages and addresses, keeps what is under way, and understands it later.
+"""Asks for the users of a run, hands out messages and addresses, keeps open streams, and parses what came back.
 
-A recording is parsed when the event loop has nothing better to do, so that the end of one stream does not delay
-the stamps of the others.
+A recording is parsed when the event loop is idle, so that the end of one stream does not delay the receive stamps of
+the others.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from chatproof.loadtests.source_addresses import SourceAddresses
 MOST_CHECKED: Final = 50
 MOST_CHECKED_BYTES: Final = 1 << 20
 BACKLOG: Final = 500
-"""Recordings that may wait to be parsed; beyond, parsing no longer waits for an idle loop."""
+"""Recordings that may wait for an idle event loop. Beyond, they are parsed at once, so that memory is bounded."""
 LARGE: Final = 256 << 10
-"""Bytes; a recording beyond is parsed in a thread, a half millisecond at a time: 2,000 tokens with all that was said
-before in each take 50 ms."""
+"""Bytes. A larger recording is parsed in a thread, half a millisecond at a time: 2,000 tokens that each repeat the text
+so far take 50 ms."""
 SWITCH_S: Final = 0.0005
 
 
 class LoadGenerator:
-    """See the module. `on_reading` is called with each stream that was understood."""
+    """All users of this process share one. `on_reading` is called with each parsed stream."""
 
     def __init__(self, target: Target, options: Behaviour) -> None:
-        """Raises ChatproofError where the provider's journal is not to be had."""
+        """Raises ChatproofError where no fake providers answer at `options.provider_url`."""
         self.target = target
         self.options = options
         # those that look like a JWT are hidden anyway: looking for each of many costs milliseconds a text
@@ -88,7 +88,7 @@ class LoadGenerator:
     # -- what users call
 
     def compose(self, session_id: str | None = None, *, interrupts: bool = False) -> ChatRequest:
-        """The next ask."""
+        """The next request: messages and JWTs in turn. `interrupts`: the user leaves in the middle of the reply."""
         number, options = next(self._numbers), self.options
         message, case = options.messages[number % len(options.messages)], ""
         if self.lookup is not None:
@@ -98,7 +98,7 @@ class LoadGenerator:
         return ChatRequest(message, session_id, jwt, case, random.uniform(*options.stop_after) if interrupts else None)
 
     def ask(self, ask: ChatRequest, *, intended_at: float = 0.0, plain: bool = False) -> StreamRecording:
-        """Ask over HTTP and wait for the end."""
+        """Ask over HTTP and wait for the end. `intended_at`: when the request was due, if not now."""
         recording = ask_over_http(
             self.target,
             ask,
@@ -112,7 +112,7 @@ class LoadGenerator:
         return recording
 
     def connect(self, intended_at: float = 0.0) -> SocketReader | None:
-        """A Socket.IO connection; None where there is none, which is counted as a stream that was refused."""
+        """Open a Socket.IO connection; None where that fails, which counts as a refused stream."""
         began = time.monotonic()
         try:
             return SocketReader(self.target, source=self.sources.next(), limits=self.options.limits)
@@ -158,7 +158,7 @@ class LoadGenerator:
                     self.take(recording)
 
     def take(self, recording: StreamRecording, reading: Reading | None = None) -> None:
-        """Understand one recording, unless that was done, and count it."""
+        """Count one recording; `reading`: the same, parsed already."""
         reading = reading or understand(recording)
         if reading.detail:
             reading.detail = redacted(reading.detail)  # a server may echo what it was sent
@@ -170,7 +170,7 @@ class LoadGenerator:
         self.on_reading(reading)
 
     def _keep(self, recording: StreamRecording) -> None:
-        """Keep some for the strict checks: too slow for while other streams are being stamped."""
+        """Keep a sample for the strict checks, which are too slow to run while other streams are being stamped."""
         number = next(self._taken)
         if number % self.options.sample or recording.size > MOST_CHECKED_BYTES:
             return
@@ -185,24 +185,24 @@ class LoadGenerator:
         except (NotHttp, BadFrame):
             return  # counted by `understand` already
         self.metrics.violated([(name, replace(one, seen=redacted(one.seen))) for name, one in found])
-        if found:  # it looked complete, and is not what the contract says
+        if found:  # it looked complete, but breaks the contract
             self.metrics.outcomes[StreamOutcome.COMPLETE] -= 1
             self.metrics.outcomes[StreamOutcome.VIOLATION] += 1
 
     def swap(self) -> Metrics:
-        """What was measured since the last time; counting goes on afresh."""
+        """Take the figures since the last call, and count from zero again."""
         taken, self.metrics = self.metrics, self._fresh()
         return taken
 
     def finish(self, patience: float) -> None:
-        """Understand all that is left. A stream that has been silent for `patience` seconds timed out; one that was
-        still being told is unfinished, and no failure."""
+        """Parse everything that is left. A stream that has been silent for `patience` seconds timed out; one that still
+        sent is unfinished, which is not a failure."""
         self.closing.set()
         now = time.monotonic()
         for recording in list(self.live.values()):
             last = recording.times[-1] if recording.times else recording.asked_at
             if now - last >= patience:
-                recording.ended(now, End.TIMEOUT, f"nothing came for {now - last:.0f} s when the run ended")
+                recording.ended(now, End.TIMEOUT, f"nothing arrived for {now - last:.0f} s when the run ended")
             else:
                 recording.unfinished = recording.end is None
                 recording.ended(now, End.LEFT)
@@ -219,8 +219,8 @@ class LoadGenerator:
     @staticmethod
     @contextmanager
     def quiet() -> Iterator[None]:
-        """While it lasts, what is there already is no business of the garbage collector's, and it looks seldom: a
-        full collection would stop the stamps for tens of milliseconds."""
+        """Keep the garbage collector from delaying stamps: a full collection takes tens of milliseconds. Objects that
+        exist already are not examined, and collections are rare."""
         before, switching = gc.get_threshold(), sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
         gc.collect()
@@ -234,7 +234,7 @@ class LoadGenerator:
             gc.unfreeze()
 
     def close(self) -> None:
-        """Stop what runs in the background."""
+        """Stop the background greenlets."""
         gevent.killall(self._greenlets)
         if self.lookup is not None:
             self.lookup.close()

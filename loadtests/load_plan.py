@@ -1,4 +1,4 @@
-"""How a load goes over time: a level of users, or of streams a second, at each moment."""
+"""How load changes over time: at each moment a number of users, or of streams a second."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from chatproof.harness.common.errors import ChatproofError
 
-# points (part of the duration, part of the peak); straight lines lie between them
+# points (share of the duration, share of the peak), joined by straight lines
 _SHAPES: Final[dict[str, tuple[tuple[float, float], ...]]] = {
     "constant": ((0, 1), (1, 1)),
     "ramp": ((0, 0), (1, 1)),
@@ -42,14 +42,14 @@ class LoadPlan:
 
     def __post_init__(self) -> None:
         if self.shape not in _SHAPES:
-            raise ChatproofError(f"no shape {self.shape!r}; there are {', '.join(SHAPES)}")
+            raise ChatproofError(f"unknown shape {self.shape!r}; known: {', '.join(SHAPES)}")
         if not 0 < self.duration < 1e7:
             raise ChatproofError("the duration must be above 0 s")
         if not 0 < self.peak <= 1e6:
             raise ChatproofError("the number of users, or of streams a second, must be above 0")
 
     def level(self, at: float) -> float:
-        """The level at so many seconds; 0 outside the plan."""
+        """The level at `at` seconds after the start; 0 outside the plan."""
         part = at / self.duration
         if not 0 <= part < 1:
             return 0.0
@@ -59,7 +59,7 @@ class LoadPlan:
         return self.peak * _SHAPES[self.shape][-1][1]
 
     def total(self, at: float) -> float:
-        """How many have been due by then: the level's integral, exactly."""
+        """How many streams are due by `at` seconds: the exact integral of the level."""
         part = min(max(at / self.duration, 0.0), 1.0)
         area = 0.0
         for (x0, y0), (x1, y1) in pairwise(_SHAPES[self.shape]):
@@ -75,9 +75,10 @@ class LoadPlan:
     ) -> Iterator[float]:
         """When each stream is due, in seconds from the start.
 
-        Constant: evenly over the level's integral. Poisson: gaps of that integral are exponential with mean 1.
-        `part`: where several make the load, which one this is and how many there are. With one seed among them
-        their streams are together those of the whole plan.
+        Args:
+            poisson: random arrivals: gaps in the level's integral are exponential with mean 1 (default: all 1).
+            part: index and number of the processes that share the plan. With the same `seed` their streams are
+                together exactly those of the whole plan.
         """
         index, of = part
         randoms = random.Random(seed)
@@ -93,7 +94,7 @@ class LoadPlan:
             number += 1
 
     def _when(self, amount: float) -> float:
-        """The inverse of `total`, by halving where it is no straight line."""
+        """The inverse of `total`, by bisection where it is not a straight line."""
         if self.shape == "constant":
             return min(amount / self.peak, self.duration)
         low, high = 0.0, self.duration
@@ -108,7 +109,7 @@ class LoadPlan:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """An open loop: a plan, how chance has its part in it, and which part of it one process plays."""
+    """An open loop: a plan, whether arrivals are random, and which part of the plan this process plays."""
 
     plan: LoadPlan
     poisson: bool = False
@@ -116,11 +117,11 @@ class Arrivals:
     part: tuple[int, int] = (0, 1)
 
     def starts(self) -> Iterator[float]:
-        """When this part's streams are due, in seconds from the start."""
+        """When the streams of this part are due, in seconds from the start."""
         return self.plan.starts(poisson=self.poisson, seed=self.seed, part=self.part)
 
     def to_json(self) -> dict[str, Any]:
-        """As a worker is told."""
+        """As plain data, for a worker."""
         return asdict(self)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What ties a load generator to Locust: requests, the way from workers to the master, and the run's end."""
+"""Ties a load generator to Locust: fires its requests, brings workers' figures to the master, ends the run."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ KEY: Final = "chatproof"  # in what workers report
 
 
 class StreamFailed(Exception):
-    """A stream that failed, for Locust's own table; the text is its outcome, and why."""
+    """A failed stream, for Locust's own table; its text is the outcome and the reason."""
 
 
 class LocustRun:
-    """A load generator in a Locust environment that has its runner. `total` is what the run has seen: on a master, its
-    workers' shares. `arrivals`: the open loop that `OpenLoopUser` users play; on a worker, its part."""
+    """A load generator in a Locust environment, whose runner must exist already.
+
+    `total`: the figures so far; on a master, those of its workers. `arrivals`: the open loop that an `OpenLoopUser`
+    plays; on a worker, its part of it. `registry`: on a master, its workers.
+    """
 
     def __init__(self, environment: Any, options: Behaviour, arrivals: Arrivals | None = None) -> None:
         self.environment = environment
@@ -46,7 +49,7 @@ class LocustRun:
             self.registry = WorkerRegistry(runner, self._take)
             events.worker_report.add_listener(self._reported)
         elif isinstance(runner, WorkerRunner):
-            self.arrivals = None  # the master says which part is this one's
+            self.arrivals = None  # the master sends this worker's part
             runner.register_message(PART, self._part)
             runner.register_message(STOP, lambda **_: runner.stop(), concurrent=True)
             runner.send_message(HELLO, said(None))
@@ -56,39 +59,39 @@ class LocustRun:
         events.test_stop.add_listener(lambda **_: self._finish())
 
     def open(self) -> LoadGenerator:
-        """The generator, made when the first user needs it: a worker learns its host from the master."""
+        """The load generator, made for the first user: a worker learns its host from the master only then."""
         if self.generator is None:
             self.generator = LoadGenerator(Target.parse(self.environment.host or ""), self.options)
             self.generator.on_reading = self._fire
         return self.generator
 
     def collect(self) -> Metrics:
-        """Everything so far."""
+        """The figures so far."""
         if self.generator is not None and not isinstance(self.environment.runner, WorkerRunner):
             self.total.merge(self.generator.swap())
         return self.total
 
     @property
     def seconds(self) -> float:
-        """How long the run took, or takes already."""
+        """Duration of the run so far, in seconds."""
         return (time.time() if self._running else self.stopped) - self.started
 
     def claim(self) -> Arrivals | None:
-        """The plan's part that this process plays; None for whoever asks a second time in a run."""
+        """The part of the plan that this process plays; None from the second call in a run."""
         if self._claimed:
             return None
         self._claimed = True
         return self.arrivals
 
     def played(self) -> None:
-        """The last stream of this process's part has begun."""
+        """Note that the last stream of this process's part has begun."""
         self._played = True
         if isinstance(self.environment.runner, WorkerRunner):
             self.environment.runner.send_message(PLAYED)
 
     @property
     def is_played(self) -> bool:
-        """Whether the plan's last stream has begun, everywhere."""
+        """Whether the last stream of the plan has begun, in all processes."""
         return self.registry.is_played if self.registry is not None else self._played
 
     def _start(self) -> None:
@@ -145,10 +148,10 @@ class LocustRun:
 
 
 def run_of(environment: Any) -> LocustRun:
-    """The environment's run. RuntimeError where no `LocustRun` was made for it."""
+    """The environment's run. Raises RuntimeError where it has no `LocustRun`."""
     run = getattr(environment, "chatproof", None)
     if not isinstance(run, LocustRun):
-        raise RuntimeError("make a loadtests.locust_run.LocustRun for the environment first")
+        raise RuntimeError("create a chatproof.loadtests.locust_run.LocustRun for this environment first")
     return run
 
 

@@ -1,8 +1,7 @@
 """For Locust's own command: `locust -f loadtests/locustfile.py --host URL`.
 
-Every user class is there to choose from (`… ChatSocketIO SessionChat`); without a choice all users come as
-`--chat-transport` says, over SSE by default. With `--chat-rate` they come so in an open loop. What Locust does not know
-is set by options that begin with `--chat-`.
+Name user classes on the command line (`… ChatSocketIO SessionChat`), or choose by `--chat-transport` (default: sse).
+`--chat-rate` makes the load an open loop. Options that Locust itself does not have begin with `--chat-`.
 """
 
 from __future__ import annotations
@@ -73,20 +72,20 @@ def _arrivals(given: Any) -> Arrivals | None:
 
 
 def _kinds(given: Any) -> set[str]:
-    """The classes by whose way users come: those that are named; the transport's without, and in an open loop."""
+    """The user classes by name: those on the command line; in an open loop, or without any, that of the transport."""
     named = given.user_classes if given.user_classes and not given.chat_rate else ()
     return set(named or [CLOSED[given.chat_transport].__name__])
 
 
 def _choose(given: Any, open_loop: bool) -> None:
-    """Locust spawns all classes of a file by weight: only these take part."""
+    """Give weight only to the classes that take part: Locust spawns all classes of a file by weight."""
     kinds = _kinds(given)
     for one in _CLASSES:
         one.weight = int(one is OpenLoopChat if open_loop else one.__name__ in kinds)
 
 
 def _calibrated(given: Any, environment: Any) -> Calibration | None:
-    """The client's own error, where a verdict is wanted and the number of users is known beforehand."""
+    """Measure the client's own error where a verdict is wanted and the number of users is known beforehand."""
     if not given.chat_slo or not given.headless:
         return None
     from chatproof.loadtests.calibration.calibrate import calibrate, told
@@ -126,7 +125,7 @@ def _end(environment: Any, **_: Any) -> None:
     if given.chat_slo:
         environment.process_exit_code = result.exit_code
     elif not result.is_whole:
-        environment.process_exit_code = 2  # never in silence: some of the figures are missing
+        environment.process_exit_code = 2  # some figures are missing: that must not pass unnoticed
 
 
 listen: Any = events

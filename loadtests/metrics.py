@@ -1,4 +1,4 @@
-"""What is measured: histograms, outcomes, a series by the second, and a sample of whole streams."""
+"""What is measured: histograms, outcomes, a series by second, and a sample of whole streams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RATE: Final = "tokens/s"
 
 @dataclass(frozen=True, slots=True)
 class MetricKind:
-    """A metric: its unit, its title, and whether more is better."""
+    """A metric's title and unit, and whether more is better."""
 
     title: str
     unit: str = SECONDS
@@ -55,8 +55,8 @@ _FAILED: Final = frozenset(StreamOutcome) - {
 
 @dataclass(slots=True)
 class Second:
-    """What happened in one second: streams started and over, failures, tokens; the times of first tokens that came
-    in it, and the gaps before its other tokens."""
+    """What happened in one second: streams started and ended, failures, tokens; the times to the first tokens that
+    arrived in it, and the gaps before its other tokens."""
 
     started: int = 0
     ended: int = 0
@@ -68,7 +68,7 @@ class Second:
 
 @dataclass(slots=True)
 class Metrics:
-    """Everything of a run, or of a part of one. `offset` turns readings' times into those since the epoch."""
+    """The figures of a run, or of a part of one. A reading's times plus `offset` are seconds since the epoch."""
 
     offset: float = 0.0
     histograms: dict[str, Histogram] = field(default_factory=dict)
@@ -81,13 +81,13 @@ class Metrics:
     streams: list[dict[str, Any]] = field(default_factory=list)
 
     def of(self, name: str) -> Histogram:
-        """The histogram of a metric. KeyError for one that there is not."""
+        """The histogram of a metric, made where it is new. Raises KeyError for an unknown metric."""
         if name not in self.histograms:
             self.histograms[name] = Histogram(SCALES[KINDS[name].unit])
         return self.histograms[name]
 
     def take(self, reading: Reading) -> None:
-        """Take one stream."""
+        """Count one stream."""
         recording, tokens = reading.recording, reading.token_times
         self.outcomes[reading.outcome] += 1
         if reading.detail:
@@ -178,20 +178,20 @@ class Metrics:
 
     @property
     def complete_share(self) -> float | None:
-        """Per cent of the streams that were to end in a completion and did; None where there was none."""
+        """Per cent of the judged streams that ended in a completion; None where no stream was judged."""
         complete = self.outcomes[StreamOutcome.COMPLETE]
         judged = complete + sum(self.outcomes[outcome] for outcome in _FAILED)
         return 100 * complete / judged if judged else None
 
     @property
     def failed(self) -> int:
-        """Streams that failed; those refused by a limit are counted apart."""
+        """Streams that failed, without those refused by a rate limit."""
         return sum(self.outcomes[outcome] for outcome in _FAILED)
 
     # -- merging
 
     def merge(self, other: Metrics) -> None:
-        """Take all that another part of the run has seen."""
+        """Add the figures of another part of the run."""
         for name, histogram in other.histograms.items():
             self.of(name).merge(histogram)
         chance = self.outcomes.total(), other.outcomes.total()
@@ -213,7 +213,7 @@ class Metrics:
         self.streams = _sampled(self.streams, other.streams, chance)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, as plain data that a worker can send."""
+        """All figures as plain data, which a worker can send."""
         return {
             "histograms": {name: histogram.to_json() for name, histogram in self.histograms.items()},
             "outcomes": dict(self.outcomes),
@@ -244,7 +244,7 @@ class Metrics:
 
 
 def _sampled(mine: list[dict[str, Any]], theirs: list[dict[str, Any]], seen: tuple[int, int]) -> list[dict[str, Any]]:
-    """A sample of both, each side with the share of streams that it saw."""
+    """A sample of both, in proportion to the streams that each side saw."""
     if len(mine) + len(theirs) <= SAMPLED_STREAMS:
         return mine + theirs
     from_mine = round(SAMPLED_STREAMS * seen[0] / max(1, sum(seen)))

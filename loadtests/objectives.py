@@ -1,4 +1,4 @@
-"""Objectives, such as `ttft_p95<1s,tokens_per_second_p5>5`, and what a run says of each."""
+"""Objectives, such as `ttft_p95<1s,tokens_per_second_p5>5`, and their verdicts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.metrics import KINDS, RATE, SECONDS, Metrics
 
 SHARE: Final = "complete_share"
-"""Per cent of the streams that ended in a completion, those refused by a limit left out."""
+"""Per cent of the streams that ended in a completion; those refused by a rate limit do not count."""
 DEFAULT: Final = f"ttft_p95<1s,tokens_per_second_p5>5,overhead_p95<100ms,{SHARE}>=99%"
-"""The API document's table: first token under 1 s, 5 to 10 tokens/s, under 100 ms added latency. And that
-replies arrive at all: without that, a server that fails fast would look good."""
+"""The API document's table: first token under 1 s, 5 to 10 tokens/s, under 100 ms added latency; and a share of
+complete streams, without which a server that fails fast would look good."""
 _NEEDS_PROVIDER: Final = frozenset({"overhead", "upstream_cancel"})
 TRUSTED_PART: Final = 0.1
-"""The client's own error may be that part of an objective's limit."""
+"""The client's own error may be at most this share of an objective's limit."""
 
 _FORM: Final = re.compile(r"([A-Za-z_]+?)(?:_(p\d+(?:\.\d+)?|mean|min|max))?\s*(<=|>=|<|>)\s*([0-9.]+)\s*(\S*)")
 _UNITS: Final = {
@@ -30,11 +30,11 @@ _UNITS: Final = {
 
 
 class ObjectiveVerdict(StrEnum):
-    """What a run says of an objective."""
+    """Whether a run kept an objective."""
 
     KEPT = "kept"
     MISSED = "missed"
-    UNJUDGED = "not judged"  # no data, or the client's own error is too large
+    UNJUDGED = "not judged"  # no figure, or the client's own error is too large
     NOT_APPLICABLE = "not applicable"
 
 
@@ -50,11 +50,11 @@ class Objective:
 
     @property
     def percentile(self) -> float | None:
-        """The percentile it is about, if it is about one."""
+        """The percentile, if the statistic is one."""
         return float(self.statistic[1:]) if self.statistic.startswith("p") else None
 
     def value(self, metrics: Metrics) -> float | None:
-        """The run's figure; None where there is none."""
+        """The run's figure; None where the run has no values for it."""
         if self.metric == SHARE:
             return metrics.complete_share
         histogram = metrics.histograms.get(self.metric)
@@ -65,7 +65,7 @@ class Objective:
         return {"mean": histogram.mean, "min": histogram.least, "max": histogram.most}[self.statistic]
 
     def holds(self, value: float) -> bool:
-        """Whether a figure keeps it."""
+        """Whether a figure keeps the objective."""
         match self.relation:
             case "<":
                 return value < self.limit
@@ -103,34 +103,34 @@ class Judged:
 
 
 def parse_objectives(text: str) -> list[Objective]:
-    """Read objectives. Raises ChatproofError with one line that names what is wrong."""
+    """Read objectives, separated by commas. Raises ChatproofError, whose text names what is wrong."""
     objectives = [_parse(part.strip()) for part in text.split(",") if part.strip()]
     if not objectives:
-        raise ChatproofError("--slo names no objective, such as ttft_p95<1s")
+        raise ChatproofError("--slo is empty; give objectives such as ttft_p95<1s")
     return objectives
 
 
 def _parse(text: str) -> Objective:
     form = _FORM.fullmatch(text)
     if form is None:
-        raise ChatproofError(f"--slo: {text!r} is no objective; one looks like ttft_p95<1s or tokens_per_second_p5>5")
+        raise ChatproofError(f"--slo: {text!r} is not an objective such as ttft_p95<1s or tokens_per_second_p5>5")
     name, statistic, relation, number, unit = form.groups(default="")
     if name != SHARE and name not in KINDS:
         near = get_close_matches(name, [*KINDS, SHARE], n=1, cutoff=0.3)
         hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join([*KINDS, SHARE])}"
-        raise ChatproofError(f"--slo: no metric {name!r} in {text!r}{hint}")
+        raise ChatproofError(f"--slo: unknown metric {name!r} in {text!r}{hint}")
     if (name == SHARE) == bool(statistic):
-        wanted = "takes no statistic" if statistic else "needs one of p50, p95, p99, mean, min, max behind the metric"
+        wanted = "takes no statistic" if statistic else "needs a statistic: p50, p95, p99, mean, min or max"
         raise ChatproofError(f"--slo: {text!r} {wanted}")
     if statistic.startswith("p") and not 0 < float(statistic[1:]) <= 100:
-        raise ChatproofError(f"--slo: {text!r}: a percentile lies above 0 and at most at 100")
+        raise ChatproofError(f"--slo: {text!r}: a percentile must be above 0 and at most 100")
     units = _UNITS["%" if name == SHARE else KINDS[name].unit]
     if unit not in units:
-        raise ChatproofError(f"--slo: no unit {unit!r} for {name}; use {', '.join(filter(None, units))}")
+        raise ChatproofError(f"--slo: unknown unit {unit!r} for {name}; known: {', '.join(filter(None, units))}")
     try:
         limit = float(number) * units[unit]
     except ValueError as error:
-        raise ChatproofError(f"--slo: {number!r} in {text!r} is no number") from error
+        raise ChatproofError(f"--slo: {number!r} in {text!r} is not a number") from error
     if limit <= 0:
         raise ChatproofError(f"--slo: {text!r}: the limit must be above 0")
     return Objective(text, name, statistic, relation, limit)
@@ -147,7 +147,7 @@ def _judge(one: Objective, metrics: Metrics, accuracy: ClientError, provider: bo
     if value is None:
         if one.metric in _NEEDS_PROVIDER and not provider:
             return Judged(one, None, error, ObjectiveVerdict.NOT_APPLICABLE, "needs the fake providers: --provider-url")
-        return Judged(one, None, error, ObjectiveVerdict.UNJUDGED, "the run has no such figure")
+        return Judged(one, None, error, ObjectiveVerdict.UNJUDGED, "the run has no values for it")
     if at_limit is not None and at_limit > TRUSTED_PART * one.limit:
         share = at_limit / one.limit * 100
         why = f"the client's own error is {share:.0f} % of the limit: use fewer users, more workers or an idle machine"
@@ -158,7 +158,7 @@ def _judge(one: Objective, metrics: Metrics, accuracy: ClientError, provider: bo
 def exit_code(judged: list[Judged], metrics: Metrics) -> int:
     """0: all kept; 1: one missed; 2: none missed, but not all could be judged.
 
-    Where nothing but failures came there are no figures to judge by: that is the server's doing, and missed.
+    Where every stream failed there are no figures to judge; that is the server's fault, so it counts as missed.
     """
     verdicts = {one.verdict for one in judged}
     if ObjectiveVerdict.MISSED in verdicts:

@@ -19,12 +19,12 @@ _RATES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 
 
 def text(result: Result) -> str:
-    """All of it, ended by a line feed."""
+    """All metrics as text that ends with a line feed."""
     return "".join(f"{line}\n" for line in _lines(result))
 
 
 def write_prometheus(result: Result, path: Path) -> None:
-    """Write it whole or not at all, as the textfile collector wants it. Raises OSError."""
+    """Write the file whole or not at all, as the textfile collector needs it. Raises OSError."""
     partial = path.with_name(f"{path.name}.part")
     partial.write_text(text(result), encoding="utf-8")
     partial.replace(path)
@@ -32,12 +32,12 @@ def write_prometheus(result: Result, path: Path) -> None:
 
 def _lines(result: Result) -> Iterator[str]:
     metrics, known = result.metrics, ClientError.of(result.calibration, result.metrics)
-    yield from _head("streams_total", "counter", "Streams that are over, by outcome.")
+    yield from _head("streams_total", "counter", "Streams that have ended, by outcome.")
     for outcome, count in sorted(metrics.outcomes.items()):
         yield _sample("streams_total", {"outcome": outcome}, count)
     yield from _head("tokens_total", "counter", "Tokens that arrived.")
     yield _sample("tokens_total", {}, sum(one.tokens for one in metrics.series.values()))
-    yield from _head("joined_tokens_total", "counter", "Tokens read together with the one before.")
+    yield from _head("joined_tokens_total", "counter", "Tokens that arrived in one read with the token before.")
     yield _sample("joined_tokens_total", {}, metrics.trust["joined"])
     for name, histogram in sorted(metrics.histograms.items()):
         if histogram.count:

@@ -1,4 +1,4 @@
-"""The highest rate that keeps the objectives, found by doubling and then by halving."""
+"""Finds the highest rate that keeps the objectives: doubles the rate until one is missed, then bisects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Trial = Callable[[float], Result]
 
 @dataclass(slots=True)
 class Search:
-    """What was tried, in order: rates (streams a second) and exit codes."""
+    """The search so far. `tried`: rates (streams a second) and exit codes, in order. `why`: why it ended."""
 
     tried: list[tuple[float, int]] = field(default_factory=list)
     best: float | None = None
@@ -21,9 +21,9 @@ class Search:
 
 
 def search(trial: Trial, first: float, most: float, *, precision: float = 0.1, tell: Callable[[str], None]) -> Search:
-    """Try rates from `first` up to `most` until the best is known to `precision` of itself.
+    """Try rates from `first` up to `most` until the best is known to within `precision`, a share of the rate.
 
-    It ends early where the client can no longer judge: beyond that it would search for its own limit, not the server's.
+    It ends early where the client can no longer judge: it would search for its own limit, not the server's.
     """
     found = Search()
     low, high, rate = 0.0, 0.0, first
@@ -41,7 +41,7 @@ def search(trial: Trial, first: float, most: float, *, precision: float = 0.1, t
         else:
             high = rate
         if code == 0 and rate >= most:
-            found.why = "the highest rate that was to be tried"
+            found.why = "the highest rate that --to allows"
             return found
         if high and high - low <= precision * high:
             found.why = "the next rate misses an objective" if low else "even the lowest rate misses an objective"

@@ -1,4 +1,4 @@
-"""The result document: all of a run in one JSON file, and the same as tables.
+"""The result document: a whole run as one JSON file, and the same as tables.
 
 `format` 1: `meta`, `calibration`, `objectives`, `verdict`, `exit_code`, `metrics` (figures, the client's `error` and
 the whole `histogram` of each), `complete_share` (per cent), `outcomes`, `details`, `violations`, `examples`, `trust`,
@@ -27,7 +27,7 @@ PERCENTILES: Final = (1.0, 5.0, 50.0, 90.0, 95.0, 99.0, 99.9)
 
 @dataclass(slots=True)
 class Result:
-    """A run, measured and judged. `meta`: url, transport, arrivals, started (epoch), seconds, versions, …"""
+    """A measured and judged run. `meta`: url, transport, arrivals, started (epoch), seconds, versions, …"""
 
     meta: dict[str, Any]
     metrics: Metrics
@@ -51,17 +51,17 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """0 kept, 1 missed, 2 not judged: too little is known, or a worker's figures are missing."""
+        """0 kept; 1 missed; 2 not judged: figures are missing, or the client's own error is too large."""
         return exit_code(self.judged, self.metrics) or (0 if self.is_whole else 2)
 
     @property
     def is_whole(self) -> bool:
-        """Whether all workers that took part have told all of their figures."""
+        """Whether all workers sent all of their figures."""
         return bool(self.meta.get("crew", {}).get("whole", True))
 
     @property
     def verdict(self) -> str:
-        """The exit code as a word."""
+        """The verdict as a word: passed, missed or not judged."""
         return ("passed", "missed", "not judged")[self.exit_code]
 
     def to_json(self) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _figures(name: str, histogram: Histogram) -> dict[str, Any]:
 
 
 def load_metrics(document: Mapping[str, Any]) -> Metrics:
-    """The metrics that a result document holds. Raises KeyError, TypeError, ValueError for another document."""
+    """The metrics of a result document. Raises KeyError, TypeError, ValueError for any other document."""
     histograms = {name: one["histogram"] for name, one in document["metrics"].items()}
     series = [[row[column] for column in _COLUMNS] for row in document["series"]]
     return Metrics.from_json({**document, "histograms": histograms, "series": series})
@@ -155,7 +155,7 @@ def load_metrics(document: Mapping[str, Any]) -> Metrics:
 
 
 def shown(value: float | None, unit: str, error: float | None = None) -> str:
-    """A figure as a person reads it: `212 ms ± 3 ms`."""
+    """A figure with its unit, and the error if given: `212 ms ± 3 ms`."""
     if value is None:
         return "-"
     if unit == SECONDS:
@@ -174,7 +174,7 @@ def _seconds(value: float) -> str:
 
 
 def summary(result: Result) -> str:
-    """What is printed at the end of a run."""
+    """The text that is printed at the end of a run."""
     metrics, known = result.metrics, ClientError.of(result.calibration, result.metrics)
     lines = [f"{'metric':<20}{'count':>8}  {'p50':<20}{'p95':<20}{'p99':<20}max"]
     for name, kind in KINDS.items():

@@ -1,4 +1,4 @@
-"""How load arrives: users by a plan (closed loop), or streams at a rate that waits for nobody (open loop)."""
+"""How load arrives: a closed loop (users who wait for their replies) or an open loop (streams at a rate)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from chatproof.loadtests.locust_run import LocustRun, run_of
 
 MOST_IN_FLIGHT = 20_000
 TICK = 0.5
-LATE = 10.0  # seconds at most: workers begin later than their master, and still play all of their part
-SPAWN_RATE = 100.0  # users a second; Locust advises against more
+LATE = 10.0  # seconds: workers begin later than their master; it waits this long for them to start their last stream
+SPAWN_RATE = 100.0  # users started a second; Locust advises against more
 
 
 class ClosedLoopShape(LoadTestShape):
-    """Users by a plan: ramp, steps, spike, soak."""
+    """The number of users follows a plan: constant, ramp, steps, spike or soak."""
 
     abstract = True
     use_common_options = False
@@ -31,7 +31,7 @@ class ClosedLoopShape(LoadTestShape):
         self._plan = plan
 
     def tick(self) -> tuple[int, float] | None:
-        """The number of users that there should be now."""
+        """Locust asks: how many users now, and how fast to start them. None ends the run."""
         at: float = self.get_run_time()  # type: ignore[no-untyped-call]
         if at >= self._plan.duration:
             return None
@@ -39,7 +39,7 @@ class ClosedLoopShape(LoadTestShape):
 
 
 class OpenLoopShape(LoadTestShape):
-    """One user on each worker, that plays the worker's part of an open loop's plan."""
+    """One user on each worker; it plays the worker's part of the open loop."""
 
     abstract = True
     use_common_options = False
@@ -49,7 +49,7 @@ class OpenLoopShape(LoadTestShape):
         self._run = run
 
     def tick(self) -> tuple[int, float] | None:
-        """As many users as there are workers, until the plan is over."""
+        """As many users as workers, until all streams of the plan have begun. None ends the run."""
         at: float = self.get_run_time()  # type: ignore[no-untyped-call]
         assert self._run.arrivals is not None
         over = at - self._run.arrivals.plan.duration
@@ -59,10 +59,10 @@ class OpenLoopShape(LoadTestShape):
 
 
 class OpenLoopUser(User):
-    """One greenlet that starts streams when they are due, however many are still under way.
+    """One greenlet that starts each stream when it is due, however many streams are still open.
 
-    Latency counts from when a stream was due: a server, or a client, that stalls is not spared the streams that it
-    kept from starting.
+    Latency counts from the scheduled start, so there is no coordinated omission: a server, or a client, that stalls
+    also delays the streams that should have started meanwhile, and their delay is counted.
     """
 
     abstract = True
@@ -75,7 +75,7 @@ class OpenLoopUser(User):
 
     @task
     def play(self) -> None:
-        """Play this process's part of the plan, wait for what is under way, and stop."""
+        """Play this process's part of the plan, wait for the open streams, and stop."""
         arrivals = self.run_.claim()
         if arrivals is not None:
             self._play(arrivals)
@@ -97,7 +97,7 @@ class OpenLoopUser(User):
             self.streams.start(gevent.Greenlet(self._stream, due))
 
     def on_stop(self) -> None:
-        """End what is still under way; the generator counts it."""
+        """End the open streams; the generator counts them."""
         self.streams.kill(block=True, timeout=2)
 
     def _stream(self, due: float) -> None:

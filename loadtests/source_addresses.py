@@ -1,4 +1,4 @@
-"""Where the server is, and from which addresses it is asked."""
+"""The source addresses from which a server on loopback is asked, so that each stays within its rate limit."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 
 from chatproof.harness.common.target import Target, is_loopback, loopback_address
 
-PER_ADDRESS = 30  # requests a minute that the API document allows to one address
+PER_ADDRESS = 30  # requests a minute that the API document allows for one address
 
 
 @dataclass(slots=True)
 class SourceAddresses:
-    """Source addresses that keep within a limit of so many requests to an address.
+    """Source addresses of 127.0.0.0/8, each for `per_address` requests.
 
-    An address is left for good once it was used up: a sliding window still counts what a fixed one forgot.
-    They begin at a random place, since a server may still count what an earlier run sent.
+    No address is used again: a sliding window would still count what a fixed window has forgotten. The first one is
+    random, since the server may still count what an earlier run sent.
     """
 
     available: bool
@@ -29,7 +29,7 @@ class SourceAddresses:
 
     @classmethod
     def towards(cls, target: Target) -> SourceAddresses:
-        """Find out whether `target` can be asked from any loopback address."""
+        """Addresses for `target`: available where it is on loopback and this system binds all of 127.0.0.0/8."""
         if not is_loopback(target.host):
             return cls(available=False)
         with socket.socket() as probe:
@@ -40,7 +40,7 @@ class SourceAddresses:
         return cls(available=True)
 
     def next(self) -> str | None:
-        """The address for the next request; None where there is only the machine's own."""
+        """The address for the next request; None for the machine's own."""
         if not self.available:
             return None
         if self._left == 0:

@@ -1,4 +1,4 @@
-"""The users: one Locust request to a stream, fired when it is over, with its true end-to-end time.
+"""The users of a closed loop. Locust gets one request for each stream, when it has ended, with its end-to-end time.
 
 All that they measure goes to the environment's `LoadGenerator`, which `loadtests.locust_run` puts there.
 """
@@ -18,7 +18,7 @@ from chatproof.loadtests.readers.socketio_reader import SocketReader
 
 
 class ChatUser(User):
-    """What all of them share: thinking, and the load generator."""
+    """What all users share: the think time between asks, and the load generator."""
 
     abstract = True
 
@@ -27,12 +27,12 @@ class ChatUser(User):
         self.generator: LoadGenerator = generator_of(environment)
 
     def wait_time(self) -> float:
-        """Think, in seconds."""
+        """The think time, in seconds."""
         return random.uniform(*self.generator.options.think)
 
 
 class ChatSSE(ChatUser):
-    """Asks over SSE, each time as somebody new."""
+    """Asks over SSE, each time without a session."""
 
     @task
     def chat(self) -> None:
@@ -41,7 +41,7 @@ class ChatSSE(ChatUser):
 
 
 class SessionChat(ChatUser):
-    """Several turns in one session, over SSE; then another one."""
+    """Asks several turns in one session over SSE, then begins another session."""
 
     @task
     def talk(self) -> None:
@@ -54,16 +54,16 @@ class SessionChat(ChatUser):
 
 
 class Interrupter(ChatUser):
-    """Asks over SSE and hangs up in mid-reply."""
+    """Asks over SSE and hangs up in the middle of the reply."""
 
     @task
     def interrupt(self) -> None:
-        """One stream that is left."""
+        """One stream that the user leaves."""
         self.generator.ask(self.generator.compose(interrupts=True))
 
 
 class PlainChat(ChatUser):
-    """Asks `/api/chat`."""
+    """Asks `/api/chat`, which answers in one piece."""
 
     @task
     def chat(self) -> None:
@@ -72,7 +72,7 @@ class PlainChat(ChatUser):
 
 
 class ChatSocketIO(ChatUser):
-    """Asks over Socket.IO, on one connection as long as it lasts."""
+    """Asks over Socket.IO, on one connection for as long as it lasts."""
 
     interrupts = False
 
@@ -86,7 +86,7 @@ class ChatSocketIO(ChatUser):
         if self._reader is None or self._reader.closed:
             self._reader = self.generator.connect()
         if self._reader is None:
-            gevent.sleep(1.0)  # as a client backs off: a server that is down is not to be asked in a busy loop
+            gevent.sleep(1.0)  # back off: do not ask a server that is down in a busy loop
             return
         self.generator.ask_on(self._reader, self.generator.compose(interrupts=self.interrupts))
 
@@ -97,7 +97,7 @@ class ChatSocketIO(ChatUser):
 
 
 class SocketInterrupter(ChatSocketIO):
-    """Asks over Socket.IO, says goodbye in mid-reply and listens for what still comes."""
+    """Asks over Socket.IO, disconnects in the middle of the reply and listens for what still arrives."""
 
     interrupts = True
 
@@ -110,4 +110,4 @@ CLOSED: dict[str, type[ChatUser]] = {
     "socket-interrupt": SocketInterrupter,
     "plain": PlainChat,
 }
-"""By the word after --transport."""
+"""The user classes of a closed loop, by the value of --transport."""

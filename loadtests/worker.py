@@ -1,4 +1,4 @@
-"""A worker process of `chatproof load run --processes N`; it is told everything on standard input."""
+"""A worker process of `chatproof load run --processes N`. It reads its settings from standard input."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from chatproof.loadtests.shapes import OpenLoopUser
 from chatproof.loadtests.users import CLOSED
 
 OPEN = "open"
-"""Instead of a transport's name: users who play an open loop."""
+"""In place of a transport's name: the user of an open loop."""
 
 
 def user_class(users: str) -> type:
-    """The class that everyone in the run is of, under a name that master and workers agree upon."""
+    """The one user class of a run, under the same name in master and workers."""
     return type("Users", (OpenLoopUser if users == OPEN else CLOSED[users],), {})
 
 
 def main() -> int:
-    """Work until the master says that it is over, or is gone."""
+    """Work until the master says `quit` or has ended."""
     told = json.loads(sys.stdin.read())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the master says when to stop
     logging.getLogger("locust").setLevel(logging.ERROR)

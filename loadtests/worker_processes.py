@@ -1,4 +1,4 @@
-"""Worker processes on this machine: started with the run, ended with it."""
+"""Starts a run's worker processes on this machine, and ends them with the run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ STOP_S: Final = 5.0
 
 @contextmanager
 def workers(runner: MasterRunner, count: int, users: str, options: Behaviour) -> Iterator[list[int]]:
-    """Start `count` processes, connected to `runner`; give their ids. `users`: see `loadtests.worker`.
+    """Start `count` workers of `runner` and give their process ids.
 
-    Raises ChatproofError.
+    Args:
+        users: a transport, or `worker.OPEN`.
+
+    Raises:
+        ChatproofError: a worker ended, or did not connect in time.
     """
     told = {"port": runner.server.port, "users": users, "options": options.to_json()}
     processes: list[subprocess.Popen[bytes]] = []
@@ -47,9 +51,10 @@ def _wait(runner: MasterRunner, processes: list[subprocess.Popen[bytes]]) -> Non
     while len(runner.clients.ready) < len(processes):
         ended: Any = next((one.returncode for one in processes if one.poll() is not None), None)
         if ended is not None:
-            raise ChatproofError(f"--processes: a worker ended at once with exit code {ended}")
+            raise ChatproofError(f"--processes: a worker ended with exit code {ended} before it connected")
         if time.monotonic() > give_up:
-            raise ChatproofError(f"--processes: only {len(runner.clients.ready)} of {len(processes)} workers came")
+            ready = f"{len(runner.clients.ready)} of {len(processes)}"
+            raise ChatproofError(f"--processes: only {ready} workers connected within {START_S:.0f} s")
         gevent.sleep(0.05)
 
 

@@ -1,4 +1,4 @@
-"""What a master knows of its workers: who began, who told everything, who is lost, and who speaks another version."""
+"""What a master knows of its workers: which began, which sent all figures, which are lost or of another version."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ FORMAT: Final = 2
 # messages; the prefix keeps them apart from Locust's own
 HELLO: Final = "chatproof_hello"  # worker: which version it is
 PART: Final = "chatproof_part"  # master: the part of an open loop
-STOP: Final = "chatproof_stop"  # master: end the streams and tell all
+STOP: Final = "chatproof_stop"  # master: end the streams and send all figures
 PLAYED: Final = "chatproof_played"  # worker: its part's last stream has begun
 LAST: Final = "chatproof_last"  # worker: the rest of its figures
 _LOOK_S: Final = 1.0
 HELLO_S: Final = 10.0
-_EXTRA_S: Final = 5.0  # beyond the streams' own patience: for the sums, and for a dead worker to be found dead
+_EXTRA_S: Final = 5.0  # on top of the streams' own patience: to add up the figures, and to notice a dead worker
 
 log = logging.getLogger("chatproof.load")
 
 
 def said(metrics: Metrics | None) -> dict[str, Any]:
-    """What a worker says of itself, and of its streams."""
+    """A worker's report: its version and the figures of its streams."""
     return {"format": FORMAT, "version": VERSION, "metrics": metrics.to_json() if metrics is not None else None}
 
 
 class WorkerRegistry:
-    """A master's workers, by Locust's id. `taken` is given each share of the figures."""
+    """A master's workers, by Locust's id. `taken` is called with each part of the figures."""
 
     def __init__(self, runner: MasterRunner, taken: Callable[[Metrics], None]) -> None:
         self._runner = runner
         self._taken = taken
         self._watch: Any = None
         self.begun: dict[str, int] = {}
-        """Streams that each worker of the run has reported."""
+        """Streams reported, by worker of this run."""
         self.played: set[str] = set()
         self.finished: set[str] = set()
         self._greeted: set[str] = set()
         self.lost: dict[str, str] = {}
-        """Workers that went in mid-run, and what is known of it."""
+        """Workers that were lost during the run, and the reason."""
         self.refused: dict[str, str] = {}
-        """Workers of another version, and which."""
+        """Workers that were refused, and the reason: another version, or unreadable figures."""
         runner.register_message(HELLO, self._hello)
         runner.register_message(PLAYED, lambda msg, **_: self.played.add(msg.node_id))
         runner.register_message(LAST, self._last)
 
     @property
     def is_whole(self) -> bool:
-        """Whether every worker that began has told all of its figures, and none had its users taken by a stranger."""
+        """Whether every worker sent all of its figures, and no refused worker took part of the users."""
         return not self.lost and not self.refused and self.begun.keys() <= self.finished
 
     @property
@@ -66,18 +66,18 @@ class WorkerRegistry:
 
     @property
     def is_played(self) -> bool:
-        """Whether every worker that is left has begun the last stream of its part."""
+        """Whether every remaining worker has begun the last stream of its part."""
         return bool(self.begun) and self.left <= self.played
 
     def begin(self, arrivals: Arrivals | None) -> None:
-        """A run begins: give everyone a part. Who has not said hello yet could not understand it."""
+        """Begin a run: send every worker its part of the plan, after it has said which version it runs."""
         give_up = time.monotonic() + HELLO_S
         while {one.id for one in self._runner.clients.all} - self._greeted - self.refused.keys():
             if time.monotonic() > give_up:
                 break
             gevent.sleep(0.02)
         clients = [one.id for one in self._runner.clients.all if one.state != STATE_MISSING]
-        self.refused = {one: why for one, why in self.refused.items() if one in clients}  # others went before it
+        self.refused = {one: why for one, why in self.refused.items() if one in clients}  # others left before this run
         clients = [one for one in clients if one not in self.refused]
         self.begun, self.finished, self.lost = dict.fromkeys(clients, 0), set(), {}
         self.played = set()
@@ -87,19 +87,19 @@ class WorkerRegistry:
         self._watch = gevent.spawn(self._look)
 
     def end(self, patience: float) -> None:
-        """Have everyone stop, and wait for the last figures, or until it is plain that none will come."""
+        """Stop all workers and wait for their last figures; a worker that sends none in time is lost."""
         self._runner.send_message(STOP)
         give_up = time.monotonic() + patience + _EXTRA_S
         while self._awaited() and time.monotonic() < give_up:
             gevent.sleep(0.05)
             self._find_lost()
         for client in self._awaited():
-            self._lose(client, "it never told its last figures")
+            self._lose(client, "it never sent its last figures")
         if self._watch is not None:
             self._watch.kill()
 
     def report(self, client: str, data: Any) -> None:
-        """Take what a worker reported. What another version says is not taken."""
+        """Add a worker's report. A worker of another version is refused."""
         try:
             if not isinstance(data, dict) or data["format"] != FORMAT or data["version"] != VERSION:
                 raise ValueError(_version(data))
@@ -129,7 +129,7 @@ class WorkerRegistry:
     def _refuse(self, client: str, why: str) -> None:
         if client not in self.refused:
             self.refused[client] = why
-            log.error("worker %s is refused: %s; its figures are not taken", client, why)
+            log.error("worker %s is refused: %s; its figures are left out", client, why)
             self._runner.send_message("quit", client_id=client)
 
     # -- who is lost
@@ -146,7 +146,7 @@ class WorkerRegistry:
         for client in self._awaited():
             node = self._runner.clients.get(client)
             if node is not None and node.state == STATE_MISSING:
-                self._lose(client, "no sign of life")
+                self._lose(client, "no heartbeat")
 
     def _lose(self, client: str, why: str) -> None:
         self.lost[client] = why
@@ -156,5 +156,5 @@ class WorkerRegistry:
 def _version(data: Any) -> str:
     theirs = data.get("version") if isinstance(data, dict) else None
     if theirs is None:
-        return f"it does not run these load tests (this is {VERSION})"
-    return f"it runs version {theirs} (format {data.get('format')}), this is {VERSION} (format {FORMAT})"
+        return f"it does not run these load tests (the master runs {VERSION})"
+    return f"it runs version {theirs} (format {data.get('format')}), the master {VERSION} (format {FORMAT})"

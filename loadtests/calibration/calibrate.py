@@ -1,4 +1,4 @@
-"""The client's own error: our readers against a script that is known, at the concurrency that is planned."""
+"""Measures the client's own error: our readers against a script with known times, at the planned concurrency."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _START_S: Final = 10.0
 
 @contextmanager
 def serving(script: KnownScript) -> Iterator[int]:
-    """The bare server in a process of its own, on the port that is given. Raises ChatproofError."""
+    """Run the bare server in a process of its own, and give its port. Raises ChatproofError."""
     command = module_command("loadtests.calibration.stamp_server", json.dumps(asdict(script)))
     process = launch(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         line = first_line(process, _START_S).strip()
         if not line.isdigit():
-            raise ChatproofError("the calibration's server did not start")
+            raise ChatproofError("the calibration server did not start")
         yield int(line)
     finally:
         stop(process)
@@ -46,9 +46,14 @@ def serving(script: KnownScript) -> Iterator[int]:
 def calibrate(
     transport: str, streams: int, script: KnownScript | None = None, rounds: int = ROUNDS, port: int | None = None
 ) -> Calibration:
-    """Play the script to so many streams at the same time. `transport`: sse or socketio. Raises ChatproofError.
+    """Play the script to `streams` clients at the same time, `rounds` times.
 
-    `port`: of a bare server that runs already, with that script.
+    Args:
+        transport: sse or socketio.
+        port: that of a bare server which runs already with this script (default: start one).
+
+    Raises:
+        ChatproofError: the server did not start, or too few streams were complete.
     """
     script = script or KnownScript()
     errors = _Errors()
@@ -56,7 +61,7 @@ def calibrate(
         generator = LoadGenerator(
             Target("http", "127.0.0.1", port), Behaviour(transport=transport, rotate=False, sample=10_000)
         )
-        generator.on_reading = errors.readings.append  # compared when nothing is being stamped any more
+        generator.on_reading = errors.readings.append  # compared at the end, when nothing is being stamped
         began, cpu = time.monotonic(), time.process_time()
         try:
             users = [
@@ -87,7 +92,7 @@ def _user(generator: LoadGenerator, wait: float, rounds: int) -> None:
 
 
 class _Errors:
-    """What a client made of stamped streams."""
+    """The client's errors, from streams whose events hold the server's own stamps."""
 
     def __init__(self) -> None:
         self.first, self.between, self.late = Histogram(), Histogram(), Histogram()
@@ -96,7 +101,7 @@ class _Errors:
         self.why = ""
 
     def take(self, reading: Reading) -> None:
-        """Compare one stream with the stamps inside it."""
+        """Compare the times of one stream with the stamps in its events."""
         stamps = [[int(part) / 1e9 for part in found] for found in _STAMPS.findall(reading.recording.raw)]
         if reading.outcome is not StreamOutcome.COMPLETE or len(stamps) != len(reading.token_times):
             self.failed += 1
@@ -112,12 +117,12 @@ class _Errors:
         self.late.extend(sent - due for _, due, sent in stamps)
 
     def of(self, transport: str, streams: int, cpu: float) -> Calibration:
-        """The errors found. Raises ChatproofError where too few streams were whole."""
+        """The errors found. Raises ChatproofError where too few streams were complete."""
         for reading in self.readings:
             self.take(reading)
         self.readings.clear()
         if self.replies < max(1, self.failed):
-            raise ChatproofError(f"calibration failed: {self.failed} of its streams did not come whole: {self.why}")
+            raise ChatproofError(f"calibration failed: {self.failed} of its streams were not complete: {self.why}")
 
         def figure(histogram: Histogram, percent: float) -> float:
             return histogram.percentile(percent) or 0.0
@@ -137,7 +142,7 @@ class _Errors:
 
 
 def told(calibration: Calibration) -> str:
-    """A calibration in two lines."""
+    """A calibration as two lines of text."""
     one = calibration
     ms = [f"{value * 1000:.2f}" for value in (one.first_token_p50, one.first_token_p99)]
     gap = [f"{value * 1000:.2f}" for value in (one.inter_token_p50, one.inter_token_p99)]

@@ -1,4 +1,4 @@
-"""The known script: what the bare server plays, and its stamps inside the events."""
+"""The script that the bare server plays, and its events with room for stamps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class KnownScript:
-    """Seconds to the first token and between tokens, and how many there are."""
+    """Seconds to the first token and between tokens, and the number of tokens."""
 
     first_token: float = 0.2
     inter_token: float = 0.01
@@ -19,7 +19,7 @@ class KnownScript:
         return self.first_token + self.inter_token * (self.tokens - 1)
 
     def due(self, index: int) -> float:
-        """When write `index` is due, in seconds after the request; the completion goes with the last token."""
+        """When write `index` is due, in seconds after the request; the completion is due with the last token."""
         return self.first_token + self.inter_token * min(index, self.tokens - 1)
 
 
@@ -38,7 +38,7 @@ def token_events(script: KnownScript) -> list[tuple[bytes, bytes]]:
 
 
 def completion(script: KnownScript) -> bytes:
-    """The completion's object."""
+    """The JSON object of the completion."""
     full = "".join(f" word{index % 10}" for index in range(script.tokens))
     rate = script.tokens / script.seconds
     text = (

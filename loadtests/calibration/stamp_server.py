@@ -1,9 +1,8 @@
 """A bare server on epoll: `python -m chatproof.loadtests.calibration.stamp_server SCRIPT_JSON`. It prints its port.
 
-It plays one script to everyone who asks, over SSE and Socket.IO, from absolute deadlines, and writes into each
-event when the request was read, when the event was due, and when it was written, so that a client can tell its
-own error from this server's. It ends when its standard input does. It understands as much of
-HTTP and WebSocket as our own clients say.
+It plays one script to every client, over SSE and Socket.IO, by absolute deadlines. Each event says when the request was
+read, when the event was due and when it was written, so that a client's error can be told from the server's. It ends
+when its standard input ends. It understands only as much HTTP and WebSocket as our own clients send.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _HEAD = (
 _OPEN = b'0{"sid":"calibration","upgrades":[],"pingInterval":3600000,"pingTimeout":3600000,"maxPayload":1000000}'
 _STAMPS = 3 * 19 + len('", "due": "') + len('", "sent": "')
 MAX_REQUEST = 64 * 1024
-TURN = 64  # writes before whoever asks is looked at again: else a busy server would let nobody in
+TURN = 64  # writes before new requests are read: otherwise a busy server would accept nobody
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +51,7 @@ def frame(payload: bytes) -> bytes:
 
 
 def frame_head(length: int) -> bytes:
-    """Its header."""
+    """The header of a text frame of `length` bytes."""
     if length < 126:
         return bytes((0x81, length))
     return b"\x81\x7e" + length.to_bytes(2) if length < 65536 else b"\x81\x7f" + length.to_bytes(8)
@@ -60,7 +59,7 @@ def frame_head(length: int) -> bytes:
 
 @dataclass(slots=True)
 class StampServer:
-    """The loop. Deadlines lie in a heap; sockets in epoll."""
+    """The server's loop: deadlines in a heap, sockets in epoll."""
 
     script: KnownScript
     listener: socket.socket
@@ -99,7 +98,7 @@ class StampServer:
                 self._write(heapq.heappop(heap)[2])
                 now = time.monotonic_ns()
             wait = (heap[0][0] - now) / 1e9 if heap else 1.0
-            # epoll counts whole milliseconds: the last one is waited out by looking again and again
+            # epoll waits whole milliseconds: poll without waiting during the last one
             for number, _ in self.epoll.poll(0 if wait < 0.001 else wait - 0.001, 64):
                 self._ready(number)
 
@@ -195,7 +194,7 @@ class StampServer:
         except OSError:
             whole = False
         if not whole:
-            self._drop(peer)  # a client that far behind has failed its calibration anyway
+            self._drop(peer)  # a client that is so slow has failed its calibration anyway
         return whole
 
     def _drop(self, peer: Peer) -> None:
@@ -207,7 +206,7 @@ class StampServer:
 
 
 def main(script: KnownScript) -> None:
-    """Listen, say where, serve."""
+    """Listen, print the port, serve."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))

@@ -1,7 +1,7 @@
-"""The fast parser: which events stand in a stream and where each ends, without decoding the tokens.
+"""The fast parser: finds the events of a stream and where each ends, without decoding the tokens.
 
-It must agree with `harness.protocol`, which judges a sample of the same streams: what it does not know at a
-glance it gives to that parser's own `decode_object` and `classify`.
+It must agree with `harness.protocol`, which judges a sample of the same streams: whatever it does not recognise at a
+glance it hands to that parser's own `decode_object` and `classify`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _EVENT_KINDS = {"chat_token": Kind.TOKEN, "chat_complete": Kind.COMPLETION, "cha
 
 
 class ScannedEvent(NamedTuple):
-    """One event: `end` is the offset behind its last byte. `body` is None for a token that was not decoded."""
+    """One event. `end`: offset after its last byte. `body`: None for a token that was not decoded."""
 
     kind: Kind
     end: int
@@ -25,16 +25,16 @@ class ScannedEvent(NamedTuple):
 
 
 def kind_at_a_glance(data: bytes) -> Kind | None:
-    """`TOKEN` where the object is plainly one; None where it has to be decoded."""
+    """`TOKEN` where the object is clearly one; None where it must be decoded."""
     plain = data.startswith(_TOKEN_STARTS) and data.endswith(b"}")
-    # those keys as whole strings: inside one, its quotes are escaped
+    # these bytes are keys, or whole strings: inside a string quotes are escaped
     return Kind.TOKEN if plain and b'"error"' not in data and b'"done"' not in data else None
 
 
 def sse_events(body: bytes, *, whole: bool = True) -> tuple[list[ScannedEvent], list[str]]:
-    """The events of a `text/event-stream` body, and what else stands there, a line for each.
+    """The events of a `text/event-stream` body, and one line for each fault in it.
 
-    Of a body that is not `whole`, the line and the event that the cut went through are no faults of their own.
+    Where the body is not `whole`, the line and the event at the cut are not faults.
     """
     simple = _simple_events(body) if whole else None
     if simple is not None:
@@ -60,11 +60,11 @@ def sse_events(body: bytes, *, whole: bool = True) -> tuple[list[ScannedEvent], 
         elif line == b"data":
             lines.append((b"", min(start, length)))
         elif not line.startswith((b":", b"event", b"id", b"retry")) and (whole or end >= 0):
-            faults.append(f"a line that is no SSE: {shown(line, 80)}")
+            faults.append(f"a line that is not SSE: {shown(line, 80)}")
     if lines:
         _take(lines, length, found, faults if whole else [])
         if whole and not faults:
-            faults.append("the last event is not ended by a blank line")
+            faults.append("the last event has no blank line after it")
     return found, faults
 
 
@@ -109,13 +109,13 @@ def _decoded(data: bytes) -> Decoded:
 
 def _add(decoded: Decoded, data: bytes, end: int, found: list[ScannedEvent], faults: list[str]) -> None:
     if decoded.body is None:
-        faults.append(f"data that is no JSON object: {shown(data, 80)}")
+        faults.append(f"data that is not a JSON object: {shown(data, 80)}")
     else:
         found.append(ScannedEvent(classify(decoded.body), end, decoded.body))
 
 
 def socket_event(packet: bytes) -> ScannedEvent | None:
-    """The chat event of a Socket.IO packet in the default namespace; None for anything else. `end` is 0."""
+    """The chat event in a Socket.IO packet of the default namespace; None for any other packet. `end` is 0."""
     if packet.startswith(b'42["chat_token",'):
         return ScannedEvent(Kind.TOKEN, 0) if packet.endswith(b"}]") else None
     if packet.startswith((b'42["chat_complete",', b'42["chat_stream_error",')) and packet.endswith(b"]"):
@@ -126,5 +126,5 @@ def socket_event(packet: bytes) -> ScannedEvent | None:
 
 
 def may_end(packet: bytes) -> bool:
-    """Whether a packet is an event after which no other of its reply comes."""
+    """Whether a packet is the terminal event of a reply."""
     return packet.startswith((b'42["chat_complete"', b'42["chat_stream_error"'))

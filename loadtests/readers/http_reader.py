@@ -1,4 +1,4 @@
-"""Asks over HTTP: the streaming route, and the plain one. A connection for each, as each has its own address."""
+"""Asks over HTTP, on the streaming and the plain route. Each request has its own connection, since addresses change."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ Began = Callable[[StreamRecording], None]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long, in seconds, and how much, in bytes, a client puts up with."""
+    """A client's limits, in seconds and bytes: to connect, without any data, for the whole reply, and its size."""
 
     connect: float = 10.0
     silence: float = 30.0
     whole: float = 300.0
     size: int = 16 << 20
     linger: float = 3.0
-    """How long a response may stay open when nothing comes behind its terminal event."""
+    """How long a response may stay open after its terminal event."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What is asked. `stop_after`: the user hangs up that many seconds after the first bytes of a reply."""
+    """One request. `case`: its mark in the provider's journal. `stop_after`: the user hangs up this many seconds after
+    the reply's first bytes."""
 
     message: str
     session_id: str | None = None
@@ -49,12 +50,12 @@ class ChatRequest:
     stop_after: float | None = None
 
     def body(self) -> dict[str, str]:
-        """The request's object."""
+        """The JSON object to send."""
         return {"message": self.message} | ({"session_id": self.session_id} if self.session_id else {})
 
 
 def request_bytes(target: Target, path: str, ask: ChatRequest) -> bytes:
-    """The POST. `Connection: close`: an address is used up before a connection could be used again."""
+    """The POST request. `Connection: close`, since the next request comes from another address."""
     body = json.dumps(ask.body()).encode()
     lines = [
         f"POST {target.root}{path} HTTP/1.1",
@@ -78,9 +79,9 @@ def ask_over_http(
     path: str = STREAM_PATH,
     began: Began | None = None,
 ) -> StreamRecording:
-    """Ask, and wait for the end. Never raises for what a server does: the recording tells.
+    """Ask, and wait for the end. Never raises for what a server does: the recording says how it ended.
 
-    `began` is given the recording at once: whoever may not see the end can look at what there is.
+    `began` gets the recording at once, for a caller who has to look before the reply has ended.
     """
     limits = limits or Limits()
     recording = StreamRecording(Transport.SSE, time.monotonic(), intended_at, plain=path == PLAIN_PATH, case=ask.case)
@@ -101,7 +102,7 @@ def ask_over_http(
 
 
 class _Exchange:
-    """One request and its response, while it lasts."""
+    """One request and its response, while the connection is open."""
 
     def __init__(self, wire: StampedConnection, recording: StreamRecording, limits: Limits) -> None:
         self._wire = wire
@@ -138,14 +139,15 @@ class _Exchange:
             until = min(give_up, last + patience)
             if until <= now:
                 self._wire.pause()
-                why = f"not over after {limits.whole:g} s" if now >= give_up else f"nothing came for {patience:g} s"
+                quiet = f"nothing arrived for {patience:g} s"
+                why = f"not finished after {limits.whole:g} s" if now >= give_up else quiet
                 recording.ended(now, End.TIMEOUT, why)
                 return
-            # a server that has just ended is told at once; one that holds on is looked at now and then
+            # the event is set when the reply ends; a server that stays silent is looked at now and then
             self._over.wait(min(until - now, limits.linger))
 
     def _has_terminal(self) -> bool:
-        """Whether the last read looks like a terminal event: only then is the wait for the end a short one."""
+        """Whether the last read looks like a terminal event: only then is the wait for the end short."""
         return bool(self._recording.reads) and any(mark in self._recording.reads[-1] for mark in _TERMINALS)
 
     def _arrived(self, at: float, data: bytes) -> None:
@@ -167,7 +169,7 @@ class _Exchange:
             self._finish(time.monotonic(), End.COMPLETE)
 
     def _is_at_end(self) -> bool:
-        """A look at the last bytes: exact for a stream, where a line that is `0` is no legal one."""
+        """Looks at the last bytes. That is exact for a stream, where `0` is not a legal line."""
         if self._head is None:
             return False
         if self._head.chunked:
@@ -175,7 +177,7 @@ class _Exchange:
         return self._head.length is not None and self._recording.size >= self._head.size + self._head.length
 
     def _is_whole(self) -> bool:
-        """JSON, unlike a stream, may hold anything: there the chunks are counted."""
+        """For JSON, which unlike a stream may hold any bytes, the chunks are counted."""
         assert self._head is not None
         if not self._recording.plain or not self._head.chunked:
             return True
@@ -183,7 +185,7 @@ class _Exchange:
 
     def _ended(self, at: float, end: End, fault: str) -> None:
         if end is End.COMPLETE and self._head is None:
-            end, fault = End.TRUNCATED, "the server hung up before it answered"
+            end, fault = End.TRUNCATED, "the server closed the connection before it answered"
         self._finish(at, end, fault)
 
     def _finish(self, at: float, end: End, fault: str = "") -> None:

@@ -1,7 +1,7 @@
-"""HTTP/1.1 responses out of raw bytes: head, chunks, and whether the body is whole. Sans-IO.
+"""Parses HTTP/1.1 responses: head, chunks, and whether the body is whole. Sans-IO.
 
-It judges framing as strictly as a client must to see a cut reply for what it is; a stream that is served over
-HTTP/1.0 or without a length ends with its connection, and cannot show a cut.
+Framing is judged strictly enough to recognise a cut reply. A stream over HTTP/1.0, or without a length, ends with its
+connection and cannot show a cut.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ _SIZE = re.compile(rb"[0-9a-fA-F]{1,12}")
 
 
 class NotHttp(ValueError):
-    """The answer does not begin as HTTP does; the text says how it begins."""
+    """The answer is not HTTP; the text quotes its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """Status and headers, names in lower case; `size` in bytes with the blank line. `length` None: not told."""
+    """Status and headers, names in lower case. `size`: bytes up to and with the blank line."""
 
     status: int
     headers: list[tuple[str, str]]
     size: int
 
     def get(self, name: str) -> str:
-        """A header's value, all its lines joined; "" where there is none."""
+        """A header's value, repeated headers joined by commas; "" where it is missing."""
         return ", ".join(value for key, value in self.headers if key == name)
 
     @property
     def chunked(self) -> bool:
-        """Whether the body is in chunks."""
+        """Whether the body is chunked."""
         return self.get("transfer-encoding").lower().rpartition(",")[2].strip() == "chunked"
 
     @property
     def length(self) -> int | None:
-        """The body's length as the head tells it."""
+        """Content-Length; None where it is missing or not a number."""
         value = self.get("content-length").strip()
         return int(value) if value.isdigit() else None
 
 
 def read_head(raw: bytes) -> ResponseHead | None:
-    """The final response's head, interim ones passed over; None while it is not whole. Raises NotHttp."""
+    """The head of the final response, after any interim responses; None while it is incomplete. Raises NotHttp."""
     start = 0
     while True:
         end = raw.find(HEAD_END, start)
@@ -76,7 +76,7 @@ def read_head(raw: bytes) -> ResponseHead | None:
 
 @dataclass(slots=True)
 class ResponseBody:
-    """A body without its framing. `ends`: per read, how much of the body had come with it."""
+    """A body without its framing. `ends`: for each read, how many bytes of the body had arrived with it."""
 
     data: bytes
     ends: list[int]
@@ -85,7 +85,7 @@ class ResponseBody:
 
 
 def read_body(head: ResponseHead, raw: bytes, reads: Sequence[bytes], *, closed: bool) -> ResponseBody:
-    """Take the framing off. `closed`: the peer has hung up in order, which ends a body that has no other end."""
+    """Remove the framing. `closed`: the server closed the connection, which ends a body without a length."""
     reached = list(accumulate(map(len, reads)))
     if head.chunked:
         return _chunks(head, raw, reached)
@@ -93,9 +93,9 @@ def read_body(head: ResponseHead, raw: bytes, reads: Sequence[bytes], *, closed:
     data = raw[head.size :] if length is None else raw[head.size : head.size + length]
     ends = [min(max(at - head.size, 0), len(data)) for at in reached]
     if length is None:
-        return ResponseBody(data, ends, closed, "" if closed else "the connection did not end in order")
+        return ResponseBody(data, ends, closed, "" if closed else "the connection was not closed cleanly")
     whole = len(data) == length
-    return ResponseBody(data, ends, whole, "" if whole else f"{len(data)} of {length} bytes of the body came")
+    return ResponseBody(data, ends, whole, "" if whole else f"only {len(data)} of the body's {length} bytes arrived")
 
 
 def _chunks(head: ResponseHead, raw: bytes, reached: list[int]) -> ResponseBody:
@@ -122,7 +122,7 @@ def _chunks(head: ResponseHead, raw: bytes, reached: list[int]) -> ResponseBody:
         if end + 2 > len(raw):
             break
         if raw[end : end + 2] != b"\r\n":
-            fault = f"a chunk that is longer than it says: {raw[end : end + 20]!r}"
+            fault = f"a chunk is longer than its size line says: {raw[end : end + 20]!r}"
             break
         at = end + 2
     data = b"".join(raw[start:end] for start, end in spans)
@@ -130,7 +130,7 @@ def _chunks(head: ResponseHead, raw: bytes, reached: list[int]) -> ResponseBody:
 
 
 def _body_ends(spans: list[tuple[int, int]], reached: list[int]) -> list[int]:
-    """How much of the body each read had brought, both lists in order."""
+    """How many bytes of the body had arrived with each read; both lists in order."""
     ends = []
     done, index = 0, 0  # bytes of whole spans so far
     for at in reached:

@@ -1,4 +1,4 @@
-"""From a recording to what it says: the outcome, and when each token came."""
+"""From a recording to its outcome and the arrival time of each token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chatproof.loadtests.readers.stream_recording import StreamRecording
 
 
 class StreamOutcome(StrEnum):
-    """How a stream ended, for the user who waits for it."""
+    """How a stream ended, as its user sees it."""
 
     COMPLETE = "complete"
     INTERRUPTED = "interrupted"  # the user left on purpose
@@ -30,7 +30,7 @@ class StreamOutcome(StrEnum):
     TIMEOUT = "timeout"
     NO_TERMINAL = "no terminal event"
     VIOLATION = "contract violation"
-    UNFINISHED = "unfinished"  # still on its way when the run ended
+    UNFINISHED = "unfinished"  # still open when the run ended
 
 
 _BROKEN = {
@@ -45,10 +45,10 @@ _BROKEN = {
 
 @dataclass(slots=True)
 class Reading:
-    """One stream, understood. Times are seconds of the recording's clock.
+    """One parsed stream. Times are seconds of the recording's clock.
 
-    `joined`: token events that came in one read with the token before, so that their own arrival is not known.
-    `detail` says in a few words why it is not complete.
+    `joined`: tokens that arrived in one read with the token before, so that their own arrival time is not known.
+    `detail`: in a few words, why the stream is not complete.
     """
 
     outcome: StreamOutcome
@@ -73,7 +73,7 @@ class Reading:
 
 
 def understand(recording: StreamRecording) -> Reading:
-    """Say what a recording holds. Never raises for what a server did."""
+    """Parse a recording. Never raises for what a server did."""
     try:
         if recording.transport is Transport.SSE:
             return _http(recording)
@@ -111,7 +111,7 @@ def _plain(recording: StreamRecording, body: ResponseBody) -> Reading:
     except (ValueError, RecursionError):
         is_object = False
     if not is_object:
-        return Reading(StreamOutcome.VIOLATION, recording, f"no JSON object: {shown(body.data, 60)}", 200)
+        return Reading(StreamOutcome.VIOLATION, recording, f"not a JSON object: {shown(body.data, 60)}", 200)
     return Reading(StreamOutcome.COMPLETE, recording, "", 200, terminal_at=recording.times[-1])
 
 
@@ -131,7 +131,7 @@ def _stream(recording: StreamRecording, head: ResponseHead, body: ResponseBody) 
 
 
 def _stamp(reading: Reading, found: Sequence[ScannedEvent], ends: Sequence[int]) -> None:
-    """Give each event the time of the read that brought its last byte; both lists are in order."""
+    """Give each event the time of the read that held its last byte; both lists are in order."""
     index, last = 0, -1
     times = reading.recording.times
     for event in found:
@@ -153,7 +153,7 @@ def _socket(recording: StreamRecording) -> Reading:
     ends: list[int] = []
     parser = frames.FrameDecoder()
     for index, data in enumerate(recording.reads):
-        ends.append(index + 1)  # events are placed by their read: frames are not contiguous text
+        ends.append(index + 1)  # an event is located by the number of its read: frames are not contiguous text
         for opcode, payload in parser.feed(data):
             event = socket_event(payload) if opcode == frames.TEXT else None
             if event is not None:
@@ -173,11 +173,11 @@ def _concluded(reading: Reading, found: Sequence[ScannedEvent], faults: list[str
         reading.outcome = StreamOutcome.ERROR_EVENT
         reading.detail = clipped(str((found[terminal].body or {}).get("error")), 120)
     elif any(event.kind is not Kind.OTHER for event in found[terminal + 1 :]):
-        reading.outcome, reading.detail = StreamOutcome.VIOLATION, "events behind the completion"
+        reading.outcome, reading.detail = StreamOutcome.VIOLATION, "events after the completion"
     elif recording.end is End.TIMEOUT:
-        reading.outcome, reading.detail = StreamOutcome.VIOLATION, "the response stayed open behind the completion"
+        reading.outcome, reading.detail = StreamOutcome.VIOLATION, "the response stayed open after the completion"
     elif not is_whole and recording.end in (End.COMPLETE, End.TRUNCATED):
-        reading.outcome, reading.detail = StreamOutcome.VIOLATION, f"{why}, behind the completion"
+        reading.outcome, reading.detail = StreamOutcome.VIOLATION, f"{why}, after the completion"
     return reading
 
 

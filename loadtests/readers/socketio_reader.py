@@ -1,6 +1,6 @@
 """Asks over Socket.IO on a WebSocket: one connection for a user, one reply at a time.
 
-wsproto makes the handshake and the frames that we send; what comes is framed by `frames`, which costs a tenth.
+wsproto does the handshake and the frames that we send; `websocket_frames` decodes what arrives, at a tenth of the cost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PATH: Final = "/socket.io/?EIO=4&transport=websocket"
 
 
 class SocketRefused(ConnectionFailed):
-    """The server answered the upgrade with a status. `status` is that."""
+    """The server answered the upgrade with another status than 101."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the server refused the WebSocket with status {status}")
@@ -48,7 +48,7 @@ class SocketReader:
         self._changed = Event()
         self._joined = False
         self._begun = b""
-        self.closed = ""  # why it is over
+        self.closed = ""  # why it has ended; empty while it is open
         self._end = End.COMPLETE
         self._wire = StampedConnection(target, source, deadline=self._limits.connect)
         try:
@@ -94,7 +94,7 @@ class SocketReader:
         if began is not None:
             began(recording)
         self._changed.clear()
-        self._begun = self._frames.begun  # of a frame that came in part before anything was asked
+        self._begun = self._frames.begun  # the part of a frame that arrived before this request
         self._wire.lags = recording.lags
         self._recording = recording
         try:
@@ -119,7 +119,7 @@ class SocketReader:
         if recording.end is None and not self._changed.wait(after):
             recording.stopped_at, recording.listened = time.monotonic(), True
             self._send(DISCONNECT)
-            # what still comes tells how fast the server stops; one that closes says so at once
+            # what still arrives shows how fast the server stops; a server that closes sets the event at once
             self._changed.wait(min(2.0, self._limits.linger))
             recording.ended(time.monotonic(), End.LEFT)
             self.close()
@@ -132,11 +132,10 @@ class SocketReader:
             last = recording.times[-1] if recording.times else recording.asked_at
             until = min(give_up, last + limits.silence)
             if until <= now:
-                why = (
-                    f"not over after {limits.whole:g} s" if now >= give_up else f"nothing came for {limits.silence:g} s"
-                )
+                quiet = f"nothing arrived for {limits.silence:g} s"
+                why = f"not finished after {limits.whole:g} s" if now >= give_up else quiet
                 recording.ended(now, End.TIMEOUT, why)
-                self.close()  # what still comes belongs to no later ask
+                self.close()  # what still arrives must not be taken for a later reply
                 return
             self._changed.wait(until - now)
 
@@ -182,7 +181,7 @@ class SocketReader:
             self._over(at, End.COMPLETE, signal.why)
 
     def _pong(self, event: Pong | TextMessage) -> None:
-        # from the loop's callback nothing may wait: a few bytes always fit, else the connection is lost anyway
+        # a callback of the loop must not wait: a few bytes fit into the buffer, or the connection is lost anyway
         with contextlib.suppress(OSError, ConnectionFailed):
             self._wire.send_now(self._ws.send(event))
 
@@ -190,7 +189,7 @@ class SocketReader:
         self._wire.pause()
         self.closed, self._end = why or "the connection ended", end
         if self._recording is not None:
-            # without its terminal event a reply is cut, however politely the connection was closed
+            # without a terminal event the reply is cut, even where the connection was closed cleanly
             self._recording.ended(at, End.TRUNCATED if end is End.COMPLETE else end, self.closed)
         self._changed.set()
 

@@ -1,7 +1,7 @@
-"""A connection whose reads are stamped in the event loop's own callback, before any greenlet gets its turn.
+"""A connection whose reads are stamped in a callback of the event loop, before any greenlet runs.
 
-A greenlet that waits in `recv` is switched to once for every read; with thousands of reads a second that is
-most of the client's time, and time is what is being measured.
+A greenlet that waits in `recv` costs a switch for every read. At thousands of reads a second that would take most of
+the client's time, and so falsify the times that it measures.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Over = Callable[[float, End, str], None]
 
 
 class ConnectionFailed(Exception):
-    """No connection; the text says why. `end` tells a refusal from a timeout."""
+    """No connection; the text says why. `end`: refused, timeout or truncated."""
 
     def __init__(self, text: str, end: End = End.REFUSED) -> None:
         super().__init__(text)
@@ -51,9 +51,9 @@ def reachable(target: Target, deadline: float = 5.0) -> None:
 
 
 class StampedConnection:
-    """One connection. `start` begins reading; then `arrived` gets each read and `over` the end, in the loop's callback.
+    """One connection. After `start`, `arrived` gets each read and `over` the end, in a callback of the loop.
 
-    `lags`: seconds between the kernel's stamp of a read and ours; none over TLS or where there are no stamps.
+    `lags`: seconds between the kernel's stamp of a read and ours; empty where the system has no such stamps.
     """
 
     def __init__(self, target: Target, source: str | None = None, *, deadline: float = 10.0) -> None:
@@ -82,7 +82,7 @@ class StampedConnection:
     def _open(
         self, family: int, kind: int, protocol: int, address: tuple[str, int], source: str | None, give_up: float
     ) -> None:
-        # the C socket: gevent's wrapper, and the standard one once it is patched, would wait by themselves
+        # the C socket: gevent's wrapper, and the standard one after patching, would wait in recv
         self._sock = sock = _socket.socket(family, kind, protocol)
         sock.setblocking(False)
         if source and family == socket.AF_INET:
@@ -108,10 +108,10 @@ class StampedConnection:
                 raise TimeoutError
             wait(self._sock.fileno(), left)
         except TimeoutError as error:
-            raise ConnectionFailed("no connection in time", End.TIMEOUT) from error
+            raise ConnectionFailed("no connection within the time limit", End.TIMEOUT) from error
 
     def receive(self, give_up: float) -> bytes:
-        """Wait for bytes before reading was started; b"" at the peer's end. Raises OSError, ConnectionFailed."""
+        """Wait for bytes, before `start`; b"" when the server has closed. Raises OSError, ConnectionFailed."""
         while True:
             try:
                 data = self._sock.recv(READ_SIZE)
@@ -125,13 +125,13 @@ class StampedConnection:
                 return plain
 
     def send(self, data: bytes, deadline: float = 10.0) -> None:
-        """Send all of it. Raises OSError where the peer has gone or takes nothing."""
+        """Send all of it. Raises OSError, ConnectionFailed where the server has gone or takes nothing."""
         if self._tls is not None and self._tls.ready:
             data = self._tls.sealed(data)
         self.send_raw(data, time.monotonic() + deadline)
 
     def send_now(self, data: bytes) -> None:
-        """Send a few bytes without waiting. Raises OSError where there is no room for them."""
+        """Send a few bytes without waiting. Raises OSError where the send buffer is full."""
         sealed = self._tls.sealed(data) if self._tls is not None else data
         if self._sock.send(sealed) < len(sealed):
             raise BrokenPipeError("no room to send")
@@ -146,7 +146,7 @@ class StampedConnection:
                 self._wait(waiting.wait_write, give_up)
 
     def start(self, arrived: Arrived, over: Over) -> None:
-        """Begin to read. Both are called in the loop: they must not wait."""
+        """Begin to read. Both callables run in the event loop: they must not wait."""
         self._arrived, self._over = arrived, over
         self._io = gevent.get_hub().loop.io(self._sock.fileno(), 1)
         self._io.start(self._readable)
@@ -186,7 +186,7 @@ class StampedConnection:
             io.close()
 
     def close(self, *, reset: bool = False) -> None:
-        """Hang up, by RST with `reset`. Harmless when done already."""
+        """Close the connection, with an RST where `reset`. Harmless when it is closed already."""
         self.pause()
         sock = getattr(self, "_sock", None)
         if sock is not None:
@@ -197,7 +197,7 @@ class StampedConnection:
 
 @lru_cache(maxsize=16)
 def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str, int]]]:
-    """Looked up once for a run: gevent asks in a thread, and threads take the interpreter for milliseconds."""
+    """Cached: gevent resolves names in a thread, and a thread holds the interpreter for milliseconds."""
     try:
         found = waiting.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -215,7 +215,7 @@ def _words(error: OSError) -> str:
 
 
 class _TlsBuffers:
-    """TLS through two buffers, so that reading stays a matter of the raw socket."""
+    """TLS through two memory buffers, so that reading stays on the raw socket."""
 
     def __init__(self, wire: StampedConnection, host: str) -> None:
         self._wire = wire
@@ -235,7 +235,7 @@ class _TlsBuffers:
                 self.ready = False
                 data = self._wire.receive(give_up)
                 if not data:
-                    raise ConnectionFailed("the server hung up during the TLS handshake") from None
+                    raise ConnectionFailed("the server closed the connection during the TLS handshake") from None
                 self._in.write(data)
         self._wire.send_raw(self._out.read(), give_up)
 
@@ -244,7 +244,7 @@ class _TlsBuffers:
         return self._out.read()
 
     def opened(self, data: bytes) -> bytes:
-        """What became readable; b"" where it is not a whole record yet. Raises ConnectionResetError at a bad end."""
+        """Decrypt; b"" while the record is incomplete. Raises ssl.SSLError for a broken record."""
         self._in.write(data)
         parts = []
         try:
@@ -253,5 +253,5 @@ class _TlsBuffers:
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
-            pass  # the FIN that follows ends it
+            pass  # the FIN that follows ends the connection
         return b"".join(parts)

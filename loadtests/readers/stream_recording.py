@@ -1,4 +1,4 @@
-"""What came back, byte for byte, with the time of each read. Nothing here is understood yet."""
+"""What arrived, byte for byte, with the time of each read; not parsed yet."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from chatproof.harness.protocol.transcript import End, Transport
 class StreamRecording:
     """One ask and its answer as raw reads: a whole HTTP response, or WebSocket frames.
 
-        Times are time.monotonic() in seconds. `intended_at` is when the ask was due, which is what latency counts from;
-        `asked_at` when work on it began. `lags` are seconds between the kernel's receive stamp of a read's last
-    bytes and ours, where the system stamps. `plain`: the answer is one JSON body, not a stream. `status`: of an
-    upgrade that was refused. `stopped_at`: when the
-        user hung up; `listened`: what came behind that is in it. `unfinished`: the run ended before it.
+    Times are time.monotonic() in seconds. `intended_at`: when the request was due; latency counts from there.
+    `asked_at`: when work on it began. `lags`: seconds between the kernel's receive stamp of a read and ours, where the
+    system has such stamps. `plain`: the answer is one JSON body. `status`: of a refused upgrade. `stopped_at`: when the
+    user hung up; `listened`: whether what arrived afterwards was recorded. `unfinished`: the run ended first.
     """
 
     transport: Transport
@@ -46,11 +45,11 @@ class StreamRecording:
         self.size += len(data)
 
     def ended(self, at: float, end: End, fault: str = "") -> None:
-        """Say how it ended. Only the first call counts."""
+        """Note how it ended. Only the first call counts."""
         if self.end is None:
             self.end, self.ended_at, self.fault = end, at, fault
 
     @property
     def raw(self) -> bytes:
-        """All bytes that came."""
+        """All bytes that arrived."""
         return b"".join(self.reads)

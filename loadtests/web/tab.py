@@ -1,7 +1,7 @@
 """The tab "Streams" in Locust's web UI: a table as Locust's own tabs have, charts below it, and downloads.
 
-Locust's page knows further tabs with tables, but no charts in them: those stand behind its page in an element of
-their own, that a script shows while the tab is open. The browser draws them: this process has streams to stamp.
+Locust's page takes further tabs with tables, but no charts. The charts are an element of their own, which
+a script shows while the tab is open. The browser draws them, since this process is busy stamping streams.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _answer(text: str, kind: str) -> Response:
 
 
 class _Live:
-    """What the tab shows, made once a second at most, however many look at it."""
+    """What the tab shows, made at most once a second, however many browsers show it."""
 
     def __init__(self, result: Callable[[], Result]) -> None:
         self._make = result
@@ -120,11 +120,11 @@ class _Live:
         return rows
 
     def data(self) -> dict[str, Any]:
-        """What the charts are drawn from: the last five minutes by the second, and outcomes."""
+        """The data of the charts: the last five minutes by second, and the outcomes."""
         result = self.result()
         metrics = result.metrics
         now = int(time.time())
-        # the second that lasts is not told: it would look like a fall
+        # without the current second: it is incomplete and would look like a drop
         seconds = [at for at in sorted(metrics.series) if now - SHOWN_S <= at < now]
         self._rows = {at: row for at, row in self._rows.items() if at in metrics.series and at >= now - SHOWN_S}
         return {

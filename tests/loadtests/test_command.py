@@ -356,14 +356,14 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "dead host": (NOWHERE, "no connection to 127.0.0.1:1: Connection refused"),
     "scheme": (["run", "--host", "ftp://x"], "is not an http:// or https:// URL"),
     "objective": ([*NOWHERE, "--slo", "tfft_p95<1s"], "did you mean ttft?"),
-    "two loops": ([*NOWHERE, "--users", "2", "--rate", "3"], "exclude each other"),
+    "two loops": ([*NOWHERE, "--users", "2", "--rate", "3"], "not both"),
     "messages": ([*NOWHERE, "--messages", "/nowhere/x"], "cannot read /nowhere/x"),
-    "folder": ([*NOWHERE, "--json", "/nowhere/x"], "there is no folder /nowhere"),
-    "report's folder": ([*NOWHERE, "--report-html", "/nowhere/x"], "--report-html: there is no folder /nowhere"),
+    "folder": ([*NOWHERE, "--json", "/nowhere/x"], "the folder /nowhere does not exist"),
+    "report's folder": ([*NOWHERE, "--report-html", "/nowhere/x"], "--report-html: the folder /nowhere does not exist"),
     "a folder for a file": ([*NOWHERE, "--report-prometheus", "/tmp"], "--report-prometheus: /tmp is a folder"),
     "time": ([*NOWHERE, "--duration", "soon"], "is not a duration"),
-    "processes": ([*NOWHERE, "--processes", "900"], "--processes: 0 to 64"),
-    "calibration": (["calibrate", "--users", "0"], "can be calibrated"),
+    "processes": ([*NOWHERE, "--processes", "900"], "--processes must be 0 to 64"),
+    "calibration": (["calibrate", "--users", "0"], "--users must be 1 to 1000"),
     "search": (["search", *NOWHERE[1:], "--from", "9", "--to", "3"], "--from must be above 0"),
 }
 
@@ -384,7 +384,7 @@ def test_what_is_wrong_is_one_line_and_exit_2(name: str, capsys: pytest.CaptureF
 NO_SERVERS: dict[str, tuple[list[Step], int, str]] = {
     "html": ([HTML], 1, "text/html"),
     "not http": ([b"SSH-2.0-OpenSSH_9.6\r\n\r\n"], 1, "not HTTP"),
-    "never over": ([HEAD, chunk(event(token(1))), HOLD], 1, "nothing came for"),
+    "never over": ([HEAD, chunk(event(token(1))), HOLD], 1, "nothing arrived for"),
     "limited": ([LIMITED], 2, "refused with 429"),
 }
 

@@ -78,10 +78,10 @@ def test_runs_that_cannot_be_compared(
     ("text", "said"),
     [
         (None, "cannot read"),
-        ("{", "is no result document"),
-        ("[]", "is no result document"),
-        (json.dumps({"format": 1}), "is no result document"),
-        (json.dumps({"format": 99}), "made by another version"),
+        ("{", "is not a result document"),
+        ("[]", "is not a result document"),
+        (json.dumps({"format": 1}), "is not a result document"),
+        (json.dumps({"format": 99}), "another version"),
     ],
 )
 def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str) -> None:

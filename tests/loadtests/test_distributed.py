@@ -147,7 +147,7 @@ def test_percentiles_are_those_of_the_pooled_samples(ran: dict[str, tuple[Any, P
 def test_a_worker_that_dies_is_reported(ran: dict[str, tuple[Any, Path]]) -> None:
     (code, out, err), folder = ran["dying"]
     assert code == 2, out + err
-    assert "is lost: no sign of life" in err
+    assert "is lost: no heartbeat" in err
     assert "NOT JUDGED: 1 of 3 workers' figures are missing" in out.splitlines()[-1]
     document = json.loads((folder / "run.json").read_text())
     assert document["exit_code"] == 2

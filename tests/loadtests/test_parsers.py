@@ -121,7 +121,7 @@ def test_framing_that_lies_is_seen() -> None:
     raw = HEAD + b"5\r\nabcdefgh\r\n" + LAST
     head = read_head(raw)
     assert head is not None
-    assert "longer than it says" in read_body(head, raw, [raw], closed=True).fault
+    assert "longer than its size line says" in read_body(head, raw, [raw], closed=True).fault
     with pytest.raises(NotHttp):
         read_head(b"SSH-2.0-OpenSSH\r\n")
 
