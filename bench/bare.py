@@ -1,7 +1,7 @@
-"""The yardstick: a bare asyncio protocol on uvloop that knows one answer and looks at nothing.
+"""The yardstick: a bare asyncio protocol on uvloop that sends one fixed response and parses nothing.
 
 `python -m bench.bare FILE`: FILE holds a JSON list of texts, one for each write. It prints its port.
-A turn of the loop lies between two writes, since uvloop joins the writes of one turn into one send call.
+Each write has its own iteration of the event loop, because uvloop joins the writes of one iteration into one send.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import uvloop
 
 
 class Bare(asyncio.Protocol):
-    """Every read is taken for one whole request."""
+    """Takes every read for one complete request."""
 
     def __init__(self, writes: list[bytes]) -> None:
         self._writes = writes

@@ -1,4 +1,4 @@
-"""What every chat server is asked, the scripts of the fakes behind it, and the check that a reply came whole."""
+"""The requests to every chat server, the scripts of the fakes behind it, and the checks that a reply is complete."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LONG: Final = ["".join(_WORDS[start : start + 20]) for start in range(0, 100, 2
 
 
 def words(tokens: int) -> list[str]:
-    """That many tokens of five characters; at most 160."""
+    """Return this many tokens of five characters; at most 160."""
     return _WORDS[:tokens]
 
 
 def scripts(paced_tokens: int) -> dict[str, str]:
-    """TOML by name: without delay; one token every PACE_MS; the same 500 characters in few tokens."""
+    """Scripts as TOML, by name: without delay; one token every PACE_MS; 500 characters in five tokens."""
     about = 'about = "Tokens to measure a server with."\n'
     paced = f"[timing]\ninter_token_ms = {PACE_MS}\n"
     return {
@@ -37,7 +37,7 @@ def _steps(tokens: list[str]) -> str:
 
 
 def request(script: str, case: str = "", session: str | None = None) -> bytes:
-    """The HTTP request. `case` marks the fakes' journal entry; without `session` the server makes one up."""
+    """Build the HTTP request. `case` marks the fakes' journal entry. Without `session`, the server creates one."""
     ask = {"message": f"scenario {script}" + (f" case {case}" if case else "")}
     if session is not None:
         ask["session_id"] = session
@@ -50,14 +50,14 @@ def request(script: str, case: str = "", session: str | None = None) -> bytes:
 
 
 def check_quickly(raw: bytes, tokens: int) -> None:
-    """Right status, as many token events as there are tokens, a completion at the end. WrongReply otherwise."""
+    """Check the status, the number of token events, and the completion at the end. Raises WrongReply."""
     counted = raw.count(b'"count":')
     if raw[8:13] != b" 200 " or counted != tokens or b'"done":' not in raw[-3000:]:
         raise WrongReply(f"{counted} of {tokens} tokens, ending …{raw[-200:]!r}" if counted else f"{raw[-200:]!r}")
 
 
 def check_fully(raw: bytes, tokens: list[str]) -> None:
-    """Each event with its token, count and text so far; then one completion with all of it, and nothing after."""
+    """Check every event's token, count and text so far, then one completion as the last event. Raises WrongReply."""
     events = [json.loads(line[6:]) for line in body(raw).decode().split("\n\n") if line.startswith("data: ")]
     *said, last = events or [{}]
     expected: list[dict[str, Any]] = [

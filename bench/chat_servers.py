@@ -1,4 +1,4 @@
-"""Starting the chat servers that are measured, each with fakes of its own behind it."""
+"""Start the chat servers that are measured, each with its own fakes behind it."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.harness.common.child_process import child_environment
 
 _OWN_SETTINGS: Final = ("LLM_PROVIDER", "REDIS_URL", "SECRET_KEY", "JWT_SECRET_KEY", "ALLOWED_ORIGINS", "HOST", "PORT")
-"""Settings of the reference server that must not come from whoever runs the benchmark."""
+"""Settings of the reference server that must not come from the environment of the benchmark."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A chat server and the fakes that it asks."""
+    """A chat server and the fakes that are its provider."""
 
     server: Server
     fakes: Server
     fakes_url: str
 
     def memory(self) -> int:
-        """Bytes of memory that the server and its children hold (RSS)."""
+        """Return the RSS of the server and its children, in bytes."""
         process = psutil.Process(self.server.pid)
         return sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Shares of a core. `others`: what programs that we do not know took of the server's core."""
+    """Shares of a core. `others`: the share of the server's core that unrelated programs took; None: unknown."""
 
     server: float
     fakes: float
@@ -50,7 +50,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """CPU seconds of all so far, at a time.monotonic()."""
+    """CPU seconds used so far, at the time.monotonic() `at`."""
 
     at: float
     server: float
@@ -72,11 +72,11 @@ class Used:
 
 
 Starter = Callable[[dict[str, str]], AbstractContextManager[Behind]]
-"""Starts a server and fakes with these scripts."""
+"""Starts a server, and fakes with these scripts."""
 
 
 def ours(cores: Cores) -> Starter:
-    """`python -m reference_server`, as its README says."""
+    """Our reference server, as its README starts it."""
 
     def command(port: int, base_url: str) -> list[str]:
         return [sys.executable, "-m", "chatproof.reference_server", "--port", str(port)]
@@ -85,7 +85,7 @@ def ours(cores: Cores) -> Starter:
 
 
 def proxy(cores: Cores, peer: Proxy) -> Starter:
-    """One of the files in `bench/proxies`."""
+    """One of the proxies in `bench/proxies`."""
     file = Path(proxies.__file__).parent / f"{peer.module}.py"
 
     def command(port: int, base_url: str) -> list[str]:
@@ -116,7 +116,7 @@ def _behind(
 
 
 def raise_file_limit(wanted: int) -> int:
-    """Let this process and those it starts open so many files, as far as the system allows; what it is now."""
+    """Raise the limit of open files of this process and its children, as far as allowed. Returns the limit."""
     if sys.platform == "win32":
         return wanted
     import resource
@@ -129,5 +129,5 @@ def raise_file_limit(wanted: int) -> int:
 
 
 def load_average() -> str:
-    """The machine's, over one minute, before we began."""
+    """Return the machine's load average over the last minute."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "?"

@@ -1,4 +1,4 @@
-"""A client that costs less than any server: raw bytes in, a few searches, the next request out."""
+"""A client that is cheaper than any server: it searches raw bytes and sends the next request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GRACE_S: Final = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Complete replies in a window of so many seconds; `client_cpu`: the share of a core that the client used."""
+    """Complete replies in a window of `seconds`. `client_cpu`: the share of a core that the client used."""
 
     streams: int
     seconds: float
@@ -34,9 +34,9 @@ class Load:
 async def load(
     port: int, request: bytes, connections: int, warm_s: float, seconds: float, mark: Callable[[], None]
 ) -> Load:
-    """Ask over and over on so many connections. `mark` is called at both ends of the window.
+    """Repeat a request on this many connections. Calls `mark` at both ends of the window.
 
-    WrongReply where a reply is not the one that was asked for; OSError, TimeoutError where none comes.
+    Raises WrongReply for a wrong reply, OSError or TimeoutError for a missing one.
     """
     loop = asyncio.get_running_loop()
     run = _Run(request, loop.create_future())
@@ -63,7 +63,7 @@ async def load(
 
 
 class _Run:
-    """What the connections of one load share."""
+    """The state that all connections of one load share."""
 
     def __init__(self, request: bytes, failed: asyncio.Future[None]) -> None:
         self.request = request
@@ -82,7 +82,7 @@ class _Run:
             self._failed.result()
 
     def check(self, reply: bytes) -> None:
-        """The first reply in full, the others by their number of events and their end."""
+        """Check the first reply in full, the others by their number of events and their end. Raises WrongReply."""
         if not self.events:
             self.events = events_in(reply)
         elif reply.count(b"data: ") != self.events or _DONE not in reply[-_TAIL:]:
@@ -90,7 +90,7 @@ class _Run:
 
 
 class _Asking(asyncio.Protocol):
-    """One connection, kept alive."""
+    """One keep-alive connection."""
 
     def __init__(self, run: _Run) -> None:
         self._run = run
@@ -129,13 +129,13 @@ class _Asking(asyncio.Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """When the tokens of one stream came, in time.monotonic() seconds."""
+    """The arrival times of one stream's tokens, in time.monotonic() seconds."""
 
     times: Sequence[float]
 
 
 async def arrivals(port: int, request: bytes, connections: int, spread_s: float) -> list[Arrivals]:
-    """Ask once on each connection, the first requests evenly over `spread_s` seconds; note when each token came."""
+    """Send one request on each connection, evenly over `spread_s` seconds. Returns the arrivals of each stream."""
     loop = asyncio.get_running_loop()
     opened = [await loop.create_connection(_Timing, "127.0.0.1", port) for _ in range(connections)]
     gc.collect()
@@ -156,7 +156,7 @@ async def arrivals(port: int, request: bytes, connections: int, spread_s: float)
 
 
 class _Timing(asyncio.Protocol):
-    """One connection that stamps each read and looks into it afterwards."""
+    """One connection that records the time of each read, and parses after the stream has ended."""
 
     def __init__(self) -> None:
         self._reads: list[tuple[float, bytes]] = []
@@ -178,7 +178,7 @@ class _Timing(asyncio.Protocol):
             self.done.set_exception(WrongReply("the server closed the connection in the middle of a stream"))
 
     def arrivals(self) -> Arrivals:
-        """A token is there when its event has come to its end."""
+        """Return the times at which the events of the tokens were complete."""
         events_in(b"".join(data for _, data in self._reads))
         times: list[float] = []
         rest = b""

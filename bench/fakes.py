@@ -1,4 +1,4 @@
-"""`python -m bench fakes`: our fake providers beside their peers, in one run."""
+"""`python -m bench fakes`: measure our fake providers beside their peers, in one run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.servers import CannotStart, Cores, Server
 
 
 def run(size: Size, peers: Path) -> int:
-    """Measure and print the report. 0, or 1 where a server that was started does not do its work."""
+    """Measure and print the report. Returns 0, or 1 if a server failed while it was measured."""
     cores = Cores.choose()
     cores.pin_client()
     contenders = list(_contenders(cores, peers))
@@ -60,7 +60,7 @@ def _contenders(cores: Cores, peers: Path) -> Iterator[Contender]:
 
 
 def _measure(contender: Contender, size: Size) -> None:
-    """One sample at each level; a server that fails is left out from then on."""
+    """Take one sample at each level. A server that fails is not measured again."""
     try:
         with contender.start() as server:
             asked = request(contender.script)

@@ -1,8 +1,7 @@
-"""GuideLLM as a client under measurement. It asks providers' APIs alone: so the fakes play it the same script.
+"""Measure GuideLLM as a load-test client. It can send requests only to providers' APIs, so the fakes play the script.
 
-It is no dependency (it brings PyTorch): the row is there where a command `guidellm` is on the path, or is named by the
-variable GUIDELLM. It tells each stream's mean time between tokens and no single one: a burst behind a pause, which
-the other rows count, it cannot show.
+It brings PyTorch and is no dependency: it is measured if a command `guidellm` is on the path, or named by the variable
+GUIDELLM. It reports only the mean time between a stream's tokens: it cannot show a burst after a pause.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ repeat = {tokens}
 
 
 def command() -> str | None:
-    """Where it is installed; None where it is not."""
+    """Return the path of its command, or None if it is not installed."""
     return shutil.which(os.environ.get("GUIDELLM") or NAME)
 
 
 def measure(program: str, streams: int, rounds: int, cores: Cores, patience: float) -> dict[str, Any]:
-    """Its errors, as `bench.load_client` gives those of others. Raises OSError, ValueError or SubprocessError."""
+    """Return its errors in the form of `bench.load_client`. Raises OSError, ValueError or SubprocessError."""
     script, asked = KnownScript(), streams * rounds
     text = _SCRIPT.format(first=script.first_token * 1000, between=script.inter_token * 1000, tokens=script.tokens)
     with cores.for_server():
@@ -58,7 +57,7 @@ def measure(program: str, streams: int, rounds: int, cores: Cores, patience: flo
         words += ["--backend", f"kind=openai_http,target={fakes.url}/vllm,model=bench,validate_backend=false"]
         words += ["--profile", f"kind=concurrent,streams={streams},rampup_duration={script.seconds:g}"]
         words += ["--constraint", f"kind=max_requests,count={asked}", "--output", "kind=json,path=out.json"]
-        # one core, one worker: its ten would stand in each other's way
+        # one core, so one worker: its default of ten would compete for it
         variables = {**os.environ, "GUIDELLM__MAX_WORKER_PROCESSES": "1", "HF_HUB_OFFLINE": "1"}
         began, used = time.monotonic(), _cpu()
         subprocess.run(words, cwd=folder, env=variables, capture_output=True, timeout=patience, check=True)
@@ -79,7 +78,7 @@ def measure(program: str, streams: int, rounds: int, cores: Cores, patience: flo
 
 
 def _cpu() -> float:
-    """CPU seconds of the children that have ended."""
+    """Return the CPU seconds of all ended child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -1,4 +1,4 @@
-"""How true load-test clients tell the time: ours and Locust's own, beside each other, on one core each."""
+"""`python -m bench load`: the measurement error of load-test clients, ours beside Locust's, on one core each."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ QUICK_LEVELS: Final = (1, 20)
 GOALS: Final = (("ours-sse", 500, 0.005), ("ours-socketio", 300, 0.005))
 ROUNDS: Final = 3
 BUSY: Final = 0.005
-"""Seconds (p99). Where the server itself wrote so late the machine had no time: that row says nothing."""
+"""Seconds (p99). If the server itself wrote later than this, the machine was busy, and the row says nothing."""
 _CLIENT_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One client at one level; None where it failed altogether."""
+    """The result of one client at one level. `found` is None if the client failed; `why` has the reason."""
 
     client: str
     streams: int
@@ -45,18 +45,18 @@ class Row:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the machine was too busy for the figures to count."""
+        """Whether the machine was too busy for these figures."""
         late = (self.found or {}).get("server_late")
         return late is not None and late > BUSY
 
 
 def run(quick: bool) -> int:
-    """Measure and print the tables. 0, or 1 where one of ours failed."""
+    """Measure and print the tables. Returns 0, or 1 if one of our clients failed."""
     cores = Cores.choose()
     levels = QUICK_LEVELS if quick else LEVELS
     program = guidellm.command()
     if program is None:
-        sys.stderr.write("guidellm is not installed: its rows are left out (bench/guidellm.py)\n")
+        sys.stderr.write("guidellm is not installed: it is not measured (see bench/README.md)\n")
     wanted = [(name, level) for level in levels for name in CLIENTS if program or name != guidellm.NAME]
     if not quick:
         wanted += [(name, level) for name, level, _ in GOALS if level not in levels]

@@ -1,7 +1,7 @@
-"""One client under measurement, in a process of its own: `python -m bench.load_client CLIENT PORT STREAMS ROUNDS`.
+"""Measure one load-test client in its own process: `python -m bench.load_client CLIENT PORT STREAMS ROUNDS`.
 
-The server is the load tests' bare one, which writes its own stamps into each event: received, due, sent. Every
-client is put to the same question: how wrong is what you would have told of this stream? Prints one JSON object.
+The server is the load tests' calibration server, which writes its own timestamps into each event: received, due, sent.
+Prints one JSON object with the errors of the client's times.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ STAMPS: Final = re.compile(r'"received": "(\d{19})", "due": "(\d{19})", "sent": 
 ASK: Final = {"message": "bench"}
 PATH: Final = "/api/chat/stream"
 Seen = tuple[float, list[tuple[float, str]]]
-"""When a stream was asked for, and each line with its time, by the clock that the client goes by."""
+"""The time of the request, and each line with its time, both by the client's clock."""
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure the client that the command line names, and print the result."""
     name, port, streams, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    import locust  # noqa: F401  # its patches are part of all of these clients
+    import locust  # noqa: F401  # its monkey patches are part of all these clients
 
     answer = _ours(name, port, streams, rounds) if name.startswith("ours") else _theirs(name, port, streams, rounds)
     sys.stdout.write(json.dumps(answer))
@@ -62,7 +62,7 @@ def _theirs(name: str, port: int, streams: int, rounds: int) -> dict[str, Any]:
             for _ in range(rounds):
                 asked = time.monotonic()
                 seen.append((asked, list(ask())))
-        except Exception as error:  # whatever a client raises, its stream failed
+        except Exception as error:  # any exception means that the stream failed
             failures.append(f"{type(error).__name__}: {error}")
 
     began, cpu = time.monotonic(), time.process_time()
@@ -95,7 +95,7 @@ def _errors(seen: list[Seen], tokens: int, wanted: int) -> dict[str, Any]:
 
 
 def rank(values: list[float], percent: float) -> float | None:
-    """Nearest rank; None of no values."""
+    """Return the percentile by nearest rank, or None for no values."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * int(percent) // 100) - 1)] if ordered else None
 
@@ -104,7 +104,7 @@ Ask = Callable[[], Iterator[tuple[float, str]]]
 
 
 def _fast(url: str, lines: Callable[[Any], Iterator[str]]) -> Ask:
-    """Locust's FastHttpUser: its client, as a user has it."""
+    """Use the client of Locust's FastHttpUser."""
     from locust.contrib.fasthttp import FastHttpUser
     from locust.env import Environment
 
@@ -130,7 +130,7 @@ def _readline(url: str) -> Ask:
 
 
 def _requests(url: str) -> Ask:
-    """Locust's HttpUser."""
+    """Use the client of Locust's HttpUser."""
     from locust import HttpUser
     from locust.env import Environment
 
@@ -149,7 +149,7 @@ def _requests(url: str) -> Ask:
 
 
 def _socketio(url: str) -> Ask:
-    """Locust's SocketIOUser, with a handler that stamps and keeps."""
+    """Use Locust's SocketIOUser, with a handler that stores each event with its time."""
     import gevent
     from gevent.event import Event  # type: ignore[import-untyped]
     from locust.contrib.socketio import SocketIOUser

@@ -1,4 +1,4 @@
-"""Many streams open at once: how much later a token reaches the client than the provider wrote it, and memory."""
+"""Many open streams: the latency that a server adds to each token, and the memory of a stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.servers import Cores
 from bench.visitors import ASKS_PER_ADDRESS, Reading, connect
 
 SPREAD_S: Final = 2.0
-"""Over how long the streams begin."""
+"""The streams start evenly within this time."""
 _SETTLED_S: Final = 1.0  # after the last has begun
 _GRACE_S: Final = 15.0
 _EVENTS: Final = b'"count":'
@@ -29,10 +29,9 @@ _EVENTS: Final = b'"count":'
 class Open:
     """One measurement of many open streams.
 
-    `while_all`: added latency of the tokens that the provider wrote while all streams were open; `added`: of all
-    tokens, those written while streams still began included; `memory`: bytes of RSS for each stream; `busy`:
-    while all were open; `failed`: the streams that did not
-    come whole, and what the first of them said.
+    `failed`: the number of incomplete streams; `problem`: the reason of the first. `added`: the added latency of all
+    tokens; `while_all`: of the tokens that the provider wrote while all streams were open. `memory`: bytes of RSS per
+    stream. `busy`: shares of a core while all streams were open.
     """
 
     streams: int
@@ -46,7 +45,7 @@ class Open:
 
 @dataclass(slots=True)
 class _Meter:
-    """Memory and processor time while all streams are open."""
+    """Measures memory and CPU time while all streams are open."""
 
     behind: Behind
     cores: Cores
@@ -70,7 +69,7 @@ class _Meter:
 
 
 async def open_streams(behind: Behind, cores: Cores, streams: int, tokens: int, from_addresses: Iterator[str]) -> Open:
-    """Open so many streams of so many tokens, PACE_MS apart, and read them to their ends."""
+    """Open this many streams of this many tokens, PACE_MS apart, and read them completely."""
     lasts_s = tokens * PACE_MS / 1000
     idle = behind.memory()
     meter = _Meter(behind, cores)
@@ -135,7 +134,7 @@ async def _judge(
 
 
 def _arrivals(asked: asyncio.Future[Reading], tokens: list[str]) -> list[float]:
-    """When each token's event had come to its end. WrongReply where the reply is not the one asked for."""
+    """Return the times at which the tokens' events were complete. Raises WrongReply."""
     if not asked.done():
         asked.cancel()
         raise WrongReply("the stream did not end in time")
@@ -147,12 +146,12 @@ def _arrivals(asked: asyncio.Future[Reading], tokens: list[str]) -> list[float]:
         *events, rest = (rest + data).split(b"\n\n")
         times += [at] * sum(_EVENTS in event for event in events)
     if len(times) != len(tokens):
-        raise WrongReply(f"{len(times)} of {len(tokens)} events in one piece each")
+        raise WrongReply(f"{len(times)} of {len(tokens)} events")
     return times
 
 
 async def _written(behind: Behind, streams: int) -> dict[str, list[float]]:
-    """When the fakes wrote each token, by the case of the request. time.monotonic() seconds, the client's clock too."""
+    """Return when the fakes wrote each token, by the request's case, in time.monotonic() seconds as the client's."""
     async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
         answer = await client.get(f"{behind.fakes_url}/_fake/journal", params={"limit": min(2_000, 2 * streams)})
     entries: list[dict[str, Any]] = answer.raise_for_status().json()["entries"]

@@ -1,4 +1,4 @@
-"""How true the pace is: many streams with the same delay between tokens, from one core."""
+"""How exactly the fakes keep their pace: many streams with the same delay between tokens, from one core."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACE_S: Final = PACE_MS / 1000
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Of many errors, in milliseconds."""
+    """Percentiles of many errors, in milliseconds."""
 
     p50: float
     p99: float
@@ -34,9 +34,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`gap`: how far each gap between two tokens was from the script's, as the client saw them arrive.
+    """`gap`: the difference between the gap of two tokens at the client and the script's gap.
 
-    `late`: how long after its absolute deadline (request's arrival + n delays) each token was written, by the journal.
+    `late`: the time from a token's absolute deadline (request's arrival + n delays) to its write, by the journal.
+    `cpu`: the server's share of a core.
     """
 
     gap: Spread
@@ -45,7 +46,7 @@ class Pace:
 
 
 async def pace(server: Server, streams: int, spread_s: float) -> Pace:
-    """One measurement; the requests come evenly over `spread_s` seconds (0: in one burst)."""
+    """Measure once. The requests start evenly over `spread_s` seconds (0: in one burst)."""
     control = f"http://127.0.0.1:{server.port}/_fake/journal"
     async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
         (await client.delete(control)).raise_for_status()

@@ -1,4 +1,4 @@
-"""Installing what is measured beside us, into a folder of its own."""
+"""Install the peers into a folder of their own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INSTALL_S: Final = 300.0
 
 
 class NotInstalled(Exception):
-    """A peer cannot be had here. One line."""
+    """A peer cannot be installed here. Its text is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Llmock:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A file of `bench/proxies`, and the interpreter that has what it imports."""
+    """A file of `bench/proxies`, and a Python with the packages that it imports."""
 
     name: str
     module: str
@@ -59,7 +59,7 @@ def default_folder() -> Path:
 
 
 def install_aimock(folder: Path) -> Aimock:
-    """NotInstalled where Node, npm or the registry is missing."""
+    """Raises NotInstalled if node, npm or the registry is missing."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise NotInstalled("aimock needs node and npm")
@@ -75,20 +75,20 @@ def install_aimock(folder: Path) -> Aimock:
 
 
 def install_llmock(folder: Path) -> Llmock:
-    """NotInstalled where the package index is out of reach."""
+    """Raises NotInstalled if the package index cannot be reached."""
     python = _environment(folder / f"llmock-{LLMOCK}-{_python()}", [f"llmock=={LLMOCK}"], "llmock")
     return Llmock((str(python.parent / ("llmock.exe" if sys.platform == "win32" else "llmock")),), LLMOCK)
 
 
 def install_starlette(folder: Path) -> Proxy:
-    """NotInstalled where the package index is out of reach."""
+    """Raises NotInstalled if the package index cannot be reached."""
     home = folder / f"starlette-{_version(STARLETTE)}-{_python()}"
     python = _environment(home, STARLETTE, "the Starlette proxy")
     return Proxy(f"Starlette {_version(STARLETTE)}, uvicorn, httpx", "starlette_proxy", str(python))
 
 
 def install_flask(folder: Path) -> Proxy:
-    """NotInstalled where the package index is out of reach."""
+    """Raises NotInstalled if the package index cannot be reached."""
     home = folder / f"flask-{_version(FLASK)}-{_python()}"
     python = _environment(home, FLASK, "the Flask proxy")
     return Proxy(f"Flask {_version(FLASK)} threaded, requests", "flask_proxy", str(python))
@@ -103,10 +103,10 @@ def _python() -> str:
 
 
 def _environment(home: Path, packages: Sequence[str], name: str) -> Path:
-    """The interpreter of a virtual environment with these packages, made at the first run."""
+    """Return the Python of a virtual environment with these packages. The first run creates it."""
     programs = home / ("Scripts" if sys.platform == "win32" else "bin")
     python = programs / ("python.exe" if sys.platform == "win32" else "python")
-    whole = home / "installed.txt"  # written last: without it, an install was broken off
+    whole = home / "installed.txt"  # written last: without it, the installation was interrupted
     if not whole.is_file() or whole.read_text().split() != list(packages):
         try:
             home.parent.mkdir(parents=True, exist_ok=True)

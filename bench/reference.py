@@ -1,4 +1,4 @@
-"""`python -m bench reference`: the reference server beside two proxies of the same API, in one run."""
+"""`python -m bench reference`: measure the reference server beside two proxies of the same API, in one run."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from bench.results import LEVELS
 from bench.servers import CannotStart, Cores
 from bench.visitors import Crowd, addresses, ask_in_all, load
 
-_FILES: Final = 8_192  # that many connections and more, at either side
-_CROWD: Final = 64  # connections that make the idle sessions
-_SETTLED_S: Final = 1.0  # after the last reply, until connections and threads have gone
+_FILES: Final = 8_192  # open files: more than the connections of the client, and of the server
+_CROWD: Final = 64  # connections that create the idle sessions
+_SETTLED_S: Final = 1.0  # after the last reply, until connections and threads have ended
 
 
 _Measure = Callable[[Contender, Behind, Size, Cores, Iterator[str]], None]
 
 
 def run(size: Size, peers: Path) -> int:
-    """Measure and print the report. 0, or 1 where our own server did not do its work."""
+    """Measure and print the report. Returns 0, 1 if our own server failed, 2 if too few files may be open."""
     cores = Cores.choose()
     cores.pin_client()
     files = chat_servers.raise_file_limit(_FILES)
@@ -70,7 +70,7 @@ def _contenders(cores: Cores, peers: Path) -> Iterator[Contender]:
 
 
 def _attempt(contender: Contender, size: Size, cores: Cores, measure: _Measure, from_addresses: Iterator[str]) -> None:
-    """A server that fails is told of, and not measured again in the same way."""
+    """Measure once. A failure of the server is reported and stored in `contender.problems`."""
     try:
         with contender.start(scripts(size.tokens)) as behind:
             measure(contender, behind, size, cores, from_addresses)
@@ -81,7 +81,7 @@ def _attempt(contender: Contender, size: Size, cores: Cores, measure: _Measure, 
 
 
 def _rates(contender: Contender, behind: Behind, size: Size, cores: Cores, from_addresses: Iterator[str]) -> None:
-    """One sample at each level."""
+    """Take one sample at each level."""
     _heat(behind, size, from_addresses)
     asked = request("bench-joined")
     for connections in LEVELS:
@@ -101,7 +101,7 @@ def _many(contender: Contender, behind: Behind, size: Size, cores: Cores, from_a
 
 
 def _sessions(contender: Contender, behind: Behind, size: Size, cores: Cores, from_addresses: Iterator[str]) -> None:
-    """Memory before and after many sessions, from as many connections, after the same asks in few sessions."""
+    """Compare the memory before and after many sessions. The same requests in few sessions come first, as a warm-up."""
     numbers = count()
 
     def few() -> bytes:
@@ -122,7 +122,7 @@ def _sessions(contender: Contender, behind: Behind, size: Size, cores: Cores, fr
 
 
 def _heat(behind: Behind, size: Size, from_addresses: Iterator[str]) -> None:
-    """Load on a new server, before anything is measured."""
+    """Warm a new server up."""
     asked = request("bench-joined")
     crowd = Crowd(behind.server.port, lambda: asked, words(TOKENS), from_addresses)
     uvloop.run(ask_in_all(crowd, LEVELS[1], sys.maxsize, size.heat_s))

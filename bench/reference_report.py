@@ -1,4 +1,4 @@
-"""The reference server's measurements as Markdown, and whether its goals hold."""
+"""Write the reference server's measurements as Markdown, and judge its goals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SESSION_BYTES: Final = 10_000
 
 
 def report(contenders: Sequence[Contender], size: Size, cores: Cores, load_before: str) -> str:
-    """All tables and goals. Our own server is the first of the contenders, the Starlette proxy named so."""
+    """Return all tables and goals. The first contender is our server; the Starlette proxy is found by its name."""
     parts = [
         _machine(cores, load_before) + _others(contenders),
         _rates(contenders, size),
@@ -93,13 +93,13 @@ def _opened(contenders: Sequence[Contender], size: Size) -> str:
 
 
 def _shares(found: Sequence[Busy]) -> str:
-    """Of server, fakes and client; medians."""
+    """Return the median shares of server, fakes and client."""
     places = [one.server for one in found], [one.fakes for one in found], [one.client for one in found]
     return " / ".join(f"{statistics.median(shares):.0%}" for shares in places)
 
 
 def _others(contenders: Sequence[Contender]) -> str:
-    """What programs that are no part of this took of the server's core. With more than little, trust no figure."""
+    """Return a sentence about the share of the server's core that unrelated programs took."""
     windows = [sample.busy for one in contenders for samples in one.samples.values() for sample in samples]
     windows += [one.opened.busy for one in contenders if one.opened is not None]
     known = [busy.others for busy in windows if busy.others is not None]

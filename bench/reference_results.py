@@ -1,4 +1,4 @@
-"""What was measured of the chat servers, before it becomes tables."""
+"""The measurements of the chat servers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bench.open_streams import Open
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How long it takes, in seconds, and how much is asked.
+    """The size of one run: durations in seconds, and numbers of streams, tokens and sessions.
 
-    `warm_asks`: of each connection, before memory is compared.
+    `warm_asks`: requests on each connection before memory is compared.
     """
 
     rounds: int
@@ -42,7 +42,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Memory after so many sessions of one exchange each: bytes of RSS for each."""
+    """`memory`: bytes of RSS per session, after this many sessions of one exchange each."""
 
     sessions: int
     memory: float
@@ -50,7 +50,7 @@ class Idle:
 
 @dataclass(slots=True)
 class Contender:
-    """One row of the tables."""
+    """One server, which is one row of the tables."""
 
     name: str
     start: Starter

@@ -1,6 +1,6 @@
-"""What every server is asked for: the same hundred tokens, and the check that they came.
+"""The request to every provider, for the same hundred tokens, and the check that the reply has them.
 
-Each token is a word of four letters and a space, so that all servers cut alike: ours by the script's list,
+Each token is a word of four letters and a space, so that all servers split the text alike: ours by the script's list,
 aimock by characters (`--chunk-size 5`), llmock by words.
 """
 
@@ -25,15 +25,15 @@ SCRIPTS: Final = {
     "bench-each": f'{_ABOUT}writes = "each"\n{_STEPS}',
     "bench-paced": f"{_ABOUT}[timing]\ninter_token_ms = {PACE_MS}\n{_STEPS}",
 }
-"""The scripts for our own server, TOML by name."""
+"""The scripts for our own server as TOML, by name."""
 
 
 class WrongReply(Exception):
-    """A server answered something else. One line."""
+    """A server sent another reply than the expected one. Its text is one line."""
 
 
 def request(script: str) -> bytes:
-    """The HTTP request; servers that are not ours take the script's name for any text."""
+    """Build the HTTP request. Peers take the script's name for ordinary text."""
     messages = [{"role": "user", "content": f"scenario {script}"}]
     body = json.dumps({"model": "gpt-4o-mini", "stream": True, "messages": messages}).encode()
     head = (
@@ -44,7 +44,7 @@ def request(script: str) -> bytes:
 
 
 def events_in(raw: bytes) -> int:
-    """How many events the whole HTTP response has. WrongReply unless they say exactly the text, then [DONE]."""
+    """Count the events of a complete HTTP response. Raises WrongReply unless they are exactly the text, then [DONE]."""
     events = body(raw).decode().split("\n\n")
     if events.pop() or events[-1:] != ["data: [DONE]"]:
         raise WrongReply(f"the stream does not end with [DONE] but with {events[-1:]}")
@@ -58,18 +58,18 @@ def events_in(raw: bytes) -> int:
 
 
 def body(raw: bytes) -> bytes:
-    """The body of the whole HTTP response. WrongReply where it is not whole, or its status not 200."""
+    """Return the body of an HTTP response. Raises WrongReply if it is incomplete or its status is not 200."""
     parser = h11.Connection(h11.CLIENT)
     parser.send(h11.Request(method="POST", target="/", headers=[("host", "bench"), ("content-length", "0")]))
     parser.send(h11.EndOfMessage())
     parser.receive_data(raw)
-    parser.receive_data(b"")  # the connection's end, which ends a body that has no length
+    parser.receive_data(b"")  # the end of the connection, which ends a body without a length
     body = b""
     while True:
         try:
             event = parser.next_event()
         except h11.RemoteProtocolError as problem:
-            raise WrongReply(f"the response is not whole ({problem}): …{raw[-80:]!r}") from problem
+            raise WrongReply(f"the response is incomplete ({problem}): …{raw[-80:]!r}") from problem
         if isinstance(event, h11.Response) and event.status_code != 200:
             raise WrongReply(f"status {event.status_code}: {raw[-300:]!r}")
         if isinstance(event, h11.Data):

@@ -1,4 +1,4 @@
-"""The measurements as Markdown, and whether the goals hold."""
+"""Write the fakes' measurements as Markdown, and judge their goals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _GOAL_MS: Final = 5.0
 
 
 def report(contenders: Sequence[Contender], paces: Mapping[float, Sequence[Pace]], size: Size, cores: Cores) -> str:
-    """All tables and goals."""
+    """Return all tables and goals."""
     parts = [_machine(size, cores), _rates(contenders), _goals(contenders), _pacing(paces, size)]
     skipped = [f"Not measured: {contender.skipped}" for contender in contenders if contender.skipped]
     return "\n\n".join([*parts, *skipped]) + "\n"
@@ -43,7 +43,7 @@ def _machine(size: Size, cores: Cores) -> str:
 
 def processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 (not a path of ours)
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 (a system file)
             name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
     except OSError:
         name = platform.processor()

@@ -1,4 +1,4 @@
-"""What was measured, before it becomes a table."""
+"""The measurements of the fakes and their peers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.servers import Server
 
 LEVELS: Final = (1, 16, 64)
 SPREADS_S: Final = (0.0, 1.0)
-"""Over how long the paced streams begin: in one burst, and spread over a second."""
+"""The paced streams start within this time: in one burst, and evenly over a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How long the measurement takes, in seconds.
+    """The size of one run: durations in seconds.
 
-    `heat_s`: load on a new server before its first window, for what its just-in-time compiler and caches need.
+    `heat_s`: warm-up of a new server before its first window, for its just-in-time compiler and caches.
     """
 
     rounds: int
@@ -41,14 +41,14 @@ class Sample:
 
     load: Load
     writes: float | None
-    """Write calls for each stream."""
+    """Write calls per stream."""
     server_cpu: float | None
     """Share of a core."""
 
 
 @dataclass(slots=True)
 class Contender:
-    """One row of the table, and its samples by number of connections."""
+    """One server, which is one row of the table, and its samples by number of connections."""
 
     name: str
     start: Callable[[], AbstractContextManager[Server]]
@@ -57,17 +57,17 @@ class Contender:
     skipped: str | None = None
 
     def rate(self, connections: int) -> float | None:
-        """Streams a second, the median of the rounds."""
+        """Return the streams per second, the median of the rounds."""
         found = self.samples.get(connections)
         return statistics.median(sample.load.rate for sample in found) if found else None
 
     def writes(self) -> float | None:
-        """Write calls for each stream, the median of all samples."""
+        """Return the write calls per stream, the median of all samples."""
         known = [sample.writes for found in self.samples.values() for sample in found if sample.writes is not None]
         return statistics.median(known) if known else None
 
     def cpu(self, connections: int) -> tuple[float | None, float] | None:
-        """Shares of a core that server and client used, the medians of the rounds."""
+        """Return the shares of a core that server and client used, the medians of the rounds."""
         found = self.samples.get(connections)
         if not found:
             return None

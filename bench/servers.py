@@ -1,4 +1,4 @@
-"""Starting, pinning, measuring and stopping the servers."""
+"""Start, pin, measure and stop the servers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 class CannotStart(Exception):
-    """A server did not come up. One line."""
+    """A server did not start. Its text is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ class Server:
     pid: int
 
     def writes(self) -> int | None:
-        """Write calls so far, of all threads; None where the system does not say.
+        """Return the write calls of all threads so far, or None if the system does not count them.
 
-        Linux counts write(2) and writev(2), which uvloop and libuv (Node) use for sockets; send(2) it would not.
+        Linux counts write(2) and writev(2), which uvloop and libuv (Node) use for sockets, but not send(2).
         """
         return _number(f"/proc/{self.pid}/io", "syscw:")
 
     def cpu(self) -> float | None:
-        """CPU seconds so far; None where the system does not say."""
+        """Return the CPU seconds used so far, or None if the system does not report them."""
         try:
             fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -59,7 +59,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Where servers and client run; None: the system does not let us choose, or there is one core only."""
+    """The cores of servers and client. None: the system cannot pin processes, or has one core only."""
 
     server: int | None
     client: int | None
@@ -71,7 +71,7 @@ class Cores:
         return cls(cores[0], cores[1])
 
     def busy(self) -> float | None:
-        """CPU seconds that all programs together have used of the server's core so far; None where nobody says."""
+        """Return the CPU seconds that all programs together used of the server's core so far, or None."""
         if self.server is None:
             return None
         lines = Path("/proc/stat").read_text().splitlines()
@@ -80,12 +80,12 @@ class Cores:
         return (user + nice + system + sum(interrupts)) / _TICKS
 
     def pin_client(self) -> None:
-        """This process is the client."""
+        """Pin this process, the client, to its core."""
         _pin(self.client)
 
     @contextmanager
     def for_server(self) -> Iterator[None]:
-        """What is started in here inherits the server's core, with all its threads."""
+        """A process that is started in this context runs on the server's core, with all its threads."""
         _pin(self.server)
         try:
             yield
@@ -122,7 +122,7 @@ def _add_scripts(url: str) -> None:
 
 @contextmanager
 def bare(cores: Cores, each: bool) -> Iterator[Server]:
-    """It plays what our own server would write, head and all: as many sends, or everything in one."""
+    """It sends the same bytes as our own server: one send per event, or everything in one send."""
     with tempfile.TemporaryDirectory() as folder:
         pieces = _our_writes(cores, each)
         file = Path(folder) / "writes.json"
@@ -164,13 +164,13 @@ def llmock(cores: Cores, peer: Llmock) -> Iterator[Server]:
 
 
 def _our_writes(cores: Cores, each: bool) -> list[bytes]:
-    """What our own server writes: head, then one HTTP chunk for each event; or everything in one piece."""
+    """Record our own server's response: the head, then one HTTP chunk per event; or everything in one piece."""
     with ours(cores) as server, socket.create_connection(("127.0.0.1", server.port), _START_S) as asking:
         asking.sendall(request("bench-each" if each else "bench-joined"))
         raw = b""
         while not raw.endswith(_LAST_CHUNK) and (piece := asking.recv(65_536)):
             raw += piece
-    events_in(raw)  # WrongReply where it is not the reply that was asked for
+    events_in(raw)  # raises WrongReply
     return list(_chunks(raw)) if each else [raw]
 
 

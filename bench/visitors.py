@@ -1,7 +1,7 @@
-"""Clients of a chat server on loopback: many addresses, raw reads, few searches.
+"""Clients of a chat server on loopback, cheap and from many addresses.
 
-A server allows each address 30 asks a minute, so each connection takes a new address of 127.0.0.0/8 after 30
-asks. Servers that close after each reply are asked on a new connection from the same address.
+A server allows each address 30 requests a minute, so each connection changes to a new address of 127.0.0.0/8 after 30
+requests. If a server closes the connection after each reply, the next request uses a new one from the same address.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ Requests = Callable[[], bytes]
 
 
 def addresses() -> Iterator[str]:
-    """Addresses of 127.0.0.0/8 that are not taken again; 127.0.0.1 is not among them."""
+    """Yield addresses of 127.0.0.0/8, each once, without 127.0.0.1."""
     for high, middle, low in itertools.product(range(64, 128), range(256), range(1, 255)):
         yield f"127.{high}.{middle}.{low}"
 
 
 class Reading(asyncio.Protocol):
-    """One connection. `reads` are the reply's bytes with their time.monotonic() seconds."""
+    """One connection. `reads`: the reply's bytes with their time.monotonic() seconds."""
 
     def __init__(self) -> None:
         self.reads: list[tuple[float, bytes]] = []
@@ -57,12 +57,12 @@ class Reading(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
-        if not self.done.done():  # the end of a reply without length; who checks it sees whether it was whole
+        if not self.done.done():  # ends a reply without a length; the check shows whether it is complete
             self.done.set_result(None)
 
     @property
     def stays(self) -> bool:
-        """Whether the connection can be asked again after this reply."""
+        """Whether the connection stays open after this reply."""
         return not self.lost and b"connection: close" not in self.reply()[:1000].lower()
 
     def reply(self) -> bytes:
@@ -70,7 +70,7 @@ class Reading(asyncio.Protocol):
 
 
 async def connect(port: int, address: str) -> Reading:
-    """A connection from that address."""
+    """Open a connection from that address."""
     loop = asyncio.get_running_loop()
     plain = socket.socket()
     try:
@@ -84,7 +84,7 @@ async def connect(port: int, address: str) -> Reading:
 
 
 class Crowd:
-    """Connections that ask one after the other, and what came of it."""
+    """Connections that each send one request after the other, and the count of their complete replies."""
 
     def __init__(self, port: int, requests: Requests, tokens: list[str], from_addresses: Iterator[str]) -> None:
         self.streams = 0
@@ -96,7 +96,10 @@ class Crowd:
         self._addresses = from_addresses
 
     async def visit(self, stop_at: int | None = None) -> None:
-        """One connection's asks, until it is over or all have made so many. WrongReply, OSError, TimeoutError."""
+        """Send requests on one connection until the crowd is over, or has had `stop_at` replies.
+
+        Raises WrongReply, OSError or TimeoutError.
+        """
         reading: Reading | None = None
         left = 0
         try:
@@ -129,9 +132,9 @@ class Crowd:
 
 
 async def load(crowd: Crowd, connections: int, warm_s: float, seconds: float, mark: Callable[[], None]) -> Load:
-    """Ask over and over on so many connections. `mark` is called at both ends of the window.
+    """Repeat requests on this many connections. Calls `mark` at both ends of the window.
 
-    WrongReply where a reply is not whole; OSError, TimeoutError where none comes.
+    Raises WrongReply for an incomplete reply, OSError or TimeoutError for a missing one.
     """
     with _no_collector():
         visits = [asyncio.create_task(crowd.visit()) for _ in range(connections)]
@@ -152,7 +155,7 @@ async def load(crowd: Crowd, connections: int, warm_s: float, seconds: float, ma
 
 
 async def ask_in_all(crowd: Crowd, connections: int, asks: int, seconds: float) -> int:
-    """Make so many asks, at most for so many seconds; how many were answered."""
+    """Send up to `asks` requests within `seconds`. Returns the number of complete replies."""
     visits = [asyncio.create_task(crowd.visit(asks)) for _ in range(connections)]
     try:
         await _during(visits, seconds, until_all=True)

@@ -1,6 +1,6 @@
-"""The chat API's stream as Flask's own threaded server and requests make it: the form most tutorials have.
+"""The chat API's stream with Flask's own threaded server and requests, as most tutorials write it.
 
-`python flask_proxy.py PORT BASE_URL`, in an environment of its own; it knows nothing of this project.
+`python flask_proxy.py PORT BASE_URL`, in its own environment; it imports nothing of this project.
 """
 
 # mypy: disable-error-code="import-not-found,import-untyped"
@@ -91,7 +91,7 @@ def event(data: dict[str, Any]) -> str:
 
 
 def allowed(address: str) -> bool:
-    """At most LIMIT asks in any WINDOW_S seconds."""
+    """Whether the address has had fewer than LIMIT requests in the last WINDOW_S seconds."""
     now = time.monotonic()
     with lock:
         times = asked.setdefault(address, deque())

@@ -1,6 +1,6 @@
-"""The chat API's stream as Starlette, uvicorn and httpx make it: asynchronous, one event for each token.
+"""The chat API's stream with Starlette, uvicorn and httpx: asynchronous, one event per token.
 
-`python starlette_proxy.py PORT BASE_URL`, in an environment of its own; it knows nothing of this project.
+`python starlette_proxy.py PORT BASE_URL`, in its own environment; it imports nothing of this project.
 """
 
 # mypy: disable-error-code="import-not-found,misc,no-any-return,untyped-decorator,unused-ignore"
@@ -99,7 +99,7 @@ def event(data: dict[str, Any]) -> str:
 
 
 def allowed(address: str) -> bool:
-    """At most LIMIT asks in any WINDOW_S seconds."""
+    """Whether the address has had fewer than LIMIT requests in the last WINDOW_S seconds."""
     now = time.monotonic()
     times = asked.setdefault(address, deque())
     while times and now - times[0] >= WINDOW_S:
