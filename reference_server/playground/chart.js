@@ -1,13 +1,13 @@
-// How a reply's tokens arrived: a stair that climbs with each token, and a tick for each below it.
+// Draws when a reply's tokens arrived: a line that rises with each token, and below it a tick for each.
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 96;
-const FLOOR = 70; // where the stair starts; ticks and labels are below
+const FLOOR = 70; // y of the line's start; ticks and labels are below it
 const TOP = 8;
 const SIDE = 8;
 
 export class Chart {
-  #arrivals = []; // milliseconds since the ask
+  #arrivals = []; // milliseconds since the request
   #drawing = 0;
 
   constructor(svg) {
@@ -45,7 +45,7 @@ export class Chart {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.svg.setAttribute(
       "aria-label",
-      count > 0 ? `${count} tokens arrived within ${seconds(last)} of the ask` : "No tokens yet",
+      count > 0 ? `${count} tokens arrived within ${seconds(last)} of the request` : "No tokens yet",
     );
     this.svg.replaceChildren(
       path("floor", `M${SIDE} ${FLOOR}H${width - SIDE}`),
@@ -57,7 +57,7 @@ export class Chart {
   }
 }
 
-/** 1, 2 or 5 with zeros, at or above the value: an axis that does not change with every token. */
+/** Round up to 1, 2 or 5 times a power of ten: the axis then does not change with every token. */
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].find((step) => step * power >= value) * power;

@@ -1,7 +1,7 @@
-// Why an ask has no complete reply, in words for a person.
+// Why a request has no complete reply, in words for the user.
 
 export class Failure extends Error {
-  /** A title of a few words, and what the server (or the browser) said. */
+  /** A short title, and the message of the server or the browser. */
   constructor(title, text) {
     super(text);
     this.title = title;
@@ -14,7 +14,7 @@ export class Stopped extends Failure {
   }
 }
 
-/** An answer with an HTTP status of 4xx or 5xx: its `error`, and for how long to wait if it says so. */
+/** A response with status 4xx or 5xx: its `error`, and how long to wait, from Retry-After. */
 export async function refusal(response) {
   const body = await response.json().catch(() => null);
   const said = typeof body?.error === "string" ? body.error : response.statusText || "The server gave no reason.";
@@ -28,7 +28,7 @@ function wait(retryAfter) {
   return Number.isFinite(seconds) ? ` Try again in ${Math.max(0, Math.ceil(seconds))} s.` : "";
 }
 
-/** The text of an error event, whatever the server put there. */
+/** The text of an error event; works for a value of any type. */
 export function eventFailure(data) {
   return new Failure("The reply failed", typeof data.error === "string" ? data.error : JSON.stringify(data.error));
 }

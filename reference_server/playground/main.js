@@ -1,4 +1,4 @@
-// The page: a message goes to one transport or to both, and each panel shows its own reply.
+// The page: sends a message over one transport or both; each panel shows its own reply.
 
 import { Panel } from "./panel.js";
 import { asker, showSession } from "./session.js";
@@ -52,7 +52,7 @@ async function submit() {
   if (completed.some(Boolean)) showSession();
 }
 
-/** Say which provider answers; suggest scripts where it is the fake. */
+/** Show which provider answers. If it is the fake provider, suggest scripts. */
 async function introduce() {
   const badge = document.getElementById("provider");
   try {
@@ -86,7 +86,7 @@ composer.addEventListener("submit", (event) => {
 });
 composer.addEventListener("change", update);
 field.addEventListener("keydown", (event) => {
-  // isComposing: this Enter ends a word of an input method, not the message
+  // isComposing: this Enter belongs to an input method and does not send the message
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
     submit();

@@ -1,12 +1,12 @@
-// One transport's half of the page: what was said, the numbers, the chart, the stop button.
+// One transport's panel: the conversation, the numbers, the chart, the stop button.
 
 import { Chart, seconds } from "./chart.js";
 import { Failure, Stopped } from "./failure.js";
 
-const NEAR_END = 40; // pixels: who has scrolled up further than this wants to read there
+const NEAR_END = 40; // pixels: do not scroll to the end if the user has scrolled up further than this
 
 export class Panel {
-  #stopper = null; // aborts the reply that runs
+  #stopper = null; // aborts the running reply
 
   /**
    * `ask({message, sessionId, jwt}, signal, onToken)` resolves to a completion event or rejects with a
@@ -44,7 +44,7 @@ export class Panel {
     this.state.textContent = text;
   }
 
-  /** Ask, and show what comes. Returns whether the reply was completed. */
+  /** Send the message and show the reply. Returns whether the reply was completed. */
   async send(request) {
     if (this.busy) return false;
     this.#stopper = new AbortController();
@@ -119,7 +119,7 @@ export class Panel {
     this.root.querySelector(`[data-number="${name}"]`).textContent = value ?? "–";
   }
 
-  /** Change the log, and keep its end in sight if it was. */
+  /** Change the log. If its end was visible, scroll to the new end. */
   #following(change) {
     const { log } = this;
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;

@@ -1,4 +1,4 @@
-// The session that both transports share: its id, what the server says of it, its end.
+// The session that both transports share: its id, its state on the server, its deletion.
 
 import { authorization } from "./sse.js";
 import { refusal } from "./failure.js";
@@ -8,7 +8,7 @@ const field = document.getElementById("session-id");
 const jwt = document.getElementById("jwt");
 const about = document.getElementById("session-about");
 
-/** What each request says of who asks and where: an empty `sessionId` leaves it to the server. */
+/** The session and the user of each request. With an empty `sessionId`, the server chooses the session. */
 export function asker() {
   return { sessionId: field.value, jwt: jwt.value.trim() };
 }
@@ -40,9 +40,9 @@ async function tell(ask, words) {
   const id = field.value;
   try {
     const answer = await ask();
-    if (id === field.value) say(words(answer)); // else it is the answer about another session
+    if (id === field.value) say(words(answer)); // otherwise the response is for another session
   } catch (problem) {
-    say(problem.title ? `${problem.title}: ${problem.message}` : "The server cannot be reached.", true);
+    say(problem.title ? `${problem.title}: ${problem.message}` : "Cannot connect to the server.", true);
   }
 }
 

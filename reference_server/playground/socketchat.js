@@ -1,11 +1,11 @@
-// One reply at a time over Socket.IO, in the form that `askOverSse` has.
+// Replies over Socket.IO, one at a time, with the same interface as `askOverSse`.
 
 import { Failure, Stopped, eventFailure } from "./failure.js";
 import { SocketClient } from "./socketio.js";
 
 export class SocketChat {
-  #reply = null; // the ask that is open: {onToken, resolve, reject}
-  #jwt = ""; // the one that the connection was made with
+  #reply = null; // the running reply: {onToken, resolve, reject}
+  #jwt = ""; // the JWT of the current connection
 
   constructor(onState) {
     const url = new URL("socket.io/?EIO=4&transport=websocket", document.baseURI);
@@ -19,7 +19,7 @@ export class SocketChat {
     this.client.connect();
   }
 
-  /** As askOverSse. A disconnect is how a Socket.IO client of this API stops a reply. */
+  /** See askOverSse. In this API, a Socket.IO client cancels a reply by disconnecting. */
   ask({ message, sessionId, jwt }, signal, onToken) {
     if (jwt !== this.#jwt) {
       this.#jwt = jwt;

@@ -19,7 +19,7 @@ export class SocketClient {
    */
   constructor(url, { onState, onEvent, onLost, onRefused }) {
     this.url = url;
-    this.auth = null; // an object that goes with the next connection
+    this.auth = null; // sent with the next connection
     this.onState = onState;
     this.onEvent = onEvent;
     this.onLost = onLost;
@@ -31,22 +31,22 @@ export class SocketClient {
     this.onState("connecting");
     const socket = new WebSocket(this.url);
     this.#socket = socket;
-    // What a socket says after it was given up is nobody's business any more.
+    // Ignore events of a socket that was replaced.
     const current = (handle) => (event) => this.#socket === socket && handle(event);
     socket.onmessage = current((event) => this.#read(event.data));
     socket.onclose = current(() => this.#reconnect());
     this.#expect(CONNECT_TIME);
   }
 
-  /** Sent at once, or on connecting. */
+  /** Sent at once, or after connecting. */
   emit(name, data) {
     const packet = `42${JSON.stringify([name, data])}`;
     if (this.#connected) this.#socket.send(packet);
     else this.#unsent.push(packet);
-    if (!this.#socket && !this.#timer) this.connect(); // it was refused before
+    if (!this.#socket && !this.#timer) this.connect(); // an earlier connection was refused
   }
 
-  /** Say goodbye, forget what was not sent, and connect anew. */
+  /** Disconnect, drop unsent events, and connect again. */
   restart() {
     this.#unsent = [];
     if (this.#connected) this.#socket.send("41");
@@ -56,7 +56,7 @@ export class SocketClient {
 
   #read(packet) {
     switch (packet[0]) {
-      case "0": // open: the heartbeat is the server's to set
+      case "0": // open: the server sets the heartbeat
         this.heartbeat = heartbeat(packet.slice(1));
         this.#socket.send(`40${this.auth ? JSON.stringify(this.auth) : ""}`);
         break;
@@ -118,5 +118,5 @@ export class SocketClient {
 
 function heartbeat(open) {
   const { pingInterval, pingTimeout } = JSON.parse(open);
-  return pingInterval + pingTimeout; // milliseconds of silence after which the server is gone
+  return pingInterval + pingTimeout; // milliseconds without data after which the connection is lost
 }

@@ -19,7 +19,7 @@ export async function askOverSse({ message, sessionId, jwt }, signal, onToken) {
     for await (const text of eventData(response.body)) {
       const event = JSON.parse(text);
       if (event.error) throw eventFailure(event);
-      if (event.done) completion = event; // and read on: who hangs up now may look like a client that went away
+      if (event.done) completion = event; // and read on: closing the connection now would look like a client's disconnect
       else if (event.token) onToken(event);
     }
   } catch (problem) {
@@ -27,7 +27,7 @@ export async function askOverSse({ message, sessionId, jwt }, signal, onToken) {
     if (problem instanceof Failure) throw problem;
     if (signal.aborted) throw new Stopped();
     if (problem instanceof SyntaxError) throw new Failure("Not the chat protocol", problem.message);
-    throw new Failure("Connection lost", "The server cannot be reached, or closed the connection.");
+    throw new Failure("Connection lost", "Cannot connect to the server, or it closed the connection.");
   }
   if (completion) return completion;
   throw new Failure("Connection lost", "The stream ended without a completion.");
@@ -37,7 +37,7 @@ export function authorization(jwt) {
   return jwt ? { Authorization: `Bearer ${jwt}` } : {};
 }
 
-/** The data of each event of a body that may be cut anywhere, in mid-character too. */
+/** Yield the data of each event of a body that is received in pieces of any size, even cut inside a character. */
 async function* eventData(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -46,7 +46,7 @@ async function* eventData(body) {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      // A CR at the end may be half of a CRLF: it waits for what comes next.
+      // A CR at the end may be the first half of a CRLF: wait for more.
       const lines = (rest + value).split(/\r\n|\n|\r(?!$)/);
       rest = lines.pop();
       for (const line of lines) {
@@ -59,6 +59,6 @@ async function* eventData(body) {
       }
     }
   } finally {
-    reader.cancel().catch(() => {}); // it may have failed already, which is what the caller is told
+    reader.cancel().catch(() => {}); // the stream may have failed already; the caller gets that error
   }
 }
