@@ -1,4 +1,7 @@
-"""A server and a browser for each module: a browser must not outlive the tests that need it."""
+"""One server for all tests of this folder, and a browser for each module.
+
+A browser must end with the tests that use it: no async test can run while it is open.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,20 @@ from tests.browser.chromium import Watched, launched, opened
 from tests.browser.site import Site, running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
-    with running() as server:
+    """A server that runs offline. All tests come from one address, so its rate limits are high."""
+    with running({"STREAM_LIMIT": "100000", "CHAT_LIMIT": "100000"}) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
+def settings(site: Site) -> dict[str, str]:
+    """Settings for another server that uses the same fake providers."""
+    return {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": f"{site.fakes_url}/v1"}
+
+
+@pytest.fixture(scope="package")
 def journal(site: Site) -> Iterator[FakesSync]:
     with FakesSync(site.fakes_url) as fakes:
         yield fakes

@@ -15,10 +15,11 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parent.parent.parent
+_KEYS: Final = ("OPENAI_API_KEY", "GEMINI_API_KEY", "LOCAL_LLM_URL")  # each configures a provider
 # Empty, not absent: neither the developer's environment nor a .env file may choose the provider.
 _SETTINGS: Final = (
-    *("OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "LOCAL_LLM_URL", "LLM_PROVIDER"),
-    *("REDIS_URL", "JWT_SECRET", "ALLOWED_ORIGINS", "TRUSTED_PROXIES", "WORKERS", "HOST", "PORT"),
+    *(*_KEYS, "OPENAI_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "LLM_PROVIDER", "REDIS_URL", "JWT_SECRET"),
+    *("ALLOWED_ORIGINS", "TRUSTED_PROXIES", "WORKERS", "HOST", "PORT"),
 )
 
 
@@ -43,15 +44,13 @@ class Site:
 
 
 @contextmanager
-def running(provider: Mapping[str, str] | None = None, port: int = 0, signing: str = "") -> Iterator[Site]:
-    """A server on that port, or on a free one; offline unless it is given a provider's settings.
-
-    `signing` is the key of its users' JWTs.
-    """
+def running(settings: Mapping[str, str] | None = None, port: int = 0) -> Iterator[Site]:
+    """Start a server with these settings on that port (0: any free port). Without a provider's key it runs offline."""
+    settings = settings or {}
     process = subprocess.Popen(
         [sys.executable, "-m", "chatproof.reference_server", "--port", str(port)],
         cwd=ROOT,
-        env={**os.environ, **dict.fromkeys(_SETTINGS, ""), "JWT_SECRET": signing, **(provider or {})},
+        env={**os.environ, **dict.fromkeys(_SETTINGS, ""), **settings},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
@@ -62,7 +61,7 @@ def running(provider: Mapping[str, str] | None = None, port: int = 0, signing: s
         found = re.search(r"http://\S+", said)
         if found is None:
             pytest.fail(f"the reference server did not start: {said!r}")
-        while not provider and "/_fake/journal" not in said:
+        while not any(key in settings for key in _KEYS) and "/_fake/journal" not in said:
             line = process.stdout.readline()
             assert line, f"it did not say where the journal is: {said}"
             said += line

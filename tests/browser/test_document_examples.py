@@ -17,6 +17,7 @@ pytestmark = needs_chromium
 
 def test_the_fetch_example(site: Site, journal: FakesSync, watched: Watched) -> None:
     page = watched.page
+    journal.clear()
     with page.expect_console_message(lambda message: message.text.startswith("Done!")) as done:
         show(page, site.url, "<pre id=response></pre>", (DOCUMENTS / "fetch.js").read_text())
     (entry,) = journal.entries()

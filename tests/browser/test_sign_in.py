@@ -22,7 +22,7 @@ SECRET: Final = "a-secret-of-the-tests-long-enough-for-HS256"
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with running(signing=SECRET) as server:
+    with running({"JWT_SECRET": SECRET}) as server:
         yield server
 
 

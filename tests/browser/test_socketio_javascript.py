@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from chatproof.fake_providers.journal.control_client import Fakes
-from chatproof.fake_providers.server.launcher import FakesProcess, start_fakes
 from tests.browser.site import Site, running
 from tests.clients.node import needs, run
 
@@ -22,23 +20,6 @@ pytestmark = needs("socket.io-client", JS)
 transports = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
 
-@pytest.fixture(scope="module")
-def fakes() -> Iterator[FakesProcess]:
-    with start_fakes() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def settings(fakes: FakesProcess) -> dict[str, str]:
-    return {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": fakes.openai_base_url}
-
-
-@pytest.fixture(scope="module")
-def server(settings: dict[str, str]) -> Iterator[Site]:
-    with running(settings) as site:
-        yield site
-
-
 async def play(what: str, site: Site, transport: str, message: str) -> Any:
     """The answers that the client received: {tokens, terminal, data} of each ask."""
     played = await run("socketio.mjs", what, site.url, transport, message, folder=JS)
@@ -46,8 +27,8 @@ async def play(what: str, site: Site, transport: str, message: str) -> Any:
 
 
 @transports
-async def test_a_reply_is_whole_and_in_order(server: Site, transport: str) -> None:
-    played = await run("socketio.mjs", "reply", server.url, transport, "scenario paced", folder=JS)
+async def test_a_reply_is_whole_and_in_order(site: Site, transport: str) -> None:
+    played = await run("socketio.mjs", "reply", site.url, transport, "scenario paced", folder=JS)
     assert played["transport"] == transport
     (answer,) = played["answers"]
     assert [token["count"] for token in answer["tokens"]] == list(range(1, 21))
@@ -58,8 +39,8 @@ async def test_a_reply_is_whole_and_in_order(server: Site, transport: str) -> No
 
 
 @transports
-async def test_bad_payloads_are_refused_and_the_socket_stays_usable(server: Site, transport: str) -> None:
-    *refused, good = await play("bad", server, transport, "scenario three-tokens")
+async def test_bad_payloads_are_refused_and_the_socket_stays_usable(site: Site, transport: str) -> None:
+    *refused, good = await play("bad", site, transport, "scenario three-tokens")
     for answer in refused:
         assert (answer["terminal"], answer["tokens"]) == ("chat_stream_error", [])
         assert answer["data"]["error"].strip()
@@ -67,23 +48,21 @@ async def test_bad_payloads_are_refused_and_the_socket_stays_usable(server: Site
 
 
 @transports
-async def test_a_disconnect_cancels_the_provider(server: Site, fakes: FakesProcess, transport: str) -> None:
+async def test_a_disconnect_cancels_the_provider(site: Site, transport: str) -> None:
     case = uuid.uuid4().hex
-    (answer,) = await play("leave", server, transport, f"scenario minute case {case}")
+    (answer,) = await play("leave", site, transport, f"scenario minute case {case}")
     assert answer["terminal"] == "disconnect"
-    async with Fakes(fakes.url) as journal:
+    async with Fakes(site.fakes_url) as journal:
         entry = await journal.assert_cancelled(case, within=2.0)
         assert entry.ended in ("client_closed", "client_reset")
 
 
 @transports
-async def test_the_client_reconnects_after_a_restart(
-    settings: dict[str, str], fakes: FakesProcess, transport: str
-) -> None:
+async def test_the_client_reconnects_after_a_restart(site: Site, settings: dict[str, str], transport: str) -> None:
     case = uuid.uuid4().hex
     with running(settings) as first:
         playing = asyncio.create_task(play("reconnect", first, transport, f"scenario minute case {case}"))
-        async with Fakes(fakes.url) as journal:
+        async with Fakes(site.fakes_url) as journal:
             await journal.wait_tokens(case, 3, timeout=30)
         first.process.kill()
         first.process.wait(10)

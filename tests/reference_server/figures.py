@@ -13,10 +13,15 @@ import psutil
 MB = 1_000_000
 
 
+def recording() -> bool:
+    """Whether this run records figures for docs/reliability.md."""
+    return bool(os.environ.get("CHATPROOF_FIGURES"))
+
+
 def record(test: str, **figures: float) -> None:
-    """Add figures to the JSON file that CHATPROOF_FIGURES names, if it does; for docs/reliability.md."""
-    if name := os.environ.get("CHATPROOF_FIGURES"):
-        path = Path(name)
+    """Add figures to the JSON file that the variable CHATPROOF_FIGURES names, if it is set."""
+    if recording():
+        path = Path(os.environ["CHATPROOF_FIGURES"])
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         known.setdefault(test, {}).update({key: round(value, 3) for key, value in figures.items()})
         path.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")

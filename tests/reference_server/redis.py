@@ -40,6 +40,11 @@ class Redis:
                 assert time.monotonic() < deadline, "redis-server does not answer"
                 time.sleep(0.02)
 
+    def start_again(self) -> None:
+        """Start it if it is stopped."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+
     def stop(self) -> None:
         """Kill it: nothing is saved, and connections break."""
         if self._process:

@@ -14,7 +14,7 @@ import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 
-from chatproof.fake_providers.server.launcher import start_fakes
+from chatproof.fake_providers.server.launcher import FakesProcess
 from chatproof.reference_server.app import create_app
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.pages import FOLDER
@@ -35,13 +35,10 @@ BOUNDED = settings(
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """A server whose limits are out of the way, and which knows its users."""
+def url(fakes: FakesProcess) -> Iterator[str]:
+    """A server with high rate limits and a JWT secret."""
     limits = {"STREAM_LIMIT": "1000000", "CHAT_LIMIT": "1000000"}
-    with (
-        start_fakes() as fakes,
-        running(OPENAI_API_KEY="k", OPENAI_BASE_URL=fakes.openai_base_url, JWT_SECRET=SECRET, **limits) as (_, server),
-    ):
+    with running(OPENAI_API_KEY="k", OPENAI_BASE_URL=fakes.openai_base_url, JWT_SECRET=SECRET, **limits) as (_, server):
         yield server
 
 

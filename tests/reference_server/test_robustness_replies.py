@@ -6,13 +6,12 @@ import hashlib
 import json
 import signal
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 
-from chatproof.fake_providers.server.launcher import FakesProcess, start_fakes
+from chatproof.fake_providers.server.launcher import FakesProcess
 from tests.reference_server.figures import memory, open_files, record, until
 from tests.reference_server.kit import Asker, connect, post, running
 
@@ -33,12 +32,6 @@ FAULTS = (
 )
 TIMES = 20
 MAX_KEPT = 100  # connections to the provider, to be used again
-
-
-@pytest.fixture(scope="module")
-def fakes() -> Iterator[FakesProcess]:
-    with start_fakes() as process:
-        yield process
 
 
 def provider(name: str, fakes: FakesProcess) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatproof.fake_providers.server.launcher import start_fakes
+from chatproof.fake_providers.server.launcher import FakesProcess
 from tests.reference_server.figures import Answers, memory, record
 from tests.reference_server.kit import connect, running
 from tests.timing import timed
@@ -89,11 +89,9 @@ HOSTILE = {
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[int, str]]:
-    with (
-        start_fakes() as fakes,
-        running(OPENAI_API_KEY="k", OPENAI_BASE_URL=fakes.openai_base_url, REQUEST_TIMEOUT="1") as (process, url),
-    ):
+def server(fakes: FakesProcess) -> Iterator[tuple[int, str]]:
+    environ = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": fakes.openai_base_url, "REQUEST_TIMEOUT": "1"}
+    with running(**environ) as (process, url):
         yield process.pid, url
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from chatproof.fake_providers.server.launcher import start_fakes
+from chatproof.fake_providers.server.launcher import FakesProcess
 from tests.reference_server.figures import Answers, memory, open_files, record, until
 from tests.reference_server.kit import connect, running
 from tests.timing import timed
@@ -76,11 +76,9 @@ def ask(message: object) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[int, str]]:
-    with (
-        start_fakes() as fakes,
-        running(OPENAI_API_KEY="k", OPENAI_BASE_URL=fakes.openai_base_url, REQUEST_TIMEOUT="2") as (process, url),
-    ):
+def server(fakes: FakesProcess) -> Iterator[tuple[int, str]]:
+    environ = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": fakes.openai_base_url, "REQUEST_TIMEOUT": "2"}
+    with running(**environ) as (process, url):
         with Socket(url) as one:
             one.raw.sendall(frame(ask("scenario hundred-tokens")))
             one.read(b"chat_complete")

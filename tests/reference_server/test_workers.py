@@ -9,15 +9,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import psutil
 import pytest
 
-from chatproof.fake_providers.server.launcher import FakesProcess, start_fakes
+from chatproof.fake_providers.server.launcher import FakesProcess
 from tests.reference_server.kit import Asker, connect, journal_entry, new_case, post, running
-from tests.reference_server.redis import Redis, running_redis
+from tests.reference_server.redis import Redis
 
 
 @contextmanager
@@ -25,12 +25,6 @@ def workers(fakes: FakesProcess, redis: Redis) -> Iterator[tuple[subprocess.Pope
     upstream = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": fakes.openai_base_url}
     with running("--workers", "2", REDIS_URL=redis.url, **upstream) as (process, url):
         yield process, url
-
-
-@pytest.fixture(scope="module")
-def fakes() -> Iterator[FakesProcess]:
-    with start_fakes() as process:
-        yield process
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +54,6 @@ def exchange(url: str, request: bytes) -> bytes:
 
 def get(url: str, path: str) -> httpx.Response:
     return httpx.get(url + path, trust_env=False, timeout=10)
-
-
-def test_all_are_ready_when_it_says_that_it_listens(fakes: FakesProcess, redis: Redis) -> None:
-    began = time.monotonic()
-    with workers(fakes, redis) as (_, url):
-        listens = time.monotonic()
-        assert [get(url, "/health").status_code for _ in range(4)] == [200] * 4  # connections take turns
-        assert time.monotonic() - listens < (listens - began) / 2
 
 
 def test_a_session_is_known_to_both(url: str) -> None:
@@ -138,9 +124,10 @@ def test_while_no_worker_runs_requests_wait_for_the_next(server: tuple[subproces
         assert all(b'"done":true' in answer for answer in answers)
 
 
-def test_redis_may_come_and_go(fakes: FakesProcess) -> None:
-    """Under load: while it is away each request is refused clearly, and afterwards all is well."""
-    with running_redis() as redis, workers(fakes, redis) as (_, url), ThreadPoolExecutor(8) as pool:
+def test_redis_may_come_and_go(url: str, redis: Redis) -> None:
+    """Under load: while Redis is down each request gets a clear error, and afterwards all work again."""
+    with ExitStack() as cleanup:
+        pool = cleanup.enter_context(ThreadPoolExecutor(8))
 
         def ask(_: int = 0) -> str:
             answer = exchange(url, post("/api/chat/stream", "scenario hello"))
@@ -154,12 +141,13 @@ def test_redis_may_come_and_go(fakes: FakesProcess) -> None:
         load = [pool.submit(ask) for _ in range(200)]
         time.sleep(0.1)
         redis.stop()
+        cleanup.callback(redis.start_again)
         said = {one.result(30) for one in load}
         assert said <= {"done", "The session store is unavailable. Please try again later."}
         assert ask() != "done"
         assert get(url, "/api/chat/sessions/any").status_code == 503
         assert get(url, "/health").status_code == 200
-        redis.start()
+        redis.start_again()
         deadline = time.monotonic() + 10
         while ask() != "done":
             assert time.monotonic() < deadline, "it does not find Redis again"
@@ -168,8 +156,13 @@ def test_redis_may_come_and_go(fakes: FakesProcess) -> None:
         assert get(url, "/api/chat/sessions/any").status_code == 404
 
 
-def test_the_end_is_told_to_all_and_leaves_nothing(fakes: FakesProcess, redis: Redis) -> None:
+def test_all_are_ready_at_the_start_and_told_of_the_end(fakes: FakesProcess, redis: Redis) -> None:
+    """The server prints "Listening" only after every worker is ready, and ends every running reply when it stops."""
+    began = time.monotonic()
     with workers(fakes, redis) as (process, url):
+        listens = time.monotonic()
+        assert [get(url, "/health").status_code for _ in range(4)] == [200] * 4  # connections take turns
+        assert time.monotonic() - listens < (listens - began) / 2
         clients = [connect(url) for _ in range(4)]
         for client in clients:
             client.sendall(post("/api/chat/stream", "scenario stall"))
