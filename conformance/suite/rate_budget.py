@@ -63,10 +63,7 @@ class RateBudget:
         if self.addresses.available:
             return self.addresses.fresh()
         if sent := self._sent.get(path):
-            await self._sleep(
-                sent[-1] + WINDOW - time.monotonic(),
-                "since there is only one source address",
-            )
+            await self._sleep(sent[-1] + WINDOW - time.monotonic(), "since there is only one source address")
             sent.clear()
         return None
 

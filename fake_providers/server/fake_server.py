@@ -25,10 +25,7 @@ class FakeServer:
     """
 
     def __init__(
-        self,
-        scripts: ScriptLibrary | Mapping[str, Script] | None = None,
-        host: str = "127.0.0.1",
-        port: int = 0,
+        self, scripts: ScriptLibrary | Mapping[str, Script] | None = None, host: str = "127.0.0.1", port: int = 0
     ) -> None:
         self.planner = Planner(scripts if isinstance(scripts, ScriptLibrary) else ScriptLibrary(base=scripts))
         self.journal = Journal()

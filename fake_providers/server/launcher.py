@@ -53,11 +53,7 @@ class FakesProcess:
 
 
 def start_fakes(
-    port: int = 0,
-    *,
-    host: str = "127.0.0.1",
-    scripts: Sequence[Path] = (),
-    deadline: float = 15.0,
+    port: int = 0, *, host: str = "127.0.0.1", scripts: Sequence[Path] = (), deadline: float = 15.0
 ) -> FakesProcess:
     """Start `python -m fake_providers` and wait until it listens.
 

@@ -9,14 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import (
-    AcceptConnection,
-    CloseConnection,
-    Ping,
-    RejectConnection,
-    RejectData,
-    TextMessage,
-)
+from wsproto.events import AcceptConnection, CloseConnection, Ping, RejectConnection, RejectData, TextMessage
 from wsproto.events import Request as WsRequest
 from wsproto.utilities import LocalProtocolError, ProtocolError, RemoteProtocolError
 

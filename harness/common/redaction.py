@@ -47,11 +47,7 @@ _KINDS: Final = tuple(
             _WORD,
         ),
         # query parameters
-        (
-            ("?", "&"),
-            r"[?&](?:[\w-]*(?:key|token|secret|signature|password)|sig|auth)=",
-            r"[^&\s'\"\\#;<>]+",
-        ),
+        (("?", "&"), r"[?&](?:[\w-]*(?:key|token|secret|signature|password)|sig|auth)=", r"[^&\s'\"\\#;<>]+"),
         # schemes without a header's name
         (("bearer",), r"\bbearer\s+", rf"[\w.~+/=-]{{6,}}|{_RANDOM}[\w.~+/=-]+|[\w.~+/=-]+{_HERE}"),
         (("basic",), r"\bbasic\s+", rf"{_RANDOM}[\w.~+/=-]{{4,}}"),

@@ -5,13 +5,4 @@ from chatproof.harness.report.document import as_json
 from chatproof.harness.report.files import unwritable, write_reports
 from chatproof.harness.report.summary import RunSummary
 
-__all__ = [
-    "RunSummary",
-    "as_json",
-    "failure_text",
-    "remarks",
-    "table",
-    "unwritable",
-    "verdict_line",
-    "write_reports",
-]
+__all__ = ["RunSummary", "as_json", "failure_text", "remarks", "table", "unwritable", "verdict_line", "write_reports"]

@@ -18,11 +18,7 @@ MOST_BYTES = 2_500_000  # of pictures; later rows go without
 PICTURES, PICTURES_PASSED = 3, 1  # for a row
 MOST_SCREENS, SCREEN = 4, 8_000  # for a row; characters of one
 FEW = 20  # with more failed rows, those that could not be tested are folded
-WORDS = {
-    Overall.PASS: "passed",
-    Overall.FAIL: "failed",
-    Overall.ERROR: "could not be judged",
-}
+WORDS = {Overall.PASS: "passed", Overall.FAIL: "failed", Overall.ERROR: "could not be judged"}
 MARKS = {
     Verdict.PASSED: "✓",
     Verdict.VIOLATED: "✗",

@@ -173,10 +173,7 @@ def _trust(calibration: Calibration | None, metrics: Metrics) -> str:
         one = calibration
         first, between = (
             f"{shown(p50, 's')} (p50), {shown(p99, 's')} (p99)"
-            for p50, p99 in (
-                (one.first_token_p50, one.first_token_p99),
-                (one.inter_token_p50, one.inter_token_p99),
-            )
+            for p50, p99 in ((one.first_token_p50, one.first_token_p99), (one.inter_token_p50, one.inter_token_p99))
         )
         lines.append(
             f"Calibration, {one.streams} streams over {one.transport}: first token wrong by {first}; between tokens "

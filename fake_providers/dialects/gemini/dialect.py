@@ -47,9 +47,7 @@ _REQUESTS: Final = {
     "embedContent": "EmbedContentRequest",
     "batchEmbedContents": "BatchEmbedContentsRequest",
 }
-_PATH: Final = re.compile(
-    rf"/(v1|v1beta|v1alpha)/(?:models|tunedModels)(?:/([^/]+?)(?::({'|'.join(_REQUESTS)}))?)?",
-)
+_PATH: Final = re.compile(rf"/(v1|v1beta|v1alpha)/(?:models|tunedModels)(?:/([^/]+?)(?::({'|'.join(_REQUESTS)}))?)?")
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _MAX_DIMENSIONS: Final = 3_072
 _MAX_BATCH: Final = 100

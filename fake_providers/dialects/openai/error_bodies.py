@@ -59,11 +59,7 @@ _ERRORS: Final[dict[int, tuple[str, str | None, str]]] = {
         "rate_limit_exceeded",
         "Rate limit reached for requests per min (RPM): Limit 3, Used 3, Requested 1. Please try again later.",
     ),
-    500: (
-        "server_error",
-        None,
-        "The server had an error while processing your request. Sorry about that!",
-    ),
+    500: ("server_error", None, "The server had an error while processing your request. Sorry about that!"),
     502: ("server_error", None, "Bad gateway."),
     503: ("server_error", None, "The engine is currently overloaded, please try again later."),
     504: ("server_error", None, "The server took too long to answer."),

@@ -74,11 +74,7 @@ def quoting(script: Script) -> Callable[[str], str]:
 
 def headers_of(ask: Ask, line: Timeline) -> Headers:
     begun = line.frames[0].due if ask.stream and line.frames else line.end_due
-    return (
-        ("x-request-id", f"req_{digest(ask)}"),
-        *ALWAYS,
-        ("openai-processing-ms", str(round(begun * 1000))),
-    )
+    return (("x-request-id", f"req_{digest(ask)}"), *ALWAYS, ("openai-processing-ms", str(round(begun * 1000))))
 
 
 def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[[], bytes]) -> Reply:

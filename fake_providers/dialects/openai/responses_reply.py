@@ -22,10 +22,7 @@ def render(ask: Ask) -> Reply:
     events = Events(ask)
     line = play(ask.script, events, ask.max_tokens, key=ask.key)
     return answer(
-        ask,
-        line,
-        whole=lambda: events.response(line.finish_reason).encode(),
-        torn=lambda: events.broken()[:-2],
+        ask, line, whole=lambda: events.response(line.finish_reason).encode(), torn=lambda: events.broken()[:-2]
     )
 
 

@@ -25,10 +25,7 @@ _INTERNALS = (
         "a source path",
         re.compile(rf"(?<![\w:/.-])(?:/|\.{{1,2}}/|[A-Za-z]:[\\/])[\w.@-]+[/\\][^\s'\"<>]*\.{_SOURCE}\b"),
     ),
-    (
-        "a source path",
-        re.compile(rf"(?<![\w:.])[\w./\\-]+\.(?:{_SOURCE}|c|cc|cpp|cs|swift):\d+\b"),
-    ),
+    ("a source path", re.compile(rf"(?<![\w:.])[\w./\\-]+\.(?:{_SOURCE}|c|cc|cpp|cs|swift):\d+\b")),
     ("a source path", re.compile(r"\b(?:site-packages|node_modules)[/\\]|/home/\w+/|\.cargo/registry")),
 )
 

@@ -90,9 +90,7 @@ def speed_is_tokens_over_duration(transcript: Transcript, body: JsonObject) -> I
     """`tokens / duration`, each figure taken as the interval that its rounding leaves open."""
     tokens, duration, speed = (body.get(name) for name in (TOKENS, DURATION, SPEED))
     if not is_integer(tokens) or not is_number(duration) or not is_number(speed):
-        yield Unjudged(
-            f"tokens {shown(tokens)}, duration {shown(duration)} or speed {shown(speed)} is not a number",
-        )
+        yield Unjudged(f"tokens {shown(tokens)}, duration {shown(duration)} or speed {shown(speed)} is not a number")
         return
     around = max(_unit(duration), CLOCK_READS)
     least = tokens / (duration + around) if duration + around > 0 else 0.0
