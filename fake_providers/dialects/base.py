@@ -28,7 +28,7 @@ class TimedFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderRequest:
+class IncomingRequest:
     """A whole HTTP request. `path` has no query; header names are in lower case."""
 
     method: str
@@ -99,10 +99,10 @@ class Dialect(Protocol):
 
     NAME: str
 
-    def answers(self, request: ProviderRequest) -> bool:
+    def answers(self, request: IncomingRequest) -> bool:
         """Whether the request is to this API. Several APIs have the path /v1/models: headers may decide."""
 
-    def read(self, request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+    def read(self, request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
         """Validate as the real API does. An Ask to render, or a Reply that needs no script, such as an error."""
 
     def render(self, ask: Ask) -> Reply:

@@ -16,9 +16,9 @@ from chatproof.fake_providers.scripting.script import Fail, Script
 
 JSON: Final = ("content-type", "application/json; charset=utf-8")
 MOMENT: Final = b"\x00" * 30
-"""Stands in an event for the time at which it is due; as long as that time, so that cuts stay where they are."""
+"""A placeholder in an event for the time at which it is due. It has that time's length, so cuts stay in place."""
 TIMING: Final = b"\x01"
-"""Stands for what is known only when the whole reply has been laid out. JSON never holds either of these bytes."""
+"""A placeholder for what is known only after the whole layout. JSON never contains either byte."""
 
 _START: Final = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)  # fixed: the same request has the same bytes every day
 _GARBAGE: Final = b"\x00\x17\xfe\xed 5 fathoms of line, no protocol here\n\xff\xff"

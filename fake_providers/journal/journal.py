@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from chatproof.fake_providers.dialects.base import ProviderRequest
+from chatproof.fake_providers.dialects.base import IncomingRequest
 from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Wanted
 from chatproof.fake_providers.journal.entry import Ended, Entry, JournalWrite
 from chatproof.fake_providers.planning.planner import Answer
@@ -57,7 +57,7 @@ class Journal(Assertions):
         self._changed(new)
         return new
 
-    def open(self, request: ProviderRequest, answer: Answer, received: float) -> Entry:
+    def open(self, request: IncomingRequest, answer: Answer, received: float) -> Entry:
         """Add the entry of a request that arrived at `received` (time.monotonic() seconds), secrets redacted."""
 
         def entry(number: int) -> Entry:

@@ -1,4 +1,4 @@
-"""Builds a ProviderRequest from the parts of an HTTP request, and reads its JSON strictly."""
+"""Builds a IncomingRequest from the parts of an HTTP request, and reads its JSON strictly."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 from typing import Any, Final, NoReturn
 from urllib.parse import unquote
 
-from chatproof.fake_providers.dialects.base import ProviderRequest
+from chatproof.fake_providers.dialects.base import IncomingRequest
 
 
-def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -> ProviderRequest:
+def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -> IncomingRequest:
     """The request with its JSON body, or with the reason why the body is not JSON."""
     path, _, query = target.partition("?")
     value, error = _json(body) if body else (None, None)
-    return ProviderRequest(method, unquote(path), query, headers, body, value, error)
+    return IncomingRequest(method, unquote(path), query, headers, body, value, error)
 
 
 def _json(body: bytes) -> tuple[Any, str | None]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chatproof.fake_providers.dialects.base import Ask, Dialect, ProviderRequest, Reply
+from chatproof.fake_providers.dialects.base import Ask, Dialect, IncomingRequest, Reply
 from chatproof.fake_providers.planning.http_writes import Grouping, WritePlan, plan_writes
 from chatproof.fake_providers.planning.router import dialect_for
 from chatproof.fake_providers.planning.sequences import Sequences
@@ -44,7 +44,7 @@ class Planner:
         self._plans: OrderedDict[_CacheKey, WritePlan] = OrderedDict()
         self._plans_size = 0
 
-    def answer(self, request: ProviderRequest, *, chunks_allowed: bool, keep_alive: bool) -> Answer:
+    def answer(self, request: IncomingRequest, *, chunks_allowed: bool, keep_alive: bool) -> Answer:
         """The answer to a provider's request.
 
         `chunks_allowed`: False for HTTP/1.0. `keep_alive`: whether the client wants to use the connection again.

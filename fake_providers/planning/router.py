@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Final, cast
 
-from chatproof.fake_providers.dialects.base import Ask, Dialect, ProviderRequest, Reply, TimedFrame
+from chatproof.fake_providers.dialects.base import Ask, Dialect, IncomingRequest, Reply, TimedFrame
 from chatproof.fake_providers.dialects.gemini import dialect as gemini
 from chatproof.fake_providers.dialects.ollama import dialect as ollama
 from chatproof.fake_providers.dialects.openai import dialect as openai
@@ -17,7 +17,7 @@ DIALECTS: Final = tuple(cast(Dialect, dialect) for dialect in (gemini, ollama, o
 """The first that answers a request gets it: openai_compatible is asked before openai, whose paths it shares."""
 
 
-def dialect_for(request: ProviderRequest) -> Dialect:
+def dialect_for(request: IncomingRequest) -> Dialect:
     """The dialect that answers the request; one that answers 404 where no provider has the path."""
     return next((dialect for dialect in DIALECTS if dialect.answers(request)), _NOWHERE)
 
@@ -27,10 +27,10 @@ class _Nowhere:
 
     NAME = "none"
 
-    def answers(self, request: ProviderRequest) -> bool:
+    def answers(self, request: IncomingRequest) -> bool:
         return True
 
-    def read(self, request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+    def read(self, request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
         message = (
             f"Invalid URL ({request.method} {request.path[:200]}): no fake provider answers there."
             " Is the base URL right? OPENAI_BASE_URL ends in /v1."

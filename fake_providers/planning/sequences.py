@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
-from chatproof.fake_providers.dialects.base import ProviderRequest
+from chatproof.fake_providers.dialects.base import IncomingRequest
 from chatproof.fake_providers.scripting.script import Script
 
 _MAX_COUNTS: Final = 10_000
@@ -24,7 +24,7 @@ class Sequences:
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     def script(
-        self, script: Script, request: ProviderRequest, case: str | None, scripts: Mapping[str, Script]
+        self, script: Script, request: IncomingRequest, case: str | None, scripts: Mapping[str, Script]
     ) -> Script:
         """The script to play: `script` itself, or the one that its sequence has come to with this request."""
         if not script.sequence:
@@ -44,7 +44,7 @@ class Sequences:
         return turn
 
 
-def _conversation(script: Script, request: ProviderRequest, case: str | None) -> str:
+def _conversation(script: Script, request: IncomingRequest, case: str | None) -> str:
     # Model names are a part of Gemini's paths, and "key" of its queries.
     key = next((request.headers[name] for name in _KEY_HEADERS if name in request.headers), request.query)
     who = f"case {case}" if case is not None else f"key {key}\n{request.path}"

@@ -6,7 +6,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Protocol
 
-from chatproof.fake_providers.dialects.base import ProviderRequest, Reply
+from chatproof.fake_providers.dialects.base import IncomingRequest, Reply
 from chatproof.fake_providers.journal.journal import Entry, Journal
 from chatproof.fake_providers.planning.planner import Planner
 from chatproof.fake_providers.scripting.script import Script, ScriptError, parse_script
@@ -45,13 +45,13 @@ class Admin:
         self._server = server
         self._library = server.planner.library
 
-    async def answer(self, request: ProviderRequest) -> Reply:
+    async def answer(self, request: IncomingRequest) -> Reply:
         try:
             return await self._route(request)
         except (BadRequest, ScriptError) as problem:
             return json_reply(400, {"error": str(problem)})
 
-    async def _route(self, request: ProviderRequest) -> Reply:
+    async def _route(self, request: IncomingRequest) -> Reply:
         route = (request.method, request.path)
         query = query_of(request)
         match route:

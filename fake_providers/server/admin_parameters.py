@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from chatproof.fake_providers.dialects.base import ProviderRequest, Reply, TimedFrame
+from chatproof.fake_providers.dialects.base import IncomingRequest, Reply, TimedFrame
 from chatproof.fake_providers.journal.assertions import Wanted
 
 MAX_WAIT_S: Final = 120.0
@@ -22,7 +22,7 @@ class BadRequest(ValueError):
     """An invalid control request. The text says what would be valid."""
 
 
-def query_of(request: ProviderRequest) -> Query:
+def query_of(request: IncomingRequest) -> Query:
     """The query parameters; of several with one name, the last."""
     return {name: values[-1] for name, values in parse_qs(request.query).items()}
 

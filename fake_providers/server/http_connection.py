@@ -11,7 +11,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
-from chatproof.fake_providers.dialects.base import ProviderRequest, Reply, TimedFrame
+from chatproof.fake_providers.dialects.base import IncomingRequest, Reply, TimedFrame
 from chatproof.fake_providers.journal.journal import Ended, Entry, Journal
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.planning.http_writes import WritePlan, plan_writes
@@ -215,7 +215,7 @@ class HttpConnection(asyncio.Protocol):
             return
         self._play(answer.plan, entry)
 
-    async def _answer_control(self, head: _Head, request: ProviderRequest) -> None:
+    async def _answer_control(self, head: _Head, request: IncomingRequest) -> None:
         try:
             reply = await self._service.admin.answer(request)
         except Exception:
@@ -246,7 +246,7 @@ class HttpConnection(asyncio.Protocol):
             # Not a direct call: a long pipeline of instant replies would recurse as deeply.
             self._loop.call_soon(self._answer_next)
 
-    def _failed(self, request: ProviderRequest) -> None:
+    def _failed(self, request: IncomingRequest) -> None:
         """Log a bug of the fakes and answer 500, so that it does not look like a provider that hangs."""
         _LOG.exception("cannot answer %s %s", request.method, request.path)
         self._refuse(500, "an internal error, see the log of the fakes")

@@ -10,6 +10,7 @@ from chatproof.fake_providers.scripting.script import Script
 from tests.clients.gemini_kit import MODEL, STATUSES, add_scripts
 from tests.clients.node import needs, run
 from tests.fake_providers.kit import Served
+from tests.timing import timed
 
 pytestmark = needs("@google/genai")
 
@@ -50,6 +51,8 @@ async def test_it_raises_api_errors(mode: str, url: str) -> None:
     }
 
 
+# a busy machine joins the error with the event before it into one read, and this client then does not recognise it
+@timed
 async def test_it_raises_what_breaks_in_the_stream(url: str) -> None:
     replies = await javascript(
         url, "stream", "error-mid", "malformed-mid", "cut-mid", "reset-mid", "drop-start", "garbage"

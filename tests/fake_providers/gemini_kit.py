@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chatproof.fake_providers.dialects.base import Ask, ProviderRequest, Reply
+from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply
 from chatproof.fake_providers.dialects.gemini import dialect as gemini
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.scripting.script import Script, parse_script
@@ -26,12 +26,12 @@ def fault(keys: str, before: str = '[[steps]]\ntokens = ["One", " two"]') -> dic
 
 def request(
     text: str = "Hi, scenario tiny case a-1", framing: str = SSE, headers: dict[str, str] = KEY, **more: Any
-) -> ProviderRequest:
+) -> IncomingRequest:
     body = {"contents": [{"role": "user", "parts": [{"text": text}]}], **more}
     return as_request("POST", MODEL + framing, headers, json.dumps(body).encode())
 
 
-def replied(sent: ProviderRequest, scripts: dict[str, Script] | None = None) -> Reply:
+def replied(sent: IncomingRequest, scripts: dict[str, Script] | None = None) -> Reply:
     answer = gemini.read(sent, scripts or script())
     return gemini.render(answer) if isinstance(answer, Ask) else answer
 

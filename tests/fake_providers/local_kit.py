@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, ProviderRequest, Reply
+from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply
 from chatproof.fake_providers.dialects.ollama import dialect as ollama
 from chatproof.fake_providers.dialects.openai_compatible import dialect as openai_compatible
 from chatproof.fake_providers.planning.http_request import as_request
@@ -39,10 +39,10 @@ STATUSES: Final = (400, 401, 403, 404, 418, 429, 500, 503)
 class _Local:
     """Both dialects, as the router chooses between them."""
 
-    def answers(self, request: ProviderRequest) -> bool:
+    def answers(self, request: IncomingRequest) -> bool:
         return ollama.answers(request) or openai_compatible.answers(request)
 
-    def read(self, request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+    def read(self, request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
         if ollama.answers(request):
             return ollama.read(request, scripts)
         return openai_compatible.read(request, scripts)
@@ -54,7 +54,7 @@ class _Local:
 local: Final = _Local()
 
 
-def request(path: str, body: Any = None, method: str = "POST", **headers: str) -> ProviderRequest:
+def request(path: str, body: Any = None, method: str = "POST", **headers: str) -> IncomingRequest:
     data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     return as_request(method, path, headers, data)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, ProviderRequest, Reply
+from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.scripting.script import Script, parse_script
@@ -30,7 +30,7 @@ ONE_CALL: Final = 'about = "Calls a tool."\n[[steps]]\ntool_call = "get_weather"
 TOOLS: Final = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
 
 
-def request(body: Any, path: str = CHAT, method: str = "POST", **headers: str) -> ProviderRequest:
+def request(body: Any, path: str = CHAT, method: str = "POST", **headers: str) -> IncomingRequest:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = {"authorization": "Bearer sk-1", **headers}
     return as_request(method, path, {name: value for name, value in sent.items() if value}, data)

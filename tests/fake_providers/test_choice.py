@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chatproof.fake_providers.dialects.base import ProviderRequest
+from chatproof.fake_providers.dialects.base import IncomingRequest
 from chatproof.fake_providers.journal.control_client import Fakes, FakesError
 from chatproof.fake_providers.planning.sequences import Sequences
 from chatproof.fake_providers.scripting.script import Script, ScriptError, load_scripts, parse_script
@@ -100,7 +100,7 @@ async def test_a_sequence_of_what_is_not_there_is_refused(fakes: Fakes, tmp_path
 def test_turns_are_bounded_and_begin_anew() -> None:
     flaky = parse_script("flaky", 'about = "x"\nsequence = ["a", "b"]')
     scripts = {name: script(name, "message = '.'") for name in ("a", "b")}
-    request = ProviderRequest("POST", CHAT, "", {"authorization": "Bearer k"}, b"")
+    request = IncomingRequest("POST", CHAT, "", {"authorization": "Bearer k"}, b"")
     sequences = Sequences()
     assert sequences.script(flaky, request, "first", scripts).name == "a"
     for number in range(10_000):

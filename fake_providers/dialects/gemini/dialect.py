@@ -1,4 +1,4 @@
-"""Google's Gemini API: which requests are its own, and what it makes of them.
+"""Google's Gemini API: which requests it answers, and how.
 
 Source: https://ai.google.dev/api, what the official clients send and read, and recorded answers.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from chatproof.fake_providers.dialects.base import Ask, Headers, ProviderRequest, Reply, TimedFrame
+from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, TimedFrame
 from chatproof.fake_providers.dialects.gemini import models as models
 from chatproof.fake_providers.dialects.gemini.error_bodies import bad_request, error, no_key
 from chatproof.fake_providers.dialects.gemini.google_json import pretty
@@ -71,8 +71,8 @@ class _Route:
         return self.query.get("$alt") or self.query.get("alt") or "json"
 
 
-def answers(request: ProviderRequest) -> bool:
-    """OpenAI has /v1/models too: there, only a request with a Google key is one to Gemini."""
+def answers(request: IncomingRequest) -> bool:
+    """Whether the request is to Gemini. On /v1/models, which OpenAI has too, only if it has a Google key."""
     found = _PATH.fullmatch(request.path)
     if found is None:
         return False
@@ -80,7 +80,7 @@ def answers(request: ProviderRequest) -> bool:
     return version != "v1" or action is not None or bool(_key(request, _query(request)))
 
 
-def read(request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
     found = _PATH.fullmatch(request.path)
     assert found is not None, "the dialect is asked about its own paths only"
     version, model, action = found.groups()
@@ -151,7 +151,7 @@ def _catalogue(route: _Route) -> Reply:
 
 
 def _counted(route: _Route, message: dict[str, Any]) -> Reply:
-    """countTokens plays no script: it tells what the prompt costs, whatever the prompt says."""
+    """countTokens plays no script, whatever the prompt says: it returns the number of tokens."""
     inner = message.get("generate_content_request", message)
     case = case_of(user_text(inner.get("contents", [])))
     wrong = contents_problem(inner, "CountTokensRequest")
@@ -183,11 +183,11 @@ def _embedded(route: _Route, message: dict[str, Any]) -> Reply:
     return _json({"embeddings": vectors} if batch else {"embedding": vectors[0]}, case)
 
 
-def _query(request: ProviderRequest) -> dict[str, str]:
+def _query(request: IncomingRequest) -> dict[str, str]:
     return {name: values[-1] for name, values in parse_qs(request.query).items()}
 
 
-def _key(request: ProviderRequest, query: Mapping[str, str]) -> str:
+def _key(request: IncomingRequest, query: Mapping[str, str]) -> str:
     return request.headers.get("x-goog-api-key", "").strip() or query.get("key", "").strip()
 
 

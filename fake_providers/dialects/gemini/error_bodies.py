@@ -53,7 +53,7 @@ _NO_KEY: Final = (
 
 
 def error(code: int, message: str, status: str | None = None, details: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """An error's body; without `status` the one that belongs to the HTTP code."""
+    """An error's body. `status`: by default the one of the HTTP code."""
     inner: dict[str, Any] = {"code": code, "message": message, "status": status or _status_of(code)}
     if details:
         inner["details"] = list(details)
@@ -73,7 +73,7 @@ def bad_request(violations: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 def meant(fail: Fail, model: str, default: int | None = None) -> dict[str, Any]:
-    """The error that a script means. `default`: the code where the script gives none.
+    """The error that a script asks for. `default`: the code if the script gives none.
 
     A wrong key is 401 elsewhere, but Google answers it with 400; a script that wants Google's own 401 says
     type = "UNAUTHENTICATED". A script's `type` is the status and its `code` the reason, where they look like
@@ -103,7 +103,7 @@ def _status_of(code: int) -> str:
 
 
 def _delay(fail: Fail) -> float | None:
-    """Seconds. Where a script gives both, the finer one counts: it is the one that other clients honour."""
+    """The retry delay in seconds. If a script gives both, milliseconds count, as in other clients."""
     return fail.retry_after_s if fail.retry_after_ms is None else fail.retry_after_ms / 1000
 
 

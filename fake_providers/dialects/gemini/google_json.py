@@ -11,7 +11,7 @@ from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Final, Literal
 
 Escapes = Literal["google", "ascii", "raw"]
-"""google: what the API escapes; ascii: all that is not ASCII as well; raw: only what JSON demands."""
+"""google: what the API escapes; ascii: all non-ASCII characters as well; raw: only what JSON requires."""
 
 _UNSAFE: Final = re.compile(
     "[<>\x7f-\x9f\u00ad\u0600-\u0603\u06dd\u070f\u17b4\u17b5\u200b-\u200f\u2028-\u202e\u2060-\u2064\u206a-\u206f"
@@ -31,7 +31,7 @@ def pretty(value: object, escapes: Escapes = "google") -> str:
 
 
 def quoted(text: str, escapes: Escapes = "google") -> str:
-    """A string alone, as `compact` and `pretty` write it, but sooner: there is one in every frame."""
+    """One string, as `compact` and `pretty` write it, but faster: every frame has one."""
     return _escaped(encode_basestring_ascii(text) if escapes == "ascii" else encode_basestring(text), escapes)
 
 

@@ -1,4 +1,4 @@
-"""The models that the fake Gemini lists, and embeddings that depend on nothing but their text.
+"""The models that the fake Gemini lists, and embeddings that depend only on their text.
 
 Source: https://ai.google.dev/api/models and https://ai.google.dev/api/embeddings.
 """
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 DIMENSIONS: Final = 3_072
-"""How long an embedding is where the request does not say."""
+"""The default length of an embedding."""
 
 _GENERATES: Final = ["generateContent", "countTokens", "createCachedContent", "batchGenerateContent"]
 _EMBEDS: Final = ["embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent"]
@@ -59,7 +59,7 @@ def model(name: str) -> dict[str, Any] | None:
 
 
 def page(size: str, token: str) -> dict[str, Any] | None:
-    """One page of the list, None where the page's size or its token is none. Both are as the query gave them."""
+    """One page of the list; None if the page size or the page token, as the query gave them, is invalid."""
     if not (size or "0").isdecimal() or not (token or "0").isdecimal():
         return None
     start, length = int(token or 0), min(int(size or 0) or _DEFAULT_PAGE, _MAX_PAGE)
@@ -71,7 +71,7 @@ def page(size: str, token: str) -> dict[str, Any] | None:
 
 @lru_cache(maxsize=64)
 def embedding(text: str, dimensions: int) -> tuple[float, ...]:
-    """A vector of length 1: the same for the same text, and nearly at right angles to that of any other."""
+    """A vector of length 1: equal texts get equal vectors, different texts nearly orthogonal ones."""
     digest = hashlib.shake_256(text.encode()).digest(2 * dimensions)
     numbers = struct.unpack(f"<{dimensions}h", digest)
     length = math.sqrt(sum(number * number for number in numbers)) or 1.0

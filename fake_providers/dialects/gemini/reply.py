@@ -1,4 +1,4 @@
-"""From a script's timeline to an answer of Gemini: one JSON object, server-sent events, or a streamed JSON array.
+"""Makes Gemini's replies of a timeline: one JSON object, server-sent events, or a streamed JSON array.
 
 Source: https://ai.google.dev/api/generate-content and recorded answers of the API.
 """
@@ -40,7 +40,7 @@ _TOTAL: Final = "\ue002"
 
 
 def render(ask: Ask) -> Reply:
-    """The answer to a valid request."""
+    """The reply to a valid request."""
     frames = _Frames(ask)
     line = play(ask.script, frames, ask.max_tokens, key=ask.key)
     fail, due = line.fail, line.end_due
@@ -68,7 +68,7 @@ def render(ask: Ask) -> Reply:
 
 
 class _Frames:
-    """Encodes the parts of a stream; what stays the same from frame to frame is written once."""
+    """Encodes the parts of a stream. Text that is the same in all frames is built once."""
 
     fragments = False  # the API gives a call in one piece
 
@@ -157,7 +157,7 @@ def _indexed(candidate: dict[str, Any], index: int) -> dict[str, Any]:
 
 
 def _finished(parts: list[dict[str, Any]], finish_reason: str, called: bool) -> dict[str, Any]:
-    """A candidate that has come to its end. What the safety filter stops comes without content."""
+    """A finished candidate; without content if the safety filter stopped it."""
     reason = _FINISH_REASONS[finish_reason]
     if reason == "SAFETY":
         return {"finishReason": reason, "safetyRatings": _ratings()}
@@ -174,7 +174,7 @@ def _ratings() -> list[dict[str, Any]]:
 
 
 def _whole(ask: Ask, line: Timeline) -> Reply:
-    """The answer in one piece."""
+    """The reply in one piece."""
     fail, due = line.fail, line.end_due
     headers = _headers(ask, due)
     if line.end != "stall" and fail is not None and fail.fault == "error":
@@ -192,7 +192,7 @@ def _whole_body(ask: Ask, line: Timeline) -> bytes:
 
 
 def _blocked(ask: Ask, reason: str, line: Timeline) -> Reply:
-    """A prompt that is refused is no error: the answer has feedback on it in place of candidates."""
+    """A refused prompt is not an error: the reply has promptFeedback instead of candidates."""
     feedback: dict[str, Any] = {"blockReason": reason}
     if reason == "SAFETY":
         feedback["safetyRatings"] = [{**rating} for rating in _ratings()]
@@ -219,7 +219,7 @@ def _status(ask: Ask, fail: Fail, due: float) -> Reply:
 
 
 def error_body(error: dict[str, Any], array: bool) -> bytes:
-    """What streams a JSON array answers with an array even where it refuses."""
+    """An error status; where the API streams a JSON array, its error is an array too."""
     text = pretty(error)
     return (f"[{text}]" if array else text).encode()
 

@@ -1,4 +1,4 @@
-"""What a request to Gemini must hold beyond its schema, what its prompt says, and how many tokens that is."""
+"""Validates requests to Gemini beyond their schema; reads the prompt and counts its tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MEDIA_TOKENS: Final = 258  # what the API counts for a small image
 
 
 def generation_problem(request: dict[str, Any]) -> str | None:
-    """Why the API refuses to generate from this request, in its words; None where it does not."""
+    """The API's error text for this request; None if it is valid."""
     return _required(request) or _turns(request["contents"]) or _tools(request)
 
 

@@ -1,4 +1,4 @@
-"""The messages of Gemini's API, and reading JSON into them with Google's own complaints.
+"""The messages of Gemini's API, and a JSON reader for them with Google's error texts.
 
 Source: https://ai.google.dev/api/generate-content, the types of google-genai, and recorded refusals. Like Protocol
 Buffers' reader in Google's frontend it takes names in camelCase and snake_case, one value where a list belongs,
@@ -100,7 +100,7 @@ class Reader:
         self._package = f"{_PACKAGE}.{version}"
 
     def message(self, kind: str, value: dict[str, Any], path: str = "", depth: int = 0) -> dict[str, Any]:
-        """The message's fields under their names in snake_case; absent ones and those that are wrong left out."""
+        """The message's valid fields, by their names in snake_case."""
         known, taken = _FIELDS[kind], {}
         for given, content in value.items():
             name = _snake(given)
@@ -178,7 +178,7 @@ class Reader:
 
 
 def _scalar(kind: str, value: Any) -> Any:
-    """The value as the field's type; ValueError where it is none."""
+    """The value as the field's type. ValueError if it is not of that type."""
     if kind == "str" and isinstance(value, str):
         return value
     if kind == "bool" and isinstance(value, bool):

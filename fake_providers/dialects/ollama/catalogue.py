@@ -1,4 +1,4 @@
-"""The models that the fake local servers have, and what Ollama tells of them.
+"""The models of the fake local servers, and Ollama's descriptions of them.
 
 Every model is installed, so that any server's configuration works, except one whose name says that it is
 not: a part of it is `missing`, `unknown`, `nonexistent` or `no-such-…`, as in `missing-model:7b`.
@@ -46,7 +46,7 @@ MODELS: Final = (
 
 
 def is_name(name: str) -> bool:
-    """Can a model have that name? `[[host/]namespace/]model[:tag]`."""
+    """Whether it is a valid model name: `[[host/]namespace/]model[:tag]`."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -55,7 +55,7 @@ def is_installed(name: str) -> bool:
 
 
 def model_named(name: str) -> Model:
-    """The model of that name; what the catalogue does not list looks like its first."""
+    """The model of that name; one that the catalogue does not list gets the first one's properties."""
     full = name if ":" in name else f"{name}:latest"
     first = MODELS[0]
     for model in MODELS:
@@ -68,12 +68,12 @@ def model_named(name: str) -> Model:
 
 
 def tags() -> dict[str, Any]:
-    """The answer to /api/tags."""
+    """The body of /api/tags."""
     return {"models": [_listed(model) for model in MODELS]}
 
 
 def running() -> dict[str, Any]:
-    """The answer to /api/ps: the first model is loaded for good."""
+    """The body of /api/ps: the first model is always loaded."""
     model = MODELS[0]
     listed = _listed(model)
     del listed["modified_at"]
@@ -81,7 +81,7 @@ def running() -> dict[str, Any]:
 
 
 def show(name: str) -> dict[str, Any]:
-    """The answer to /api/show."""
+    """The body of /api/show."""
     model = model_named(name)
     template = "{{ .System }}{{ .Prompt }}"
     return {

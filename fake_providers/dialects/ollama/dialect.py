@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from chatproof.fake_providers.dialects.base import Ask, ProviderRequest, Reply
+from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply
 from chatproof.fake_providers.dialects.ollama import catalogue as catalogue
 from chatproof.fake_providers.dialects.ollama import request as requests
 from chatproof.fake_providers.dialects.ollama.embeddings import vector
@@ -45,13 +45,13 @@ class _EmbeddingInput(NamedTuple):
     width: int
 
 
-def answers(request: ProviderRequest) -> bool:
+def answers(request: IncomingRequest) -> bool:
     """The root and every path under /api, unknown ones included: Ollama has its own 404. /ollama may come before."""
     path = _own_path(request)
     return path == "/" or path.startswith("/api/")
 
 
-def read(request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
     path, method = _own_path(request), request.method
     if path in _GET:
         return _GET[path]() if method in ("GET", "HEAD") else text_reply(405, "405 method not allowed")
@@ -91,7 +91,7 @@ def render(ask: Ask) -> Reply:
     return lay_out(ask, Lines(ask) if ask.flavour in (CHAT, GENERATE) else _Vectors(ask))
 
 
-def _own_path(request: ProviderRequest) -> str:
+def _own_path(request: IncomingRequest) -> str:
     """The path without the prefix /ollama."""
     path = request.path
     return (path.removeprefix("/ollama") or "/") if path == "/ollama" or path.startswith("/ollama/") else path

@@ -1,4 +1,4 @@
-"""Embeddings of any width: OpenAI's fake ones, side by side where they are too short."""
+"""Embeddings of any width, made of as many of OpenAI's fake embeddings as needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DIGITS: Final = 9  # as many as a 32-bit float has
 
 
 def vector(text: str, model: str, width: int) -> list[float]:
-    """`width` numbers whose squares add up to one; near each other for texts that share words."""
+    """A vector of `width` numbers and length 1. Texts that share words get similar vectors."""
     numbers: list[float] = []
     for part in count():
         numbers += openai.vector(text, f"{model}\n{part}")

@@ -62,7 +62,7 @@ class Lines:
         return self._line(self._said('""'), finish_reason)
 
     def timing(self, line: Timeline) -> bytes:
-        """The fields that Ollama's last object has; zeros are left out, as Go does."""
+        """The metrics in Ollama's last object; like Go, it leaves zeros out."""
         fields: dict[str, Any] = {}
         if self._ask.flavour == GENERATE and self._ask.extra != "raw":
             fields["context"] = _context(self._ask, line)
@@ -98,7 +98,7 @@ class Lines:
 
 
 def metrics(ask: Ask, line: Timeline) -> dict[str, int]:
-    """How long the reply took, in nanoseconds, and how many tokens it heard and said, in Ollama's order."""
+    """The durations in nanoseconds and the token counts of prompt and reply, in Ollama's order."""
     timing = Timing.of(line)
     return {
         "total_duration": timing.total,

@@ -1,4 +1,4 @@
-"""What Ollama refuses in a request, in the words of Go's JSON decoder and its own."""
+"""Validates Ollama's requests, with the error texts of Ollama and of Go's JSON decoder."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ _OPTION_TYPES: Final = {
 
 
 class Problem(NamedTuple):
-    """A refusal: its status, and the text that is Ollama's `error`."""
+    """The status of an error, and the text of Ollama's field `error`."""
 
     status: int
     text: str
 
 
 def problem(struct: str, body: dict[str, Any]) -> Problem | None:
-    """The first thing wrong with the body of a `struct`, None if it is fine. The model is not looked up here."""
+    """The first error in the body of a `struct`; None if it is valid. Does not look up the model."""
     text = _fields(struct, body, FIELDS[struct]) or _think(body) or _keep_alive(body) or _format(body)
     if text is not None:
         return Problem(400, text)
@@ -97,7 +97,7 @@ def problem(struct: str, body: dict[str, Any]) -> Problem | None:
 
 
 def last_user_text(messages: list[dict[str, Any]]) -> str:
-    """The text of the last user message; empty where there is none."""
+    """The text of the last user message; empty if there is none."""
     for message in reversed(messages):
         if str(message.get("role")).lower() == "user":
             return message.get("content") or ""
@@ -105,12 +105,12 @@ def last_user_text(messages: list[dict[str, Any]]) -> str:
 
 
 def prompt_tokens(texts: list[str]) -> int:
-    """What the texts cost, by the vocabulary at hand: plausible and repeatable."""
+    """The number of tokens in the texts, by the fakes' own tokenizer: plausible and repeatable."""
     return sum(tokenizer.count(text) + _TOKENS_PER_MESSAGE for text in texts)
 
 
 def max_tokens(body: dict[str, Any]) -> int | None:
-    """How many tokens may be said, None for all: a num_predict below 1 means no end to Ollama."""
+    """The most tokens of the reply; None: no limit, which Ollama reads from a num_predict below 1."""
     wanted = (body.get("options") or {}).get("num_predict")
     if wanted is None or wanted in (math.inf, -math.inf):  # 1e999 is JSON
         return None

@@ -1,4 +1,4 @@
-"""What OpenAI's API refuses in a chat's messages, and what the last user said in them."""
+"""Validates a chat's messages as OpenAI's API does, and finds the last user message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CALL_KINDS: Final = ("function", "custom")
 
 
 def messages(body: dict[str, Any]) -> Problem | None:
-    """The first thing wrong with the request's messages."""
+    """The first error in the request's messages; None if they are valid."""
     said = body.get("messages")
     if said is None:
         return missing("messages")
@@ -36,7 +36,7 @@ def messages(body: dict[str, Any]) -> Problem | None:
 
 
 def last_user_text(said: list[dict[str, Any]]) -> str:
-    """The text of the last user message, its text parts joined by newlines; empty where there is none."""
+    """The text of the last user message, its text parts joined by newlines; empty if there is none."""
     for message in reversed(said):
         if message.get("role") == "user":
             return texts_of(message.get("content"))

@@ -17,7 +17,7 @@ _FINGERPRINT: Final = "fp_chatproof"
 
 
 def render(ask: Ask) -> Reply:
-    """The answer to a valid chat request."""
+    """The reply to a valid chat request."""
     if not ask.stream:
         line = play(ask.script, Whole(), ask.max_tokens, key=ask.key)
         return answer(ask, line, lambda: _completion(ask, line), bytes)
@@ -27,7 +27,7 @@ def render(ask: Ask) -> Reply:
 
 
 class Chunks:
-    """Encodes the parts of a stream; everything that stays the same from chunk to chunk is made once.
+    """Encodes the parts of a stream; text that is the same in all chunks is built once.
 
     With several choices each part is one chunk per choice: they all say the same.
     """
@@ -127,7 +127,7 @@ def _called(ask: Ask, call: Call, index: int, choice: int) -> dict[str, Any]:
 
 
 def _call_id(ask: Ask, index: int, choice: int) -> str:
-    """Unlike any other of the reply; the real API's ids have 24 characters after the prefix too."""
+    """An id that is unique in the reply; like the real API's, it has 24 characters after the prefix."""
     return f"call_{digest(ask)[:20]}{choice:02x}{index:02x}"
 
 

@@ -1,4 +1,4 @@
-"""What OpenAI's API refuses in a chat request, and in which words."""
+"""Validates chat requests, with the error texts of OpenAI's API."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def problem(body: dict[str, Any], *, strict: bool = True) -> Problem | None:
-    """The first thing wrong with the request's body, None if it is fine.
+    """The first error in the request's body; None if it is valid.
 
     `strict`: parameters that OpenAI does not know are wrong; servers that only speak its language ignore them.
     """
@@ -90,7 +90,7 @@ def problem(body: dict[str, Any], *, strict: bool = True) -> Problem | None:
 
 
 def prompt_tokens(said: list[dict[str, Any]]) -> int:
-    """What the messages cost, by the vocabulary at hand: plausible and repeatable, not OpenAI's bill."""
+    """The number of tokens in the messages, by the fakes' own tokenizer: plausible and repeatable."""
     counted = sum(tokenizer.count(texts_of(message.get("content"))) for message in said)
     return counted + _TOKENS_PER_MESSAGE * (len(said) + 1)
 
@@ -104,7 +104,7 @@ def _unknown(body: dict[str, Any]) -> Problem | None:
 
 
 def _combined(body: dict[str, Any]) -> Problem | None:
-    """What is wrong with parameters together that are fine alone."""
+    """An error in parameters that are valid alone, but not together."""
     if body.get("max_tokens") is not None and body.get("max_completion_tokens") is not None:
         text = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
         return Problem(text, "max_tokens", "invalid_parameter_combination")
@@ -166,7 +166,7 @@ def _tool(where: str, tool: Any) -> Problem | None:
 
 
 def tool_function(where: str, function: dict[str, Any]) -> Problem | None:
-    """What is wrong with a function's name and parameters."""
+    """The first error in a function's name and parameters."""
     name, parameters = function.get("name"), function.get("parameters")
     if name is None:
         return missing(f"{where}.name")

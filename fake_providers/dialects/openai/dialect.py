@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, ProviderRequest, Reply, TimedFrame
+from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply, TimedFrame
 from chatproof.fake_providers.dialects.openai import chat_messages as messages
 from chatproof.fake_providers.dialects.openai import completions_reply as chat
 from chatproof.fake_providers.dialects.openai import completions_request as chat_request
@@ -40,7 +40,7 @@ _MODEL_IDS: Final = (
     "text-embedding-ada-002",
 )
 _MOST_CHUNKS: Final = 500_000
-"""Tokens times choices: what a reply may have, so that no request exhausts the memory."""
+"""The limit for tokens times choices of a reply, so that no request exhausts the memory."""
 
 _NO_KEY: Final = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using"
@@ -49,12 +49,12 @@ _NO_KEY: Final = (
 _EMBEDDED: Final = Script("", "Embeddings that come at once.", (Say(()),))
 
 
-def answers(request: ProviderRequest) -> bool:
+def answers(request: IncomingRequest) -> bool:
     path = request.path
     return path in _POST or path == _MODELS or _model_id(path) is not None
 
 
-def read(request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
     expected = "POST" if request.path in _POST else "GET"
     if request.method != expected:
         hint = "Perhaps you meant to make your HTTP request using a different HTTP method?"
@@ -144,7 +144,7 @@ def _read_response(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask |
 
 
 def _read_embeddings(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
-    """A script can make embeddings late, or fail; text that happens to hold the word "scenario" is no error."""
+    """A script can delay embeddings or make them fail. An unknown scenario is no error: texts may hold that word."""
     wrong = embeddings.problem(body)
     if wrong is not None:
         return refusal(400, wrong)
@@ -178,7 +178,7 @@ def _script(text: str, model: str, scripts: Mapping[str, Script], param: str) ->
 
 
 def _model_id(path: str) -> str | None:
-    """The model in the path of one; None where it is another path, or another provider's (`MODEL:METHOD`)."""
+    """The model in the path /v1/models/MODEL; None for other paths and another provider's `MODEL:METHOD`."""
     head, _, name = path.partition(f"{_MODELS}/")
     return name if not head and name and "/" not in name and ":" not in name else None
 

@@ -36,7 +36,7 @@ Text = str | tuple[int, ...]
 
 
 class Wanted(NamedTuple):
-    """What is to be embedded, texts or token ids, and how it is written down."""
+    """What to embed, texts or token ids, and the encoding of the result."""
 
     inputs: tuple[Text, ...]
     dimensions: int | None
@@ -44,7 +44,7 @@ class Wanted(NamedTuple):
 
 
 def problem(body: dict[str, Any]) -> Problem | None:
-    """The first thing wrong with the request's body, None if it is fine."""
+    """The first error in the request's body; None if it is valid."""
     model, wanted = body.get("model"), body.get("dimensions")
     if model is None or model == "":
         return Problem("you must provide a model parameter", "model", None)
@@ -66,7 +66,7 @@ def problem(body: dict[str, Any]) -> Problem | None:
 
 
 def read(body: dict[str, Any]) -> Wanted:
-    """What a valid body wants."""
+    """What a valid body asks for."""
     given = body["input"]
     if isinstance(given, str) or isinstance(given[0], int):
         given = [given]
@@ -75,7 +75,7 @@ def read(body: dict[str, Any]) -> Wanted:
 
 
 def last_text(wanted: Wanted) -> str:
-    """The last input; empty where it is token ids."""
+    """The last input; empty if it is token ids."""
     last = wanted.inputs[-1]
     return last if isinstance(last, str) else ""
 
@@ -85,13 +85,13 @@ def prompt_tokens(wanted: Wanted) -> int:
 
 
 def render(ask: Ask) -> Reply:
-    """The answer to a valid request; a script decides only when it comes and how it fails."""
+    """The reply to a valid request. A script decides only when it comes and how it fails."""
     line = play(ask.script, Whole(), key=ask.key)
     return answer(ask, line, lambda: _body(ask), bytes)
 
 
 def vector(text: Text, model: str, dimensions: int | None = None) -> list[float]:
-    """The text's unit vector. Of fewer dimensions: the beginning of the whole one, made a unit vector again."""
+    """The text's unit vector. With fewer dimensions: the beginning of the full one, scaled to length 1."""
     words = _WORD.findall(text.casefold()) if isinstance(text, str) else [str(token) for token in text]
     size = _full(model)
     whole = json.dumps([model, text]).encode()

@@ -1,4 +1,4 @@
-"""OpenAI's errors by status, and the headers that its answers carry."""
+"""OpenAI's error bodies by status, and the headers of its replies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ JSON: Final = ("content-type", "application/json")
 STREAM: Final = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 
 ALWAYS: Final[Headers] = (("openai-version", "2020-10-01"), ("openai-organization", "org-chatproof"))
-"""What every answer of the API has, beside its request id."""
+"""The headers of every reply, besides its request id."""
 
 _LIMITS: Final[Headers] = (("x-ratelimit-limit-requests", "10000"), ("x-ratelimit-limit-tokens", "2000000"))
 WITHIN_LIMITS: Final[Headers] = (
@@ -23,7 +23,7 @@ WITHIN_LIMITS: Final[Headers] = (
     ("x-ratelimit-reset-requests", "6ms"),
     ("x-ratelimit-reset-tokens", "30ms"),
 )
-"""What the API tells a client that has asked once: of so many a minute, so many are left."""
+"""The API's rate limit headers, as after a client's first request: the limit, and how much of it is left."""
 
 UNKNOWN_SCENARIO: Final = "x-fake-unknown-scenario"
 
@@ -67,7 +67,7 @@ _ERRORS: Final[dict[int, tuple[str, str | None, str]]] = {
 
 
 def details(status: int, fail: Fail) -> tuple[str, str, str | None]:
-    """(message, type, code) of the fault: what the script says, else what the API says with that status."""
+    """(message, type, code) of the fault: the script's, else the API's for that status."""
     default = ("server_error" if status >= 500 else "invalid_request_error", None, f"Request failed: {status}.")
     kind, code, message = _ERRORS.get(status, default)
     if fail.code == "insufficient_quota":
@@ -88,13 +88,13 @@ def failure(status: int, fail: Fail) -> bytes:
 
 
 def refusal(status: int, problem: Problem, headers: Headers = (), case: str | None = None) -> Reply:
-    """The API's answer to a request that it does not accept."""
+    """The API's reply to an invalid request."""
     body = error_body(problem.message, "invalid_request_error", problem.param, problem.code)
     return Reply(status, (JSON, *ALWAYS, *headers), (TimedFrame(body, 0.0),), case=case)
 
 
 def retry_headers(fail: Fail) -> Headers:
-    """What the API tells a client about when to come again, as far as the script wants it told."""
+    """The retry headers that the script asks for."""
     seconds, milliseconds = fail.retry_after_s, fail.retry_after_ms
     headers: Headers = ()
     if seconds is not None:

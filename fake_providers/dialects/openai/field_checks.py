@@ -1,4 +1,4 @@
-"""How OpenAI's API words what is wrong with a request's values; its endpoints share this vocabulary."""
+"""The error texts of OpenAI's API for invalid values; all endpoints share them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAMES: Final = {str: "a string", bool: "a boolean", int: "an integer", float: "
 
 
 class Problem(NamedTuple):
-    """A refusal: what OpenAI's error object says."""
+    """The fields of OpenAI's error object."""
 
     message: str
     param: str | None
@@ -28,7 +28,7 @@ def missing(param: str) -> Problem:
 
 
 def wrong_value(param: str, value: Any, known: Sequence[str]) -> Problem:
-    """The value is none of the words that the API knows there."""
+    """The value is not one of those that the API allows there."""
     words = [f"'{word}'" for word in known]
     listed = ", ".join(words[:-1]) + (f", and {words[-1]}" if len(words) > 2 else f" and {words[-1]}")
     listed = listed if len(words) > 1 else words[0]
@@ -71,7 +71,7 @@ ARRAY: Final = (list, "an array")
 
 
 class Rules:
-    """Which values an endpoint's parameters may have. Each is told once: null is as good as absent everywhere.
+    """The values that an endpoint's parameters may have. Null counts as absent everywhere.
 
     decimals, integers: (least, most); words: the known ones; kinds: FLAG, TEXT, OBJECT or ARRAY.
     """

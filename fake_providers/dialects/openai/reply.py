@@ -1,4 +1,4 @@
-"""From a script's timeline to an answer of OpenAI's API: what its endpoints have in common."""
+"""Makes replies of OpenAI's API from a timeline: what its endpoints have in common."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BLOCKED: Final = (
 
 
 class Whole:
-    """The encoder of a reply that is not streamed: only the timeline's record counts."""
+    """The encoder of an unstreamed reply: it writes nothing, only the timeline's record is used."""
 
     fragments = True
 
@@ -57,18 +57,18 @@ class Whole:
 
 
 def digest(ask: Ask) -> str:
-    """29 hexadecimal digits that stand for the request in all its ids."""
+    """29 hexadecimal digits, derived from the request, for all ids of its reply."""
     source = f"{ask.script.name}\n{ask.script.seed}\n{ask.text}"
     return hashlib.sha256(source.encode()).hexdigest()[:29]
 
 
 def dumps(value: object, script: Script) -> str:
-    """ValueError where a number is infinite, as 1e999 is once it has been read."""
+    """ValueError if a number is infinite, as 1e999 is after parsing."""
     return json.dumps(value, ensure_ascii=script.ascii, separators=(",", ":"), allow_nan=False)
 
 
 def quoting(script: Script) -> Callable[[str], str]:
-    """The quickest way from a string to JSON."""
+    """The fastest encoder of a string as JSON."""
     return encode_basestring_ascii if script.ascii else encode_basestring
 
 
@@ -78,7 +78,7 @@ def headers_of(ask: Ask, line: Timeline) -> Headers:
 
 
 def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[[], bytes]) -> Reply:
-    """The reply that the timeline leads to.
+    """The reply for the timeline.
 
     `whole` gives the body of a reply that is not streamed; `torn` the beginning of a chunk that is cut.
     """

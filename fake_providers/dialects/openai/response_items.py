@@ -1,4 +1,4 @@
-"""The input items of OpenAI's responses: what is refused in them, and what the last user said."""
+"""The input items of OpenAI's responses: validates them, and finds the last user message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS: Final = (
 
 
 def input_items(said: Any, *, earlier: bool) -> Problem | None:
-    """The first thing wrong with `input`. `earlier`: the conversation may have begun in another request."""
+    """The first error in `input`; None if it is valid. `earlier`: an earlier request may have begun it."""
     if said is None:
         return None if earlier else missing("input")
     if isinstance(said, str):
@@ -36,7 +36,7 @@ def input_items(said: Any, *, earlier: bool) -> Problem | None:
 
 
 def last_user_text(said: Any) -> str:
-    """The text of the last user message of a valid `input`; empty where there is none."""
+    """The text of the last user message of a valid `input`; empty if there is none."""
     if isinstance(said, str):
         return said
     for item in reversed(said or ()):
@@ -46,7 +46,7 @@ def last_user_text(said: Any) -> str:
 
 
 def item_text(item: dict[str, Any]) -> str:
-    """A valid item's text: a message's, or what a called function gave back."""
+    """A valid item's text: a message's, or the output of a called function."""
     content = item.get("content", item.get("output"))
     if isinstance(content, str):
         return content

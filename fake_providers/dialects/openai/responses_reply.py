@@ -18,7 +18,7 @@ _ERROR_CODES: Final = ("server_error", "rate_limit_exceeded", "invalid_prompt")
 
 
 def render(ask: Ask) -> Reply:
-    """The answer to a valid request for a response."""
+    """The reply to a valid request for a response."""
     events = Events(ask)
     line = play(ask.script, events, ask.max_tokens, key=ask.key)
     return answer(
@@ -27,7 +27,7 @@ def render(ask: Ask) -> Reply:
 
 
 class Events:
-    """Encodes the parts of a stream. The items of the output are opened and closed as the script goes."""
+    """Encodes the parts of a stream. It opens and closes the output's items as the script goes on."""
 
     fragments = True
 
@@ -74,7 +74,7 @@ class Events:
         return end + self._about(f"response.{status}", self.response(finish_reason))
 
     def response(self, finish_reason: str) -> str:
-        """The response as far as it has come, finished, as JSON."""
+        """The finished response, with the output so far, as JSON."""
         status = _status(finish_reason)
         self._close(status)
         incomplete = _INCOMPLETE.get(finish_reason)
@@ -122,7 +122,7 @@ class Events:
         self._delta, self._delta_end = place, end
 
     def _close(self, status: str) -> bytes:
-        """Finish the item that is open, if one is; only the last one of a reply can be incomplete."""
+        """Finish the open item, if any. Only the last item of a reply can be incomplete."""
         if self._open_type is None:
             return b""
         item, index = self._output[-1], len(self._output) - 1

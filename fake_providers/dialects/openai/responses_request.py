@@ -1,4 +1,4 @@
-"""What OpenAI's API refuses in a request for a response, and what it echoes of it."""
+"""Validates requests for a response as OpenAI's API does, and builds what the response repeats of them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _ELSEWHERE: Final = ("previous_response_id", "prompt", "conversation")
 
 
 def problem(body: dict[str, Any]) -> Problem | None:
-    """The first thing wrong with the request's body, None if it is fine."""
+    """The first error in the request's body; None if it is valid."""
     model = body.get("model")
     if model is None or model == "":
         return missing("model")
@@ -69,14 +69,14 @@ def problem(body: dict[str, Any]) -> Problem | None:
 
 
 def prompt_tokens(body: dict[str, Any]) -> int:
-    """What instructions and input cost, by the vocabulary at hand: plausible and repeatable."""
+    """The number of tokens in instructions and input, by the fakes' own tokenizer: plausible and repeatable."""
     said = body.get("input")
     texts = [said] if isinstance(said, str) else [item_text(item) for item in said or ()]
     return sum(tokenizer.count(text) + 3 for text in [*texts, body.get("instructions") or ""]) + 1
 
 
 def echo(body: dict[str, Any]) -> dict[str, Any]:
-    """What every response object says of the request it answers, defaults filled in."""
+    """What every response object repeats of its request, with defaults filled in."""
     reasoning = {"effort": None, "summary": None, **(body.get("reasoning") or {})}
     text = {"format": {"type": "text"}, "verbosity": "medium", **(body.get("text") or {})}
     return {

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, Headers, ProviderRequest, Reply, TimedFrame
+from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, TimedFrame
 from chatproof.fake_providers.dialects.ollama import catalogue as catalogue
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai.chat_messages import last_user_text
@@ -52,13 +52,13 @@ def _split(path: str) -> tuple[str, str]:
     return "", path
 
 
-def answers(request: ProviderRequest) -> bool:
+def answers(request: IncomingRequest) -> bool:
     """Every path under a product's name, and OpenAI's paths where the request is to a local server."""
     product, path = _split(request.path)
     return product != "" or (path in _SHARED and _is_local(request))
 
 
-def _is_local(request: ProviderRequest) -> bool:
+def _is_local(request: IncomingRequest) -> bool:
     """Whether a request to one of OpenAI's paths is to a local server: by its host, or by its missing key and model."""
     host = request.headers.get("host", "")
     if host == HOSTS["local"] or host.endswith(_PORT):
@@ -69,7 +69,7 @@ def _is_local(request: ProviderRequest) -> bool:
     return isinstance(model, str) and model != "" and _OPENAI_MODEL.match(model) is None
 
 
-def read(request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
     product, path = _split(request.path)
     product = product or "ollama"
     voice = PRODUCTS[product]
@@ -137,7 +137,7 @@ def _chat(voice: type[Compatible], body: dict[str, Any], scripts: Mapping[str, S
     )
 
 
-def _passed_on(voice: type[Compatible], request: ProviderRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+def _passed_on(voice: type[Compatible], request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
     """Requests that these products answer just like OpenAI. Only their error bodies differ."""
     answer = openai.read(replace(request, headers={**request.headers, "authorization": "Bearer none"}), scripts)
     if isinstance(answer, Ask):
@@ -162,7 +162,7 @@ def _own_path(product: str, path: str) -> Reply | None:
     return None
 
 
-def _nowhere(voice: type[Compatible], request: ProviderRequest, path: str) -> Reply:
+def _nowhere(voice: type[Compatible], request: IncomingRequest, path: str) -> Reply:
     if voice.PRODUCT == "ollama":
         return text_reply(404, "404 page not found")
     if voice.PRODUCT == "lmstudio":  # with 200, as LM Studio does

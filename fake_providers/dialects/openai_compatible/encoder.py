@@ -1,4 +1,4 @@
-"""OpenAI's chat completions in the words of the local servers that imitate it: what they have in common."""
+"""Encodes OpenAI's chat completions as local servers do: what they have in common."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Compatible:
         return self.event(self.head() | {"choices": [choice | {"finish_reason": finish_reason}]})
 
     def last_delta(self) -> dict[str, Any]:
-        """What the chunk with the finish reason says."""
+        """The extra fields of the chunk with the finish reason."""
         return {}
 
     # the rest
@@ -106,12 +106,12 @@ class Compatible:
 
     @classmethod
     def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
-        """The body of an error; `code` and `kind` are OpenAI's, of which the product may have its own."""
+        """The body of an error; `code` and `kind` are OpenAI's; a product may use its own."""
         raise NotImplementedError
 
     @classmethod
     def models(cls, names: list[str]) -> dict[str, Any]:
-        """The answer to /v1/models."""
+        """The body of /v1/models."""
         data = [{"id": name, "object": "model", "created": CREATED, "owned_by": cls.OWNER} for name in names]
         return {"object": "list", "data": data}
 
