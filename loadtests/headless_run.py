@@ -20,6 +20,7 @@ from locust.env import Environment
 from chatproof import __version__ as VERSION
 from chatproof.harness.common.target import Target
 from chatproof.loadtests import worker_processes as fleet
+from chatproof.loadtests.address_rotation import PER_ADDRESS, AddressRotation
 from chatproof.loadtests.behaviour import Behaviour
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.load_generator import LoadGenerator
@@ -29,7 +30,6 @@ from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.readers.stamped_connection import reachable
 from chatproof.loadtests.result import Result, shown
 from chatproof.loadtests.shapes import LATE, SPAWN_RATE, ClosedLoopShape
-from chatproof.loadtests.source_addresses import PER_ADDRESS, SourceAddresses
 from chatproof.loadtests.worker import OPEN, user_class
 
 ONE_ADDRESS = (
@@ -69,7 +69,7 @@ def execute(
     environment = Environment(host=load.target.url, stop_timeout=options.patience, user_classes=[user_class(users)])
     arrivals = Arrivals(load.plan, load.poisson, random.getrandbits(32)) if load.open_loop else None
     say = _silence if quiet else _say
-    if not (options.rotate and SourceAddresses.towards(load.target).available):
+    if not (options.rotate and AddressRotation.towards(load.target).available):
         say(ONE_ADDRESS)
     stop = stop or Event()
     with ExitStack() as stack:

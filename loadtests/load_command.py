@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.redaction import redacted
 from chatproof.harness.common.target import Target
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.compare import FEWEST, THRESHOLD, Side, compare
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = _parser().parse_args(arguments)
         code: int = given.do(given)
     except ChatproofError as error:
-        sys.stderr.write(f"chatproof load: {error}\n")
+        sys.stderr.write(f"chatproof load: {redacted(str(error))}\n")
         return 2
     except KeyboardInterrupt:
         return 2

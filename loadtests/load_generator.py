@@ -24,10 +24,11 @@ from gevent.event import Event  # type: ignore[import-untyped]
 from chatproof.harness.common.redaction import HIDDEN, conceal, redacted
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End, Transport
+from chatproof.loadtests.address_rotation import AddressRotation
 from chatproof.loadtests.behaviour import Behaviour
 from chatproof.loadtests.journal_lookup import JournalLookup
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.readers.http_reader import PLAIN_PATH, STREAM_PATH, ChatRequest, ask_over_http
+from chatproof.loadtests.readers.http_reader import PLAIN_PATH, STREAM_PATH, StreamRequest, ask_over_http
 from chatproof.loadtests.readers.http_response import NotHttp
 from chatproof.loadtests.readers.reading import Reading, StreamOutcome, understand
 from chatproof.loadtests.readers.socketio_reader import SocketReader, SocketRefused
@@ -35,7 +36,6 @@ from chatproof.loadtests.readers.stamped_connection import ConnectionFailed
 from chatproof.loadtests.readers.stream_recording import StreamRecording
 from chatproof.loadtests.readers.strict import violations
 from chatproof.loadtests.readers.websocket_frames import BadFrame
-from chatproof.loadtests.source_addresses import SourceAddresses
 
 MOST_CHECKED: Final = 50
 MOST_CHECKED_BYTES: Final = 1 << 20
@@ -59,7 +59,7 @@ class LoadGenerator:
         self.metrics = self._fresh()
         self.closing = Event()
         self.on_reading: Callable[[Reading], None] = lambda reading: None
-        self.sources = SourceAddresses.towards(target) if options.rotate else SourceAddresses(available=False)
+        self.sources = AddressRotation.towards(target) if options.rotate else AddressRotation(available=False)
         self.live: dict[int, StreamRecording] = {}
         self.lookup = JournalLookup(options.provider_url) if options.provider_url else None
         self._waiting: deque[StreamRecording] = deque()
@@ -87,7 +87,7 @@ class LoadGenerator:
 
     # -- what users call
 
-    def compose(self, session_id: str | None = None, *, interrupts: bool = False) -> ChatRequest:
+    def compose(self, session_id: str | None = None, *, interrupts: bool = False) -> StreamRequest:
         """The next request: messages and JWTs in turn. `interrupts`: the user leaves in the middle of the reply."""
         number, options = next(self._numbers), self.options
         message, case = options.messages[number % len(options.messages)], ""
@@ -95,9 +95,11 @@ class LoadGenerator:
             case = uuid.uuid4().hex[:16]
             message = f"{message} case {case}"
         jwt = options.jwts[number % len(options.jwts)] if options.jwts else None
-        return ChatRequest(message, session_id, jwt, case, random.uniform(*options.stop_after) if interrupts else None)
+        return StreamRequest(
+            message, session_id, jwt, case, random.uniform(*options.stop_after) if interrupts else None
+        )
 
-    def ask(self, ask: ChatRequest, *, intended_at: float = 0.0, plain: bool = False) -> StreamRecording:
+    def ask(self, ask: StreamRequest, *, intended_at: float = 0.0, plain: bool = False) -> StreamRecording:
         """Ask over HTTP and wait for the end. `intended_at`: when the request was due, if not now."""
         recording = ask_over_http(
             self.target,
@@ -124,7 +126,7 @@ class LoadGenerator:
             self._over(recording)
             return None
 
-    def ask_on(self, reader: SocketReader, ask: ChatRequest, *, intended_at: float = 0.0) -> StreamRecording:
+    def ask_on(self, reader: SocketReader, ask: StreamRequest, *, intended_at: float = 0.0) -> StreamRecording:
         """Ask on a Socket.IO connection and wait for the end."""
         recording = reader.ask(ask, intended_at=intended_at, began=self._began)
         self._over(recording)

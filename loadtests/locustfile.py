@@ -16,6 +16,7 @@ from locust import events
 from locust.runners import WorkerRunner
 
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.redaction import redacted
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.load_options import add_locust_options, locust_values, read_behaviour
 from chatproof.loadtests.load_plan import Arrivals, LoadPlan
@@ -52,7 +53,7 @@ def _begin(environment: Any, **_: Any) -> None:
         arrivals = _arrivals(given)
         calibration = _calibrated(given, environment) if not is_worker else None
     except ChatproofError as error:
-        sys.stderr.write(f"chatproof load: {error}\n")
+        sys.stderr.write(f"chatproof load: {redacted(str(error))}\n")
         sys.exit(2)
     _choose(given, arrivals is not None)
     run = LocustRun(environment, options, arrivals)

@@ -39,7 +39,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
+class StreamRequest:
     """One request. `case`: its mark in the provider's journal. `stop_after`: the user hangs up this many seconds after
     the reply's first bytes."""
 
@@ -54,7 +54,7 @@ class ChatRequest:
         return {"message": self.message} | ({"session_id": self.session_id} if self.session_id else {})
 
 
-def request_bytes(target: Target, path: str, ask: ChatRequest) -> bytes:
+def request_bytes(target: Target, path: str, ask: StreamRequest) -> bytes:
     """The POST request. `Connection: close`, since the next request comes from another address."""
     body = json.dumps(ask.body()).encode()
     lines = [
@@ -71,7 +71,7 @@ def request_bytes(target: Target, path: str, ask: ChatRequest) -> bytes:
 
 def ask_over_http(
     target: Target,
-    ask: ChatRequest,
+    ask: StreamRequest,
     *,
     source: str | None = None,
     limits: Limits | None = None,

@@ -20,7 +20,7 @@ from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers import websocket_frames as frames
 from chatproof.loadtests.readers.event_scanner import may_end
-from chatproof.loadtests.readers.http_reader import Began, ChatRequest, Limits
+from chatproof.loadtests.readers.http_reader import Began, Limits, StreamRequest
 from chatproof.loadtests.readers.http_response import HEAD_END, MAX_HEAD, NotHttp, read_head
 from chatproof.loadtests.readers.stamped_connection import ConnectionFailed, StampedConnection
 from chatproof.loadtests.readers.stream_recording import StreamRecording
@@ -88,7 +88,7 @@ class SocketReader:
             if not self._changed.wait(max(0.0, give_up - time.monotonic())):
                 raise ConnectionFailed("no Socket.IO connection in time", End.TIMEOUT)
 
-    def ask(self, ask: ChatRequest, *, intended_at: float = 0.0, began: Began | None = None) -> StreamRecording:
+    def ask(self, ask: StreamRequest, *, intended_at: float = 0.0, began: Began | None = None) -> StreamRecording:
         """Ask, and wait for the terminal event. A user who stops says goodbye and listens on: see `stopped_at`."""
         recording = StreamRecording(Transport.WEBSOCKET, time.monotonic(), intended_at, case=ask.case)
         if began is not None:

@@ -355,6 +355,7 @@ NOWHERE = ["run", "--host", "http://127.0.0.1:1"]
 WRONG: dict[str, tuple[list[str], str]] = {
     "dead host": (NOWHERE, "no connection to 127.0.0.1:1: Connection refused"),
     "scheme": (["run", "--host", "ftp://x"], "is not an http:// or https:// URL"),
+    "a password in a URL": (["run", "--host", "ftp://ann:hunter22@x"], "'ftp://ann:[redacted]@x' is not an http"),
     "objective": ([*NOWHERE, "--slo", "tfft_p95<1s"], "did you mean ttft?"),
     "two loops": ([*NOWHERE, "--users", "2", "--rate", "3"], "not both"),
     "messages": ([*NOWHERE, "--messages", "/nowhere/x"], "cannot read /nowhere/x"),

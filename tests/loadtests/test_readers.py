@@ -8,10 +8,10 @@ import pytest
 
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End
-from chatproof.loadtests.readers.http_reader import PLAIN_PATH, ChatRequest, Limits, ask_over_http
+from chatproof.loadtests.address_rotation import AddressRotation
+from chatproof.loadtests.readers.http_reader import PLAIN_PATH, Limits, StreamRequest, ask_over_http
 from chatproof.loadtests.readers.reading import StreamOutcome, understand
 from chatproof.loadtests.readers.strict import violations
-from chatproof.loadtests.source_addresses import SourceAddresses
 from tests.loadtests.kit import HEAD, HOLD, LAST, RESET, Step, chunk, done, event, playing, reply, token
 from tests.timing import timed
 
@@ -68,7 +68,7 @@ SERVERS: dict[str, tuple[list[Step], StreamOutcome]] = {
 def test_every_end_is_told_apart(name: str) -> None:
     steps, outcome = SERVERS[name]
     with playing(*steps) as target:
-        reading = understand(ask_over_http(target, ChatRequest("hello"), limits=QUICK))
+        reading = understand(ask_over_http(target, StreamRequest("hello"), limits=QUICK))
     assert reading.outcome is outcome, reading
     assert bool(reading.detail) == (outcome is not StreamOutcome.COMPLETE)
     if outcome is StreamOutcome.COMPLETE:
@@ -78,7 +78,7 @@ def test_every_end_is_told_apart(name: str) -> None:
 def test_nobody_there_is_a_refusal() -> None:
     with playing() as target:
         pass
-    recording = ask_over_http(target, ChatRequest("hello"), limits=QUICK)
+    recording = ask_over_http(target, StreamRequest("hello"), limits=QUICK)
     assert recording.end is End.REFUSED
     assert "Connection refused" in understand(recording).detail
 
@@ -87,7 +87,7 @@ def test_nobody_there_is_a_refusal() -> None:
 def test_a_whole_reply_is_not_waited_on() -> None:
     with playing(*reply(), HOLD) as target:
         began = time.monotonic()
-        ask_over_http(target, ChatRequest("hello"), limits=Limits())
+        ask_over_http(target, StreamRequest("hello"), limits=Limits())
         assert time.monotonic() - began < 1.0
 
 
@@ -104,7 +104,7 @@ def test_times_are_those_of_the_wire() -> None:
     ]
     with playing(*steps) as target:
         due = time.monotonic() - 0.5
-        recording = ask_over_http(target, ChatRequest("hello"), intended_at=due)
+        recording = ask_over_http(target, StreamRequest("hello"), intended_at=due)
     reading = understand(recording)
     gap = reading.token_times[1] - reading.token_times[0]
     assert pause - 0.01 < gap < pause + 0.1
@@ -117,7 +117,7 @@ def test_times_are_those_of_the_wire() -> None:
 def test_the_kernel_stamps_what_we_stamp() -> None:
     steps: list[Step] = [part for n in range(1, 30) for part in (chunk(event(token(n))), 0.01)]
     with playing(HEAD, *steps) as target:
-        recording = ask_over_http(target, ChatRequest("hello"))
+        recording = ask_over_http(target, StreamRequest("hello"))
     assert len(recording.lags) >= 20
     assert all(-0.001 < lag < 5 for lag in recording.lags)
 
@@ -126,7 +126,7 @@ def test_a_user_who_hangs_up_is_no_failure_of_the_server() -> None:
     steps: list[Step] = [HEAD, *[part for n in range(1, 200) for part in (chunk(event(token(n))), 0.02)]]
     with playing(*steps) as target:
         began = time.monotonic()
-        recording = ask_over_http(target, ChatRequest("hello", stop_after=0.2))
+        recording = ask_over_http(target, StreamRequest("hello", stop_after=0.2))
     assert recording.stopped_at is not None
     assert 0.2 <= recording.stopped_at - began < 1.5
     assert understand(recording).outcome is StreamOutcome.INTERRUPTED
@@ -142,7 +142,7 @@ def test_a_user_who_hangs_up_is_no_failure_of_the_server() -> None:
 )
 def test_plain_chat(body: bytes, outcome: StreamOutcome) -> None:
     with playing(PLAIN + b"Content-Length: %d\r\n\r\n" % len(body) + body) as target:
-        reading = understand(ask_over_http(target, ChatRequest("hello"), path=PLAIN_PATH))
+        reading = understand(ask_over_http(target, StreamRequest("hello"), path=PLAIN_PATH))
     assert reading.outcome is outcome
 
 
@@ -151,24 +151,24 @@ def test_json_may_hold_what_ends_a_stream() -> None:
     first, second = chunk(body)[:-4], chunk(body)[-4:]
     assert first.endswith(b"\r\n0\r\n\r\n")
     with playing(PLAIN + b"Transfer-Encoding: chunked\r\n\r\n", first, 0.1, second + LAST) as target:
-        reading = understand(ask_over_http(target, ChatRequest("hello"), path=PLAIN_PATH))
+        reading = understand(ask_over_http(target, StreamRequest("hello"), path=PLAIN_PATH))
     assert reading.outcome is StreamOutcome.COMPLETE, reading.detail
 
 
 def test_strict_checks_see_what_the_fast_parser_does_not() -> None:
     wrong = {**token(2), "count": 7}
     with playing(HEAD, chunk(event(token(1)) + event(wrong) + event(done(2))) + LAST) as target:
-        reading = understand(ask_over_http(target, ChatRequest("hello")))
+        reading = understand(ask_over_http(target, StreamRequest("hello")))
     assert reading.outcome is StreamOutcome.COMPLETE
     assert {name for name, _ in violations(reading.recording)} == {"TOK-02", "END-03"}
 
 
 def test_source_addresses_keep_within_the_limit() -> None:
-    sources = SourceAddresses.towards(Target.parse("http://127.0.0.1:9"))
+    sources = AddressRotation.towards(Target.parse("http://127.0.0.1:9"))
     given = [sources.next() for _ in range(95)]
     counts = {address: given.count(address) for address in given}
     assert list(counts.values()) == [30, 30, 30, 5]
-    assert SourceAddresses.towards(Target.parse("http://192.0.2.1")).next() is None
+    assert AddressRotation.towards(Target.parse("http://192.0.2.1")).next() is None
     with playing(*reply()) as target:
-        recording = ask_over_http(target, ChatRequest("hello"), source=given[0])
+        recording = ask_over_http(target, StreamRequest("hello"), source=given[0])
     assert understand(recording).outcome is StreamOutcome.COMPLETE

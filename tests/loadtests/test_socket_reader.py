@@ -16,7 +16,7 @@ from wsproto.events import Pong as WsPong
 
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End
-from chatproof.loadtests.readers.http_reader import ChatRequest, Limits
+from chatproof.loadtests.readers.http_reader import Limits, StreamRequest
 from chatproof.loadtests.readers.reading import StreamOutcome, understand
 from chatproof.loadtests.readers.socketio_reader import SocketReader, SocketRefused
 from chatproof.loadtests.readers.stamped_connection import ConnectionFailed
@@ -105,7 +105,7 @@ def test_replies_on_one_connection() -> None:
     with talking(good) as (target, _):
         reader = SocketReader(target, limits=QUICK)
         for _ in range(2):
-            reading = understand(reader.ask(ChatRequest("hello")))
+            reading = understand(reader.ask(StreamRequest("hello")))
             assert (reading.outcome, len(reading.token_times)) == (StreamOutcome.COMPLETE, 3)
             assert violations(reading.recording) == []
         reader.close()
@@ -123,7 +123,7 @@ def test_pings_are_answered_in_mid_reply_and_are_no_part_of_it() -> None:
 
     with talking(script) as (target, talks):
         reader = SocketReader(target, limits=QUICK)
-        assert understand(reader.ask(ChatRequest("hello"))).outcome is StreamOutcome.COMPLETE
+        assert understand(reader.ask(StreamRequest("hello"))).outcome is StreamOutcome.COMPLETE
         reader.close()
     assert talks[0].heard.count("3") == 1
 
@@ -143,7 +143,7 @@ def test_a_frame_that_began_before_the_ask_is_whole() -> None:
 
     with talking(script) as (target, _):
         reader = SocketReader(target, limits=QUICK)
-        reading = understand(reader.ask(ChatRequest("hello")))
+        reading = understand(reader.ask(StreamRequest("hello")))
         assert (reading.outcome, len(reading.token_times)) == (StreamOutcome.COMPLETE, 1)
         reader.close()
 
@@ -191,7 +191,7 @@ def ends(how: str) -> Callable[[Talk], None]:
 def test_every_end_is_told_apart(how: str, outcome: StreamOutcome) -> None:
     with talking(ends(how)) as (target, _):
         reader = SocketReader(target, limits=QUICK)
-        reading = understand(reader.ask(ChatRequest("hello")))
+        reading = understand(reader.ask(StreamRequest("hello")))
         assert reading.outcome is outcome, reading
         assert reading.detail
         reader.close()
@@ -216,7 +216,7 @@ def test_goodbye_in_mid_reply_and_what_still_comes() -> None:
 
     with talking(script) as (target, talks):
         reader = SocketReader(target, limits=Limits(linger=0.6))
-        recording = reader.ask(ChatRequest("hello", stop_after=0.3))
+        recording = reader.ask(StreamRequest("hello", stop_after=0.3))
         reading = understand(recording)
     assert "41" in talks[0].heard
     assert reading.outcome is StreamOutcome.INTERRUPTED

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from chatproof.harness.common.target import Target
-from chatproof.loadtests.readers.http_reader import ChatRequest, Limits, ask_over_http
+from chatproof.loadtests.readers.http_reader import Limits, StreamRequest, ask_over_http
 from chatproof.loadtests.readers.reading import StreamOutcome, understand
 from tests.loadtests.kit import HEAD, LAST, chunk, done, event, read_request, token
 from tests.timing import timed
@@ -59,7 +59,7 @@ def serving(certificate: Path, *, whole: bool = True) -> Iterator[Target]:
 def test_a_stream_over_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
     with serving(certificate) as target:
-        reading = understand(ask_over_http(target, ChatRequest("hello"), limits=Limits(silence=3)))
+        reading = understand(ask_over_http(target, StreamRequest("hello"), limits=Limits(silence=3)))
     assert reading.outcome is StreamOutcome.COMPLETE, reading.detail
     assert 0.09 < reading.token_times[1] - reading.token_times[0] < 0.3
 
@@ -67,12 +67,12 @@ def test_a_stream_over_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_cut_over_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
     with serving(certificate, whole=False) as target:
-        reading = understand(ask_over_http(target, ChatRequest("hello"), limits=Limits(silence=3)))
+        reading = understand(ask_over_http(target, StreamRequest("hello"), limits=Limits(silence=3)))
     assert reading.outcome is StreamOutcome.CUT, reading
 
 
 def test_a_certificate_that_nobody_vouches_for(certificate: Path) -> None:
     with serving(certificate) as target:
-        reading = understand(ask_over_http(target, ChatRequest("hello"), limits=Limits(silence=3)))
+        reading = understand(ask_over_http(target, StreamRequest("hello"), limits=Limits(silence=3)))
     assert reading.outcome is StreamOutcome.REFUSED
     assert "TLS: CERTIFICATE_VERIFY_FAILED" in reading.detail

@@ -14,7 +14,7 @@ PER_ADDRESS = 30  # requests a minute that the API document allows for one addre
 
 
 @dataclass(slots=True)
-class SourceAddresses:
+class AddressRotation:
     """Source addresses of 127.0.0.0/8, each for `per_address` requests.
 
     No address is used again: a sliding window would still count what a fixed window has forgotten. The first one is
@@ -28,7 +28,7 @@ class SourceAddresses:
     _left: int = 0
 
     @classmethod
-    def towards(cls, target: Target) -> SourceAddresses:
+    def towards(cls, target: Target) -> AddressRotation:
         """Addresses for `target`: available where it is on loopback and this system binds all of 127.0.0.0/8."""
         if not is_loopback(target.host):
             return cls(available=False)
