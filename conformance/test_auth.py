@@ -53,8 +53,7 @@ async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
     reply = await case.ask("This is my own secret.", session=session, credential=owner.token)
     if not case.lane.succeeded(reply):
         raise NotTestable(f"a user with a valid token could not ask: {reply.outcome()}")
-    count = await count_of(case, session, owner.token)
-    if count is None:
+    if (count := await count_of(case, session, owner.token)) is None:
         raise NotTestable("its owner is not shown a session's `messages`")
     return session, reply, count
 
@@ -161,8 +160,7 @@ async def judge_memory(case: Case, session: str, owner: User, said: Transcript, 
     reply = await case.ask("Go on.", session=session, credential=owner.token)
     if case.lane.provider is None:
         return
-    upstream = await upstream_of(case, reply)
-    if not upstream:
+    if not (upstream := await upstream_of(case, reply)):
         case.cannot_judge("AUTH-04", f"the owner's next message did not reach the provider: {reply.outcome()}")
         return
     case.holds(

@@ -9,13 +9,7 @@ from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, body_of
-from chatproof.harness.protocol.checks.err import (
-    error_ends_the_reply,
-    fails_as_error,
-    is_http_error,
-    no_internals,
-    no_tokens,
-)
+from chatproof.harness.protocol.checks import err
 from chatproof.harness.protocol.checks.tok import same_words, words_are, words_begin
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import Transcript, Transport
@@ -40,13 +34,13 @@ IN_MID_REPLY = ("drop-mid", "cut-mid", "reset-mid", "malformed-mid", "error-mid"
 
 def judge_error(case: Case, requirement_id: str, reply: Transcript) -> None:
     """Judge that a failed reply reports an error, and that the error shows no internals."""
-    case.conforms(reply, fails_as_error(requirement_id))
+    case.conforms(reply, err.fails_as_error(requirement_id))
     if reply.of(Kind.ERROR):
-        case.conforms(reply, error_ends_the_reply)
-    elif not is_http_error(reply):
+        case.conforms(reply, err.error_ends_the_reply)
+    elif not err.is_http_error(reply):
         case.cannot_judge("ERR-01", f"no error event came: {reply.outcome()}")
-    if reply.of(Kind.ERROR) or is_http_error(reply):
-        case.conforms(reply, no_internals(case.lane.scene.key))
+    if reply.of(Kind.ERROR) or err.is_http_error(reply):
+        case.conforms(reply, err.no_internals(case.lane.scene.key))
 
 
 async def failing_reply(case: Case, script: str, session: str | None = "") -> Transcript:
@@ -62,7 +56,7 @@ async def failing_reply(case: Case, script: str, session: str | None = "") -> Tr
 async def test_a_failure_before_the_first_token_is_an_error(case: Case, script: str) -> None:
     """The server reports it as an error event or by status; never as a token or a completion."""
     reply = await failing_reply(case, script)
-    case.conforms(reply, fails_as_error("ERR-02"), no_tokens("ERR-02"))
+    case.conforms(reply, err.fails_as_error("ERR-02"), err.no_tokens("ERR-02"))
 
 
 @requirement("ERR-02", when=When.ALONE)
@@ -74,7 +68,7 @@ async def test_a_provider_that_refuses_connections_is_an_error(case: Case) -> No
         reply = await failing_reply(case, "hello")
     finally:
         await fakes.accept_connections()
-    case.conforms(reply, fails_as_error("ERR-02"), no_tokens("ERR-02"))
+    case.conforms(reply, err.fails_as_error("ERR-02"), err.no_tokens("ERR-02"))
 
 
 @pytest.mark.parametrize("script", IN_MID_REPLY)
@@ -95,12 +89,12 @@ async def test_refusals_show_no_internals(case: Case) -> None:
     """The answer to a bad request shows no traceback, path or key."""
     for body in (body_of(), body_of(5), body_of({"$gt": ""}, [])):
         answer = await case.post(body)
-        if is_http_error(answer) or answer.of(Kind.ERROR):
-            case.conforms(answer, no_internals(case.lane.scene.key))
+        if err.is_http_error(answer) or answer.of(Kind.ERROR):
+            case.conforms(answer, err.no_internals(case.lane.scene.key))
     for method in ("GET", "DELETE"):
         answer = await case.request(HttpRequest(method, SESSIONS_PATH + case.lane.new_session()))
-        if is_http_error(answer):
-            case.conforms(answer, no_internals(case.lane.scene.key))
+        if err.is_http_error(answer):
+            case.conforms(answer, err.no_internals(case.lane.scene.key))
     if not case.records:
         case.cannot_judge("ERR-04", "no request was refused")
 
@@ -110,7 +104,7 @@ async def test_refusals_show_no_internals(case: Case) -> None:
 async def test_provider_errors_show_no_internals(case: Case, script: str) -> None:
     """The answer to a provider's failure shows no traceback, path or key."""
     reply = await failing_reply(case, script)
-    case.conforms(reply, no_internals(case.lane.scene.key))
+    case.conforms(reply, err.no_internals(case.lane.scene.key))
 
 
 @over_both
@@ -130,15 +124,13 @@ async def test_the_next_request_succeeds(case: Case, script: str, transport: Tra
 @requirement("ERR-06", when=When.AFTER_SOCKETS)
 async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> None:
     """The error comes within the provider timeout of the provider's last byte."""
-    timeout = case.lane.provider_timeout
-    if timeout is None:
+    if (timeout := case.lane.provider_timeout) is None:
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
     allowed = case.lane.settings.allowed
     deadlines = Deadlines(silence=timeout + allowed(10), whole=timeout * 2 + allowed(20))
     reply = await case.ask(script=script, deadlines=deadlines)
-    case.conforms(reply, fails_as_error("ERR-06"))
-    entry = await case.provider.asked(reply)
-    if entry is None:
+    case.conforms(reply, err.fails_as_error("ERR-06"))
+    if (entry := await case.provider.asked(reply)) is None:
         raise NotTestable(f"the provider was never asked: {reply.outcome()}")
     last = case.provider.local(entry.writes[-1].at if entry.writes else entry.received)
     ended = reply.terminal.at if reply.terminal else reply.ended_at or last

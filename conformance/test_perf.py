@@ -40,8 +40,7 @@ async def test_a_fast_provider_is_passed_on_fast(case: Case, transport: Transpor
 
     async def attempt() -> Attempt:
         reply = await case.ask(script=script, over=transport)
-        entry = await case.provider.asked(reply)
-        if entry is None:
+        if (entry := await case.provider.asked(reply)) is None:
             raise NotTestable(f"the provider was never asked: {reply.outcome()}")
         said, scale = case.provider.said(entry), case.lane.settings.time_scale
         return reply, (speed_is_kept(said, scale), little_is_added(said, scale))
@@ -54,8 +53,7 @@ async def test_a_fast_provider_is_passed_on_fast(case: Case, transport: Transpor
 async def test_a_session_takes_little_memory(case: Case, transport: Transport) -> None:
     """Memory with 20 more sessions, measured while their replies run and after they end."""
     case.needs_provider()
-    server = case.lane.scene.server
-    if server is None:
+    if (server := case.lane.scene.server) is None:
         raise NotApplicable("needs a server that the suite starts (--start), since it measures its memory")
     await most_memory(case, server.process.pid, WARM_UP, transport)
     before = memory_of(server.process.pid)

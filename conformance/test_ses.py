@@ -60,8 +60,7 @@ async def exchange(case: Case, text: str, session: str | None, **how: Any) -> Tr
 
 async def sent_upstream(case: Case, reply: Transcript) -> str:
     """All text of the provider request behind a reply. Raises NotTestable where there is no request."""
-    entry = await case.provider.asked(reply)
-    if entry is None:
+    if (entry := await case.provider.asked(reply)) is None:
         raise NotTestable(f"the provider was never asked: {reply.outcome()}")
     return upstream_text(entry)
 

@@ -23,13 +23,8 @@ from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     tokens_equal_last_count,
 )
 from chatproof.harness.protocol.apis.chat_stream.token_checks import COUNTS_AND_PARTIALS, TOKEN_CHECKS
+from chatproof.harness.protocol.checks import sio
 from chatproof.harness.protocol.checks.err import error_ends_the_reply, fails_as_error, no_internals, no_tokens
-from chatproof.harness.protocol.checks.sio import (
-    CHAT_KINDS,
-    one_terminal_event,
-    refused_with_an_error,
-    replies_do_not_mix,
-)
 from chatproof.harness.protocol.checks.tok import text_is, words_are
 from chatproof.harness.protocol.findings import on_behalf_of
 from chatproof.harness.protocol.messages import Kind
@@ -91,7 +86,7 @@ async def test_a_reply_ends_once_and_the_socket_goes_on(case: Case, transport: T
     for attempt in range(2):
         stream = await case.start(socket=client)
         reply = await client.terminal(stream.transcript, case.lane.budget.deadlines.silence, LINGER)
-        case.conforms(reply, one_terminal_event)
+        case.conforms(reply, sio.one_terminal_event)
         if attempt:
             case.holds("SIO-10", reply.is_success, f"the second ask: {reply.outcome()}", "a completion", reply)
 
@@ -122,7 +117,7 @@ async def test_an_odd_ask_is_answered_once(case: Case) -> None:
             client = await case.connect(Transport.WEBSOCKET)
         transcript = await client.emit(ASK_EVENT, ask, escape=True)
         reply = await client.terminal(transcript, case.lane.budget.deadlines.silence)
-        case.conforms(reply, one_terminal_event)
+        case.conforms(reply, sio.one_terminal_event)
     again = await case.ask(over=Transport.WEBSOCKET)
     case.holds("SIO-10", again.is_success, f"afterwards: {again.outcome()}", "a whole reply", again)
 
@@ -137,8 +132,8 @@ async def test_a_bad_payload_is_refused(case: Case) -> None:
         answer = await client.emit(ASK_EVENT, *payload)
         was_ignored = any(record.verdict is Verdict.VIOLATED for record in case.records)
         wait = case.lane.settings.allowed(ANSWER_AFTER_SILENCE if was_ignored else ANSWER)
-        await client.until(lambda answer=answer: bool(answer.of(*CHAT_KINDS)), wait)  # type: ignore[misc]
-        case.conforms(answer, refused_with_an_error)
+        await client.until(lambda answer=answer: bool(answer.of(*sio.CHAT_KINDS)), wait)  # type: ignore[misc]
+        case.conforms(answer, sio.refused_with_an_error)
     if not case.holds("SIO-05", client.is_open, "the server closed the socket", "a socket that stays usable"):
         return
     reply = await (await case.start(socket=client)).finish()
@@ -156,17 +151,17 @@ async def test_a_bystander_receives_nothing(case: Case) -> None:
     stream = await case.start(socket=tab, session=session)
     # late events of the tab's own reply are judged by SIO-03
     earlier = await tab.terminal(stream.transcript, case.lane.budget.deadlines.silence, LINGER)
-    before = len(earlier.of(*CHAT_KINDS))
+    before = len(earlier.of(*sio.CHAT_KINDS))
     reply = await case.ask(over=Transport.WEBSOCKET, session=session)
     if case.lane.provider:
         for script in ("server-error", "cut-mid"):
             await case.ask(script=script, over=Transport.WEBSOCKET, session=session, deadlines=RETRIES)
     asker = await case.connect(Transport.WEBSOCKET)
     refusal = await asker.emit(ASK_EVENT, body_of(5, session))
-    await asker.until(lambda: bool(refusal.of(*CHAT_KINDS)), case.lane.settings.allowed(ANSWER))
+    await asker.until(lambda: bool(refusal.of(*sio.CHAT_KINDS)), case.lane.settings.allowed(ANSWER))
     await asyncio.sleep(LINGER)
-    heard = [message for one in strangers for message in one.strays.of(*CHAT_KINDS)]
-    heard += earlier.of(*CHAT_KINDS)[before:]
+    heard = [message for one in strangers for message in one.strays.of(*sio.CHAT_KINDS)]
+    heard += earlier.of(*sio.CHAT_KINDS)[before:]
     seen = f"another client received {heard[0].name} {dict(heard[0].body)}" if heard else "nothing"
     case.holds("SIO-06", not heard, seen, "events at the asking client only", reply)
 
@@ -204,7 +199,7 @@ async def failing_reply(case: Case, script: str) -> Transcript:
     client = await case.connect(Transport.WEBSOCKET)
     stream = await case.start("Please fail.", script=script, socket=client)
     reply = await client.terminal(stream.transcript, RETRIES.silence, LINGER)
-    case.conforms(reply, one_terminal_event)
+    case.conforms(reply, sio.one_terminal_event)
     if reply.of(Kind.ERROR):
         case.conforms(reply, no_internals(case.lane.scene.key), on_behalf_of("SIO-08", error_ends_the_reply))
     else:
@@ -249,7 +244,7 @@ async def test_two_asks_on_one_socket_do_not_mix(case: Case) -> None:
     await client.until(lambda: len(both.of(*ends)) >= 2, case.lane.budget.deadlines.silence)
     await asyncio.sleep(LINGER)
     first, second = case.provider.text("paced"), case.provider.text("hello")
-    case.conforms(both, replies_do_not_mix(first, second))
+    case.conforms(both, sio.replies_do_not_mix(first, second))
     ended = len(both.of(*ends))
     case.holds("SIO-03", ended == 2, f"{ended} terminal events for two asks", "one for each", both)
 

@@ -8,14 +8,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from chatproof.fake_providers.scripting.script import ScriptError
-from chatproof.fake_providers.scripting.script_commands import check_files, fail, list_scripts
+from chatproof.fake_providers.scripting.script_commands import add_scripts_option, check_files, fail, list_scripts
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
-from chatproof.fake_providers.server.fake_server import FakeServer
+from chatproof.fake_providers.server.fake_server import FakeServer, fastest_loop
 
 _EPILOG = """Point a server at them with OPENAI_BASE_URL=http://127.0.0.1:8089/v1 and any OPENAI_API_KEY.
 A user message with the words "scenario NAME" picks the script NAME; GET /_fake/scripts lists them.
@@ -42,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return record(given[1:])
     options = _parser().parse_args(given)
     try:
-        _run(_serve(ScriptLibrary(options.scripts), options))
+        with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+            runner.run(_serve(ScriptLibrary(options.scripts), options))
     except ScriptError as problem:
         return fail(str(problem))
     except KeyboardInterrupt:
@@ -74,14 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8089, help="port; 0 uses a free one (default: %(default)s)")
-    parser.add_argument(
-        "--scripts",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="folder of more *.toml scripts; they replace built-in ones of the same name; repeatable (default: none)",
-    )
+    add_scripts_option(parser)
     parser.add_argument(
         "--until-stdin-closes",
         action="store_true",
@@ -129,15 +121,6 @@ def _fill_standard_files() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)
-
-
-def _run(program: Coroutine[Any, Any, None]) -> None:
-    try:
-        import uvloop
-    except ImportError:  # an extra, and there is none for Windows
-        asyncio.run(program)
-    else:
-        uvloop.run(program)
 
 
 if __name__ == "__main__":

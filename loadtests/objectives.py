@@ -111,8 +111,7 @@ def parse_objectives(text: str) -> list[Objective]:
 
 
 def _parse(text: str) -> Objective:
-    form = _FORM.fullmatch(text)
-    if form is None:
+    if (form := _FORM.fullmatch(text)) is None:
         raise ChatproofError(f"--slo: {text!r} is not an objective such as ttft_p95<1s or tokens_per_second_p5>5")
     name, statistic, relation, number, unit = form.groups(default="")
     if name != SHARE and name not in KINDS:

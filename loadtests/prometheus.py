@@ -44,8 +44,7 @@ def _lines(result: Result) -> Iterator[str]:
             yield from _histogram(name, histogram)
     yield from _head("client_error", "gauge", "How wrong the client's own figures may be, in the metric's unit.")
     for name, histogram in sorted(metrics.histograms.items()):
-        error = known.error(name, histogram.percentile(50))
-        if error is not None:
+        if (error := known.error(name, histogram.percentile(50))) is not None:
             yield _sample("client_error", {"metric": name}, error)
     yield from _objectives(result)
 

@@ -76,8 +76,7 @@ class OpenLoopUser(User):
     @task
     def play(self) -> None:
         """Play this process's part of the plan, wait for the open streams, and stop."""
-        arrivals = self.run_.claim()
-        if arrivals is not None:
+        if (arrivals := self.run_.claim()) is not None:
             self._play(arrivals)
             self.run_.played()
             self.streams.join(timeout=self.generator.options.patience)

@@ -171,8 +171,7 @@ class Case:
         if connection and answer.status is None and (answer.end is End.RESET or answer.fault == NO_ANSWER):
             await exchange.close()
             return await self.on_kept(None, request)
-        left = exchange.keep()
-        if left:
+        if left := exchange.keep():
             self._open.append(partial(_hang_up, left))
         return answer, left
 

@@ -57,7 +57,6 @@ async def exhausted(case: Case, path: str, limit: int) -> tuple[Client, list[Tra
     for _ in range(TRIES):
         client = await client_of(case, path)
         await client.send(limit)
-        over = refused(await client.send(limit + 1, at_once=limit + 1))
-        if over:
+        if over := refused(await client.send(limit + 1, at_once=limit + 1)):
             return client, over
     raise NotTestable(f"none of {2 * limit + 1} requests to {path} was refused with 429")

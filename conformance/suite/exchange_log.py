@@ -35,8 +35,7 @@ class ExchangeLog:
     def keeps(self, transcript: Transcript | None, requirement_id: str) -> None:
         """Note that an exchange keeps a row, or cannot show it."""
         if self.wanted and transcript is not None:
-            one = self._of(transcript)
-            if one is None:
+            if (one := self._of(transcript)) is None:
                 one = SeenExchange(transcript)
                 if len(self.judged) < JUDGED:
                     self.judged.append(one)
@@ -62,8 +61,7 @@ class ExchangeLog:
     ) -> list[Evidence]:
         """The evidence of the test, with the provider's side from its journal. If the journal does not answer, the
         evidence lacks that side and the verdict stands."""
-        shown = [*self.violating, *self.judged]
-        if not shown:
+        if not (shown := [*self.violating, *self.judged]):
             shown = self.asked
             for one in shown:
                 one.ids.update(dict.fromkeys(ids))

@@ -221,8 +221,7 @@ class SuitePlugin:
             self._close_loop()
         if self._old_handler is not None:
             signal.signal(signal.SIGTERM, self._old_handler)
-        outcome = self.outcome
-        if outcome is None:
+        if (outcome := self.outcome) is None:
             return
         if self.worker is not None:
             self.config.workeroutput[OUTPUT] = outcome.to_json()  # type: ignore[attr-defined]  # xdist's

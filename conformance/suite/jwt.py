@@ -50,8 +50,7 @@ def users(settings: Settings, names: tuple[str, str]) -> tuple[User, User]:
             "the profile auth needs the JWT secret (--jwt-secret), or ready-made tokens of two users (--jwt-token)"
         )
     ready = [User(identity_of(token), token) for token in settings.jwt_tokens]
-    other = next((user for user in ready[1:] if user.identity != ready[0].identity), None)
-    if other is None:
+    if (other := next((user for user in ready[1:] if user.identity != ready[0].identity), None)) is None:
         raise NotTestable("the ready-made tokens are all of one user, and AUTH needs two users (--jwt-token)")
     return ready[0], other
 
@@ -112,8 +111,7 @@ def identity_of(token: str) -> str:
     parts = token.split(".")
     if len(parts) != 3:
         raise NotTestable("a ready-made token is not a signed JWT: it does not have three parts")
-    identity = decoded(parts[1]).get("sub")
-    if not identity:
+    if not (identity := decoded(parts[1]).get("sub")):
         raise NotTestable("a ready-made token has no `sub`, so the suite cannot tell its user")
     return str(identity)
 

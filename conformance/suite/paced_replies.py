@@ -19,8 +19,7 @@ async def judge_pace(
 
     async def attempt(script: str) -> Attempt:
         reply = await case.ask(script=script, over=transport, headers=headers)
-        entry = await case.provider.asked(reply)
-        if entry is None:
+        if (entry := await case.provider.asked(reply)) is None:
             raise NotTestable(f"the provider was never asked: {reply.outcome()}")
         return reply, (passed_on(case.provider.said(entry), requirement_id),)
 

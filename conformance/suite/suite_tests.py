@@ -78,8 +78,7 @@ def providers_of(ids: Sequence[str], settings: Settings, contract: Contract) -> 
 def from_item(item: pytest.Item) -> SuiteTest | None:
     """The test of a pytest item, or None where the item is no test of the suite."""
     function = getattr(item, "obj", None)
-    body = getattr(function, "chatproof_body", None)
-    if body is None:
+    if (body := getattr(function, "chatproof_body", None)) is None:
         return None
     when = getattr(function, "chatproof_when", When.IN_TURN)
     callspec = getattr(item, "callspec", None)

@@ -226,8 +226,7 @@ def _subject(case: str | None) -> str:
 def _state(entries: Sequence[Entry]) -> str:
     if not entries:
         return "there was no request"
-    running = next((entry for entry in entries if entry.ended is None), None)
-    if running is not None:
+    if (running := next((entry for entry in entries if entry.ended is None), None)) is not None:
         return f"#{running.id} still runs, {running.tokens} tokens sent"
     return f"the last one (#{entries[-1].id}) {entries[-1].ended}, {entries[-1].tokens} tokens sent"
 

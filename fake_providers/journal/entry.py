@@ -5,11 +5,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from chatproof.fake_providers.planning.http_writes import Sent
 
 Ended = Literal["completed", "faulted", "client_closed", "client_reset"]
+
+
+_JSON: Final = (
+    *("id", "provider", "method", "path", "headers", "body", "status", "stream", "script", "case", "received"),
+    *("writes", "tokens", "ended", "ended_at", "hangup_after"),
+)
+_DERIVED: Final = ("writes", "tokens", "hangup_after")
 
 
 class JournalWrite(NamedTuple):
@@ -73,29 +80,11 @@ class Entry:
         return self.ended_at - (writes[-1].at if writes else self.received)
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "provider": self.provider,
-            "method": self.method,
-            "path": self.path,
-            "headers": self.headers,
-            "body": self.body,
-            "status": self.status,
-            "stream": self.stream,
-            "script": self.script,
-            "case": self.case,
-            "received": self.received,
-            "writes": [write._asdict() for write in self.writes],
-            "tokens": self.tokens,
-            "ended": self.ended,
-            "ended_at": self.ended_at,
-            "hangup_after": self.hangup_after,
-        }
+        values = {name: getattr(self, name) for name in _JSON}
+        return {**values, "writes": [write._asdict() for write in self.writes]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Entry:
         """The entry in the JSON form that `to_json` gives. KeyError, TypeError on another form."""
-        derived = ("writes", "tokens", "hangup_after")
-        values = {key: value for key, value in data.items() if key not in derived}
-        writes = [JournalWrite(**write) for write in data["writes"]]
-        return cls(**values, noted=writes)
+        values = {key: value for key, value in data.items() if key not in _DERIVED}
+        return cls(**values, noted=[JournalWrite(**write) for write in data["writes"]])

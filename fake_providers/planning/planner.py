@@ -71,8 +71,7 @@ class Planner:
 
     def _plan(self, dialect: Dialect, ask: Ask, chunks_allowed: bool, keep_alive: bool) -> WritePlan:
         key = (dialect.NAME, ask, chunks_allowed, keep_alive)
-        known = self._plans.get(key)
-        if known is not None:
+        if (known := self._plans.get(key)) is not None:
             self._plans.move_to_end(key)
             return known
         grouping = Grouping(ask.script.writes == "each", ask.script.events_per_write)

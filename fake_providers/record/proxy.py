@@ -253,8 +253,7 @@ class _Downstream:
         await self._write(h11.EndOfMessage())
 
     async def _write(self, event: h11.Event) -> None:
-        data = self._http.send(event)
-        if data:
+        if data := self._http.send(event):
             self._writer.write(data)
             await self._writer.drain()
 

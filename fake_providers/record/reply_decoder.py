@@ -236,16 +236,14 @@ def _responses(value: dict[str, Any]) -> Iterator[ReplyPart]:
 
 
 def _response_end(response: dict[str, Any]) -> Finished:
-    details = response.get("incomplete_details")
-    if details:
+    if details := response.get("incomplete_details"):
         return Finished(_reason(details.get("reason", "")))
     called = any(item.get("type") == "function_call" for item in response.get("output") or ())
     return Finished("tool_calls" if called else "stop")
 
 
 def _gemini(value: dict[str, Any]) -> Iterator[ReplyPart]:
-    blocked = (value.get("promptFeedback") or {}).get("blockReason")
-    if blocked:
+    if blocked := (value.get("promptFeedback") or {}).get("blockReason"):
         yield Blocked(blocked)
     for candidate in (value.get("candidates") or ())[:1]:
         for part in (candidate.get("content") or {}).get("parts") or ():
@@ -260,8 +258,7 @@ def _gemini(value: dict[str, Any]) -> Iterator[ReplyPart]:
 
 def _ollama(value: dict[str, Any]) -> Iterator[ReplyPart]:
     message = value.get("message") or {}
-    text = message.get("content") or value.get("response")
-    if text:
+    if text := message.get("content") or value.get("response"):
         yield TextPart(text)
     for call in message.get("tool_calls") or ():
         yield ToolCallPart(-1, call["function"]["name"], _compact(call["function"].get("arguments") or {}))

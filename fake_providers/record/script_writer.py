@@ -195,8 +195,7 @@ class Recording:
 
     def _failure(self, failed: Failed) -> Iterator[str]:
         for key in ("message", "type", "code"):
-            value = getattr(failed, key)
-            if value:
+            if value := getattr(failed, key):
                 yield f"{key} = {_quoted(self._clean(value))}"
 
     def _clean(self, text: str) -> str:

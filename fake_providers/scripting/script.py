@@ -152,8 +152,7 @@ def _parse(name: str, toml_text: str, where: str) -> Script:
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
         raise ScriptError(f"{where}: not TOML: {problem}") from problem
     table = Table(where, document)
-    about = table.text("about")
-    if about is None:
+    if (about := table.text("about")) is None:
         raise table.error('about is missing: say in one sentence what the script is for, about = "…"')
     timing = table.table("timing")
     steps, sequence, blocked = take_steps(where, table), _sequence(table), table.text("blocked")

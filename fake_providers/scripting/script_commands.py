@@ -13,11 +13,11 @@ from chatproof.fake_providers.scripting.script import (
     BUILT_IN,
     Fail,
     Script,
-    ScriptError,
     check_sequence,
     load_script,
     load_scripts,
 )
+from chatproof.fake_providers.scripting.toml_table import ScriptError
 
 _WIDTH = 110
 
@@ -27,14 +27,7 @@ def list_scripts(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="chatproof providers scripts", description="List the scripts that a request can name."
     )
-    parser.add_argument(
-        "--scripts",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="folder of further scripts; repeatable (default: none)",
-    )
+    add_scripts_option(parser)
     options = parser.parse_args(arguments)
     try:
         scripts = load_scripts(BUILT_IN, *options.scripts)
@@ -65,6 +58,12 @@ def check_files(arguments: Sequence[str]) -> int:
         else:
             sys.stdout.write(f"{path}: good: {_summary(script)}\n")
     return code
+
+
+def add_scripts_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--scripts DIR`: `options.scripts` has the folders."""
+    help_ = "folder of more *.toml scripts; they replace built-in ones of the same name; repeatable (default: none)"
+    parser.add_argument("--scripts", type=Path, action="append", default=[], metavar="DIR", help=help_)
 
 
 def fail(line: str) -> int:

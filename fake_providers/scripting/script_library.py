@@ -11,11 +11,11 @@ from typing import Final
 from chatproof.fake_providers.scripting.script import (
     BUILT_IN,
     Script,
-    ScriptError,
     check_sequence,
     load_script,
     load_scripts,
 )
+from chatproof.fake_providers.scripting.toml_table import ScriptError
 
 _SHARE: Final = 20
 """Checking the folders may take one part in this many of the time: a check of 50 µs is repeated after 1 ms."""

@@ -44,8 +44,7 @@ def choose(text: str, scripts: Mapping[str, Script], *, model: str = "", provide
 
     `provider`: the dialect's NAME. UnknownScenario if the text names an unknown script.
     """
-    name = scenario_of(text)
-    if name is None:
+    if (name := scenario_of(text)) is None:
         for script in scripts.values():
             if script.match is not None and script.match.fits(text, model, provider):
                 return script

@@ -70,8 +70,7 @@ Step = Say | Call | Wait | Fail
 
 def take_steps(where: str, table: Table) -> tuple[Step, ...]:
     """The [[steps]] of a script; empty where it has none. ScriptError."""
-    value = table.take("steps")
-    if value is None:
+    if (value := table.take("steps")) is None:
         return ()
     if not isinstance(value, list) or not value or not all(isinstance(step, dict) for step in value):
         raise table.error("steps is missing: write one or more [[steps]]")
@@ -159,8 +158,7 @@ def _fail(table: Table) -> Fail:
     message, kind, code = table.text("message"), table.text("type"), table.text("code")
     if fault == "error":
         return Fail(fault, message=message, type=kind, code=code)
-    status = table.integer("status", 400, 599)
-    if status is None:
+    if (status := table.integer("status", 400, 599)) is None:
         raise table.error('fault = "status" needs status = a number from 400 to 599')
     return Fail(
         fault,

@@ -35,8 +35,7 @@ class Table:
         return self._values.pop(key, None)
 
     def text(self, key: str, default: str | None = None, choices: Sequence[str] = ()) -> str | None:
-        value = self.take(key)
-        if value is None:
+        if (value := self.take(key)) is None:
             return default
         if not isinstance(value, str) or not value:
             raise self.error(f"{key} must be a non-empty text, not {_shown(value)}")
@@ -47,16 +46,14 @@ class Table:
         return value
 
     def number(self, key: str, low: float, high: float) -> float | None:
-        value = self.take(key)
-        if value is None:
+        if (value := self.take(key)) is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise self.error(f"{key} must be a number from {low:g} to {high:g}, not {_shown(value)}")
         return float(value)
 
     def integer(self, key: str, low: int, high: int) -> int | None:
-        value = self.take(key)
-        if value is None:
+        if (value := self.take(key)) is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise self.error(f"{key} must be a whole number from {low} to {high}, not {_shown(value)}")
@@ -68,24 +65,21 @@ class Table:
 
     def choice(self, key: str) -> bool | None:
         """True, false, or None where it is missing."""
-        value = self.take(key)
-        if value is None:
+        if (value := self.take(key)) is None:
             return None
         if not isinstance(value, bool):
             raise self.error(f"{key} must be true or false, not {_shown(value)}")
         return value
 
     def texts(self, key: str) -> tuple[str, ...] | None:
-        value = self.take(key)
-        if value is None:
+        if (value := self.take(key)) is None:
             return None
         if not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
             raise self.error(f"{key} must be a list of non-empty texts, not {_shown(value)}")
         return tuple(value)
 
     def offsets(self, key: str) -> tuple[int, ...]:
-        value = self.take(key)
-        if value is None:
+        if (value := self.take(key)) is None:
             return ()
         whole = isinstance(value, list) and all(type(v) is int and v > 0 for v in value)
         if not whole or list(value) != sorted(set(value)):

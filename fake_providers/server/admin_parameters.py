@@ -45,8 +45,7 @@ def timeout_of(query: Query) -> float:
 
 
 def whole(query: Query, name: str, low: int, high: int = 1_000_000) -> int | None:
-    value = query.get(name)
-    if value is None:
+    if (value := query.get(name)) is None:
         return None
     if not value.isdecimal() or len(value) > 9 or not low <= int(value) <= high:
         raise BadRequest(f"{name} must be a whole number from {low} to {high}, not {value[:40]!r}")

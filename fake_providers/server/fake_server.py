@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from chatproof.fake_providers.journal.journal import Journal
@@ -15,6 +15,15 @@ from chatproof.fake_providers.server.admin import Admin
 from chatproof.fake_providers.server.http_connection import HttpConnection
 
 _BACKLOG: Final = 2_048
+
+
+def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    """What makes the event loop to serve on: uvloop's where it is installed."""
+    try:
+        import uvloop
+    except ImportError:  # an extra, and there is none for Windows
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
 
 
 class FakeServer:

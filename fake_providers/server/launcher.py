@@ -7,12 +7,9 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from chatproof.harness.common.child_process import first_line, launch, module_command, stop
-
-__all__ = ["FakesProcess", "FakesStartError", "start_fakes"]
 
 _URL: Final = re.compile(r"http://\S+")
 _STOP_SECONDS: Final = 5.0
@@ -46,9 +43,7 @@ class FakesProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
@@ -66,8 +61,7 @@ def start_fakes(
     with tempfile.TemporaryFile() as errors:
         # the end of its standard input is the child's signal to end, also when we are killed
         process = launch(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
-        url = _URL.search(first_line(process, deadline))
-        if url is not None:
+        if url := _URL.search(first_line(process, deadline)):
             return FakesProcess(url.group(), process)
         stop(process)
         errors.seek(0)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, get_args
 
 from chatproof.fake_providers.dialects.provider_variables import HOSTS, REAL_HOSTS, Provider, base_url
@@ -27,8 +26,6 @@ from chatproof.fake_providers.testing.playback import Playback
 
 if TYPE_CHECKING:
     import httpx
-
-__all__ = ["InProcess"]
 
 _PATIENCE_S: Final = 60.0
 
@@ -93,9 +90,7 @@ class InProcess:
         self._patches = intercepted(self)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._patches.close()
 
     def answers(self, url: httpx.URL) -> bool:

@@ -23,8 +23,6 @@ import httpx
 
 from chatproof.fake_providers.testing.playback import Playback, Reset
 
-__all__ = ["Fakes", "intercepted"]
-
 _CORES: Final = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
 

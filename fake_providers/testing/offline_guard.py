@@ -15,11 +15,8 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from types import TracebackType
 from typing import Any, Final, Self
 from unittest.mock import patch
-
-__all__ = ["EscapedTraffic", "OfflineGuard"]
 
 _LOOKUPS: Final = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
 _CONNECTS: Final = ("connect", "connect_ex", "sendto")
@@ -49,9 +46,7 @@ class OfflineGuard:
         self._patches.enter_context(self.watching())
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
         self._patches.close()
         if problem is None:
             self.check()

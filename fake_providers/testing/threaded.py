@@ -6,16 +6,13 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from chatproof.fake_providers.dialects.provider_variables import Provider, base_url
 from chatproof.fake_providers.journal.journal import Journal
 from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
-from chatproof.fake_providers.server.fake_server import FakeServer
-
-__all__ = ["ThreadedServer"]
+from chatproof.fake_providers.server.fake_server import FakeServer, fastest_loop
 
 _DEADLINE_S: Final = 15.0
 
@@ -74,21 +71,13 @@ class ThreadedServer:
             raise self._failed
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
         self._thread.join(_DEADLINE_S)
 
     def _run(self) -> None:
         try:
-            import uvloop
-        except ImportError:
-            new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-        else:
-            new_loop = uvloop.new_event_loop
-        try:
-            with asyncio.Runner(loop_factory=new_loop) as runner:
+            with asyncio.Runner(loop_factory=fastest_loop()) as runner:
                 runner.run(self._serve())
         except BaseException as problem:
             self._failed = problem

@@ -18,21 +18,9 @@ from chatproof.harness.client.engineio_transports import (
     WebSocketCarrier,
 )
 from chatproof.harness.common.target import Target
+from chatproof.harness.protocol import engineio
 from chatproof.harness.protocol.apis.api import Api, SocketAsk
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
-from chatproof.harness.protocol.engineio import (
-    CLOSE,
-    CONNECT,
-    DISCONNECT,
-    PONG,
-    Closed,
-    Emitted,
-    Joined,
-    Opened,
-    PacketDecoder,
-    Pinged,
-    emit,
-)
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 CONNECT_TIMEOUT = 5.0
@@ -51,12 +39,12 @@ class SocketClient:
     transport: Transport
     source: str | None = None
     api: Api = CHAT_STREAM
-    opened: Opened | None = None
+    opened: engineio.Opened | None = None
     opened_at: float = 0.0
     pings: list[float] = field(default_factory=list)
     packets: deque[Packet] = field(default_factory=lambda: deque(maxlen=PACKETS_KEPT))
     strays: Transcript = field(init=False)
-    decoder: PacketDecoder = field(default_factory=PacketDecoder)
+    decoder: engineio.PacketDecoder = field(default_factory=engineio.PacketDecoder)
     _carrier: Carrier | None = None
     _task: asyncio.Task[None] | None = None
     _current: Transcript | None = None
@@ -80,7 +68,7 @@ class SocketClient:
             await carrier.open()
             self._task = asyncio.create_task(self._run(carrier))
             await self._wait(lambda: self.opened is not None or self._over, CONNECT_TIMEOUT, "no handshake")
-            await carrier.send(CONNECT)
+            await carrier.send(engineio.CONNECT)
             await self._wait(lambda: self._joined or self._over, CONNECT_TIMEOUT, "no answer to the connect packet")
         except CarrierClosed as error:
             await self.close()
@@ -118,12 +106,12 @@ class SocketClient:
         transcript = Transcript(self.transport, api=self.api, request=f"emit {name} {args!r:.200}")
         transcript.asked_at = time.monotonic()
         self._current = transcript
-        await self.send(emit(name, *args, escape=escape))
+        await self.send(engineio.emit(name, *args, escape=escape))
         return transcript
 
     async def emit_more(self, name: str, *args: Any) -> None:
         """Emit an event whose answer belongs to the current transcript."""
-        await self.send(emit(name, *args))
+        await self.send(engineio.emit(name, *args))
 
     async def send(self, packet: str) -> None:
         """Send one packet as it is. Raises NotConnected."""
@@ -163,8 +151,8 @@ class SocketClient:
         """Leave with a disconnect packet, as the official client does."""
         if self.is_open and self._carrier:
             try:
-                await self._carrier.send(DISCONNECT)
-                await self._carrier.send(CLOSE)
+                await self._carrier.send(engineio.DISCONNECT)
+                await self._carrier.send(engineio.CLOSE)
             except CarrierClosed:
                 pass  # the connection is closed, as wanted
         await self.close()
@@ -213,16 +201,16 @@ class SocketClient:
     async def _take(self, packet: Packet, carrier: Carrier) -> None:
         signal = self.decoder.feed(packet.text)
         match signal:
-            case Opened():
+            case engineio.Opened():
                 self.opened, self.opened_at = signal, packet.at
-            case Pinged():
+            case engineio.Pinged():
                 self.pings.append(packet.at)
                 with suppress(CarrierClosed):  # packets after the ping are still to be read
-                    await carrier.send(PONG)
-            case Joined():
+                    await carrier.send(engineio.PONG)
+            case engineio.Joined():
                 self._joined = True
-            case Emitted(name, args):
+            case engineio.Emitted(name, args):
                 sink = self.strays if self._current is None else self._current
                 sink.event(packet.at, name, args[0] if args else None)
-            case Closed(why):
+            case engineio.Closed(why):
                 self._closed = why

@@ -89,8 +89,7 @@ class StartedServer:
         Raises:
             ChatproofError: it cannot be started.
         """
-        words = shlex.split(command.replace("{port}", str(port)))
-        if not words:
+        if not (words := shlex.split(command.replace("{port}", str(port)))):
             raise ChatproofError("--start: the command is empty")
         output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         variables = {**os.environ, **environment, "PORT": str(port), "PATH": search_path()}

@@ -192,8 +192,7 @@ class Transcript:
         Several `data` lines are one text to the standard; where that is no JSON, but each line is, a blank line was
         forgotten, and each is read for what it is.
         """
-        lines = event.data
-        if not lines:
+        if not (lines := event.data):
             return ()
         text, name = lines[0] if len(lines) == 1 else "\n".join(lines), event.name
         decoded = decode_object(text)

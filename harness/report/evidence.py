@@ -257,8 +257,7 @@ def _links(asked: ProviderRequest, tokens: Sequence[Message], clock: Clock) -> l
             continue
         written += write.text
         while len(read) < len(written):
-            message = next(arriving, None)
-            if message is None:
+            if (message := next(arriving, None)) is None:
                 return links
             read, last = read + message.token, message.at
         if not read.startswith(written):

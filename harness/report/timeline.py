@@ -203,8 +203,7 @@ def _reads(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
 
 def _moments(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
     """The end as the client saw it, and where rows were violated."""
-    left = left_at(exchange)
-    if left is not None:
+    if (left := left_at(exchange)) is not None:
         yield _upright(scale.x(left), y, "left", "the client left", left)
     elif exchange.end_at is not None and exchange.end != "complete":
         text = f"{exchange.end}: {exchange.fault}" if exchange.fault else f"{exchange.end}"

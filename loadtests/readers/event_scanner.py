@@ -90,11 +90,9 @@ def _simple_events(body: bytes) -> list[ScannedEvent] | None:
 
 
 def _take(lines: list[tuple[bytes, int]], end: int, found: list[ScannedEvent], faults: list[str]) -> None:
-    if len(lines) == 1:
-        kind = kind_at_a_glance(lines[0][0])
-        if kind is not None:
-            found.append(ScannedEvent(kind, end))
-            return
+    if len(lines) == 1 and (kind := kind_at_a_glance(lines[0][0])) is not None:
+        found.append(ScannedEvent(kind, end))
+        return
     whole = _decoded(b"\n".join(data for data, _ in lines))
     if len(lines) == 1 or JsonFault.NOT_JSON not in whole.faults:
         _add(whole, lines[0][0], end, found, faults)

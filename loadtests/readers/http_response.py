@@ -61,8 +61,7 @@ def read_head(raw: bytes) -> ResponseHead | None:
                 raise NotHttp("headers without an end")
             return None
         first, *lines = raw[start:end].split(b"\r\n")
-        status = _STATUS.fullmatch(first)
-        if status is None:
+        if (status := _STATUS.fullmatch(first)) is None:
             raise NotHttp(f"not HTTP: {shown(first, 60)}")
         start = end + len(HEAD_END)
         if int(status[1]) < 200 and int(status[1]) != 101:

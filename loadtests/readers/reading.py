@@ -84,8 +84,7 @@ def understand(recording: StreamRecording) -> Reading:
 
 def _http(recording: StreamRecording) -> Reading:
     raw = recording.raw
-    head = read_head(raw)
-    if head is None:
+    if (head := read_head(raw)) is None:
         if recording.unfinished:
             return Reading(StreamOutcome.UNFINISHED, recording)
         outcome = _BROKEN.get(recording.end or End.TRUNCATED, StreamOutcome.CUT)

@@ -162,10 +162,8 @@ class StampedConnection:
             else:
                 data = self._sock.recv(READ_SIZE)
                 at = time.monotonic()
-            if self._tls is not None and data:
-                data = self._tls.opened(data)
-                if not data:
-                    return
+            if self._tls is not None and data and not (data := self._tls.opened(data)):
+                return
         except BlockingIOError:
             return
         except (OSError, ssl.SSLError) as error:
@@ -188,8 +186,7 @@ class StampedConnection:
     def close(self, *, reset: bool = False) -> None:
         """Close the connection, with an RST where `reset`. Harmless when it is closed already."""
         self.pause()
-        sock = getattr(self, "_sock", None)
-        if sock is not None:
+        if (sock := getattr(self, "_sock", None)) is not None:
             if reset and sock.fileno() >= 0:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             sock.close()
@@ -233,8 +230,7 @@ class _TlsBuffers:
             except ssl.SSLWantReadError:
                 self._wire.send_raw(self._out.read(), give_up)
                 self.ready = False
-                data = self._wire.receive(give_up)
-                if not data:
+                if not (data := self._wire.receive(give_up)):
                     raise ConnectionFailed("the server closed the connection during the TLS handshake") from None
                 self._in.write(data)
         self._wire.send_raw(self._out.read(), give_up)

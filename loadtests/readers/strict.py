@@ -39,8 +39,7 @@ def transcript_of(recording: StreamRecording) -> Transcript:
 
 def _http(recording: StreamRecording, transcript: Transcript) -> None:
     raw = recording.raw
-    head = read_head(raw)
-    if head is None:
+    if (head := read_head(raw)) is None:
         return
     transcript.status, transcript.headers = head.status, head.headers
     body = read_body(head, raw, recording.reads, closed=recording.end is End.COMPLETE)

@@ -17,14 +17,12 @@ def one_completion_and_last(transcript: Transcript) -> Iterator[Finding]:
     if transcript.status not in (200, None) or transcript.end is End.REFUSED:
         yield Unjudged(f"there was no stream: {transcript.outcome()}")
         return
-    completions = transcript.of(Kind.COMPLETION)
-    if not completions:
+    if not (completions := transcript.of(Kind.COMPLETION)):
         if transcript.of(Kind.ERROR):
             yield Unjudged(f"the reply did not succeed: {transcript.outcome()}")
         else:
             yield Violation(f"no completion: {transcript.outcome()}", expected, transcript.ended_at)
         return
-    behind = transcript.messages[transcript.messages.index(completions[0]) + 1 :]
-    if behind:
+    if behind := transcript.messages[transcript.messages.index(completions[0]) + 1 :]:
         count = f"{len(completions)} completions, {len(behind)} events after the first"
         yield Violation(f"{count}: {shown(dict(behind[0].body))}", expected, behind[0].at)

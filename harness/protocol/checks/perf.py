@@ -81,8 +81,7 @@ def added_delays(transcript: Transcript, said: Sequence[ProviderWrite]) -> list[
     for one in said:
         due += len(words(one.text))
         while there < due:
-            message = next(arrivals, None)
-            if message is None:
+            if (message := next(arrivals, None)) is None:
                 return delays
             there, at = there + len(words(message.token)), message.at
         delays.append(max(0.0, at - one.at))

@@ -20,12 +20,10 @@ def one_terminal_event(transcript: Transcript) -> Iterator[Finding]:
     """One `chat_complete` or `chat_stream_error`, and no chat event behind it."""
     expected = "exactly one chat_complete or chat_stream_error, and no chat event after it"
     chat = transcript.of(*CHAT_KINDS)
-    terminal = transcript.terminal
-    if terminal is None:
+    if (terminal := transcript.terminal) is None:
         yield Violation(f"no terminal event: {transcript.outcome()}", expected, transcript.ended_at)
         return
-    behind = chat[chat.index(terminal) + 1 :]
-    if behind:
+    if behind := chat[chat.index(terminal) + 1 :]:
         seen = f"{len(behind)} events after {terminal.name}: {behind[0].name} {shown(dict(behind[0].body))}"
         yield Violation(seen, expected, behind[0].at)
 
@@ -34,8 +32,7 @@ def one_terminal_event(transcript: Transcript) -> Iterator[Finding]:
 def refused_with_an_error(transcript: Transcript) -> Iterator[Finding]:
     """One `chat_stream_error` with a text, and nothing else."""
     expected = "chat_stream_error with a non-empty `error`"
-    chat = transcript.of(*CHAT_KINDS)
-    if not chat:
+    if not (chat := transcript.of(*CHAT_KINDS)):
         yield Violation(f"no answer: {transcript.outcome()}", expected, transcript.ended_at)
     elif chat[0].kind is not Kind.ERROR or not is_text(chat[0].text):
         yield Violation(f"{chat[0].name} {shown(dict(chat[0].body))}", expected, chat[0].at)

@@ -53,8 +53,7 @@ def one_object_a_line(transcript: Transcript) -> Iterator[Finding]:
     if not any(event.decoded for event in events):
         yield Violation(f"no `data:` line at all; the body starts {shown(transcript.body, 80)}", expected)
     for stamped in events:
-        seen = _event_fault(stamped, transcript)
-        if seen:
+        if seen := _event_fault(stamped, transcript):
             yield Violation(seen, expected, stamped.at)
             return
 
@@ -154,8 +153,7 @@ def events_come_whole(transcript: Transcript) -> Iterator[Finding]:
 @needs_stream
 def ends_after_terminal(transcript: Transcript) -> Iterator[Finding]:
     """The response ends within 2 s of the terminal event."""
-    terminal = transcript.terminal
-    if terminal is None:
+    if (terminal := transcript.terminal) is None:
         yield Unjudged(f"no terminal event came: {transcript.outcome()}")
         return
     if transcript.end is None or transcript.ended_at is None or transcript.end is End.LEFT:

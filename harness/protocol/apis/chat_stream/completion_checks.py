@@ -7,16 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import (
-    COUNT,
-    DURATION,
-    FULL_RESPONSE,
-    PARTIAL,
-    SPEED,
-    TIMESTAMP,
-    TOKENS,
-    USER,
-)
+from chatproof.harness.protocol.apis.chat_stream import chat_stream as fields
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.findings import Finding, Look, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import JsonObject, is_integer, is_number
@@ -32,8 +23,7 @@ def needs_completion(look: Callable[[Transcript, JsonObject], Iterable[Finding]]
     """Give a check the completion's object; leave a reply without a completion unjudged."""
 
     def guarded(transcript: Transcript) -> Iterator[Finding]:
-        completion = transcript.completion
-        if completion is None:
+        if (completion := transcript.completion) is None:
             yield Unjudged(f"no completion came: {transcript.outcome()}")
         else:
             yield from look(transcript, completion.body)
@@ -45,15 +35,15 @@ def needs_completion(look: Callable[[Transcript, JsonObject], Iterable[Finding]]
 @needs_completion
 def completion_is_typed(transcript: Transcript, body: JsonObject) -> Iterator[Finding]:
     """Integers, numbers and strings where the API document has them."""
-    fields: dict[str, tuple[Callable[[object], bool], str]] = {
-        TOKENS: (is_integer, "an integer"),
-        DURATION: (is_number, "a number"),
-        SPEED: (is_number, "a number"),
+    typed: dict[str, tuple[Callable[[object], bool], str]] = {
+        fields.TOKENS: (is_integer, "an integer"),
+        fields.DURATION: (is_number, "a number"),
+        fields.SPEED: (is_number, "a number"),
     }
     if transcript.transport is Transport.SSE:
-        strings = (FULL_RESPONSE, USER, TIMESTAMP)
-        fields |= {name: (lambda value: isinstance(value, str), "a string") for name in strings}
-    for name, (is_right, kind) in fields.items():
+        strings = (fields.FULL_RESPONSE, fields.USER, fields.TIMESTAMP)
+        typed |= {name: (lambda value: isinstance(value, str), "a string") for name in strings}
+    for name, (is_right, kind) in typed.items():
         if not is_right(body.get(name)):
             seen = f"{name} {shown(body[name])}" if name in body else f"no {name}"
             yield Violation(seen, f"{name}: {kind}", _at(transcript))
@@ -63,8 +53,8 @@ def completion_is_typed(transcript: Transcript, body: JsonObject) -> Iterator[Fi
 @needs_completion
 def tokens_equal_last_count(transcript: Transcript, body: JsonObject) -> Iterator[Finding]:
     """`tokens` is the last `count`; 0 where there was no token."""
-    tokens = body.get(TOKENS)
-    last = transcript.tokens[-1].body.get(COUNT) if transcript.tokens else 0
+    tokens = body.get(fields.TOKENS)
+    last = transcript.tokens[-1].body.get(fields.COUNT) if transcript.tokens else 0
     if not is_integer(tokens) or not is_integer(last):
         yield Unjudged(f"tokens {shown(tokens)} or the last count {shown(last)} is not an integer")
     elif tokens != last:
@@ -75,8 +65,8 @@ def tokens_equal_last_count(transcript: Transcript, body: JsonObject) -> Iterato
 @needs_completion
 def full_response_is_last_partial(transcript: Transcript, body: JsonObject) -> Iterator[Finding]:
     """The same text, its outer whitespace apart."""
-    full = body.get(FULL_RESPONSE)
-    last = transcript.tokens[-1].body.get(PARTIAL) if transcript.tokens else ""
+    full = body.get(fields.FULL_RESPONSE)
+    last = transcript.tokens[-1].body.get(fields.PARTIAL) if transcript.tokens else ""
     if not isinstance(full, str) or not isinstance(last, str):
         yield Unjudged(f"full_response {shown(full)} or the last partial {shown(last)} is not a string")
     elif full.strip() != last.strip():
@@ -88,7 +78,7 @@ def full_response_is_last_partial(transcript: Transcript, body: JsonObject) -> I
 @needs_completion
 def speed_is_tokens_over_duration(transcript: Transcript, body: JsonObject) -> Iterator[Finding]:
     """`tokens / duration`, each figure taken as the interval that its rounding leaves open."""
-    tokens, duration, speed = (body.get(name) for name in (TOKENS, DURATION, SPEED))
+    tokens, duration, speed = (body.get(name) for name in (fields.TOKENS, fields.DURATION, fields.SPEED))
     if not is_integer(tokens) or not is_number(duration) or not is_number(speed):
         yield Unjudged(f"tokens {shown(tokens)}, duration {shown(duration)} or speed {shown(speed)} is not a number")
         return
@@ -105,7 +95,7 @@ def speed_is_tokens_over_duration(transcript: Transcript, body: JsonObject) -> I
 @needs_completion
 def duration_is_true(transcript: Transcript, body: JsonObject) -> Iterator[Finding]:
     """Seconds; between the token span that the client saw and the whole request."""
-    duration, terminal = body.get(DURATION), transcript.completion
+    duration, terminal = body.get(fields.DURATION), transcript.completion
     if not is_number(duration):
         yield Unjudged(f"the duration is not a number: {shown(duration)}")
         return
@@ -122,7 +112,7 @@ def duration_is_true(transcript: Transcript, body: JsonObject) -> Iterator[Findi
 @needs_completion
 def user_is_anonymous(transcript: Transcript, body: JsonObject) -> Iterator[Finding]:
     """Without a JWT."""
-    if body.get(USER) != "anonymous":
+    if body.get(fields.USER) != "anonymous":
         yield Violation(f"user {shown(body.get('user'))}", "user 'anonymous'", _at(transcript))
 
 
@@ -130,14 +120,14 @@ def user_is_anonymous(transcript: Transcript, body: JsonObject) -> Iterator[Find
 @needs_completion
 def timestamp_is_iso(transcript: Transcript, body: JsonObject) -> Iterator[Finding]:
     """An ISO 8601 date and time, with an offset or without."""
-    if not is_timestamp(body.get(TIMESTAMP)):
+    if not is_timestamp(body.get(fields.TIMESTAMP)):
         seen = f"timestamp {shown(body.get('timestamp'))}"
         yield Violation(seen, "an ISO 8601 date and time", _at(transcript))
 
 
 def user_of(reply: Transcript) -> object:
     """Whom a completion names; None without a completion, or where it names nobody."""
-    return reply.completion.body.get(USER) if reply.completion else None
+    return reply.completion.body.get(fields.USER) if reply.completion else None
 
 
 def is_timestamp(value: object) -> bool:
