@@ -70,6 +70,36 @@ def check(arguments: Sequence[str]) -> int:
     return int(pytest.main([suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *arguments]))
 
 
+def explain(arguments: Sequence[str]) -> int:
+    """Print rows of the contract, or the whole contract as a page. Needs no server."""
+    from chatproof.harness.protocol.requirements import contract
+    from chatproof.harness.report.contract_page import page
+    from chatproof.harness.report.explanation import explained
+
+    parser = argparse.ArgumentParser(
+        prog="chatproof explain",
+        description="Print what a row of the contract demands, why, how it is tested, and how servers break it.",
+        epilog="exit codes: 0 printed; 2 no row or group has this id",
+    )
+    parser.add_argument("id", nargs="*", help="a row (SSE-06), or a group for all of its rows (SSE)")
+    parser.add_argument("--all", action="store_true", help="print the whole contract as a Markdown page")
+    asked = parser.parse_args(arguments)
+    rows = contract()
+    if asked.all:
+        sys.stdout.write(page(rows))
+        return 0
+    if not asked.id:
+        parser.print_usage(sys.stderr)
+        sys.stderr.write(f"chatproof explain: name a row or a group; groups: {', '.join(rows.titles)}\n")
+        return UNUSABLE
+    try:
+        found = {row.id: row for word in asked.id for row in rows.named(word)}
+    except LookupError as error:
+        raise ChatproofError(f"explain: {error}") from error
+    sys.stdout.write("\n\n".join(map(explained, found.values())) + "\n")
+    return 0
+
+
 def providers(arguments: Sequence[str]) -> int:
     """Run the fake providers in this process."""
     from chatproof.fake_providers.__main__ import main as fakes
@@ -99,6 +129,7 @@ class Command:
 
 COMMANDS: Final = {
     "check": Command(check, "test a server: chatproof check --base-url URL"),
+    "explain": Command(explain, "say what a row of the contract demands, and why: chatproof explain SSE-06"),
     "providers": Command(providers, "run fake OpenAI, Gemini and Ollama APIs for a server or a test to call"),
     "serve": Command(serve, "run the reference server, a chat backend that passes the suite"),
     "load": Command(load, "put load on a server and judge its latency: chatproof load run --host URL"),

@@ -7,7 +7,6 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +140,7 @@ def _providers(values: Iterable[str] | None, has_choice: bool) -> tuple[str, ...
 
 
 def _only(values: Iterable[str] | None, contract: Contract) -> frozenset[str]:
-    ids: set[str] = set()
-    for word in map(str.upper, _words(values)):
-        found = [word] if word in contract else [row.id for row in contract.group(word)]
-        if not found:
-            near = get_close_matches(word, contract.rows, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; groups: {', '.join(contract.titles)}"
-            raise ChatproofError(f"--only: no row has the id {word}{hint}")
-        ids.update(found)
-    return frozenset(ids)
+    try:
+        return frozenset(row.id for word in _words(values) for row in contract.named(word))
+    except LookupError as error:
+        raise ChatproofError(f"--only: {error}") from error

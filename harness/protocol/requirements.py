@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -79,6 +80,20 @@ class Contract:
     def group(self, name: str) -> list[Requirement]:
         """The rows of one group, in order."""
         return [row for row in self if row.group == name]
+
+    def named(self, word: str) -> list[Requirement]:
+        """The row with this id, or the rows of this group; in capitals or not.
+
+        Raises:
+            LookupError: there is none; the text is one line with a suggestion.
+        """
+        name = word.upper()
+        found = [self[name]] if name in self else self.group(name)
+        if not found:
+            near = get_close_matches(name, (*self.rows, *self.titles), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"groups: {', '.join(self.titles)}"
+            raise LookupError(f"no row or group has the id {name}; {hint}")
+        return found
 
 
 @cache
