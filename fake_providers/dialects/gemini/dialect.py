@@ -73,8 +73,7 @@ class _Route:
 
 def answers(request: IncomingRequest) -> bool:
     """Whether the request is to Gemini. On /v1/models, which OpenAI has too, only if it has a Google key."""
-    found = _PATH.fullmatch(request.path)
-    if found is None:
+    if (found := _PATH.fullmatch(request.path)) is None:
         return False
     version, _, action = found.groups()
     return version != "v1" or action is not None or bool(_key(request, _query(request)))
@@ -141,8 +140,7 @@ def _generation(route: _Route, message: dict[str, Any], scripts: Mapping[str, Sc
 
 def _catalogue(route: _Route) -> Reply:
     if route.model:
-        found = models.model(route.model)
-        if found is not None:
+        if (found := models.model(route.model)) is not None:
             return _json(found)
         text = f"Model is not found: models/{route.model[:200]} for api version {route.version}"
         return _refusal(route, error(404, text))
@@ -154,8 +152,7 @@ def _counted(route: _Route, message: dict[str, Any]) -> Reply:
     """countTokens plays no script, whatever the prompt says: it returns the number of tokens."""
     inner = message.get("generate_content_request", message)
     case = case_of(user_text(inner.get("contents", [])))
-    wrong = contents_problem(inner, "CountTokensRequest")
-    if wrong is not None:
+    if (wrong := contents_problem(inner, "CountTokensRequest")) is not None:
         return _refusal(route, error(400, wrong), case=case)
     counted = prompt_tokens(inner)
     total = sum(number for _, number in counted)

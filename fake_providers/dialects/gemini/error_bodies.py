@@ -91,8 +91,7 @@ def meant(fail: Fail, model: str, default: int | None = None) -> dict[str, Any]:
         details += [_error_info(reason or "RATE_LIMIT_EXCEEDED"), _quota(model), _HELP]
     elif reason:
         details.append(_error_info(reason))
-    delay = _delay(fail)
-    if delay is not None:
+    if (delay := _delay(fail)) is not None:
         details.append({"@type": f"{_RPC}RetryInfo", "retryDelay": duration(delay)})
     message = fail.message or _MESSAGES.get(code, f"The request failed with HTTP {code}.")
     return error(code, message, status, details)

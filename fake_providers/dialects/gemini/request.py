@@ -48,8 +48,7 @@ def prompt_tokens(request: dict[str, Any]) -> tuple[tuple[str, int], ...]:
     """How many tokens of each modality the prompt has, text first; modalities without tokens are left out."""
     counted: dict[str, int] = {"TEXT": 0}
     for part in _parts(request):
-        media = part.get("inline_data") or part.get("file_data")
-        if media is not None:
+        if (media := part.get("inline_data") or part.get("file_data")) is not None:
             kind = media.get("mime_type", "").partition("/")[0].upper()
             modality = kind if kind in ("IMAGE", "AUDIO", "VIDEO") else "DOCUMENT"
             counted[modality] = counted.get(modality, 0) + _MEDIA_TOKENS

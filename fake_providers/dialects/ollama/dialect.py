@@ -99,14 +99,12 @@ def _own_path(request: IncomingRequest) -> str:
 
 def _speech(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
     if path == CHAT:
-        messages = body.get("messages") or []
-        if not messages:
+        if not (messages := body.get("messages") or []):
             return _loaded(path, body)
         text = requests.last_user_text(messages)
         heard = [message.get("content") or "" for message in messages]
     else:
-        text = body.get("prompt") or ""
-        if not text:
+        if not (text := body.get("prompt") or ""):
             return _loaded(path, body)
         heard = [body["system"], text] if body.get("system") else [text]
     ask = _asked(path, body, text, scripts)

@@ -119,11 +119,9 @@ def max_tokens(body: dict[str, Any]) -> int | None:
 
 def _fields(where: str, values: dict[str, Any], types: dict[str, str]) -> str | None:
     for name, kind in types.items():
-        value = values.get(name)
-        if value is None:
+        if (value := values.get(name)) is None:
             continue
-        found = _value(f"{where}.{name}", value, kind)
-        if found is not None:
+        if (found := _value(f"{where}.{name}", value, kind)) is not None:
             return found
     return None
 
@@ -144,8 +142,7 @@ def _value(where: str, value: Any, kind: str) -> str | None:
             if not isinstance(item, dict):
                 element = {"[]api.Message": "api.Message", "[]api.ToolCall": "api.ToolCall"}.get(kind, "api.Tool")
                 return f"json: cannot unmarshal {_json_kind(item)} into Go struct field {where} of type {element}"
-            found = _fields(where, item, _ITEMS[kind])
-            if found is not None:
+            if (found := _fields(where, item, _ITEMS[kind])) is not None:
                 return found
     return None
 

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.openai.field_checks import Problem, missing, wrong_type, wrong_value
+from chatproof.fake_providers.dialects.openai import field_checks as fields
+from chatproof.fake_providers.dialects.openai.field_checks import Problem
 
 _ROLES: Final = ("system", "assistant", "user", "function", "tool", "developer")
-# a content part's type: the key that holds it
-_PARTS: Final = {
-    "text": "text",
-    "image_url": "image_url",
-    "input_audio": "input_audio",
-    "refusal": "refusal",
-    "file": "file",
-}
+_PARTS: Final = ("text", "image_url", "input_audio", "refusal", "file")
+"""The types of a content part, each of which is also the key that holds it."""
 _CALL_KINDS: Final = ("function", "custom")
 
 
 def messages(body: dict[str, Any]) -> Problem | None:
     """The first error in the request's messages; None if they are valid."""
-    said = body.get("messages")
-    if said is None:
-        return missing("messages")
+    if (said := body.get("messages")) is None:
+        return fields.missing("messages")
     if not isinstance(said, list):
-        return wrong_type("messages", "an array of objects", said)
+        return fields.wrong_type("messages", "an array of objects", said)
     if not said:
-        empty = "Expected an array with minimum length 1, but got an empty array instead."
-        return Problem(f"Invalid 'messages': empty array. {empty}", "messages", "empty_array")
-    for index, message in enumerate(said):
-        found = _message(f"messages[{index}]", message)
-        if found is not None:
-            return found
-    return _calls_are_answered(said)
+        return fields.empty_array("messages")
+    return fields.first_wrong("messages", said, _message) or _calls_are_answered(said)
 
 
 def last_user_text(said: list[dict[str, Any]]) -> str:
@@ -52,25 +41,13 @@ def texts_of(content: Any) -> str:
     return "\n".join(part["text"] for part in content if part["type"] == "text")
 
 
-def _message(where: str, message: Any) -> Problem | None:
-    if not isinstance(message, dict):
-        return wrong_type(where, "an object", message)
-    role = message.get("role")
-    if role is None:
-        return missing(f"{where}.role")
-    if role not in _ROLES:
-        return wrong_value(f"{where}.role", role, _ROLES)
+def _message(where: str, message: dict[str, Any]) -> Problem | None:
+    role, wrong = message.get("role"), fields.required_word(where, message, "role", _ROLES)
     if role == "tool":
-        call = message.get("tool_call_id")
-        if call is None:
-            return missing(f"{where}.tool_call_id")
-        if not isinstance(call, str):
-            return wrong_type(f"{where}.tool_call_id", "a string", call)
+        wrong = fields.required(where, message, "tool_call_id")
     if role == "assistant" and message.get("tool_calls") is not None:
-        found = _tool_calls(f"{where}.tool_calls", message["tool_calls"])
-        if found is not None:
-            return found
-    return _content(f"{where}.content", role, message)
+        wrong = _tool_calls(f"{where}.tool_calls", message["tool_calls"])
+    return wrong or _content(f"{where}.content", str(role), message)
 
 
 def _content(where: str, role: str, message: dict[str, Any]) -> Problem | None:
@@ -82,60 +59,32 @@ def _content(where: str, role: str, message: dict[str, Any]) -> Problem | None:
             return None
         return Problem("Invalid value for 'content': expected a string, got null.", where, None)
     if not isinstance(content, list):
-        return wrong_type(where, "one of a string or array of objects", content)
-    for index, part in enumerate(content):
-        if not isinstance(part, dict):
-            return wrong_type(f"{where}[{index}]", "an object", part)
-        kind = part.get("type")
-        if not isinstance(kind, str):
-            return wrong_type(f"{where}[{index}].type", "a string", kind)
-        if kind not in _PARTS:
-            return wrong_value(f"{where}[{index}].type", kind, tuple(_PARTS))
-        held = part.get(_PARTS[kind])
-        expected, words = (str, "a string") if kind in ("text", "refusal") else (dict, "an object")
-        if held is None:
-            return missing(f"{where}[{index}].{_PARTS[kind]}")
-        if not isinstance(held, expected):
-            return wrong_type(f"{where}[{index}].{_PARTS[kind]}", words, held)
-    return None
+        return fields.wrong_type(where, "one of a string or array of objects", content)
+    return fields.first_wrong(where, content, _part)
+
+
+def _part(where: str, part: dict[str, Any]) -> Problem | None:
+    if not isinstance(kind := part.get("type"), str):
+        return fields.wrong_type(f"{where}.type", "a string", kind)
+    if kind not in _PARTS:
+        return fields.wrong_value(f"{where}.type", kind, _PARTS)
+    return fields.required(where, part, kind, kind=fields.TEXT if kind in ("text", "refusal") else fields.OBJECT)
 
 
 def _tool_calls(where: str, calls: Any) -> Problem | None:
     if not isinstance(calls, list):
-        return wrong_type(where, "an array of objects", calls)
-    if not calls:
-        empty = "Expected an array with minimum length 1, but got an empty array instead."
-        return Problem(f"Invalid '{where}': empty array. {empty}", where, "empty_array")
-    for index, call in enumerate(calls):
-        found = _tool_call(f"{where}[{index}]", call)
-        if found is not None:
-            return found
-    return None
+        return fields.wrong_type(where, "an array of objects", calls)
+    return fields.first_wrong(where, calls, _tool_call) if calls else fields.empty_array(where)
 
 
-def _tool_call(where: str, call: Any) -> Problem | None:
-    if not isinstance(call, dict):
-        return wrong_type(where, "an object", call)
-    kind = call.get("type")
-    for key, value in (("id", call.get("id")), ("type", kind)):
-        if value is None:
-            return missing(f"{where}.{key}")
-        if not isinstance(value, str):
-            return wrong_type(f"{where}.{key}", "a string", value)
-    if kind not in _CALL_KINDS:
-        return wrong_value(f"{where}.type", kind, _CALL_KINDS)
-    inner = call.get(kind)
-    if inner is None:
-        return missing(f"{where}.{kind}")
-    if not isinstance(inner, dict):
-        return wrong_type(f"{where}.{kind}", "an object", inner)
-    for key in ("name", "arguments" if kind == "function" else "input"):
-        value = inner.get(key)
-        if value is None:
-            return missing(f"{where}.{kind}.{key}")
-        if not isinstance(value, str):
-            return wrong_type(f"{where}.{kind}.{key}", "a string", value)
-    return None
+def _tool_call(where: str, call: dict[str, Any]) -> Problem | None:
+    kind = str(call.get("type"))
+    return (
+        fields.required(where, call, "id", "type")
+        or fields.required_word(where, call, "type", _CALL_KINDS)
+        or fields.required(where, call, kind, kind=fields.OBJECT)
+        or fields.required(f"{where}.{kind}", call[kind], "name", "arguments" if kind == "function" else "input")
+    )
 
 
 def _calls_are_answered(said: list[dict[str, Any]]) -> Problem | None:

@@ -5,19 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from chatproof.fake_providers.dialects.openai import field_checks as fields
 from chatproof.fake_providers.dialects.openai.chat_messages import messages, texts_of
-from chatproof.fake_providers.dialects.openai.field_checks import (
-    ARRAY,
-    FLAG,
-    OBJECT,
-    TEXT,
-    Problem,
-    Rules,
-    missing,
-    stream,
-    wrong_type,
-    wrong_value,
-)
+from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.scripting import tokenizer
 
 KNOWN: Final = frozenset({
@@ -37,7 +27,7 @@ WORDS: Final = {
     "verbosity": ("low", "medium", "high"),
     "prompt_cache_retention": ("in_memory", "24h"),
 }
-_RULES: Final = Rules(
+_RULES: Final = fields.Rules(
     decimals={
         "temperature": (0, 2),
         "top_p": (0, 1),
@@ -53,10 +43,10 @@ _RULES: Final = Rules(
     },
     words=WORDS,
     kinds={
-        **dict.fromkeys(("logprobs", "store", "parallel_tool_calls"), FLAG),
-        **dict.fromkeys(("user", "safety_identifier", "prompt_cache_key"), TEXT),
-        **dict.fromkeys(("logit_bias", "metadata", "audio", "prediction", "web_search_options"), OBJECT),
-        **dict.fromkeys(("modalities", "functions"), ARRAY),
+        **dict.fromkeys(("logprobs", "store", "parallel_tool_calls"), fields.FLAG),
+        **dict.fromkeys(("user", "safety_identifier", "prompt_cache_key"), fields.TEXT),
+        **dict.fromkeys(("logit_bias", "metadata", "audio", "prediction", "web_search_options"), fields.OBJECT),
+        **dict.fromkeys(("modalities", "functions"), fields.ARRAY),
     },
 )
 _STREAM_FLAGS: Final = ("include_usage", "include_obfuscation")
@@ -72,15 +62,11 @@ def problem(body: dict[str, Any], *, strict: bool = True) -> Problem | None:
 
     `strict`: parameters that OpenAI does not know are wrong; servers that only speak its language ignore them.
     """
-    model = body.get("model")
-    if model is None or model == "":
-        return Problem("you must provide a model parameter", "model", None)
-    if not isinstance(model, str):
-        return wrong_type("model", "a string", model)
     return (
-        (_unknown(body) if strict else None)
+        fields.wrong_model(body)
+        or (_unknown(body) if strict else None)
         or messages(body)
-        or stream(body, _STREAM_FLAGS if strict else (*_STREAM_FLAGS, "continuous_usage_stats"), strict=strict)
+        or fields.stream(body, _STREAM_FLAGS if strict else (*_STREAM_FLAGS, "continuous_usage_stats"), strict=strict)
         or _RULES.broken(body)
         or _combined(body)
         or _stop(body.get("stop"))
@@ -118,88 +104,73 @@ def _stop(stop: Any) -> Problem | None:
     if stop is None or isinstance(stop, str):
         return None
     if not isinstance(stop, list):
-        return wrong_type("stop", "one of a string or array of strings", stop)
+        return fields.wrong_type("stop", "one of a string or array of strings", stop)
     if len(stop) > _MOST_STOPS:
         most = f"Expected an array with maximum length {_MOST_STOPS}, but got an array with length {len(stop)} instead."
         return Problem(f"Invalid 'stop': array too long. {most}", "stop", "array_above_max_length")
     for index, one in enumerate(stop):
         if not isinstance(one, str):
-            return wrong_type(f"stop[{index}]", "a string", one)
+            return fields.wrong_type(f"stop[{index}]", "a string", one)
     return None
 
 
 def _tools(body: dict[str, Any]) -> Problem | None:
     tools, choice = body.get("tools"), body.get("tool_choice")
     if tools is not None and not isinstance(tools, list):
-        return wrong_type("tools", "an array of objects", tools)
+        return fields.wrong_type("tools", "an array of objects", tools)
     if tools is not None and not tools:
-        empty = "Expected an array with minimum length 1, but got an empty array instead."
-        return Problem(f"Invalid 'tools': empty array. {empty}", "tools", "empty_array")
-    for index, tool in enumerate(tools or ()):
-        found = _tool(f"tools[{index}]", tool)
-        if found is not None:
-            return found
+        return fields.empty_array("tools")
+    if (found := fields.first_wrong("tools", tools or (), _tool)) is not None:
+        return found
     for name in ("tool_choice", "parallel_tool_calls"):
         if body.get(name) is not None and not tools:
             return Problem(f"'{name}' is only allowed when 'tools' are specified.", name, None)
+    return tool_choice(choice)
+
+
+def tool_choice(choice: Any) -> Problem | None:
+    """What is wrong with a request's `tool_choice`; nothing if it is None."""
     if isinstance(choice, str) and choice not in _TOOL_CHOICES:
-        return wrong_value("tool_choice", choice, _TOOL_CHOICES)
+        return fields.wrong_value("tool_choice", choice, _TOOL_CHOICES)
     if choice is not None and not isinstance(choice, str | dict):
-        return wrong_type("tool_choice", "one of a string or object", choice)
+        return fields.wrong_type("tool_choice", "one of a string or object", choice)
     return None
 
 
-def _tool(where: str, tool: Any) -> Problem | None:
-    if not isinstance(tool, dict):
-        return wrong_type(where, "an object", tool)
-    kind = tool.get("type")
-    if kind is None:
-        return missing(f"{where}.type")
-    if kind not in _TOOL_KINDS:
-        return wrong_value(f"{where}.type", kind, _TOOL_KINDS)
-    inner = tool.get(kind)
-    if inner is None:
-        return missing(f"{where}.{kind}")
-    if not isinstance(inner, dict):
-        return wrong_type(f"{where}.{kind}", "an object", inner)
-    return tool_function(f"{where}.{kind}", inner)
+def _tool(where: str, tool: dict[str, Any]) -> Problem | None:
+    kind = str(tool.get("type"))
+    return (
+        fields.required_word(where, tool, "type", _TOOL_KINDS)
+        or fields.required(where, tool, kind, kind=fields.OBJECT)
+        or tool_function(f"{where}.{kind}", tool[kind])
+    )
 
 
 def tool_function(where: str, function: dict[str, Any]) -> Problem | None:
     """The first error in a function's name and parameters."""
-    name, parameters = function.get("name"), function.get("parameters")
-    if name is None:
-        return missing(f"{where}.name")
-    if not isinstance(name, str):
-        return wrong_type(f"{where}.name", "a string", name)
-    if not _TOOL_NAME.fullmatch(name):
+    if (wrong := fields.required(where, function, "name")) is not None:
+        return wrong
+    parameters = function.get("parameters")
+    if not _TOOL_NAME.fullmatch(function["name"]):
         expected = "Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$' of at most 64 characters."
         return Problem(f"Invalid '{where}.name': {expected}", f"{where}.name", "invalid_value")
     if parameters is not None and not isinstance(parameters, dict):
-        return wrong_type(f"{where}.parameters", "an object", parameters)
+        return fields.wrong_type(f"{where}.parameters", "an object", parameters)
     return None
 
 
 def _format(body: dict[str, Any]) -> Problem | None:
-    wanted = body.get("response_format")
-    if wanted is None:
+    if (wanted := body.get("response_format")) is None:
         return None
     if not isinstance(wanted, dict):
-        return wrong_type("response_format", "an object", wanted)
-    kind = wanted.get("type")
-    if kind is None:
-        return missing("response_format.type")
-    if kind not in _FORMATS:
-        return wrong_value("response_format.type", kind, _FORMATS)
+        return fields.wrong_type("response_format", "an object", wanted)
+    if (wrong := fields.required_word("response_format", wanted, "type", _FORMATS)) is not None:
+        return wrong
+    kind = wanted["type"]
     if kind == "json_schema":
-        schema = wanted.get("json_schema")
-        if not isinstance(schema, dict):
-            return (
-                missing("response_format.json_schema")
-                if schema is None
-                else wrong_type("response_format.json_schema", "an object", schema)
-            )
-        return None if isinstance(schema.get("name"), str) else missing("response_format.json_schema.name")
+        if (wrong := fields.required("response_format", wanted, kind, kind=fields.OBJECT)) is not None:
+            return wrong
+        return None if isinstance(wanted[kind].get("name"), str) else fields.missing("response_format.json_schema.name")
     said = " ".join(texts_of(message.get("content")) for message in body["messages"])
     if kind == "json_object" and "json" not in said.lower():
         text = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."

@@ -87,8 +87,7 @@ def render(ask: Ask) -> Reply:
 
 
 def _read_chat(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
-    wrong = chat_request.problem(body)
-    if wrong is not None:
+    if (wrong := chat_request.problem(body)) is not None:
         return refusal(400, wrong)
     said = body["messages"]
     text = messages.last_user_text(said)
@@ -115,8 +114,7 @@ def _read_chat(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Rep
 
 
 def _read_response(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
-    wrong = responses_request.problem(body)
-    if wrong is not None:
+    if (wrong := responses_request.problem(body)) is not None:
         return refusal(400, wrong)
     text = items.last_user_text(body.get("input"))
     script = _script(text, body["model"], scripts, "input")
@@ -145,8 +143,7 @@ def _read_response(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask |
 
 def _read_embeddings(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
     """A script can delay embeddings or make them fail. An unknown scenario is no error: texts may hold that word."""
-    wrong = embeddings.problem(body)
-    if wrong is not None:
+    if (wrong := embeddings.problem(body)) is not None:
         return refusal(400, wrong)
     wanted = embeddings.read(body)
     text = embeddings.last_text(wanted)

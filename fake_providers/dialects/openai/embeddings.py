@@ -14,7 +14,8 @@ import struct
 from typing import Any, Final, NamedTuple
 
 from chatproof.fake_providers.dialects.base import Ask, Reply
-from chatproof.fake_providers.dialects.openai.field_checks import Problem, integer, missing, one_of, wrong_type
+from chatproof.fake_providers.dialects.openai import field_checks as fields
+from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.reply import Whole, answer
 from chatproof.fake_providers.dialects.schedule import play
 from chatproof.fake_providers.scripting import tokenizer
@@ -45,23 +46,21 @@ class Wanted(NamedTuple):
 
 def problem(body: dict[str, Any]) -> Problem | None:
     """The first error in the request's body; None if it is valid."""
-    model, wanted = body.get("model"), body.get("dimensions")
-    if model is None or model == "":
-        return Problem("you must provide a model parameter", "model", None)
-    if not isinstance(model, str):
-        return wrong_type("model", "a string", model)
+    if (wrong := fields.wrong_model(body)) is not None:
+        return wrong
+    model, wanted = body["model"], body.get("dimensions")
     for name in body:
         if name not in KNOWN:
             return Problem(f"Unrecognized request argument supplied: {name[:64]}", None, None)
     if body.get("user") is not None and not isinstance(body["user"], str):
-        return wrong_type("user", "a string", body["user"])
+        return fields.wrong_type("user", "a string", body["user"])
     encoding = body.get("encoding_format")
-    found = None if encoding is None else one_of("encoding_format", encoding, _FORMATS)
+    found = None if encoding is None else fields.one_of("encoding_format", encoding, _FORMATS)
     if found is None and wanted is not None:
         if model in _FIXED:
             found = Problem("This model does not support specifying dimensions.", "dimensions", None)
         else:
-            found = integer("dimensions", wanted, 1, _full(model))
+            found = fields.integer("dimensions", wanted, 1, _full(model))
     return found or _input(body.get("input"))
 
 
@@ -138,9 +137,11 @@ def _size(one: Text) -> int:
 
 def _input(given: Any) -> Problem | None:
     if given is None:
-        return missing("input")
+        return fields.missing("input")
     if not isinstance(given, str | list):
-        return wrong_type("input", "one of a string, array of strings, array of integers or array of arrays", given)
+        return fields.wrong_type(
+            "input", "one of a string, array of strings, array of integers or array of arrays", given
+        )
     if not given:
         return _bad_input("'$.input' is empty.", "input")
     if isinstance(given, str):
@@ -154,11 +155,10 @@ def _input(given: Any) -> Problem | None:
         if isinstance(one, list) and one and all(_is_token(token) for token in one):
             one = tuple(one)
         elif not isinstance(one, str) or isinstance(one, str) is not isinstance(given[0], str):
-            return wrong_type(place, "a string" if isinstance(given[0], str) else "an array of integers", one)
+            return fields.wrong_type(place, "a string" if isinstance(given[0], str) else "an array of integers", one)
         if not one:
             return _bad_input(f"'$.{place}' is empty.", place)
-        found = _too_long(one)
-        if found is not None:
+        if (found := _too_long(one)) is not None:
             return found
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -35,6 +35,55 @@ def wrong_value(param: str, value: Any, known: Sequence[str]) -> Problem:
     return Problem(f"Invalid value: '{str(value)[:64]}'. Supported values are: {listed}.", param, "invalid_value")
 
 
+FLAG: Final = (bool, "a boolean")
+TEXT: Final = (str, "a string")
+OBJECT: Final = (dict, "an object")
+ARRAY: Final = (list, "an array")
+Kind = tuple[type, str]
+"""A type, and its name in OpenAI's words."""
+
+
+def empty_array(param: str) -> Problem:
+    empty = "Expected an array with minimum length 1, but got an empty array instead."
+    return Problem(f"Invalid '{param}': empty array. {empty}", param, "empty_array")
+
+
+def required(where: str, values: Mapping[str, Any], *names: str, kind: Kind = TEXT) -> Problem | None:
+    """What is wrong with values that must be there and of that kind. `where`: the path of the object that has them."""
+    for name in names:
+        param, value = f"{where}.{name}", values.get(name)
+        if value is None:
+            return missing(param)
+        if not isinstance(value, kind[0]):
+            return wrong_type(param, kind[1], value)
+    return None
+
+
+def required_word(where: str, values: Mapping[str, Any], name: str, known: Sequence[str]) -> Problem | None:
+    """What is wrong with a value that must be there and be one of the known words."""
+    param, value = f"{where}.{name}", values.get(name)
+    if value is None:
+        return missing(param)
+    return None if value in known else wrong_value(param, value, known)
+
+
+def first_wrong(where: str, items: Iterable[Any], check: Callable[[str, Any], Problem | None]) -> Problem | None:
+    """The first thing wrong with items that must be objects. `check` gets the path of an item, and the item."""
+    for index, item in enumerate(items):
+        place = f"{where}[{index}]"
+        problem = check(place, item) if isinstance(item, dict) else wrong_type(place, "an object", item)
+        if problem is not None:
+            return problem
+    return None
+
+
+def wrong_model(body: Mapping[str, Any]) -> Problem | None:
+    """What is wrong with the model of a request that has only a name for it."""
+    if (model := body.get("model")) in (None, ""):
+        return Problem("you must provide a model parameter", "model", None)
+    return None if isinstance(model, str) else wrong_type("model", "a string", model)
+
+
 def one_of(param: str, value: Any, known: Sequence[str]) -> Problem | None:
     if not isinstance(value, str):
         return wrong_type(param, f"one of {' or '.join(repr(word) for word in known)}", value)
@@ -64,12 +113,6 @@ def _bounds(param: str, value: float, low: float, high: float | None, kind: str)
     return Problem(text, param, f"{kind}_{code}_value")
 
 
-FLAG: Final = (bool, "a boolean")
-TEXT: Final = (str, "a string")
-OBJECT: Final = (dict, "an object")
-ARRAY: Final = (list, "an array")
-
-
 class Rules:
     """The values that an endpoint's parameters may have. Null counts as absent everywhere.
 
@@ -81,7 +124,7 @@ class Rules:
         decimals: Mapping[str, tuple[float, float]],
         integers: Mapping[str, tuple[int, int | None]],
         words: Mapping[str, Sequence[str]],
-        kinds: Mapping[str, tuple[type, str]],
+        kinds: Mapping[str, Kind],
     ) -> None:
         self._rules: dict[str, Callable[[str, Any], Problem | None]] = {}
         for name, (low, high) in decimals.items():
@@ -97,10 +140,8 @@ class Rules:
         """The first rule that the body breaks, in the body's order: most requests have few of the parameters."""
         for name, value in body.items():
             rule = self._rules.get(name)
-            if rule is not None and value is not None:
-                found = rule(name, value)
-                if found is not None:
-                    return found
+            if rule is not None and value is not None and (found := rule(name, value)) is not None:
+                return found
         return None
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.openai.field_checks import Problem, missing, wrong_type, wrong_value
+from chatproof.fake_providers.dialects.openai import field_checks as fields
+from chatproof.fake_providers.dialects.openai.field_checks import Problem
 
 _ROLES: Final = ("assistant", "system", "developer", "user")
 _PARTS: Final = ("input_text", "input_image", "output_text", "refusal", "input_file", "input_audio")
@@ -23,16 +24,12 @@ KINDS: Final = (
 def input_items(said: Any, *, earlier: bool) -> Problem | None:
     """The first error in `input`; None if it is valid. `earlier`: an earlier request may have begun it."""
     if said is None:
-        return None if earlier else missing("input")
+        return None if earlier else fields.missing("input")
     if isinstance(said, str):
         return None
     if not isinstance(said, list):
-        return wrong_type("input", "one of a string or array of input items", said)
-    for index, item in enumerate(said):
-        found = _item(f"input[{index}]", item)
-        if found is not None:
-            return found
-    return _calls_and_outputs(said, earlier)
+        return fields.wrong_type("input", "one of a string or array of input items", said)
+    return fields.first_wrong("input", said, _item) or _calls_and_outputs(said, earlier)
 
 
 def last_user_text(said: Any) -> str:
@@ -59,63 +56,42 @@ def _is_text(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") in _TEXT_PARTS and isinstance(part.get("text"), str)
 
 
-def _item(where: str, item: Any) -> Problem | None:
-    if not isinstance(item, dict):
-        return wrong_type(where, "an object", item)
-    kind = item.get("type")
-    if kind is None:
+def _item(where: str, item: dict[str, Any]) -> Problem | None:
+    if (kind := item.get("type")) is None:
         kind = "message" if "role" in item else "item_reference" if "id" in item else None
     if kind is None:
-        return missing(f"{where}.type")
+        return fields.missing(f"{where}.type")
     if kind not in KINDS:
-        return wrong_value(f"{where}.type", kind, KINDS)
+        return fields.wrong_value(f"{where}.type", kind, KINDS)
     if kind == "message":
         return _message(where, item)
     if kind == "function_call":
-        return _texts(where, item, "call_id", "name", "arguments")
+        return fields.required(where, item, "call_id", "name", "arguments")
     if kind == "function_call_output":
         output = item.get("output")
         if output is not None and not isinstance(output, str | list):
-            return wrong_type(f"{where}.output", "one of a string or array of objects", output)
-        return _texts(where, item, "call_id") or (missing(f"{where}.output") if output is None else None)
-    return None
-
-
-def _texts(where: str, item: dict[str, Any], *names: str) -> Problem | None:
-    for name in names:
-        value = item.get(name)
-        if value is None:
-            return missing(f"{where}.{name}")
-        if not isinstance(value, str):
-            return wrong_type(f"{where}.{name}", "a string", value)
+            return fields.wrong_type(f"{where}.output", "one of a string or array of objects", output)
+        return fields.required(where, item, "call_id") or (
+            fields.missing(f"{where}.output") if output is None else None
+        )
     return None
 
 
 def _message(where: str, item: dict[str, Any]) -> Problem | None:
-    role, content = item.get("role"), item.get("content")
-    if role is None:
-        return missing(f"{where}.role")
-    if role not in _ROLES:
-        return wrong_value(f"{where}.role", role, _ROLES)
-    if content is None:
-        return missing(f"{where}.content")
+    if (wrong := fields.required_word(where, item, "role", _ROLES)) is not None:
+        return wrong
+    if (content := item.get("content")) is None:
+        return fields.missing(f"{where}.content")
     if isinstance(content, str):
         return None
     if not isinstance(content, list):
-        return wrong_type(f"{where}.content", "one of a string or array of objects", content)
-    for index, part in enumerate(content):
-        place = f"{where}.content[{index}]"
-        if not isinstance(part, dict):
-            return wrong_type(place, "an object", part)
-        kind = part.get("type")
-        if kind is None:
-            return missing(f"{place}.type")
-        if kind not in _PARTS:
-            return wrong_value(f"{place}.type", kind, _PARTS)
-        found = _texts(place, part, "text") if kind in _TEXT_PARTS else None
-        if found is not None:
-            return found
-    return None
+        return fields.wrong_type(f"{where}.content", "one of a string or array of objects", content)
+    return fields.first_wrong(f"{where}.content", content, _part)
+
+
+def _part(where: str, part: dict[str, Any]) -> Problem | None:
+    wrong = fields.required_word(where, part, "type", _PARTS)
+    return wrong or (fields.required(where, part, "text") if part["type"] in _TEXT_PARTS else None)
 
 
 def _calls_and_outputs(said: list[dict[str, Any]], earlier: bool) -> Problem | None:

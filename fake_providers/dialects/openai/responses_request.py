@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.openai.completions_request import tool_function
-from chatproof.fake_providers.dialects.openai.field_checks import (
-    ARRAY,
-    FLAG,
-    OBJECT,
-    TEXT,
-    Problem,
-    Rules,
-    missing,
-    stream,
-    wrong_type,
-    wrong_value,
-)
+from chatproof.fake_providers.dialects.openai import field_checks as fields
+from chatproof.fake_providers.dialects.openai.completions_request import tool_choice, tool_function
+from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.response_items import input_items, item_text
 from chatproof.fake_providers.scripting import tokenizer
 
@@ -34,18 +24,17 @@ WORDS: Final = {
     "truncation": ("auto", "disabled"),
     "prompt_cache_retention": ("in_memory", "24h"),
 }
-_RULES: Final = Rules(
+_RULES: Final = fields.Rules(
     decimals={"temperature": (0, 2), "top_p": (0, 1)},
     integers={"max_output_tokens": (16, None), "max_tool_calls": (1, None), "top_logprobs": (0, 20)},
     words=WORDS,
     kinds={
-        **dict.fromkeys(("background", "parallel_tool_calls", "store"), FLAG),
-        **dict.fromkeys(("instructions", "prompt_cache_key", "safety_identifier", "user"), TEXT),
-        **dict.fromkeys(("metadata", "reasoning", "text", "prompt"), OBJECT),
-        **dict.fromkeys(("include", "tools"), ARRAY),
+        **dict.fromkeys(("background", "parallel_tool_calls", "store"), fields.FLAG),
+        **dict.fromkeys(("instructions", "prompt_cache_key", "safety_identifier", "user"), fields.TEXT),
+        **dict.fromkeys(("metadata", "reasoning", "text", "prompt"), fields.OBJECT),
+        **dict.fromkeys(("include", "tools"), fields.ARRAY),
     },
 )
-_TOOL_CHOICES: Final = ("none", "auto", "required")
 _ELSEWHERE: Final = ("previous_response_id", "prompt", "conversation")
 
 
@@ -53,9 +42,9 @@ def problem(body: dict[str, Any]) -> Problem | None:
     """The first error in the request's body; None if it is valid."""
     model = body.get("model")
     if model is None or model == "":
-        return missing("model")
+        return fields.missing("model")
     if not isinstance(model, str):
-        return wrong_type("model", "a string", model)
+        return fields.wrong_type("model", "a string", model)
     for name in body:
         if name not in KNOWN:
             return Problem(f"Unknown parameter: '{name[:64]}'.", name[:64], "unknown_parameter")
@@ -63,7 +52,7 @@ def problem(body: dict[str, Any]) -> Problem | None:
         _RULES.broken(body)
         or _previous(body)
         or input_items(body.get("input"), earlier=any(body.get(name) is not None for name in _ELSEWHERE))
-        or stream(body, ("include_obfuscation",))
+        or fields.stream(body, ("include_obfuscation",))
         or _tools(body)
     )
 
@@ -116,7 +105,7 @@ def _tool_echo(tool: dict[str, Any]) -> dict[str, Any]:
 def _previous(body: dict[str, Any]) -> Problem | None:
     previous = body.get("previous_response_id")
     if previous is not None and not isinstance(previous, str):
-        return wrong_type("previous_response_id", "a string", previous)
+        return fields.wrong_type("previous_response_id", "a string", previous)
     if previous is not None and not previous.startswith("resp"):
         text = f"Invalid 'previous_response_id': '{previous[:64]}'. Expected an ID that begins with 'resp'."
         return Problem(text, "previous_response_id", "invalid_value")
@@ -127,21 +116,8 @@ def _previous(body: dict[str, Any]) -> Problem | None:
 
 
 def _tools(body: dict[str, Any]) -> Problem | None:
-    for index, tool in enumerate(body.get("tools") or ()):
-        where = f"tools[{index}]"
-        if not isinstance(tool, dict):
-            return wrong_type(where, "an object", tool)
-        kind = tool.get("type")
-        if kind is None:
-            return missing(f"{where}.type")
-        if not isinstance(kind, str):
-            return wrong_type(f"{where}.type", "a string", kind)
-        found = tool_function(where, tool) if kind == "function" else None
-        if found is not None:
-            return found
-    choice = body.get("tool_choice")
-    if isinstance(choice, str) and choice not in _TOOL_CHOICES:
-        return wrong_value("tool_choice", choice, _TOOL_CHOICES)
-    if choice is not None and not isinstance(choice, str | dict):
-        return wrong_type("tool_choice", "one of a string or object", choice)
-    return None
+    return fields.first_wrong("tools", body.get("tools") or (), _tool) or tool_choice(body.get("tool_choice"))
+
+
+def _tool(where: str, tool: dict[str, Any]) -> Problem | None:
+    return fields.required(where, tool, "type") or (tool_function(where, tool) if tool["type"] == "function" else None)

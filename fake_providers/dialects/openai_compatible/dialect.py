@@ -73,8 +73,7 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply
     product, path = _split(request.path)
     product = product or "ollama"
     voice = PRODUCTS[product]
-    own = _own_path(product, path)
-    if own is not None:
+    if (own := _own_path(product, path)) is not None:
         return own if request.method in ("GET", "HEAD") else _refused(voice, 405, "Method Not Allowed")
     if path not in _SHARED:
         return _nowhere(voice, request, path)
@@ -107,8 +106,7 @@ def _chat(voice: type[Compatible], body: dict[str, Any], scripts: Mapping[str, S
     limits = {name: body[name] for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None}
     unlimited = {name for name, value in limits.items() if value in (-1, -2)}
     body = {name: value for name, value in body.items() if name not in unlimited}
-    wrong = problem(body, strict=False)
-    if wrong is not None:
+    if (wrong := problem(body, strict=False)) is not None:
         return _refused(voice, 400, *wrong)
     if body.get("n") not in (None, 1):
         return _refused(voice, 400, "Only one completion choice is allowed", "n")
