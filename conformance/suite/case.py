@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.exchange_log import ExchangeLog
 from chatproof.conformance.suite.lane import FRESH, Lane
 from chatproof.conformance.suite.provider import Upstream
-from chatproof.conformance.suite.rate_budget import WINDOW
 from chatproof.conformance.suite.replies import SocketStream, SseStream, Stream
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import NO_ANSWER, Deadlines, HttpRequest
@@ -96,11 +96,12 @@ class Case:
 
     async def ask(self, text: str = "Please say hello.", **how: Any) -> Transcript:
         """Ask and wait for the whole reply. A 429 is waited out, since the LIM rows judge it."""
-        while True:
+        for waits in count():  # bounded by `wait_out`
             reply = await (await self.start(text, **how)).finish()
-            if not await self.refused_for_now(reply):
-                self.lane.budget.note(reply)
-                return reply
+            if not await self.refused_for_now(reply, waits):
+                break
+        self.lane.budget.note(reply)
+        return reply
 
     async def ask_once(self, text: str, **how: Any) -> Transcript:
         """As `ask`, but a 429 is returned like any other answer."""
@@ -137,10 +138,11 @@ class Case:
 
     async def request(self, request: HttpRequest, source: str | None = None, **how: Any) -> Transcript:
         """Send any other HTTP request and give its answer. A 429 is waited out."""
-        while True:
+        for waits in count():  # bounded by `wait_out`
             answer = await self.request_once(request, source, **how)
-            if not await self.refused_for_now(answer):
-                return answer
+            if not await self.refused_for_now(answer, waits):
+                break
+        return answer
 
     async def request_once(
         self, request: HttpRequest, source: str | None = None, deadlines: Deadlines | None = None, paced: bool = True
@@ -201,15 +203,14 @@ class Case:
         if self.lane.provider is None:
             raise NotApplicable(self.lane.no_provider)
 
-    async def refused_for_now(self, answer: Transcript) -> bool:
-        """Whether an answer is a 429. If it is, wait until the server should accept requests again."""
+    async def refused_for_now(self, answer: Transcript, waits: int) -> bool:
+        """Whether an answer is a 429. If it is, wait until the server should accept requests again.
+
+        `waits`: how often this request has been waited for. Raises NotTestable once that is enough.
+        """
         if answer.status != 429:
             return False
-        try:
-            wait = float(answer.header("retry-after") or WINDOW)
-        except ValueError:
-            wait = WINDOW  # it is a date
-        await self.lane.budget.wait_out(min(max(wait, 1.0), WINDOW), answer.request)
+        await self.lane.budget.wait_out(answer, waits)
         return True
 
     # -- saying what was found

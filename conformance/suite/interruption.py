@@ -92,6 +92,7 @@ async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:
     """A reply of which the provider has written `moment.tokens` tokens; with 0, one that the provider was asked for."""
     if moment.inside:
         how["receive_buffer"] = SMALL_BUFFER
+    waits = 0
     while True:
         stream = await case.start("Tell me a lot.", script=moment.script, **how)
         if moment.tokens:
@@ -100,8 +101,9 @@ async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:
             there = await case.provider.asked(stream.transcript) is not None
         if there:
             return stream
-        if not await case.refused_for_now(stream.transcript):
+        if not await case.refused_for_now(stream.transcript, waits):
             raise NotTestable(f"the provider never wrote token {moment.tokens}: {stream.transcript.outcome()}")
+        waits += 1
 
 
 async def interrupt(case: Case, hang_up: HangUp, moment: Moment, within: float, **how: Any) -> Interruption:

@@ -10,7 +10,7 @@ from itertools import count
 
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.provider import DUE, Upstream
-from chatproof.conformance.suite.rate_budget import WINDOW, RateBudget
+from chatproof.conformance.suite.rate_budget import RateBudget
 from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, Scene, set_up, why_unfit
 from chatproof.fake_providers.dialects.provider_variables import URL_VARIABLES
 from chatproof.fake_providers.journal.control_client import Fakes, FakesError
@@ -122,16 +122,17 @@ class Lane:
     async def _first_reply(self) -> Transcript:
         case = self.new_case()
         deadlines = Deadlines(silence=self.settings.silence, whole=self.settings.silence * 3)
+        waited = 0.0
         while True:
             await self.budget.pace(self.api.path)
             ask = HttpRequest.of(self.api.ask(self.conversation("Please say hello.", "hello", case)))
             exchange = self.exchange(ask, self.budget.addresses.fresh(), deadlines, case=case)
             reply = await exchange.start().finish()
-            if reply.status != 429:
-                self.state.unfit = why_unfit(exchange, self.provider is not None)
+            if reply.status != 429 or waited:
+                self.state.unfit = why_unfit(exchange, self.provider is not None, waited)
                 self.completes = reply.completion is not None or reply.terminal is not None
                 return reply
-            await self.budget.wait_out(WINDOW, reply.request)
+            waited = await self.budget.wait_out(reply, 0)
 
     async def close(self) -> None:
         """Stop everything that this lane started."""

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.harness.client.connection import SourceAddresses
@@ -14,10 +15,12 @@ from chatproof.harness.client.http import Deadlines
 from chatproof.harness.common.redaction import clipped
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
+from chatproof.harness.protocol.retry_after import seconds_of
 from chatproof.harness.protocol.transcript import End, Transcript
 
 WINDOW = 61.0  # seconds: a minute and a little
 WAITED_OUT_AT_MOST = 305.0  # seconds that a run waits for 429s in all
+WAITS_AT_MOST = 6  # for one request; they grow, and take a minute together even where Retry-After asks for 0 s
 SLOW_ASKS_AT_MOST = 6  # requests that may time out before deadlines are shortened
 IMPATIENT = 0.4  # share of the silence allowed from then on; enough for the slowest script, which waits 2 s
 
@@ -67,12 +70,25 @@ class RateBudget:
             sent.clear()
         return None
 
-    async def wait_out(self, seconds: float, request: str) -> None:
-        """Wait until a 429 should be over. Raises NotTestable once the run has waited too long in all."""
-        if self._waited_out + seconds > WAITED_OUT_AT_MOST:
-            raise NotTestable(f"the server still answers 429 after {self._waited_out:.0f} s of waiting: {request}")
+    async def wait_out(self, answer: Transcript, waits: int) -> float:
+        """Wait until a 429 should be over: as long as its Retry-After asks for, within bounds. Gives the seconds.
+
+        Args:
+            answer: the 429.
+            waits: how often this request has been waited for. Each wait is at least twice the one before.
+
+        Raises:
+            NotTestable: this request, or the run in all, has waited too long.
+        """
+        asked = seconds_of(answer.header("retry-after"), datetime.now(UTC))
+        seconds = min(max(WINDOW if asked is None else asked, 2.0**waits), WINDOW)
+        if waits >= WAITS_AT_MOST or self._waited_out + seconds > WAITED_OUT_AT_MOST:
+            raise NotTestable(
+                f"the server still answers 429 after {self._waited_out:.0f} s of waiting: {answer.request}"
+            )
         self._waited_out += seconds
-        await self._sleep(seconds, f"for a 429 to end: {clipped(request, 80)}")
+        await self._sleep(seconds, f"for a 429 to end: {clipped(answer.request, 80)}")
+        return seconds
 
     async def _sleep(self, seconds: float, why: str) -> None:
         if seconds >= 1:

@@ -90,8 +90,8 @@ def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> 
     }
 
 
-def why_unfit(exchange: HttpExchange, has_provider: bool) -> str:
-    """Why what answered is no chat server, or nothing.
+def why_unfit(exchange: HttpExchange, has_provider: bool, waited: float = 0.0) -> str:
+    """Why what answered is no chat server, or nothing. `waited`: seconds since it refused the same request with 429.
 
     Raises:
         ChatproofError: nobody answered, so there is nothing to judge.
@@ -103,6 +103,11 @@ def why_unfit(exchange: HttpExchange, has_provider: bool) -> str:
     if reply.status is None:
         return f"{url} accepts connections but gave no HTTP answer to {asked}: {reply.fault}"
     kind = reply.header("content-type") or "no Content-Type"
+    if reply.status == 429 and waited:
+        return (
+            f"{url} answers {asked} with status 429, and again {waited:.0f} s later: it refuses every request, so "
+            "nothing can be judged"
+        )
     if reply.status != 200:
         return f"{url} answers {asked} with status {reply.status} ({kind}): this is not a chat server"
     if is_endless(reply) and (has_provider or len(reply.tokens) > MUCH_TO_SAY):
