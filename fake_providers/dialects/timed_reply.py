@@ -10,8 +10,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from chatproof.fake_providers.dialects.base import Ask, Headers, Reply, TimedFrame
+from chatproof.fake_providers.dialects.endings import (
+    error_reply,
+    in_one_piece,
+    retry_after,
+    status_reply,
+    streamed,
+    unanswered,
+)
 from chatproof.fake_providers.dialects.schedule import Encoder, Timeline, play
-from chatproof.fake_providers.dialects.unstreamed import html_page, in_one_piece
 from chatproof.fake_providers.scripting.script import Fail, Script
 
 JSON: Final = ("content-type", "application/json; charset=utf-8")
@@ -21,7 +28,6 @@ TIMING: Final = b"\x01"
 """A placeholder for what is known only after the whole layout. JSON never contains either byte."""
 
 _START: Final = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)  # fixed: the same request has the same bytes every day
-_GARBAGE: Final = b"\x00\x17\xfe\xed 5 fathoms of line, no protocol here\n\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +77,16 @@ def lay_out(ask: Ask, voice: Voice) -> Reply:
     fail, due = line.fail, line.end_due
     frames = _settled(line, voice.timing(line))
     if fail is not None and fail.fault == "status":
-        return _status(fail, due, voice)
-    if fail is not None and fail.fault == "garbage":
-        return Reply(None, (), (TimedFrame(_GARBAGE, due),), "close", 0.0, due, faulted=True)
-    if line.end in ("close", "cut", "reset") and not frames:
-        return Reply(None, (), (), line.end, 0.0, due, faulted=True)
+        error = (voice.json_header, voice.failure(fail.status, fail))
+        return status_reply(fail.status, fail, due, retry_after(fail), error)
+    if (without := unanswered(line, frames)) is not None:
+        return without
     if fail is not None and fail.fault == "error" and (not ask.stream or (voice.early_errors and len(frames) == 1)):
-        return Reply(
-            500, (voice.json_header,), (TimedFrame(voice.failure(500, fail), due),), "complete", due, due, faulted=True
-        )
+        return error_reply(500, (voice.json_header,), voice.failure(500, fail), due)
     if not ask.stream:
         return _whole(line, voice)
-    torn = voice.broken().rstrip(b"\n").replace(MOMENT, timestamp(due)) if line.end == "cut" else b""
-    return Reply(
-        status=200,
-        headers=voice.stream_headers,
-        frames=frames,
-        end=line.end,
-        end_due=due,
-        chunked=True,
-        torn=torn,
-        faulted=fail is not None,
+    return streamed(
+        line, frames, voice.stream_headers, lambda: voice.broken().rstrip(b"\n").replace(MOMENT, timestamp(due))
     )
 
 
@@ -149,21 +144,6 @@ def _settled(line: Timeline, timing: bytes) -> tuple[TimedFrame, ...]:
     return tuple(
         replace(frame, payload=bytes(data[start:end])) for frame, start, end in zip(frames, starts, ends, strict=False)
     )
-
-
-def _status(fail: Fail, due: float, voice: Voice) -> Reply:
-    headers: Headers = ()
-    if fail.retry_after_s is not None:
-        headers += (("retry-after", f"{fail.retry_after_s:g}"),)
-    if fail.retry_after_ms is not None:
-        headers += (("retry-after-ms", f"{fail.retry_after_ms:g}"),)
-    body = b""
-    if fail.body == "json":
-        headers, body = (voice.json_header, *headers), voice.failure(fail.status, fail)
-    elif fail.body == "html":
-        headers = (("content-type", "text/html"), *headers)
-        body = html_page(fail.status)
-    return Reply(fail.status, headers, (TimedFrame(body, due),), "complete", due, due, faulted=True)
 
 
 def _whole(line: Timeline, voice: Voice) -> Reply:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Ask, Headers, Reply, TimedFrame
+from chatproof.fake_providers.dialects.endings import error_reply, in_one_piece, status_reply, streamed, unanswered
 from chatproof.fake_providers.dialects.gemini.error_bodies import meant
 from chatproof.fake_providers.dialects.gemini.google_json import Escapes, compact, pretty, quoted
 from chatproof.fake_providers.dialects.schedule import Timeline, play
-from chatproof.fake_providers.dialects.unstreamed import html_page, in_one_piece
 from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import Fail
 
@@ -27,7 +27,6 @@ JSON_TYPE: Final = ("content-type", "application/json; charset=UTF-8")
 HEADERS: Final[Headers] = (("vary", "Origin, X-Origin, Referer"), ("x-content-type-options", "nosniff"))
 
 _SSE_TYPE: Final = (("content-type", "text/event-stream"), ("content-disposition", "attachment"))
-_GARBAGE: Final = b"\x00\x17\xfe\xed 5 fathoms of line, no protocol here\n\xff\xff"
 _FINISH_REASONS: Final = {"stop": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY", "tool_calls": "STOP"}
 _CALLED: Final = "Model generated function call(s)."
 _ERROR_CODE: Final = 500  # of an error in the stream, which a script gives no code
@@ -48,23 +47,14 @@ def render(ask: Ask) -> Reply:
         return _blocked(ask, ask.script.blocked, line)
     if fail is not None and fail.fault == "status":
         return _status(ask, fail, due)
-    if fail is not None and fail.fault == "garbage":
-        return Reply(None, (), (TimedFrame(_GARBAGE, due),), "close", 0.0, due, faulted=True)
-    if line.end in ("close", "cut", "reset") and not line.frames:
-        return Reply(None, (), (), line.end, 0.0, due, faulted=True)
+    if (without := unanswered(line, line.frames)) is not None:
+        return without
     if ask.flavour == WHOLE:
         return _whole(ask, line)
-    return Reply(
-        status=200,
-        headers=_headers(ask, line.frames[0].due if line.frames else due),
-        # An empty frame would be the last chunk of a chunked body.
-        frames=tuple(frame for frame in line.frames if frame.payload),
-        end=line.end,
-        end_due=due,
-        chunked=True,
-        torn=frames.broken().rstrip() if line.end == "cut" else b"",
-        faulted=fail is not None,
-    )
+    headers = _headers(ask, line.frames[0].due if line.frames else due)
+    # An empty frame would be the last chunk of a chunked body.
+    sent = tuple(frame for frame in line.frames if frame.payload)
+    return streamed(line, sent, headers, lambda: frames.broken().rstrip())
 
 
 class _Frames:
@@ -179,7 +169,7 @@ def _whole(ask: Ask, line: Timeline) -> Reply:
     headers = _headers(ask, due)
     if line.end != "stall" and fail is not None and fail.fault == "error":
         body = pretty(meant(fail, ask.model, _ERROR_CODE)).encode()
-        return Reply(_ERROR_CODE, headers, (TimedFrame(body, due),), "complete", due, due, faulted=True)
+        return error_reply(_ERROR_CODE, headers, body, due)
     return in_one_piece(line, headers, lambda: _whole_body(ask, line))
 
 
@@ -208,14 +198,8 @@ def _blocked(ask: Ask, reason: str, line: Timeline) -> Reply:
 
 def _status(ask: Ask, fail: Fail, due: float) -> Reply:
     error = meant(fail, ask.model)
-    code = error["error"]["code"]
-    headers, body = HEADERS, b""
-    if fail.body == "json":
-        headers, body = (JSON_TYPE, *HEADERS), error_body(error, ask.flavour == ARRAY)
-    elif fail.body == "html":
-        headers = (("content-type", "text/html; charset=UTF-8"), *HEADERS)
-        body = html_page(code)
-    return Reply(code, headers, (TimedFrame(body, due),), "complete", due, due, faulted=True)
+    own = (JSON_TYPE, error_body(error, ask.flavour == ARRAY))
+    return status_reply(error["error"]["code"], fail, due, HEADERS, own, "text/html; charset=UTF-8")
 
 
 def error_body(error: dict[str, Any], array: bool) -> bytes:

@@ -6,6 +6,7 @@ import json
 from typing import Final
 
 from chatproof.fake_providers.dialects.base import Headers, Reply, TimedFrame
+from chatproof.fake_providers.dialects.endings import retry_after
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.scripting.script import Fail
 
@@ -24,8 +25,6 @@ WITHIN_LIMITS: Final[Headers] = (
     ("x-ratelimit-reset-tokens", "30ms"),
 )
 """The API's rate limit headers, as after a client's first request: the limit, and how much of it is left."""
-
-UNKNOWN_SCENARIO: Final = "x-fake-unknown-scenario"
 
 _QUOTA: Final = (
     "You exceeded your current quota, please check your plan and billing details. For more information on this"
@@ -96,11 +95,7 @@ def refusal(status: int, problem: Problem, headers: Headers = (), case: str | No
 def retry_headers(fail: Fail) -> Headers:
     """The retry headers that the script asks for."""
     seconds, milliseconds = fail.retry_after_s, fail.retry_after_ms
-    headers: Headers = ()
-    if seconds is not None:
-        headers += (("retry-after", f"{seconds:g}"),)
-    if milliseconds is not None:
-        headers += (("retry-after-ms", f"{milliseconds:g}"),)
+    headers = retry_after(fail)
     # Waiting does not help a spent quota: the one 429 that clients are told not to try again, unless a script says so.
     should_retry = False if fail.should_retry is None and fail.code == "insufficient_quota" else fail.should_retry
     if should_retry is not None:

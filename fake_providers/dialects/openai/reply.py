@@ -8,7 +8,8 @@ from collections.abc import Callable
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Final
 
-from chatproof.fake_providers.dialects.base import Ask, Headers, Reply, TimedFrame
+from chatproof.fake_providers.dialects.base import Ask, Headers, Reply
+from chatproof.fake_providers.dialects.endings import error_reply, in_one_piece, status_reply, streamed, unanswered
 from chatproof.fake_providers.dialects.openai.error_bodies import (
     ALWAYS,
     JSON,
@@ -20,12 +21,10 @@ from chatproof.fake_providers.dialects.openai.error_bodies import (
 )
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.schedule import Timeline
-from chatproof.fake_providers.dialects.unstreamed import html_page, in_one_piece
 from chatproof.fake_providers.scripting.script import Fail, Script
 
 CREATED: Final = 1_700_000_000  # fixed: the same request has the same bytes on every day
 
-_GARBAGE: Final = b"\x00\x17\xfe\xed 5 fathoms of line, no protocol here\n\xff\xff"
 _BLOCKED: Final = (
     "Invalid prompt: your prompt was flagged as potentially violating our usage policy."
     " Please try again with a different prompt."
@@ -86,39 +85,18 @@ def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[
     if ask.script.blocked is not None:
         return refusal(400, Problem(_BLOCKED, None, "invalid_prompt"), headers[:1])
     if fail is not None and fail.fault == "status":
-        return _status(fail, line.end_due, headers)
-    if fail is not None and fail.fault == "garbage":
-        return Reply(None, (), (TimedFrame(_GARBAGE, line.end_due),), "close", 0.0, line.end_due, faulted=True)
-    if line.end in ("close", "cut", "reset") and not line.frames:
-        return Reply(None, (), (), line.end, 0.0, line.end_due, faulted=True)
+        error = (JSON, failure(fail.status, fail))
+        return status_reply(fail.status, fail, line.end_due, headers + retry_headers(fail), error)
+    if (without := unanswered(line, line.frames)) is not None:
+        return without
     headers += WITHIN_LIMITS
     if not ask.stream:
         return _whole(line, whole, (JSON, *headers))
-    return Reply(
-        status=200,
-        headers=(*STREAM, *headers),
-        frames=tuple(line.frames),
-        end=line.end,
-        end_due=line.end_due,
-        chunked=True,
-        torn=torn() if line.end == "cut" else b"",
-        faulted=fail is not None,
-    )
+    return streamed(line, tuple(line.frames), (*STREAM, *headers), torn)
 
 
 def _whole(line: Timeline, whole: Callable[[], bytes], headers: Headers) -> Reply:
     fail, due = line.fail, line.end_due
     if line.end != "stall" and fail is not None and fail.fault == "error":
-        return Reply(500, headers, (TimedFrame(failure(500, fail), due),), "complete", due, due, faulted=True)
+        return error_reply(500, headers, failure(500, fail), due)
     return in_one_piece(line, headers, whole)
-
-
-def _status(fail: Fail, due: float, headers: Headers) -> Reply:
-    headers += retry_headers(fail)
-    body = b""
-    if fail.body == "json":
-        headers, body = (JSON, *headers), failure(fail.status, fail)
-    elif fail.body == "html":
-        headers = (("content-type", "text/html"), *headers)
-        body = html_page(fail.status)
-    return Reply(fail.status, headers, (TimedFrame(body, due),), "complete", due, due, faulted=True)
