@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,9 +24,11 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Api, Conversation, Role, Turn
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
 from chatproof.harness.protocol.requirements import Contract, Profile
-from chatproof.harness.protocol.transcript import Transcript, Transport
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 FRESH = ""  # stands for a new session id
+FIRST_ASKS = 3  # before the run is given up: a server may lose one ask now and then, which is for the rows to judge
+PAUSE = 0.3  # seconds between them
 TRIED = 2.0  # seconds to wait for a provider request of a provider that nobody declared
 
 
@@ -88,7 +91,7 @@ class Lane:
             )
 
     async def probe(self) -> None:
-        """Ask once: is this a chat server, and does it ask the fakes?
+        """Ask: is this a chat server, and does it ask the fakes? An ask that fails at once is repeated twice.
 
         Raises:
             ChatproofError: nobody answers, so there is nothing to judge.
@@ -100,6 +103,11 @@ class Lane:
             except FakesError as error:
                 raise ChatproofError(f"--provider-url: {error}") from error
         reply = await self._first_reply()
+        for _ in range(FIRST_ASKS - 1):
+            if not self.state.unfit or reply.end in (End.TIMEOUT, End.TOO_LARGE) or reply.status == 429:
+                break
+            await asyncio.sleep(PAUSE)
+            reply = await self._first_reply()
         if self.provider and not self.state.unfit:
             await self._know_provider(reply, self.provider)
         self.state.has_provider = self.provider is not None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from html import unescape
 
 from chatproof.fake_providers.dialects.provider_variables import server_variables
 from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.harness.client.http import HttpExchange
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.redaction import conceal
+from chatproof.harness.common.redaction import clipped, conceal
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.started_server import StartedServer, free_port, listens
 from chatproof.harness.common.target import Target
@@ -21,6 +23,8 @@ from chatproof.harness.protocol.transcript import End, Transcript
 DIALECTS = {"openai": ("openai",), "gemini": ("gemini",), "local": ("local", "openai")}
 NOBODY = "http://127.0.0.1:1/v1"
 STILL_COMING = 2.0  # seconds since the last bytes: a reply younger than this still goes on
+LOOKED_AT = 8_000  # bytes of an answer's body
+MOST_SAID = 600  # characters of it in a message: a sentence, or the top of a stack
 MUCH_TO_SAY = 200  # tokens of a real model's reply to a greeting
 PROVIDER_TIMEOUT = 10.0  # seconds; well above the 5 of INT-02, so that a time-out is not taken for a cancellation
 
@@ -109,7 +113,8 @@ def why_unfit(exchange: HttpExchange, has_provider: bool, waited: float = 0.0) -
             "nothing can be judged"
         )
     if reply.status != 200:
-        return f"{url} answers {asked} with status {reply.status} ({kind}): this is not a chat server"
+        what = "it fails, so nothing can be judged" if reply.status == 500 else "this is not a chat server"
+        return f"{url} answers {asked} with status {reply.status} ({kind}){_said(reply, kind)}; {what}"
     if is_endless(reply) and (has_provider or len(reply.tokens) > MUCH_TO_SAY):
         seen = f"{len(reply.tokens)} tokens in {reply.reads[-1].at - reply.asked_at:.0f} s, without an end"
         return f"{url} answers `Please say hello.` with {seen}: a reply that never ends cannot be judged"
@@ -117,6 +122,15 @@ def why_unfit(exchange: HttpExchange, has_provider: bool, waited: float = 0.0) -
         return ""
     seen = f"{kind} that holds no event: {shown(reply.body, 80)}"
     return f"{url} answers {asked} with {seen}; this is not a chat server"
+
+
+def _said(reply: Transcript, kind: str) -> str:
+    """What an answer's body says, in one line: redacted, cut, and without the tags of a page."""
+    text = reply.body[:LOOKED_AT].decode("utf-8", "replace")
+    if "html" in kind:
+        text = unescape(re.sub(r"<[^<>]*>", " ", re.sub(r"(?s)<(style|script)\b[^<]*</\1>", " ", text)))
+    text = " ".join(text.split())
+    return f": {clipped(text, MOST_SAID)}" if text else " and an empty body"
 
 
 def is_endless(reply: Transcript) -> bool:

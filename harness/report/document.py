@@ -14,13 +14,14 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
     """The report as a document. Its keys are stable; new ones may be added.
 
     `provider` of a row is the provider that was behind the server for it, or null where the row needs none or there
-    was none. `known` is why a failure is known, or null.
+    was none. `known` is why a failure is known, or null. `error` is why the run as a whole could not judge, or null.
     """
     provider = summary.providers[0] if summary.providers else None
     return {
         "suite": __version__,
         "target": summary.target,
         "verdict": summary.verdict.value,
+        "error": redacted(summary.error) or None,
         "rows": [
             {
                 "id": row.requirement.id,

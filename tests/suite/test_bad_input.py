@@ -4,6 +4,7 @@ code, no traceback, no hang."""
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,59 @@ async def test_a_server_that_answers_500_to_everything() -> None:
     assert judged.verdicts["REQ-01"] == "violated"
     assert judged.verdicts["TOK-04"] == judged.verdicts["SIO-01"] == "not testable"
     assert judged.verdicts["AUTH-01"] == "not applicable"
+
+
+def answers_with(kind: str, body: str, fails: int = 10_000) -> type[BaseHTTPRequestHandler]:
+    """A server that answers its first requests with 500 and a body, and those after them with a short stream."""
+    asked = count(1)
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            is_broken = next(asked) <= fails
+            said = body if is_broken else 'data: {"token":"hi","count":1,"partial":"hi"}\n\n'
+            self.send_response(500 if is_broken else 200)
+            self.send_header("Content-Type", kind if is_broken else "text/event-stream")
+            self.end_headers()
+            self.wfile.write(said.encode())
+
+    return Answers
+
+
+ANSWER = '{"error": "Chat streaming failed: name `Response` is not defined", "key": "sk-proj-SECRET99"}'
+TOLD = "name `Response` is not defined"
+
+
+def test_the_body_of_a_500_is_in_every_report(tmp_path: Path) -> None:
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "html", "md")}
+    options = [word for kind, path in files.items() for word in (f"--report-{kind}", str(path))]
+    with serving(answers_with("application/json", ANSWER)) as url:
+        result = suite("--base-url", url, *options)
+    judged(result, FAIL, "status 500 (application/json)", TOLD, "nothing can be judged")
+    texts = {kind: path.read_text(encoding="utf-8") for kind, path in files.items()}
+    assert TOLD in texts["html"].partition("</header>")[0]
+    assert TOLD in texts["md"].partition("### ")[0].replace("\\", "")
+    document = json.loads(texts["json"])
+    assert TOLD in document["error"]
+    assert TOLD in next(row["seen"] for row in document["rows"] if row["id"] == "REQ-01")
+    assert not [kind for kind, text in {**texts, "terminal": result.stdout}.items() if "SECRET99" in text]
+
+
+async def test_the_body_of_a_500_is_cut_and_has_no_tags() -> None:
+    page = "<html><style>p { color: red }</style><pre>TypeError: x &amp; y\n  at z</pre>" + "<b>more</b>" * 900
+    with serving(answers_with("text/html; charset=utf-8", page)) as url:
+        said = (await judged_here(base_url=url)).text
+    assert "(text/html; charset=utf-8): TypeError: x & y at z more more" in said
+    assert len(said) < 900
+    assert "color" not in said
+
+
+@pytest.mark.parametrize(("fails", "is_judged"), [(0, True), (2, True), (3, False)])
+async def test_the_first_ask_is_tried_three_times(fails: int, is_judged: bool) -> None:
+    """One lost ask ends no run."""
+    with serving(answers_with("text/plain", "no", fails)) as url:
+        found = await judged_here(base_url=url, only=["TOK-01"], profile=["core"])
+    assert (found.text == "") == is_judged, found
+    assert found.verdicts["TOK-01"] == ("passed" if is_judged else "not testable")
 
 
 class Page(BaseHTTPRequestHandler):

@@ -143,7 +143,7 @@ def silent(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (for_ever(b"", b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", 60), ["status 500", "not a chat server"]),
+        (for_ever(b"", b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", 60), ["status 500", "nothing can be judged"]),
         (silent, ["accepts connections", "no HTTP answer"]),
         (for_ever(head(), b"garbage without an end " * 4000), ["no event", "not a chat server"]),
         (for_ever(head(), b"garbage\n" * 9000), ["no event", "not a chat server"]),
