@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.provider import DUE, Upstream
@@ -61,7 +62,7 @@ class Lane:
         Raises:
             ChatproofError: something cannot be started; the text is one line.
         """
-        self.scene = set_up(self.settings, self.state.name, port, self.resources)
+        self.scene = set_up(self.settings, self.state.name, port, self.resources, self.server_log)
 
     def wait_until_up(self) -> None:
         """Wait until the server listens.
@@ -163,6 +164,17 @@ class Lane:
         return self.target.url if self.target.port else str(self.settings.start)
 
     @property
+    def server_log(self) -> Path | None:
+        """Where to write what the server printed; a file for each lane and each worker of pytest-xdist."""
+        path, (worker, workers) = self.settings.server_log, self.share
+        if path is None:
+            return None
+        parts = [] if self.state.name == self.settings.providers[0] else [self.state.name]
+        if workers > 1:
+            parts.append(f"worker{worker}")
+        return path.with_stem("-".join([path.stem, *parts]))
+
+    @property
     def provider_name(self) -> str | None:
         """The provider behind the server, or None where none is known."""
         return self.state.name if self.provider else None
@@ -188,7 +200,8 @@ class Lane:
         """Notice that a started server has ended, so that no more tests are run against it."""
         server = self.scene.server
         if server and not self.stopped and (code := server.exit_code) is not None:
-            self.state.stopped = f"the server ended with exit code {code} during {test}{server.last_words()}"
+            kept = f"; all that is kept of its output: {self.server_log}" if self.server_log else ""
+            self.state.stopped = f"the server ended with exit code {code} during {test}{server.last_words()}{kept}"
             self.say(self.stopped)
 
     # -- what is judged

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from html import unescape
+from pathlib import Path
 
 from chatproof.fake_providers.dialects.provider_variables import server_variables
 from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.harness.client.http import HttpExchange
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.kept_output import KeptOutput
 from chatproof.harness.common.redaction import clipped, conceal
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.started_server import StartedServer, free_port, listens
@@ -55,8 +57,12 @@ class Scene:
         return replace(self, target=replace(self.target, host=host))
 
 
-def set_up(settings: Settings, provider: str, port: int | None, resources: ExitStack) -> Scene:
-    """Start what the settings ask for; `resources` stops it. `port`: the server's, or None for a free one.
+def set_up(settings: Settings, provider: str, port: int | None, resources: ExitStack, log: Path | None = None) -> Scene:
+    """Start what the settings ask for; `resources` stops it.
+
+    Args:
+        port: the server's, or None for a free one.
+        log: a file that gets what the server printed, once it is stopped.
 
     Raises:
         ChatproofError: something cannot be started.
@@ -79,9 +85,16 @@ def set_up(settings: Settings, provider: str, port: int | None, resources: ExitS
     if provider == "local" and not settings.declares_providers:
         variables["OPENAI_BASE_URL"] = NOBODY  # else a server that knows only OpenAI would pass as local, too
     server = StartedServer.launch(settings.start, variables, port)
+    if log:
+        resources.callback(_write_log, server.output, log)
     resources.callback(server.stop)
     target = server.target if base is None else replace(base, port=port)
     return Scene(target, fakes_url, server, key)
+
+
+def _write_log(output: KeptOutput, log: Path) -> None:
+    with suppress(OSError):  # whether it can be written was checked before the run
+        output.write(log)
 
 
 def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> dict[str, str]:

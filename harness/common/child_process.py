@@ -47,6 +47,7 @@ def launch(
     stdin: int = subprocess.DEVNULL,
     stdout: int | IO[bytes] = subprocess.DEVNULL,
     stderr: int | IO[bytes] | None = None,
+    bufsize: int = -1,
 ) -> subprocess.Popen[bytes]:
     """Start a process in a group of its own; `stdin` and the others as `subprocess.Popen` takes them.
 
@@ -54,6 +55,7 @@ def launch(
     """
     return subprocess.Popen(
         command,
+        bufsize=bufsize,
         env=child_environment() if environment is None else environment,
         stdin=stdin,
         stdout=stdout,

@@ -205,6 +205,13 @@ GROUPS: Final = (
             Option("report-html", PATH, "write one page for people, with pictures of the exchanges", "FILE"),
             Option("report-md", PATH, "write a summary for CI, in Markdown", "FILE"),
             Option("badge", PATH, "write a badge (SVG)", "FILE"),
+            Option(
+                "server-log",
+                PATH,
+                "write what the --start server printed: the first 64 KB and the last 256 KB, without secrets. A server "
+                "of a further provider, or of a worker of -n, has a file of its own beside it",
+                "FILE",
+            ),
         ),
     ),
 )

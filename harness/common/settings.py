@@ -53,6 +53,7 @@ class Settings:
     report_html: Path | None
     report_md: Path | None
     badge: Path | None
+    server_log: Path | None
     baseline: Path | None
     declares_profiles: bool
     declares_providers: bool

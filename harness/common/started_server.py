@@ -9,20 +9,20 @@ import shlex
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from chatproof.harness.common import child_process
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.redaction import clipped_start
+from chatproof.harness.common.first_error import first_error
+from chatproof.harness.common.kept_output import KeptOutput
+from chatproof.harness.common.redaction import clipped, clipped_start
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.excerpts import CUT
 
 LAST_WORDS = 400  # characters of a dead server's output that the error line repeats
-LOOKED_AT = 8_000  # bytes of it that are searched for secrets
 FIRST_PORT, PORTS = 10_000, 22_768  # Linux hands out ports from 32,768 on, other systems from 49,152 on
 LOOPBACKS = ("127.0.0.1", "::1")  # some servers take "localhost" for ::1 only
 
@@ -62,7 +62,7 @@ class StartedServer:
     command: str
     target: Target
     process: subprocess.Popen[bytes]
-    output: IO[bytes]
+    output: KeptOutput
 
     @classmethod
     def start(cls, command: str, environment: Mapping[str, str], port: int, timeout: float) -> Self:
@@ -91,13 +91,16 @@ class StartedServer:
         """
         if not (words := shlex.split(command.replace("{port}", str(port)))):
             raise ChatproofError("--start: the command is empty")
-        output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         variables = {**os.environ, **environment, "PORT": str(port), "PATH": search_path()}
         try:
-            process = child_process.launch(words, environment=variables, stdout=output, stderr=subprocess.STDOUT)
+            process = child_process.launch(
+                words, environment=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+            )
         except OSError as error:
-            output.close()
             raise ChatproofError(f"--start: cannot run {words[0]!r}: {error.strerror}") from error
+        assert process.stdout is not None
+        output = KeptOutput()
+        output.drain(process.stdout)
         return cls(command, Target("http", "127.0.0.1", port), process, output)
 
     def wait(self, timeout: float) -> None:
@@ -127,14 +130,15 @@ class StartedServer:
         return False
 
     def last_words(self) -> str:
-        """The end of its output, for an error line."""
-        size = self.output.seek(0, os.SEEK_END)
-        self.output.seek(max(0, size - LOOKED_AT))
-        said = clipped_start(self.output.read().decode("utf-8", "replace").strip(), LAST_WORDS)
+        """Its first error line, else the end of its output; for an error line."""
+        text = self.output.text()
+        if cause := first_error(text):
+            return f"; its first error line: {clipped(cause, LAST_WORDS)}"
+        said = clipped_start(text.strip(), LAST_WORDS)
         lines = said.splitlines()
         whole = lines[1:] if said.startswith(CUT) and len(lines) > 1 else lines
-        text = " / ".join(line.strip() for line in whole if line.strip())
-        return f"; its last words: {text}" if text else ""
+        end = " / ".join(line.strip() for line in whole if line.strip())
+        return f"; its last words: {end}" if end else ""
 
     @property
     def exit_code(self) -> int | None:

@@ -15,7 +15,7 @@ from chatproof.harness.report.summary import RunSummary
 
 
 class Paths(Protocol):
-    """Where reports go; None for a report that is not wanted."""
+    """Where reports and the server's output go; None for what is not wanted."""
 
     @property
     def report_json(self) -> Path | None: ...
@@ -25,13 +25,17 @@ class Paths(Protocol):
     def report_md(self) -> Path | None: ...
     @property
     def badge(self) -> Path | None: ...
+    @property
+    def server_log(self) -> Path | None: ...
 
 
 def unwritable(paths: Paths) -> str:
-    """Why a report could not be written, in one line, or nothing. Creates no file."""
+    """Why a file could not be written, in one line, or nothing. Creates no file."""
     for option, path, _ in _wanted(paths):
         if why := _obstacle(path):
             return f"{option}: cannot write {path}: {why}"
+    if paths.server_log and (why := _obstacle(paths.server_log)):
+        return f"--server-log: cannot write {paths.server_log}: {why}"
     return ""
 
 

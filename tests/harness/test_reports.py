@@ -35,6 +35,7 @@ class Paths:
     report_html: Path | None = None
     report_md: Path | None = None
     badge: Path | None = None
+    server_log: Path | None = None
 
 
 def row(name: str, verdict: Verdict, **more: object) -> Row:
@@ -334,3 +335,4 @@ def test_lone_surrogates_of_a_server_can_be_written(make: Callable[[RunSummary],
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     assert unwritable(Paths(badge=tmp_path)).endswith("it is a directory")
     assert unwritable(Paths(badge=tmp_path / "new" / "b.svg")) == ""
+    assert unwritable(Paths(server_log=tmp_path)) == f"--server-log: cannot write {tmp_path}: it is a directory"

@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
-from tempfile import TemporaryFile
 from typing import Any
 
 from chatproof.conformance.suite.judge import judge
 from chatproof.conformance.suite.setup import Scene, environment
+from chatproof.harness.common.kept_output import KeptOutput
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.started_server import StartedServer
 from chatproof.harness.common.target import Target
@@ -48,9 +48,8 @@ class Judge:
             host = stack.enter_context(LineProcess(HOST)) if name in APART else self.servers
             variables = environment(f"http://127.0.0.1:{fakes}", settings.providers[0], KEY, settings)
             port = await _port(host, {"open": name, "environment": variables})
-            output = stack.enter_context(TemporaryFile())
             target = Target("http", "127.0.0.1", port)
-            server = StartedServer(name, target, host.process, output)
+            server = StartedServer(name, target, host.process, KeptOutput())
             said: list[str] = []
             scene = Scene(target, f"http://127.0.0.1:{fakes}", server, KEY)
             summary = await judge(settings, self.contract, scene, said.append)

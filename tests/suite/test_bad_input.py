@@ -185,6 +185,24 @@ async def test_what_cannot_be_judged(options: dict[str, object], words: list[str
     says(await judged_here(**options), ERROR, words)
 
 
+DIES = """
+import sys
+print("listening soon")
+sys.exit("TypeError: x is not a function\\n    at onChat (server.js:2)\\n\\nNode.js v20.20.2")
+"""
+
+
+async def test_the_cause_of_a_crash_is_named_and_its_output_kept(tmp_path: Path) -> None:
+    code, log = tmp_path / "server.py", tmp_path / "server.log"
+    code.write_text(DIES, encoding="utf-8")
+    judged = await judged_here(start=f"python {code}", server_log=log)
+    says(judged, ERROR, ["exit code 1", "its first error line: TypeError: x is not a function"])
+    assert "at onChat" not in judged.text
+    assert log.read_text(encoding="utf-8").splitlines()[0] == "listening soon"
+    others = {path.name for path in tmp_path.glob("server-*.log")}
+    assert others == {"server-gemini.log", "server-local.log"}, "the same command with each further provider"
+
+
 async def test_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
