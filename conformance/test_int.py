@@ -33,7 +33,7 @@ from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of
 from chatproof.harness.protocol.checks.sio import CHAT_KINDS
 from chatproof.harness.protocol.checks.tok import same_words
-from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.transcript import Transport
 
 LONGEST_UNASKED = 50.0  # seconds that INT-09 waits at most without --slow
@@ -162,7 +162,7 @@ async def test_the_session_stays_usable(case: Case, transport: Transport) -> Non
     entry = await case.provider.asked(reply)
     history = messages_of(entry)
     again = [text for role, text in history if role == "user" and left.stream.transcript.case in text]
-    seen = f"the interrupted message stands {len(again)} times in {shown(history, 400)}"
+    seen = f"the interrupted message stands {counted(len(again), 'time')} in {shown(history, 400)}"
     case.holds("INT-07", len(again) <= 1, seen, "at most once", reply)
     orphans = [
         text

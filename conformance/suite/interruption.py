@@ -12,6 +12,7 @@ from chatproof.conformance.suite.case import TRIES, Case, together
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.replies import Stream
 from chatproof.fake_providers.journal.journal import Entry
+from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.transcript import Transcript
 
 CANCELLED_WITHIN = 2.0  # seconds
@@ -58,7 +59,11 @@ class Moment:
     inside: bool = False
 
     def __str__(self) -> str:
-        return f"inside an event of {self.script}" if self.inside else f"after {self.tokens} tokens of {self.script}"
+        return (
+            f"inside an event of {self.script}"
+            if self.inside
+            else f"after {counted(self.tokens, 'token')} of {self.script}"
+        )
 
 
 MID_REPLY = tuple(Moment("minute", tokens) for tokens in (1, 2, 3, 5, 8))

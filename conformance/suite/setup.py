@@ -18,7 +18,7 @@ from chatproof.harness.common.redaction import clipped, conceal
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.started_server import StartedServer, free_port, listens
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.transcript import End, Transcript
 
 # local servers answer OpenAI's paths too, and a request with a key could be for either
@@ -129,7 +129,7 @@ def why_unfit(exchange: HttpExchange, has_provider: bool, waited: float = 0.0) -
         what = "it fails, so nothing can be judged" if reply.status == 500 else "this is not a chat server"
         return f"{url} answers {asked} with status {reply.status} ({kind}){_said(reply, kind)}; {what}"
     if is_endless(reply) and (has_provider or len(reply.tokens) > MUCH_TO_SAY):
-        seen = f"{len(reply.tokens)} tokens in {reply.reads[-1].at - reply.asked_at:.0f} s, without an end"
+        seen = f"{counted(len(reply.tokens), 'token')} in {reply.reads[-1].at - reply.asked_at:.0f} s, without an end"
         return f"{url} answers `Please say hello.` with {seen}: a reply that never ends cannot be judged"
     if has_stream(reply, kind):
         return ""

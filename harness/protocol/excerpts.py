@@ -14,6 +14,11 @@ def shown(value: object, limit: int = 160) -> str:
     return text if len(text) <= limit else f"{text[:limit]}{CUT} ({len(text)} characters)"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def shown_part(text: str, start: int, end: int) -> str:
     """The `repr` of `text[start:end]`, with `…` where it goes on."""
     start = max(0, start)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from chatproof.harness.protocol.apis.api import ANSWER, Api, Failure, Finish, Part, Text
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
-from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.messages import Decoded, JsonFault, JsonObject, Kind, decode_object
 from chatproof.harness.protocol.sse_parser import Event, Item, SseParser
 
@@ -173,7 +173,7 @@ class Transcript:
         ended = f"{self.end}" if self.end else "still open"
         detail = f" ({self.fault})" if self.fault else ""
         kind = "a completion" if self.terminal else "no terminal event"
-        return f"{len(self.tokens)} tokens, {kind}, {ended}{detail}"
+        return f"{counted(len(self.tokens), 'token')}, {kind}, {ended}{detail}"
 
     # -- how bytes become messages
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from chatproof.harness.common.redaction import redacted
-from chatproof.harness.protocol.requirements import Level
+from chatproof.harness.protocol.excerpts import counted
+from chatproof.harness.protocol.requirements import Level, contract
+from chatproof.harness.report.failure_screen import reasons
 from chatproof.harness.report.summary import ORDER, RunSummary, count
 from chatproof.harness.report.verdicts import BAD, Record, Row, Verdict
 
@@ -41,7 +44,7 @@ def remarks(rows: Iterable[Row]) -> list[str]:
 
 
 def failure_text(records: Iterable[Record]) -> str:
-    """The text of a failed test: one screen for each finding, the first few of each row."""
+    """The text of a failed test: one screen for each finding, the first few of each row, and what helps to mend it."""
     by_row: dict[str, list[Record]] = {}
     for record in records:
         by_row.setdefault(record.id, []).append(record)
@@ -50,6 +53,8 @@ def failure_text(records: Iterable[Record]) -> str:
         lines += [record.screen or f"{record.id} {record.verdict}: {record.seen}" for record in found[:MOST_SCREENS]]
         if len(found) > MOST_SCREENS:
             lines.append(f"… and {len(found) - MOST_SCREENS} more findings of {name}")
+        if any(record.verdict is Verdict.VIOLATED for record in found):
+            lines += reasons(contract()[name])
     return redacted("\n".join(lines))
 
 
@@ -59,8 +64,9 @@ def verdict_line(summary: RunSummary) -> str:
     bad = [row.name for row in rows if row.gates(strict)]
     tolerated = [row.name for row in rows if row.gates(True) and not row.gates(strict)]
     known = [row.name for row in rows if row.known and row.verdict in BAD]
-    parts = [f"{counts[Verdict.PASSED]} rows passed"]
-    parts += [f"{counts[one]} {one}" for one in ORDER[1:] if counts[one]]
+    harmless = Counter(row.verdict for row in rows if row.verdict in BAD and not row.gates(strict))
+    parts = [f"{counted(counts[Verdict.PASSED], 'row')} passed"]
+    parts += [f"{counts[one]} {one}{_without_effect(harmless[one], counts[one])}" for one in ORDER[1:] if counts[one]]
     verdict = f"{summary.verdict.upper()} {summary.target}"
     line = f"chatproof: {verdict}: {', '.join(parts)} in {summary.seconds:.0f} s"
     if bad:
@@ -70,6 +76,13 @@ def verdict_line(summary: RunSummary) -> str:
     if known:
         line += f"; known failures: {_few(known)}"
     return line
+
+
+def _without_effect(harmless: int, all_of_them: int) -> str:
+    if not harmless:
+        return ""
+    number = "" if harmless == all_of_them else f"{harmless} of them "
+    return f" ({number}without an effect on the verdict)"
 
 
 def _few(ids: Sequence[str], most: int = 12) -> str:

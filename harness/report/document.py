@@ -13,8 +13,9 @@ from chatproof.harness.report.summary import RunSummary
 def as_json(summary: RunSummary) -> dict[str, Any]:
     """The report as a document. Its keys are stable; new ones may be added.
 
-    `provider` of a row is the provider that was behind the server for it, or null where the row needs none or there
-    was none. `known` is why a failure is known, or null. `error` is why the run as a whole could not judge, or null.
+    `text`, `why` and `typical_fault` of a row are the contract's words, null where it has none. `provider` is the one
+    that was behind the server for the row, or null where the row needs none or there was none. `known` is why a
+    failure is known, or null. `error` is why the run as a whole could not judge, or null.
     """
     provider = summary.providers[0] if summary.providers else None
     return {
@@ -25,6 +26,9 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
         "rows": [
             {
                 "id": row.requirement.id,
+                "text": row.requirement.text,
+                "why": row.requirement.why or None,
+                "typical_fault": row.requirement.typical or None,
                 "level": row.requirement.level.value,
                 "profile": row.requirement.profile.value,
                 "provider": row.provider or (provider if row.requirement.needs_provider else None),

@@ -28,6 +28,12 @@ def screen(requirement: Requirement, violation: Violation, transcript: Transcrip
     return redacted("\n".join(lines))
 
 
+def reasons(requirement: Requirement) -> list[str]:
+    """Why the contract demands it, and how servers usually break it: what helps to mend the server."""
+    told = (("why:", requirement.why), ("typical fault:", requirement.typical))
+    return [f"  {name} {text}" for name, text in told if text]
+
+
 def wire(transcript: Transcript, spot: float | None) -> list[str]:
     """The exchange in lines with millisecond offsets; of a long one only the part around `spot`."""
     start = transcript.asked_at

@@ -8,6 +8,7 @@ from typing import Any
 
 from chatproof.harness.common.configuration import configured
 from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.requirements import contract as whole_contract
 
 
@@ -28,4 +29,4 @@ def listing(options: Mapping[str, Any], folders: Iterable[Path]) -> list[str]:
         f"{row.id:<8} {row.level:<6} {names[row.id]:<{width}}  {'P' if row.needs_provider else ' '}  {row.text}"
         for row in rows
     ]
-    return [*lines, f"{len(rows)} rows; P: needs the fake providers behind the server"]
+    return [*lines, f"{counted(len(rows), 'row')}; P: needs the fake providers behind the server"]

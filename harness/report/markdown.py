@@ -6,7 +6,7 @@ import re
 
 from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.report.summary import ORDER, RunSummary, count, is_bad, is_tolerated
-from chatproof.harness.report.verdicts import Overall, Row
+from chatproof.harness.report.verdicts import Overall, Row, Verdict
 
 MOST_SCREENS, SCREEN = 20, 6_000  # a summary of GitHub Actions may have 1 MB, a comment 65,536 characters
 CELL = 300  # characters
@@ -29,10 +29,10 @@ def markdown(summary: RunSummary) -> str:
         if rows:
             parts.append(f"### {title}\n\n{_failures(rows)}")
     parts.append(f"### Groups\n\n{_groups(summary)}")
-    if screens := [(row, screen) for row in (*gating, *tolerated) for screen in row.screens[:1]]:
-        parts.append("### Details\n\n" + "\n\n".join(_folded(row, screen) for row, screen in screens[:MOST_SCREENS]))
-        if len(screens) > MOST_SCREENS:
-            parts.append(f"… and {len(screens) - MOST_SCREENS} more.")
+    if told := [row for row in (*gating, *tolerated) if row.screens or row.verdict is Verdict.VIOLATED]:
+        parts.append("### Details\n\n" + "\n\n".join(map(_folded, told[:MOST_SCREENS])))
+        if len(told) > MOST_SCREENS:
+            parts.append(f"… and {len(told) - MOST_SCREENS} more.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -73,11 +73,22 @@ def _groups(summary: RunSummary) -> str:
     return "\n".join(lines)
 
 
-def _folded(row: Row, screen: str) -> str:
-    text = clipped(screen, SCREEN)
+def _folded(row: Row) -> str:
+    """A row's text, why it is demanded and how servers usually break it, then its first failure, letter for letter."""
+    one = row.requirement
+    told = (("Why", one.why), ("Typical fault", one.typical))
+    listed = "\n".join(f"- *{name}:* {text}" for name, text in told if text)
+    parts = [
+        f"<details><summary>{escaped(f'{row.name} {row.verdict}')}</summary>",
+        one.text + (listed and f"\n{listed}"),
+    ]
+    parts += [_fenced(clipped(screen, SCREEN)) for screen in row.screens[:1]]
+    return "\n\n".join([*parts, "</details>"])
+
+
+def _fenced(text: str) -> str:
     fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
-    title = escaped(f"{row.name} {row.verdict}")
-    return f"<details><summary>{title}</summary>\n\n{fence}text\n{text}\n{fence}\n\n</details>"
+    return f"{fence}text\n{text}\n{fence}"
 
 
 def _cell(text: str) -> str:
@@ -85,4 +96,4 @@ def _cell(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{redacted(text).replace('`', '')}`"
+    return f"<code>{escaped(redacted(text))}</code>" if "`" in text else f"`{redacted(text)}`"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chatproof.harness.common.redaction import clipped, redacted
+from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.report.evidence import Evidence, Point, ProviderSide, left_at
 from chatproof.harness.report.svg import LinearScale, element, picture, round_step, words
@@ -236,7 +237,7 @@ def _tick(x: float, y: float, length: float, kind: str, heap: Sequence[Point], s
 
 
 def _bytes(heap: Sequence[Point]) -> str:
-    size = f"{sum(point.size for point in heap)} bytes"
+    size = counted(sum(point.size for point in heap), "byte")
     return size if len(heap) == 1 else f"{size} at {len(heap)} times:"
 
 

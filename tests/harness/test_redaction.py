@@ -226,7 +226,7 @@ def test_no_report_shows_half_a_secret(size: int) -> None:
     for before in (240, 260, 280, 299, 5_940, 5_960, 5_990):
         text = "x" * before + " " + LONG + " and more" * 200
         assert not _left(_cell(text), LONG)
-        assert not _left(_folded(Row(contract()["ERR-04"], Verdict.VIOLATED), text), LONG)
+        assert not _left(_folded(Row(contract()["ERR-04"], Verdict.VIOLATED, screens=(text,))), LONG)
 
 
 def test_it_is_fast_enough_for_reports_and_journals() -> None:

@@ -16,7 +16,7 @@ from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import Level, contract
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
-from chatproof.harness.report import RunSummary, failure_text, remarks, unwritable, verdict_line, write_reports
+from chatproof.harness.report import RunSummary, as_json, failure_text, remarks, unwritable, verdict_line, write_reports
 from chatproof.harness.report.badge import badge
 from chatproof.harness.report.evidence import MOST_POINTS, Evidence, ProviderRequest, SeenExchange, evidence
 from chatproof.harness.report.failure_screen import screen
@@ -249,7 +249,21 @@ def test_badges(verdict: Overall, text: str, color: str) -> None:
 def test_a_failed_test_shows_three_screens_of_a_row() -> None:
     records = [Record("INT-01", Verdict.VIOLATED, screen=f"screen {number}") for number in range(20)]
     text = failure_text([*records, Record("INT-02", Verdict.VIOLATED, "seen", screen="other")])
-    assert text.splitlines() == ["screen 0", "screen 1", "screen 2", "… and 17 more findings of INT-01", "other"]
+    lines = text.splitlines()
+    assert lines[:4] == ["screen 0", "screen 1", "screen 2", "… and 17 more findings of INT-01"]
+    assert lines.index("other") > 4
+    assert lines.count(f"  typical fault: {contract()['INT-01'].typical}") == 1
+
+
+def test_why_and_the_typical_fault_of_a_violated_row_are_in_every_report() -> None:
+    violated, one = row("SSE-06", Verdict.VIOLATED), contract()["SSE-06"]
+    told = summary(violated)
+    assert markdown(told).count(f"- *Why:* {one.why}\n- *Typical fault:* {one.typical}\n") == 1
+    (found,) = as_json(told)["rows"]
+    assert (found["text"], found["why"], found["typical_fault"]) == (one.text, one.why, one.typical)
+    text = failure_text([Record("SSE-06", Verdict.VIOLATED, screen="screen")])
+    assert text.splitlines() == ["screen", f"  why: {one.why}", f"  typical fault: {one.typical}"]
+    assert "typical fault" not in failure_text([Record("SSE-06", Verdict.HARNESS_ERROR, "why", screen="screen")])
 
 
 def test_a_screen_is_bounded_and_in_order() -> None:

@@ -68,11 +68,14 @@ def test_one_verdict(records: list[tuple[str, Verdict]], strict: bool, expected:
 def test_the_json_report_keeps_its_shape() -> None:
     found = rows(("TOK-04", Verdict.VIOLATED), ("SSE-05", Verdict.PASSED))
     report = json.loads(as_text(as_json(told(found))))
-    assert list(report) == ["suite", "target", "verdict", "rows"]
+    assert list(report) == ["suite", "target", "verdict", "error", "rows"]
     assert (report["suite"], report["target"], report["verdict"]) == (__version__, "http://x", "fail")
     assert report["rows"] == [
         {
             "id": "SSE-05",
+            "text": contract()["SSE-05"].text,
+            "why": contract()["SSE-05"].why or None,
+            "typical_fault": contract()["SSE-05"].typical or None,
             "level": "SHOULD",
             "profile": "core",
             "provider": None,
@@ -83,6 +86,9 @@ def test_the_json_report_keeps_its_shape() -> None:
         },
         {
             "id": "TOK-04",
+            "text": contract()["TOK-04"].text,
+            "why": contract()["TOK-04"].why or None,
+            "typical_fault": contract()["TOK-04"].typical or None,
             "level": "MUST",
             "profile": "core",
             "provider": "openai",
@@ -123,6 +129,18 @@ def test_the_table_counts_by_group() -> None:
     assert [line.split()[:3] for line in lines[1:]] == [["SSE", "1", "·"], ["TOK", "1", "1"], ["all", "2", "1"]]
     line = verdict_line(told(found))
     assert line == "chatproof: FAIL http://x: 2 rows passed, 1 violated in 12 s; failed: TOK-02"
+
+
+def test_the_verdict_says_which_failures_do_not_count() -> None:
+    """A run that passes with nothing but failures says why it passes."""
+    should = rows(("SSE-05", Verdict.VIOLATED))
+    assert [one.requirement.level.value for one in should] == ["SHOULD"]
+    line = verdict_line(told(should, Overall.PASS))
+    assert "PASS http://x: 0 rows passed, 1 violated (without an effect on the verdict) in 12 s; SHOULD rows" in line
+    line = verdict_line(
+        told(rows(("SSE-05", Verdict.VIOLATED), ("TOK-02", Verdict.VIOLATED), ("TOK-01", Verdict.PASSED)))
+    )
+    assert "1 row passed, 2 violated (1 of them without an effect on the verdict) in" in line
 
 
 @pytest.mark.parametrize(

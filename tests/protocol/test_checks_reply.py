@@ -9,7 +9,7 @@ import pytest
 from chatproof.harness.protocol.apis.chat_stream import completion_checks, token_checks
 from chatproof.harness.protocol.checks import end, err, sio, tok
 from chatproof.harness.protocol.checks.pass_through import ProviderWrite, passed_on
-from chatproof.harness.protocol.findings import Check, on_behalf_of
+from chatproof.harness.protocol.findings import Check, Violation, on_behalf_of
 from chatproof.harness.protocol.transcript import End
 from tests.protocol.kit import WORDS, completion, is_kept, is_unjudged, socket, sound, sse, tokens, violated
 
@@ -276,3 +276,10 @@ MIXED = [A[0], B[0], A[1], B[1], A[2]]
 )
 def test_two_asks_on_one_socket(events: list[tuple[str, Any]], kept: bool) -> None:
     assert is_kept(sio.replies_do_not_mix(TEXT, "Un deux"), socket(events)) is kept
+
+
+def test_mixed_replies_are_shown_with_their_spaces() -> None:
+    events = [("chat_token", {"token": token, "count": count}) for count, token in enumerate(("Hi ", "Un ", "deux"), 1)]
+    (found,) = sio.replies_do_not_mix("Hi there", "Un deux")(socket(events))
+    assert isinstance(found, Violation)
+    assert found.seen == "0 error events; replies: 'Hi Un deux'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.findings import Finding, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import End, Transcript
@@ -24,5 +24,5 @@ def one_completion_and_last(transcript: Transcript) -> Iterator[Finding]:
             yield Violation(f"no completion: {transcript.outcome()}", expected, transcript.ended_at)
         return
     if behind := transcript.messages[transcript.messages.index(completions[0]) + 1 :]:
-        count = f"{len(completions)} completions, {len(behind)} events after the first"
+        count = f"{counted(len(completions), 'completion')}, {counted(len(behind), 'event')} after the first"
         yield Violation(f"{count}: {shown(dict(behind[0].body))}", expected, behind[0].at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import Kind, is_text
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
@@ -40,7 +40,7 @@ def error_ends_the_reply(transcript: Transcript) -> Iterator[Finding]:
             yield Violation(f"an error event {shown(dict(message.body))}", "an error with a text", message.at)
         behind = [one for one in transcript.messages[index + 1 :] if one.kind is not Kind.OTHER]
         if behind:
-            seen = f"{len(behind)} events after the error: {shown(dict(behind[0].body))}"
+            seen = f"{counted(len(behind), 'event')} after the error: {shown(dict(behind[0].body))}"
             yield Violation(seen, "the error is the last event", behind[0].at)
         return
     yield Unjudged(f"no error event came: {transcript.outcome()}")

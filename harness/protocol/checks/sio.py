@@ -7,7 +7,7 @@ from typing import Any
 
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import COUNT
 from chatproof.harness.protocol.checks.tok import words
-from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.findings import Check, Finding, Violation, check
 from chatproof.harness.protocol.messages import Kind, is_integer, is_text
 from chatproof.harness.protocol.transcript import Transcript
@@ -24,7 +24,7 @@ def one_terminal_event(transcript: Transcript) -> Iterator[Finding]:
         yield Violation(f"no terminal event: {transcript.outcome()}", expected, transcript.ended_at)
         return
     if behind := chat[chat.index(terminal) + 1 :]:
-        seen = f"{len(behind)} events after {terminal.name}: {behind[0].name} {shown(dict(behind[0].body))}"
+        seen = f"{counted(len(behind), 'event')} after {terminal.name}: {behind[0].name} {shown(dict(behind[0].body))}"
         yield Violation(seen, expected, behind[0].at)
 
 
@@ -44,16 +44,17 @@ def replies_do_not_mix(first: str, second: str) -> Check:
     @check("SIO-11")
     def look(transcript: Transcript) -> Iterator[Finding]:
         expected = "the whole first reply, then the whole second one or its refusal"
-        runs: list[str] = []
+        replies: list[str] = []
         last: Any = None
         for message in transcript.tokens:
             count = message.body.get(COUNT)
-            if not runs or (is_integer(count) and is_integer(last) and count <= last):
-                runs.append("")
-            runs[-1] += words(message.token)
+            if not replies or (is_integer(count) and is_integer(last) and count <= last):
+                replies.append("")
+            replies[-1] += message.token
             last = count
-        errors = len(transcript.of(Kind.ERROR))
-        outcome = f"{errors} errors, replies {[shown(run, 60) for run in runs]}"
+        runs, errors = list(map(words, replies)), len(transcript.of(Kind.ERROR))
+        said = ", then ".join(shown(reply, 60) for reply in replies) or "none"
+        outcome = f"{counted(errors, 'error event')}; replies: {said}"
         is_queued = runs == [words(first), words(second)]
         is_refused = runs == [words(first)] and errors > 0
         if not is_queued and not is_refused:
