@@ -88,9 +88,10 @@ GROUPS: Final = (
             Option(
                 "start",
                 TEXT,
-                "start the server with this command, and stop it at the end. {port} is replaced by a free port. The "
-                "server gets PORT, OPENAI_BASE_URL and the contract's other variables, and fake providers run behind "
-                "it. `python` is the interpreter that runs the suite, unless a virtual environment is active",
+                "start the server with this command, without a shell, and stop it at the end. {port} is replaced by a "
+                "free port. The server gets PORT, OPENAI_BASE_URL and the contract's other variables, and fake "
+                "providers run behind it. `python` is the interpreter that runs the suite, unless a virtual "
+                "environment is active",
                 "COMMAND",
             ),
             Option(

@@ -12,6 +12,7 @@ from typing import Any
 
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import DEFAULTS, KEYS, OPTIONS, PROVIDERS, Kind
+from chatproof.harness.common.start_command import words_of
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.requirements import Contract, Profile
 
@@ -68,6 +69,8 @@ class Settings:
         base_url, start, provider_url = (options.get(name) for name in ("base_url", "start", "provider_url"))
         if not base_url and not start and not options.get("list_rows"):
             raise ChatproofError("which server? Give --base-url URL, or --start COMMAND to have it started")
+        if start:
+            words_of(start)
         for url in filter(None, (base_url, provider_url)):
             Target.parse(url)
         numbers = [option for option in OPTIONS if option.kind in (Kind.NUMBER, Kind.COUNT)]

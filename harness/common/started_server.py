@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import shlex
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.first_error import first_error
 from chatproof.harness.common.kept_output import KeptOutput
 from chatproof.harness.common.redaction import clipped, clipped_start
+from chatproof.harness.common.start_command import words_of
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.excerpts import CUT
 
@@ -89,8 +89,7 @@ class StartedServer:
         Raises:
             ChatproofError: it cannot be started.
         """
-        if not (words := shlex.split(command.replace("{port}", str(port)))):
-            raise ChatproofError("--start: the command is empty")
+        words = words_of(command, port)
         variables = {**os.environ, **environment, "PORT": str(port), "PATH": search_path()}
         try:
             process = child_process.launch(
