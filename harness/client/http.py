@@ -301,5 +301,5 @@ def json_of(transcript: Transcript) -> Any:
     """The body as JSON, or None where it is not JSON."""
     try:
         return json.loads(transcript.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

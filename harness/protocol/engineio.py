@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.messages import is_number
 
 SEPARATOR = "\x1e"  # between the packets of one polling payload
 PONG = "3"
 CLOSE = "1"
 CONNECT = "40"
 DISCONNECT = "41"
+BAD_KEPT = 100  # malformed packets that a decoder remembers
 
+_SID = re.compile(r"[!-~]{1,1000}")  # what a request line can carry: ASCII without spaces
+_LONGEST = 86_400_000.0  # ms of an interval: a day
 _PACKET = re.compile(r"(?P<attachments>\d+-)?(?:(?P<namespace>/[^,]*),)?(?P<ack>\d+)?(?P<data>.*)", re.DOTALL)
 
 
@@ -71,6 +75,11 @@ def emit(name: str, *args: Any, escape: bool = False) -> str:
     return "42" + json.dumps([name, *args], ensure_ascii=escape, separators=(",", ":"))
 
 
+def _is_duration(value: object) -> bool:
+    """Whether it is a number of milliseconds that a client can wait."""
+    return is_number(value) and 0 <= value <= _LONGEST
+
+
 @dataclass(slots=True)
 class PacketDecoder:
     """Turns packets into signals. Feed it one Engine.IO packet at a time."""
@@ -96,9 +105,12 @@ class PacketDecoder:
     def _opened(self, rest: str) -> Signal:
         try:
             data = json.loads(rest)
-            return Opened(str(data["sid"]), data["pingInterval"] / 1000, data["pingTimeout"] / 1000)
-        except (ValueError, KeyError, TypeError):
-            return self._refuse(f"not an Engine.IO handshake: {shown(rest, 120)}")
+            sid, interval, timeout = data["sid"], data["pingInterval"], data["pingTimeout"]
+            if _SID.fullmatch(str(sid)) and _is_duration(interval) and _is_duration(timeout):
+                return Opened(str(sid), interval / 1000, timeout / 1000)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            pass
+        return self._refuse(f"not an Engine.IO handshake: {shown(rest, 120)}")
 
     def _message(self, rest: str) -> Signal | None:
         kind, match = rest[:1], _PACKET.fullmatch(rest[1:])
@@ -128,5 +140,6 @@ class PacketDecoder:
         return Emitted(value[0], tuple(value[1:]))
 
     def _refuse(self, why: str) -> Bad:
-        self.bad.append(why)
+        if len(self.bad) < BAD_KEPT:
+            self.bad.append(why)
         return Bad(why)

@@ -10,7 +10,10 @@ def shown(value: object, limit: int = 160) -> str:
     if isinstance(value, str | bytes) and len(value) > limit:  # only the part that is shown needs a `repr`
         unit = "bytes" if isinstance(value, bytes) else "characters"
         return f"{value[:limit]!r:.{limit}}{CUT} ({len(value)} {unit})"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deeply to be shown"
     return text if len(text) <= limit else f"{text[:limit]}{CUT} ({len(text)} characters)"
 
 

@@ -66,16 +66,28 @@ def decode_object(text: str) -> Decoded:
 
 
 def _has_surrogate(value: object) -> bool:
-    if isinstance(value, str):
-        return _SURROGATE.search(value) is not None
-    if isinstance(value, dict):
-        return any(_has_surrogate(key) or _has_surrogate(item) for key, item in value.items())
-    return isinstance(value, list) and any(_has_surrogate(item) for item in value)
+    waiting = [value]  # not by recursion: a server may nest values as deeply as the JSON decoder allows
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            if _SURROGATE.search(one):
+                return True
+        elif isinstance(one, dict):
+            waiting += one.keys()
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return False
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a finite JSON number; `true` and `false` are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is a JSON number that a float can hold; `true` and `false` are not."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return False
 
 
 def is_integer(value: object) -> TypeGuard[int | float]:

@@ -19,6 +19,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?")
 _SIZE = re.compile(rb"[0-9a-fA-F]{1,12}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 class NotHttp(ValueError):
@@ -46,7 +47,7 @@ class ResponseHead:
     def length(self) -> int | None:
         """Content-Length; None where it is missing or not a number."""
         value = self.get("content-length").strip()
-        return int(value) if value.isdigit() else None
+        return int(value) if _LENGTH.fullmatch(value) else None
 
 
 def read_head(raw: bytes) -> ResponseHead | None:

@@ -196,3 +196,17 @@ def test_packets() -> None:
     assert decoder.feed('42/other,["elsewhere"]') is None
     assert isinstance(decoder.feed('44{"message":"no"}'), Closed)
     assert decoder.feed(emit("chat_stream", {"message": "é"})) == Emitted("chat_stream", ({"message": "é"},))
+
+
+async def test_a_handshake_of_deep_json_is_the_servers_fault() -> None:
+    body = b"0" + b"[" * 100_000
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        target = Target("http", "127.0.0.1", server.sockets[0].getsockname()[1])
+        with pytest.raises(NotConnected, match=r"no Engine\.IO handshake over polling: b'0\[\[\["):
+            await SocketClient(target, Transport.POLLING).connect()
