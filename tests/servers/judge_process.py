@@ -1,11 +1,12 @@
-"""One process that judges several servers side by side: `python -m tests.servers.judge_process`.
+"""One process that judges servers, one after the other: `python -m tests.servers.judge_process`.
 
 `LineProcess` asks it:
 
     {"name": "crlf", "options": {"only": ["SSE-01"], ...}}  ->  {"verdict": "pass", "rows": {...}, "output": "..."}
 
-The servers run in one host, the fake providers in another: neither takes the time of those who judge. A server whose
-memory the suite weighs has a host of its own.
+It has two more processes, which stay as well: a host for the servers, and one for the fake providers. So none of the
+three makes another one late, as it would in one process: many rows watch the time. A server that takes a lot of memory
+has a host of its own, which ends with it.
 """
 
 from __future__ import annotations
@@ -32,29 +33,29 @@ KEY = "sk-chatproof-0f1e2d3c4b5a69788796a5b4"
 
 
 class Judge:
-    """The two hosts, and fakes that were used before and may be used again: they remember what they rendered."""
+    """The hosts, and the fakes' port. The fakes stay open: they remember what they rendered."""
 
     def __init__(self, servers: LineProcess, fakes: LineProcess) -> None:
         self.servers, self.fakes = servers, fakes
-        self.idle: list[int] = []
+        self.fakes_port = 0
         self.contract = contract()
 
     async def answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """Judge one server."""
         name = question["name"]
         settings = Settings.read({"start": name, **question["options"]}, self.contract)
-        fakes = self.idle.pop() if self.idle else await _port(self.fakes, {"open": FAKES})
+        self.fakes_port = self.fakes_port or await _port(self.fakes, {"open": FAKES})
+        fakes = f"http://127.0.0.1:{self.fakes_port}"
         with ExitStack() as stack:
             host = stack.enter_context(LineProcess(HOST)) if name in APART else self.servers
-            variables = environment(f"http://127.0.0.1:{fakes}", settings.providers[0], KEY, settings)
+            variables = environment(fakes, settings.providers[0], KEY, settings)
             port = await _port(host, {"open": name, "environment": variables})
             target = Target("http", "127.0.0.1", port)
             server = StartedServer(name, target, host.process, KeptOutput())
             said: list[str] = []
-            scene = Scene(target, f"http://127.0.0.1:{fakes}", server, KEY)
+            scene = Scene(target, fakes, server, KEY)
             summary = await judge(settings, self.contract, scene, said.append)
             await _port(host, {"close": port})
-        self.idle.append(fakes)
         return {
             "verdict": summary.verdict.value,
             "rows": {row.requirement.id: [row.requirement.level, row.verdict, row.seen] for row in summary.rows},

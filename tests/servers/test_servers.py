@@ -25,8 +25,7 @@ from tests.servers.catalogue import PLAIN, SERVERS
 from tests.servers.legal import VARIANTS
 from tests.servers.line_process import LineProcess
 
-JUDGES = 2  # processes, each with a host of servers and a host of fake providers
-AT_ONCE = int(os.environ.get("CHATPROOF_JOBS", "5"))  # runs of one judge
+JUDGES = int(os.environ.get("CHATPROOF_JOBS", "8"))  # runs side by side, each with three processes: see `judge_process`
 WAITING = {"LIM-11", "ERR-06", "SIO-09", "INT-09"}
 EVERYTHING = (WHOLE + " " + DOORS).split()
 LIMIT = 280.0  # seconds to wait for one run
@@ -102,15 +101,14 @@ def only_of(name: str) -> list[str]:
 
 
 class Runs:
-    """The runs of the servers that the selected tests name, spread over a few processes that judge."""
+    """The runs of the servers that the selected tests name: each judge takes the next one when it is done with one."""
 
     def __init__(self, names: Iterable[str], processes: ExitStack) -> None:
         longest_first = sorted(names, key=lambda name: (name not in LONG, -len(only_of(name))))
         self.answers: dict[str, Future[dict[str, Any]]] = {name: Future() for name in longest_first}
         self.left = iter(longest_first)
-        for judge in [processes.enter_context(LineProcess("tests.servers.judge_process")) for _ in range(JUDGES)]:
-            for _ in range(AT_ONCE):
-                self._next(judge)
+        for _ in range(min(JUDGES, len(longest_first))):
+            self._next(processes.enter_context(LineProcess("tests.servers.judge_process")))
 
     def _next(self, judge: LineProcess) -> None:
         if name := next(self.left, None):
@@ -121,6 +119,7 @@ class Runs:
             self.answers[name].set_exception(problem)
         else:
             self.answers[name].set_result(answer.result())
+        if not isinstance(problem, ChildProcessError):
             self._next(judge)
 
     def of(self, name: str) -> Outcome:
