@@ -47,7 +47,7 @@ async def test_a_provider_failure_is_no_answer(case: Case) -> None:
         answer = await chat(case, script)
         kept = answer.status is not None and 400 <= answer.status <= 599
         kept = kept and answer.error_text is not None
-        seen = f"{script}: status {answer.status} with {shown(answer.body, 120)}"
+        seen = f"after {case.provider.does(script)}: status {answer.status} with {shown(answer.body, 120)}"
         case.holds("CHAT-03", kept, seen, "4xx or 5xx and JSON with a string `error`", answer)
         if is_http_error(answer):
             case.conforms(answer, no_internals(case.lane.scene.key))

@@ -117,7 +117,7 @@ async def test_the_next_request_succeeds(case: Case, script: str, transport: Tra
     for where in (session, case.lane.new_session()):
         reply = await case.ask(session=where, over=transport)
         kept = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text("hello"))
-        case.holds("ERR-05", kept, f"after {script}: {reply.outcome()}", "the whole reply", reply)
+        case.holds("ERR-05", kept, f"after {case.provider.does(script)}: {reply.outcome()}", "the whole reply", reply)
 
 
 @pytest.mark.parametrize("script", ["stall", "silent"])

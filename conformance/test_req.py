@@ -122,8 +122,8 @@ async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
         sent = case.lane.message(text, "hello", reply.case).strip()
         entry = await case.provider.asked(reply)
         got = upstream_texts(entry.body) if entry else []
-        nearest = next((one for one in got if reply.case in one), "no request with this text")
-        case.holds("REQ-07", any(sent in one for one in got), f"the provider got {nearest!r}", repr(sent), reply)
+        nearest = next((repr(one) for one in got if reply.case in one), "no request with this text")
+        case.holds("REQ-07", any(sent in one for one in got), f"the provider got {nearest}", repr(sent), reply)
 
 
 @requirement("REQ-08")

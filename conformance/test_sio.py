@@ -206,7 +206,9 @@ async def failing_reply(case: Case, script: str) -> Transcript:
         case.cannot_judge("ERR-04", f"no error came: {reply.outcome()}")
     if case.holds("SIO-10", client.is_open, "the server closed the socket", "a socket that can ask again", reply):
         again = await (await case.start(socket=client)).finish()
-        case.holds("SIO-10", again.is_success, f"after {script}: {again.outcome()}", "a whole reply", again)
+        case.holds(
+            "SIO-10", again.is_success, f"after {case.provider.does(script)}: {again.outcome()}", "a whole reply", again
+        )
     return reply
 
 

@@ -268,7 +268,7 @@ class Case:
                 self._record(requirement_id, Verdict.NOT_TESTABLE, finding.why, weak=True)
             else:
                 self.log.violates(transcript, requirement_id, finding.at)
-                shown = screen(self.lane.contract[requirement_id], finding, transcript)
+                shown = screen(self.lane.contract[requirement_id], finding, transcript, self.lane.did(transcript))
                 self._record(requirement_id, Verdict.VIOLATED, finding.seen, finding.expected, shown)
 
     def _record(

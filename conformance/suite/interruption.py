@@ -10,6 +10,7 @@ from typing import Any
 
 from chatproof.conformance.suite.case import TRIES, Case, together
 from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.replies import Stream
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.excerpts import counted
@@ -58,12 +59,11 @@ class Moment:
     tokens: int
     inside: bool = False
 
-    def __str__(self) -> str:
-        return (
-            f"inside an event of {self.script}"
-            if self.inside
-            else f"after {counted(self.tokens, 'token')} of {self.script}"
-        )
+    def told(self, provider: Upstream) -> str:
+        """The moment in words, with what the provider does."""
+        after = f"after {counted(self.tokens, 'token')}" if self.tokens else "before the first token"
+        when = "inside an event" if self.inside else after
+        return f"{when} of {provider.does(self.script)}"
 
 
 MID_REPLY = tuple(Moment("minute", tokens) for tokens in (1, 2, 3, 5, 8))
@@ -120,7 +120,9 @@ async def interrupt(case: Case, hang_up: HangUp, moment: Moment, within: float, 
     left = time.monotonic()
     await hang_up.leave(stream)
     entries = await case.provider.ended(stream.transcript, within + WATCHED_LONGER)
-    return Interruption(f"{hang_up.name} {moment}", _seconds_until_over(case, entries, left), stream)
+    return Interruption(
+        f"{hang_up.name} {moment.told(case.provider)}", _seconds_until_over(case, entries, left), stream
+    )
 
 
 def _is_inside_an_event(transcript: Transcript) -> bool:
@@ -156,9 +158,9 @@ def report_cancelled(case: Case, requirement_id: str, within: float, left: Seque
     """Record whether all cancellations came in time, with the slowest one."""
     late = [one for one in left if one.is_late(within)]
     slowest = max(left, key=lambda one: float("inf") if one.took is None else one.took)
-    count = f"{len(late)} of {len(left)}" if late else f"the slowest of {len(left)}"
     seen = "stayed open" if slowest.took is None else f"was closed {slowest.took * 1000:.0f} ms after the client left"
-    seen = f"{slowest.what} ({count}): the provider's connection {seen}"
+    count = f"too late or never for {len(late)} of {len(left)} clients" if late else f"the slowest of {len(left)}"
+    seen = f"{slowest.what}: the provider's connection {seen} ({count})"
     expected = f"closed within {within:g} s"
     case.holds(requirement_id, not late, seen, expected, slowest.stream.transcript, measured=True)
 

@@ -247,7 +247,15 @@ class Lane:
 
     def message(self, text: str, script: str, case: str) -> str:
         """The text to send. With the fakes behind the server it names the script that they play."""
-        return f"{text} scenario {script} case {case}" if self.provider else text
+        if not self.provider:
+            return text
+        self.provider.played[case] = script
+        return f"{text} scenario {script} case {case}"
+
+    def did(self, transcript: Transcript | None) -> str:
+        """What the fake provider was told to do in an exchange, in words, or nothing."""
+        script = self.provider.played.get(transcript.case) if self.provider and transcript else None
+        return self.provider.does(script) if self.provider and script else ""
 
     def conversation(
         self, text: str, script: str, case: str, session: str | None = FRESH, credential: str | None = None

@@ -18,12 +18,13 @@ DUE = 5.0  # seconds within which a server must have asked its provider
 @dataclass(slots=True)
 class Upstream:
     """The fakes, as tests see them. `offset`: their monotonic clock minus ours; `due`: how long a server may take until
-    it asks them. Both in seconds."""
+    it asks them, both in seconds; `played`: the script of each case id."""
 
     fakes: Fakes
     scripts: dict[str, dict[str, Any]] = field(default_factory=dict)
     offset: float = 0.0
     due: float = DUE
+    played: dict[str, str] = field(default_factory=dict)
 
     async def open(self) -> None:
         """Read the scripts and compare the clocks. Raises FakesError."""
@@ -37,6 +38,11 @@ class Upstream:
     def text(self, script: str) -> str:
         """All text of a script."""
         return str(self.scripts[script]["text"])
+
+    def does(self, script: str) -> str:
+        """A script's name with what the provider does in it, in words."""
+        about = str(self.scripts.get(script, {}).get("about", "")).rstrip(".")
+        return f'{script} ("{about}")' if about else script
 
     async def register(self, name: str, toml: str) -> str:
         """Add a script of the suite's own and give its name."""

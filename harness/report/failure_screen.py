@@ -15,13 +15,15 @@ LONGEST = 8_000  # bytes of an event that are looked at: more than are shown, so
 SAID = 1_000  # characters of a finding
 
 
-def screen(requirement: Requirement, violation: Violation, transcript: Transcript | None) -> str:
-    """Lay out one violation."""
+def screen(requirement: Requirement, violation: Violation, transcript: Transcript | None, provider: str = "") -> str:
+    """Lay out one violation. `provider`: what the fake provider did in this exchange, or nothing."""
     lines = [
         f"{requirement.id} ({requirement.level}) {requirement.text}",
         f"  seen:     {_short(violation.seen, SAID)}",
         f"  expected: {_short(violation.expected, SAID)}",
     ]
+    if provider:
+        lines.append(f"  provider: plays {_short(provider, SAID)}")
     if transcript is not None:
         lines.append("  wire:")
         lines += [f"    {line}" for line in wire(transcript, violation.at)]

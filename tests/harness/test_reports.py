@@ -278,6 +278,15 @@ def test_a_screen_is_bounded_and_in_order() -> None:
     assert [line.split()[0] for line in lines[-3:]] == ["+0.0", "+100.0", "+200.0"]
 
 
+def test_a_screen_says_what_the_provider_did() -> None:
+    reply = Transcript(Transport.SSE, request="POST /", asked_at=1.0)
+    violation = Violation("no error", "an error")
+    does = 'drop-mid ("Three tokens, then the response ends cleanly")'
+    lines = screen(contract()["ERR-03"], violation, reply, does).splitlines()
+    assert f"  provider: plays {does}" in lines
+    assert "provider:" not in screen(contract()["ERR-03"], violation, reply)
+
+
 def test_known_failures_are_named_in_the_console() -> None:
     rows = [row("INT-01", Verdict.VIOLATED, provider="gemini", known="ticket 12"), row("TOK-01", Verdict.PASSED)]
     assert remarks(rows) == ["INT-01 (gemini) violated, known: ticket 12: seen it; expected wanted it"]

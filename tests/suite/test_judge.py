@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from chatproof.conformance.suite.interruption import Moment
 from chatproof.conformance.suite.judge import judge
+from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.suite_tests import all_tests
+from chatproof.fake_providers.journal.control_client import Fakes
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report import RunSummary
@@ -34,6 +37,26 @@ def test_two_servers_are_judged_side_by_side() -> None:
         {"TOK-02": "passed", "TOK-04 (openai)": "passed"},
     )
     assert (broken.verdict, verdicts(broken)) == ("fail", {"TOK-02": "violated", "TOK-04 (openai)": "passed"})
+
+
+def test_a_failure_says_in_words_what_the_provider_did() -> None:
+    """A script's name alone tells nobody what happened."""
+    summary = asyncio.run(judge(settings(start=SERVER + "early-end", only=["ERR-03"])))
+    (row,) = [row for row in summary.rows if row.verdict == "violated"]
+    assert any(
+        '  provider: plays drop-mid ("Three tokens, then the response ends cleanly' in one for one in row.screens
+    )
+
+
+def test_a_moment_of_a_reply_is_told_in_words() -> None:
+    provider = Upstream(Fakes("http://127.0.0.1:9"), {"minute": {"about": "600 tokens, 100 ms apart."}})
+    told = [Moment("minute", 1), Moment("minute", 2), Moment("minute", 0), Moment("large", 1, inside=True)]
+    assert [moment.told(provider) for moment in told] == [
+        'after 1 token of minute ("600 tokens, 100 ms apart")',
+        'after 2 tokens of minute ("600 tokens, 100 ms apart")',
+        'before the first token of minute ("600 tokens, 100 ms apart")',
+        "inside an event of large",
+    ]
 
 
 def test_a_server_that_does_not_start_is_an_error() -> None:
