@@ -14,18 +14,7 @@ from chatproof.harness.common.errors import ChatproofError
 _SHAPES: Final[dict[str, tuple[tuple[float, float], ...]]] = {
     "constant": ((0, 1), (1, 1)),
     "ramp": ((0, 0), (1, 1)),
-    "steps": (
-        (0, 0.2),
-        (0.2, 0.2),
-        (0.2, 0.4),
-        (0.4, 0.4),
-        (0.4, 0.6),
-        (0.6, 0.6),
-        (0.6, 0.8),
-        (0.8, 0.8),
-        (0.8, 1),
-        (1, 1),
-    ),
+    "steps": tuple((end / 10, level / 10) for level in (2, 4, 6, 8, 10) for end in (level - 2, level)),
     "spike": ((0, 0.1), (0.4, 0.1), (0.4, 1), (0.6, 1), (0.6, 0.1), (1, 0.1)),
     "soak": ((0, 0), (0.05, 1), (0.95, 1), (1, 0)),
 }

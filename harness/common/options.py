@@ -79,142 +79,123 @@ class Group:
 
 
 TEXT, TEXTS, PATH, NUMBER, COUNT, SWITCH = Kind
+_SERVER: Final = (
+    Option("base-url", TEXT, "the URL of a server that runs already, e.g. http://127.0.0.1:5000", "URL"),
+    Option(
+        "start",
+        TEXT,
+        "start the server with this command, without a shell, and stop it at the end. {port} is replaced by a "
+        "free port. The server gets PORT, OPENAI_BASE_URL and the contract's other variables, and fake "
+        "providers run behind it. `python` is the interpreter that runs the suite, unless a virtual "
+        "environment is active",
+        "COMMAND",
+    ),
+    Option(
+        "provider-url",
+        TEXT,
+        "the URL of fake providers that run already and that the server calls (chatproof providers)",
+        "URL",
+    ),
+)
+_DECLARED: Final = (
+    Option(
+        "profile",
+        TEXTS,
+        "test this profile beside core: socketio, limits, chat, auth, cors, performance or all. Repeatable, or "
+        "comma-separated",
+        "NAME",
+        default_text="socketio, limits, chat; with --start also performance, and auth and cors if detected",
+        is_plural=True,
+    ),
+    Option(
+        "provider",
+        TEXTS,
+        "the provider behind the server: openai, gemini, local or all. Repeatable, or comma-separated, with --start",
+        "NAME",
+        default_text="openai; with --start each provider that the server is seen to call",
+        is_plural=True,
+    ),
+    Option("allowed-origin", TEXT, "an origin that the server allows (CORS)", "ORIGIN", "https://chat.example"),
+    Option(
+        "jwt-secret",
+        TEXT,
+        "the HS256 key of the server's tokens. Better: set CHATPROOF_JWT_SECRET in the environment",
+        "SECRET",
+        default_text="none; with --start a random key, which the server gets",
+    ),
+    Option(
+        "jwt-token",
+        TEXTS,
+        "valid tokens of two users, if the key cannot be given. Repeatable, or comma-separated",
+        "TOKEN",
+        is_plural=True,
+    ),
+    Option("jwt-expired", TEXT, "an expired token, if the key cannot be given", "TOKEN"),
+    Option("stream-limit", COUNT, "requests a minute that /api/chat/stream allows one address", "N", 30),
+    Option("chat-limit", COUNT, "requests a minute that /api/chat allows one address", "N", 60),
+    Option(
+        "provider-timeout",
+        NUMBER,
+        "the server's PROVIDER_TIMEOUT: a reply fails when the provider is silent for this long",
+        "SECONDS",
+        default_text="not known; with --start 10, which the server gets",
+    ),
+)
+_JUDGED: Final = (
+    Option(
+        "config",
+        PATH,
+        "read the settings from this file. Options override it",
+        "FILE",
+        default_text="chatproof.toml, or [tool.chatproof] in pyproject.toml, in the current directory or "
+        "pytest's rootdir",
+        is_key=False,
+    ),
+    Option(
+        "list",
+        SWITCH,
+        "list the rows with their levels and profiles, and test nothing. Respects --only and --profile",
+        dest="list_rows",
+        is_key=False,
+    ),
+    Option(
+        "only",
+        TEXTS,
+        "test only this row, e.g. TOK-02, or this group, e.g. SSE. Repeatable, or comma-separated",
+        "ID",
+        default_text="all rows",
+    ),
+    Option("strict", SWITCH, "SHOULD rows can fail the run too", default_text="only MUST rows", is_ours=False),
+    Option("baseline", PATH, "accept the known failures in this file, which gives their reasons (TOML)", "FILE"),
+    Option("slow", SWITCH, "also run SIO-09 and INT-09 where the server's ping interval makes them longer than 30 s"),
+    Option("silence", NUMBER, "give up a request when the server sends nothing for this long", "SECONDS", 10.0),
+    Option("start-timeout", NUMBER, "how long the --start command may take until it listens", "SECONDS", 60.0),
+    Option(
+        "time-scale",
+        NUMBER,
+        "multiply the times that the server is allowed by this factor, for a slow machine",
+        "FACTOR",
+        1.0,
+    ),
+)
+_REPORTS: Final = (
+    Option("report-json", PATH, "write the verdict of every row, for other tools", "FILE"),
+    Option("report-html", PATH, "write one page for people, with pictures of the exchanges", "FILE"),
+    Option("report-md", PATH, "write a summary for CI, in Markdown", "FILE"),
+    Option("badge", PATH, "write a badge (SVG)", "FILE"),
+    Option(
+        "server-log",
+        PATH,
+        "write what the --start server printed: the first 64 KB and the last 256 KB, without secrets. A server "
+        "of a further provider, or of a worker of -n, has a file of its own beside it",
+        "FILE",
+    ),
+)
 GROUPS: Final = (
-    Group(
-        "chatproof",
-        "the server under test",
-        (
-            Option("base-url", TEXT, "the URL of a server that runs already, e.g. http://127.0.0.1:5000", "URL"),
-            Option(
-                "start",
-                TEXT,
-                "start the server with this command, without a shell, and stop it at the end. {port} is replaced by a "
-                "free port. The server gets PORT, OPENAI_BASE_URL and the contract's other variables, and fake "
-                "providers run behind it. `python` is the interpreter that runs the suite, unless a virtual "
-                "environment is active",
-                "COMMAND",
-            ),
-            Option(
-                "provider-url",
-                TEXT,
-                "the URL of fake providers that run already and that the server calls (chatproof providers)",
-                "URL",
-            ),
-        ),
-    ),
-    Group(
-        "chatproof-declared",
-        "what the server declares",
-        (
-            Option(
-                "profile",
-                TEXTS,
-                "test this profile beside core: socketio, limits, chat, auth, cors, performance or all. Repeatable, or "
-                "comma-separated",
-                "NAME",
-                default_text="socketio, limits, chat; with --start also performance, and auth and cors if detected",
-                is_plural=True,
-            ),
-            Option(
-                "provider",
-                TEXTS,
-                "the provider behind the server: openai, gemini, local or all. Repeatable, or comma-separated, with "
-                "--start",
-                "NAME",
-                default_text="openai; with --start each provider that the server is seen to call",
-                is_plural=True,
-            ),
-            Option("allowed-origin", TEXT, "an origin that the server allows (CORS)", "ORIGIN", "https://chat.example"),
-            Option(
-                "jwt-secret",
-                TEXT,
-                "the HS256 key of the server's tokens. Better: set CHATPROOF_JWT_SECRET in the environment",
-                "SECRET",
-                default_text="none; with --start a random key, which the server gets",
-            ),
-            Option(
-                "jwt-token",
-                TEXTS,
-                "valid tokens of two users, if the key cannot be given. Repeatable, or comma-separated",
-                "TOKEN",
-                is_plural=True,
-            ),
-            Option("jwt-expired", TEXT, "an expired token, if the key cannot be given", "TOKEN"),
-            Option("stream-limit", COUNT, "requests a minute that /api/chat/stream allows one address", "N", 30),
-            Option("chat-limit", COUNT, "requests a minute that /api/chat allows one address", "N", 60),
-            Option(
-                "provider-timeout",
-                NUMBER,
-                "the server's PROVIDER_TIMEOUT: a reply fails when the provider is silent for this long",
-                "SECONDS",
-                default_text="not known; with --start 10, which the server gets",
-            ),
-        ),
-    ),
-    Group(
-        "chatproof-judged",
-        "what is tested, and how",
-        (
-            Option(
-                "config",
-                PATH,
-                "read the settings from this file. Options override it",
-                "FILE",
-                default_text="chatproof.toml, or [tool.chatproof] in pyproject.toml, in the current directory or "
-                "pytest's rootdir",
-                is_key=False,
-            ),
-            Option(
-                "list",
-                SWITCH,
-                "list the rows with their levels and profiles, and test nothing. Respects --only and --profile",
-                dest="list_rows",
-                is_key=False,
-            ),
-            Option(
-                "only",
-                TEXTS,
-                "test only this row, e.g. TOK-02, or this group, e.g. SSE. Repeatable, or comma-separated",
-                "ID",
-                default_text="all rows",
-            ),
-            Option("strict", SWITCH, "SHOULD rows can fail the run too", default_text="only MUST rows", is_ours=False),
-            Option(
-                "baseline", PATH, "accept the known failures in this file, which gives their reasons (TOML)", "FILE"
-            ),
-            Option(
-                "slow",
-                SWITCH,
-                "also run SIO-09 and INT-09 where the server's ping interval makes them longer than 30 s",
-            ),
-            Option("silence", NUMBER, "give up a request when the server sends nothing for this long", "SECONDS", 10.0),
-            Option("start-timeout", NUMBER, "how long the --start command may take until it listens", "SECONDS", 60.0),
-            Option(
-                "time-scale",
-                NUMBER,
-                "multiply the times that the server is allowed by this factor, for a slow machine",
-                "FACTOR",
-                1.0,
-            ),
-        ),
-    ),
-    Group(
-        "chatproof-reports",
-        "reports (pytest's own: --junit-xml FILE)",
-        (
-            Option("report-json", PATH, "write the verdict of every row, for other tools", "FILE"),
-            Option("report-html", PATH, "write one page for people, with pictures of the exchanges", "FILE"),
-            Option("report-md", PATH, "write a summary for CI, in Markdown", "FILE"),
-            Option("badge", PATH, "write a badge (SVG)", "FILE"),
-            Option(
-                "server-log",
-                PATH,
-                "write what the --start server printed: the first 64 KB and the last 256 KB, without secrets. A server "
-                "of a further provider, or of a worker of -n, has a file of its own beside it",
-                "FILE",
-            ),
-        ),
-    ),
+    Group("chatproof", "the server under test", _SERVER),
+    Group("chatproof-declared", "what the server declares", _DECLARED),
+    Group("chatproof-judged", "what is tested, and how", _JUDGED),
+    Group("chatproof-reports", "reports (pytest's own: --junit-xml FILE)", _REPORTS),
 )
 OPTIONS: Final = tuple(option for group in GROUPS for option in group.options)
 KEYS: Final[Mapping[str, Option]] = MappingProxyType({option.key: option for option in OPTIONS if option.is_key})

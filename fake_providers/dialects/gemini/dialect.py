@@ -13,32 +13,16 @@ from urllib.parse import parse_qs
 
 from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, TimedFrame
 from chatproof.fake_providers.dialects.gemini import models as models
+from chatproof.fake_providers.dialects.gemini import reply as replies
+from chatproof.fake_providers.dialects.gemini import request as prompts
 from chatproof.fake_providers.dialects.gemini.error_bodies import bad_request, error, no_key
 from chatproof.fake_providers.dialects.gemini.google_json import pretty
-from chatproof.fake_providers.dialects.gemini.reply import (
-    ARRAY,
-    HEADERS,
-    JSON_TYPE,
-    SSE,
-    WHOLE,
-    details,
-    error_body,
-    render,
-)
-from chatproof.fake_providers.dialects.gemini.request import (
-    contents_problem,
-    generation_problem,
-    prompt_tokens,
-    text_of,
-    user_text,
-)
 from chatproof.fake_providers.dialects.gemini.request_schema import Reader
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
 
-__all__ = ["NAME", "answers", "read", "render"]
-
 NAME = "gemini"
+render = replies.render
 
 _REQUESTS: Final = {
     "generateContent": "GenerateContentRequest",
@@ -110,8 +94,8 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply
 
 
 def _generation(route: _Route, message: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
-    wrong = generation_problem(message)
-    text = user_text(message.get("contents", []))
+    wrong = prompts.generation_problem(message)
+    text = prompts.user_text(message.get("contents", []))
     if wrong is not None:
         return _refusal(route, error(400, wrong), case=case_of(text))
     try:
@@ -119,7 +103,7 @@ def _generation(route: _Route, message: dict[str, Any], scripts: Mapping[str, Sc
     except UnknownScenario as unknown:
         return _refusal(route, error(400, str(unknown)), (unknown.header,), case_of(text))
     config = message.get("generation_config", {})
-    counted = prompt_tokens(message)
+    counted = prompts.prompt_tokens(message)
     streams = route.action == "streamGenerateContent"
     return Ask(
         script=script,
@@ -133,7 +117,7 @@ def _generation(route: _Route, message: dict[str, Any], scripts: Mapping[str, Sc
         max_tokens=config.get("max_output_tokens"),
         choices=config.get("candidate_count", 1),
         provider=NAME,
-        flavour=(ARRAY if route.array else SSE) if streams else WHOLE,
+        flavour=(replies.ARRAY if route.array else replies.SSE) if streams else replies.WHOLE,
         extra=counted,
     )
 
@@ -151,12 +135,12 @@ def _catalogue(route: _Route) -> Reply:
 def _counted(route: _Route, message: dict[str, Any]) -> Reply:
     """countTokens plays no script, whatever the prompt says: it returns the number of tokens."""
     inner = message.get("generate_content_request", message)
-    case = case_of(user_text(inner.get("contents", [])))
-    if (wrong := contents_problem(inner, "CountTokensRequest")) is not None:
+    case = case_of(prompts.user_text(inner.get("contents", [])))
+    if (wrong := prompts.contents_problem(inner, "CountTokensRequest")) is not None:
         return _refusal(route, error(400, wrong), case=case)
-    counted = prompt_tokens(inner)
+    counted = prompts.prompt_tokens(inner)
     total = sum(number for _, number in counted)
-    return _json({"totalTokens": total, "promptTokensDetails": details(counted)}, case)
+    return _json({"totalTokens": total, "promptTokensDetails": replies.details(counted)}, case)
 
 
 def _embedded(route: _Route, message: dict[str, Any]) -> Reply:
@@ -169,14 +153,14 @@ def _embedded(route: _Route, message: dict[str, Any]) -> Reply:
     for index, one in enumerate(requests):
         where = f"{kind}.requests[{index}]" if batch else kind
         size = one.get("output_dimensionality", models.DIMENSIONS)
-        text = text_of(one.get("content", {}))
+        text = prompts.text_of(one.get("content", {}))
         if not one.get("content", {}).get("parts"):
             return _refusal(route, error(400, f"* {where}.content: content is not specified\n"))
         if not 1 <= size <= _MAX_DIMENSIONS:
             range_ = f"output_dimensionality must be in the range [1, {_MAX_DIMENSIONS}]."
             return _refusal(route, error(400, f"* {where}.output_dimensionality: {range_}\n"))
         vectors.append({"values": list(models.embedding(text, size))})
-    case = case_of(text_of(requests[-1]["content"]))
+    case = case_of(prompts.text_of(requests[-1]["content"]))
     return _json({"embeddings": vectors} if batch else {"embedding": vectors[0]}, case)
 
 
@@ -189,9 +173,9 @@ def _key(request: IncomingRequest, query: Mapping[str, str]) -> str:
 
 
 def _json(value: dict[str, Any], case: str | None = None) -> Reply:
-    return Reply(200, (JSON_TYPE, *HEADERS), (TimedFrame(pretty(value).encode(), 0.0),), case=case)
+    return Reply(200, (replies.JSON_TYPE, *replies.HEADERS), (TimedFrame(pretty(value).encode(), 0.0),), case=case)
 
 
 def _refusal(route: _Route, body: dict[str, Any], headers: Headers = (), case: str | None = None) -> Reply:
-    frame = TimedFrame(error_body(body, route.array), 0.0)
-    return Reply(body["error"]["code"], (JSON_TYPE, *HEADERS, *headers), (frame,), case=case)
+    frame = TimedFrame(replies.error_body(body, route.array), 0.0)
+    return Reply(body["error"]["code"], (replies.JSON_TYPE, *replies.HEADERS, *headers), (frame,), case=case)

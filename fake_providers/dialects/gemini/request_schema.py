@@ -68,16 +68,9 @@ _ENUM_WORDS: Final = {
 _ENUMS: Final = {name: words.split() for name, words in _ENUM_WORDS.items()}
 # A part has one of these.
 _PART_DATA: Final = (
-    "text",
-    "inline_data",
-    "file_data",
-    "function_call",
-    "function_response",
-    "executable_code",
-    "code_execution_result",
-    "tool_call",
-    "tool_response",
-)
+    "text", "inline_data", "file_data", "function_call", "function_response", "executable_code",
+    "code_execution_result", "tool_call", "tool_response",
+)  # fmt: skip
 _PACKAGE: Final = "type.googleapis.com/google.ai.generativelanguage"
 _TYPES: Final = {
     "str": "TYPE_STRING",

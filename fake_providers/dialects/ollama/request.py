@@ -51,27 +51,13 @@ _STRUCTS: Final[dict[str, dict[str, str]]] = {
     _OPTIONS: {},
 }
 
-_INTEGERS: Final = [
-    "num_keep",
-    "seed",
-    "num_predict",
-    "top_k",
-    "repeat_last_n",
-    "num_ctx",
-    "num_batch",
-    "num_gpu",
-    "main_gpu",
+_INTEGERS: Final = (
+    "num_keep", "seed", "num_predict", "top_k", "repeat_last_n", "num_ctx", "num_batch", "num_gpu", "main_gpu",
     "num_thread",
-]
-_FLOATS: Final = [
-    "top_p",
-    "min_p",
-    "typical_p",
-    "temperature",
-    "repeat_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-]
+)  # fmt: skip
+_FLOATS: Final = (
+    "top_p", "min_p", "typical_p", "temperature", "repeat_penalty", "presence_penalty", "frequency_penalty",
+)  # fmt: skip
 _OPTION_TYPES: Final = {
     **dict.fromkeys(_INTEGERS, "integer"),
     **dict.fromkeys(_FLOATS, "float32"),

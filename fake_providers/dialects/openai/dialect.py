@@ -31,14 +31,9 @@ _EMBEDDINGS: Final = "/v1/embeddings"
 _MODELS: Final = "/v1/models"
 _POST: Final = (_CHAT, _RESPONSES, _EMBEDDINGS)
 _MODEL_IDS: Final = (
-    "gpt-4o",
-    "gpt-4o-mini",
-    "gpt-4.1",
-    "gpt-3.5-turbo",
-    "text-embedding-3-small",
-    "text-embedding-3-large",
+    "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-3.5-turbo", "text-embedding-3-small", "text-embedding-3-large",
     "text-embedding-ada-002",
-)
+)  # fmt: skip
 _MOST_CHUNKS: Final = 500_000
 """The limit for tokens times choices of a reply, so that no request exhausts the memory."""
 

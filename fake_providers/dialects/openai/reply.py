@@ -10,15 +10,7 @@ from typing import Final
 
 from chatproof.fake_providers.dialects.base import Ask, Headers, Reply
 from chatproof.fake_providers.dialects.endings import error_reply, in_one_piece, status_reply, streamed, unanswered
-from chatproof.fake_providers.dialects.openai.error_bodies import (
-    ALWAYS,
-    JSON,
-    STREAM,
-    WITHIN_LIMITS,
-    failure,
-    refusal,
-    retry_headers,
-)
+from chatproof.fake_providers.dialects.openai import error_bodies as errors
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.scripting.script import Fail, Script
@@ -73,7 +65,7 @@ def quoting(script: Script) -> Callable[[str], str]:
 
 def headers_of(ask: Ask, line: Timeline) -> Headers:
     begun = line.frames[0].due if ask.stream and line.frames else line.end_due
-    return (("x-request-id", f"req_{digest(ask)}"), *ALWAYS, ("openai-processing-ms", str(round(begun * 1000))))
+    return (("x-request-id", f"req_{digest(ask)}"), *errors.ALWAYS, ("openai-processing-ms", str(round(begun * 1000))))
 
 
 def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[[], bytes]) -> Reply:
@@ -83,20 +75,20 @@ def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[
     """
     headers, fail = headers_of(ask, line), line.fail
     if ask.script.blocked is not None:
-        return refusal(400, Problem(_BLOCKED, None, "invalid_prompt"), headers[:1])
+        return errors.refusal(400, Problem(_BLOCKED, None, "invalid_prompt"), headers[:1])
     if fail is not None and fail.fault == "status":
-        error = (JSON, failure(fail.status, fail))
-        return status_reply(fail.status, fail, line.end_due, headers + retry_headers(fail), error)
+        error = (errors.JSON, errors.failure(fail.status, fail))
+        return status_reply(fail.status, fail, line.end_due, headers + errors.retry_headers(fail), error)
     if (without := unanswered(line, line.frames)) is not None:
         return without
-    headers += WITHIN_LIMITS
+    headers += errors.WITHIN_LIMITS
     if not ask.stream:
-        return _whole(line, whole, (JSON, *headers))
-    return streamed(line, tuple(line.frames), (*STREAM, *headers), torn)
+        return _whole(line, whole, (errors.JSON, *headers))
+    return streamed(line, tuple(line.frames), (*errors.STREAM, *headers), torn)
 
 
 def _whole(line: Timeline, whole: Callable[[], bytes], headers: Headers) -> Reply:
     fail, due = line.fail, line.end_due
     if line.end != "stall" and fail is not None and fail.fault == "error":
-        return error_reply(500, headers, failure(500, fail), due)
+        return error_reply(500, headers, errors.failure(500, fail), due)
     return in_one_piece(line, headers, whole)

@@ -7,12 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Headers
-from chatproof.fake_providers.dialects.openai_compatible.encoder import (
-    CONTINUOUS,
-    CREATED,
-    Compatible,
-    OllamaCompatible,
-)
+from chatproof.fake_providers.dialects.openai_compatible import encoder
 from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.dialects.timed_reply import TIMING, Timing, digest
 from chatproof.fake_providers.scripting.script import Call, Fail
@@ -21,7 +16,7 @@ _CONTEXT: Final = 32_768
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
-class Vllm(Compatible):
+class Vllm(encoder.Compatible):
     """vLLM: an integer error code, usage in every chunk on request, and fields of its own that are null.
 
     Source: vllm/entrypoints/openai/engine/protocol.py and chat_completion/serving.py of vLLM 0.11 and later.
@@ -99,7 +94,7 @@ class Vllm(Compatible):
         permission = {
             "id": "modelperm-00000000000000000000000000000000",
             "object": "model_permission",
-            "created": CREATED,
+            "created": encoder.CREATED,
             **{f"allow_{what}": is_allowed for what, is_allowed in allowed.items()},
             "organization": "*",
             "group": None,
@@ -112,12 +107,12 @@ class Vllm(Compatible):
 
     def _counted(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         chunk = self.head() | {"choices": choices}
-        if self.ask.extra == CONTINUOUS:
+        if self.ask.extra == encoder.CONTINUOUS:
             chunk["usage"] = self.usage(self.said)
         return self.event(chunk | more)
 
 
-class LlamaCpp(Compatible):
+class LlamaCpp(encoder.Compatible):
     """llama.cpp's server: its timings, choices first, an integer error code.
 
     Source: tools/server/server-task.cpp and server-common.cpp.
@@ -201,7 +196,7 @@ class LlamaCpp(Compatible):
         return cards
 
     def _tail(self, kind: str = "chat.completion.chunk") -> dict[str, Any]:
-        tail = {"created": CREATED, "id": self.id, "model": self.ask.model}
+        tail = {"created": encoder.CREATED, "id": self.id, "model": self.ask.model}
         return tail | {"system_fingerprint": self.FINGERPRINT, "object": kind}
 
     def _event(self, value: dict[str, Any], timed: bool) -> bytes:
@@ -211,7 +206,7 @@ class LlamaCpp(Compatible):
         )
 
 
-class LmStudio(Compatible):
+class LmStudio(encoder.Compatible):
     """LM Studio: the model as fingerprint, the role in every chunk, empty stats, errors as an event of their own.
 
     Source: what its users report in lmstudio-ai/lmstudio-bug-tracker (issues 676 and 713); it is not open.
@@ -262,8 +257,8 @@ class LmStudio(Compatible):
         return {"data": data, "object": "list"}
 
 
-PRODUCTS: Final[dict[str, type[Compatible]]] = {
-    product.PRODUCT: product for product in (LlamaCpp, LmStudio, OllamaCompatible, Vllm)
+PRODUCTS: Final[dict[str, type[encoder.Compatible]]] = {
+    product.PRODUCT: product for product in (LlamaCpp, LmStudio, encoder.OllamaCompatible, Vllm)
 }
 
 

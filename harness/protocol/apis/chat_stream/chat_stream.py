@@ -6,19 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chatproof.harness.protocol.apis.api import (
-    Conversation,
-    Failure,
-    Finish,
-    Framing,
-    Headers,
-    History,
-    HttpAsk,
-    Other,
-    Part,
-    SocketAsk,
-    Text,
-)
+from chatproof.harness.protocol.apis import api
 from chatproof.harness.protocol.messages import JsonObject, Kind, decode_object, is_text
 
 STREAM_PATH: Final = "/api/chat/stream"
@@ -34,8 +22,8 @@ RESPONSE, ERROR = "response", "error"  # of an answer of `CHAT_PATH`; of every e
 MESSAGES, SESSION_ID = "messages", "session_id"  # of a session
 
 ABSENT: Final = object()
-_OTHER: Final = (Other(),)
-_FINISH: Final = (Finish(),)
+_OTHER: Final = (api.Other(),)
+_FINISH: Final = (api.Finish(),)
 
 
 def body_of(message: object = ABSENT, session_id: object = ABSENT) -> dict[str, Any]:
@@ -44,7 +32,7 @@ def body_of(message: object = ABSENT, session_id: object = ABSENT) -> dict[str, 
     return {name: value for name, value in fields if value is not ABSENT}
 
 
-def bearer(token: str | None) -> Headers:
+def bearer(token: str | None) -> api.Headers:
     """The header that carries a JSON Web Token; none without one."""
     return (("Authorization", f"Bearer {token}"),) if token is not None else ()
 
@@ -67,8 +55,8 @@ class ChatStream:
     """The API document's api."""
 
     name: str = "chat-stream"
-    history: History = History.SERVER
-    framing: Framing = Framing.SSE
+    history: api.History = api.History.SERVER
+    framing: api.Framing = api.Framing.SSE
     path: str = STREAM_PATH
     _events: dict[str, Kind] = field(
         default_factory=lambda: {
@@ -78,20 +66,20 @@ class ChatStream:
         }
     )
 
-    def ask(self, conversation: Conversation) -> HttpAsk:
-        return HttpAsk(STREAM_PATH, bearer(conversation.credential), _body(conversation))
+    def ask(self, conversation: api.Conversation) -> api.HttpAsk:
+        return api.HttpAsk(STREAM_PATH, bearer(conversation.credential), _body(conversation))
 
-    def ask_chat(self, conversation: Conversation) -> HttpAsk:
+    def ask_chat(self, conversation: api.Conversation) -> api.HttpAsk:
         """The same ask, answered with one JSON object."""
-        return HttpAsk(CHAT_PATH, bearer(conversation.credential), _body(conversation))
+        return api.HttpAsk(CHAT_PATH, bearer(conversation.credential), _body(conversation))
 
-    def emit(self, conversation: Conversation) -> SocketAsk:
-        return SocketAsk(ASK_EVENT, _body(conversation))
+    def emit(self, conversation: api.Conversation) -> api.SocketAsk:
+        return api.SocketAsk(ASK_EVENT, _body(conversation))
 
-    def read(self, name: str, text: str, body: JsonObject | None) -> Sequence[Part]:
+    def read(self, name: str, text: str, body: JsonObject | None) -> Sequence[api.Part]:
         return () if body is None else _parts(classify(body), body)
 
-    def read_emitted(self, name: str, body: JsonObject) -> Sequence[Part]:
+    def read_emitted(self, name: str, body: JsonObject) -> Sequence[api.Part]:
         return _parts(self._events.get(name, Kind.OTHER), body)
 
     def error_of(self, body: bytes) -> str | None:
@@ -102,17 +90,17 @@ class ChatStream:
 CHAT_STREAM: Final = ChatStream()
 
 
-def _body(conversation: Conversation) -> dict[str, Any]:
+def _body(conversation: api.Conversation) -> dict[str, Any]:
     return body_of(conversation.message, ABSENT if conversation.id is None else conversation.id)
 
 
-def _parts(kind: Kind, body: JsonObject) -> Sequence[Part]:
+def _parts(kind: Kind, body: JsonObject) -> Sequence[api.Part]:
     if kind is Kind.TOKEN:
         token = body.get(TOKEN)
-        return (Text(token if isinstance(token, str) else ""),)
+        return (api.Text(token if isinstance(token, str) else ""),)
     if kind is Kind.COMPLETION:
         return _FINISH
     if kind is Kind.ERROR:
         error = body.get(ERROR)
-        return (Failure(error if isinstance(error, str) else None),)
+        return (api.Failure(error if isinstance(error, str) else None),)
     return _OTHER
