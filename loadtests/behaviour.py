@@ -81,7 +81,6 @@ class Behaviour:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Behaviour:
-        """What `to_json` gave."""
         given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in data.items()}
         return cls(**{**given, "limits": Limits(**data["limits"])})
 

@@ -34,12 +34,10 @@ class Calibration:
     failed: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, for the result document."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Calibration:
-        """What `to_json` gave."""
         return cls(**data)
 
 

@@ -71,7 +71,6 @@ class Comparison:
         return int(any(one.verdict == "worse" for one in self.differences))
 
     def text(self) -> str:
-        """The comparison as a table."""
         lines = [f"{'figure':<26}{'A':>11}{'B':>11}{'change':>10}   95 % interval of B - A"]
         for one in self.differences:
             unit = "points" if one.kind is _SHARE_KIND else "%"

@@ -70,7 +70,6 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """The number of values."""
         return self.counts.total()
 
     @property

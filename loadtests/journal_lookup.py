@@ -77,5 +77,4 @@ class JournalLookup:
         return found
 
     def close(self) -> None:
-        """Hang up."""
         self._fakes.close()

@@ -110,11 +110,9 @@ class Arrivals:
         return self.plan.starts(poisson=self.poisson, seed=self.seed, part=self.part)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, for a worker."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Arrivals:
-        """What `to_json` gave."""
         index, of = data["part"]
         return cls(LoadPlan(**data["plan"]), bool(data["poisson"]), int(data["seed"]), (int(index), int(of)))

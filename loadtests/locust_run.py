@@ -156,5 +156,4 @@ def run_of(environment: Any) -> LocustRun:
 
 
 def generator_of(environment: Any) -> LoadGenerator:
-    """The environment's load generator."""
     return run_of(environment).open()

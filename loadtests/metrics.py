@@ -87,7 +87,6 @@ class Metrics:
         return self.histograms[name]
 
     def take(self, reading: Reading) -> None:
-        """Count one stream."""
         recording, tokens = reading.recording, reading.token_times
         self.outcomes[reading.outcome] += 1
         if reading.detail:

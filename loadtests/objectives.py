@@ -65,7 +65,6 @@ class Objective:
         return {"mean": histogram.mean, "min": histogram.least, "max": histogram.most}[self.statistic]
 
     def holds(self, value: float) -> bool:
-        """Whether a figure keeps the objective."""
         match self.relation:
             case "<":
                 return value < self.limit
@@ -87,7 +86,6 @@ class Judged:
     why: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As the result document has it."""
         one = self.objective
         return {
             "text": one.text,

@@ -44,7 +44,6 @@ class Result:
         *,
         provider: bool = False,
     ) -> Result:
-        """Judge a run."""
         return cls(
             meta, metrics, calibration, judge(objectives, metrics, ClientError.of(calibration, metrics), provider)
         )
@@ -65,7 +64,6 @@ class Result:
         return ("passed", "missed", "not judged")[self.exit_code]
 
     def to_json(self) -> dict[str, Any]:
-        """The document."""
         raw = self.metrics.to_json()
         known = ClientError.of(self.calibration, self.metrics)
         histograms = raw.pop("histograms")

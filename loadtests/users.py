@@ -36,7 +36,6 @@ class ChatSSE(ChatUser):
 
     @task
     def chat(self) -> None:
-        """One stream."""
         self.generator.ask(self.generator.compose())
 
 
@@ -45,7 +44,6 @@ class SessionChat(ChatUser):
 
     @task
     def talk(self) -> None:
-        """One session."""
         session_id = f"load-{uuid.uuid4().hex[:16]}"
         for turn in range(self.generator.options.turns):
             if turn:
@@ -67,7 +65,6 @@ class PlainChat(ChatUser):
 
     @task
     def chat(self) -> None:
-        """One answer."""
         self.generator.ask(self.generator.compose(), plain=True)
 
 
@@ -82,7 +79,6 @@ class ChatSocketIO(ChatUser):
 
     @task
     def chat(self) -> None:
-        """One reply."""
         if self._reader is None or self._reader.closed:
             self._reader = self.generator.connect()
         if self._reader is None:
@@ -91,7 +87,6 @@ class ChatSocketIO(ChatUser):
         self.generator.ask_on(self._reader, self.generator.compose(interrupts=self.interrupts))
 
     def on_stop(self) -> None:
-        """Hang up."""
         if self._reader is not None:
             self._reader.close()
 

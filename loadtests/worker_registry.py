@@ -112,7 +112,6 @@ class WorkerRegistry:
             self._taken(metrics)
 
     def to_json(self) -> dict[str, Any]:
-        """As the result document has it."""
         return {"begun": self.begun, "lost": self.lost, "refused": self.refused, "whole": self.is_whole}
 
     # -- messages

@@ -287,7 +287,6 @@ class Case:
             self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name, weak))
 
     def blame(self, why: str, details: str) -> None:
-        """Record a fault of the suite itself."""
         why, details = redacted(why), redacted(details)
         shown = f"harness error in {self.name}: {why}\n{details}"
         self.records.append(Record(self.ids[0], Verdict.HARNESS_ERROR, why, screen=shown, test=self.name))

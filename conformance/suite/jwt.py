@@ -79,13 +79,11 @@ def forgeries(settings: Settings, user: User, other: str) -> Iterator[Forgery]:
 
 
 def claims(identity: str) -> dict[str, Any]:
-    """The payload of a valid token."""
     now = int(time.time())
     return {"sub": identity, "iat": now - CLOCKS_APART, "exp": now + LIFETIME}
 
 
 def signed(body: Mapping[str, Any], key: str) -> str:
-    """A token signed with HS256."""
     text = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{encoded(body)}"
     return f"{text}.{_base64(hmac.new(key.encode(), text.encode(), hashlib.sha256).digest())}"
 

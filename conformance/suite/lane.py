@@ -153,7 +153,6 @@ class Lane:
 
     @property
     def target(self) -> Target:
-        """The server under test."""
         return self.scene.target
 
     @property

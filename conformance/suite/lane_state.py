@@ -32,7 +32,6 @@ class LaneState:
     set_aside: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
         return asdict(self)
 
     def undeclared(self, requirement_id: str, settings: Settings, contract: Contract) -> str:

@@ -36,7 +36,6 @@ class Upstream:
         self.offset = 0.0 if before <= theirs <= after else theirs - (before + after) / 2
 
     def text(self, script: str) -> str:
-        """All text of a script."""
         return str(self.scripts[script]["text"])
 
     def does(self, script: str) -> str:

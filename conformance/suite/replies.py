@@ -34,8 +34,6 @@ class Stream(Protocol):
 
 @dataclass(slots=True)
 class SseStream:
-    """A reply over SSE."""
-
     exchange: HttpExchange
 
     @property

@@ -36,12 +36,10 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
 
 
 def records_of(report: pytest.TestReport) -> list[Record]:
-    """The records in a report."""
     return [Record.from_json(one) for one in _found(report).get("records", ())]
 
 
 def evidence_of(report: pytest.TestReport) -> list[Evidence]:
-    """The evidence in a report."""
     return [Evidence.from_json(one) for one in _found(report).get("evidence", ())]
 
 

@@ -44,7 +44,6 @@ class SuiteTest:
         return transport
 
     def uses_sockets(self, contract: Contract) -> bool:
-        """Whether it asks over Socket.IO."""
         if self.transport is not Transport.SSE:
             return True
         return any(Profile.SOCKETIO in contract[name].profiles for name in self.ids)
@@ -65,7 +64,6 @@ class SuiteTest:
 
 
 def in_order(tests: Sequence[SuiteTest]) -> list[SuiteTest]:
-    """The tests in the order in which they begin."""
     return sorted(tests, key=lambda test: ORDER.index(test.when))
 
 

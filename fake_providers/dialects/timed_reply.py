@@ -72,7 +72,6 @@ class Voice(Encoder, Protocol):
 
 
 def lay_out(ask: Ask, voice: Voice) -> Reply:
-    """The whole answer to the request."""
     line = play(ask.script, voice, ask.max_tokens, key=ask.key)
     fail, due = line.fail, line.end_due
     frames = _settled(line, voice.timing(line))

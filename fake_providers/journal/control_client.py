@@ -74,7 +74,6 @@ class Fakes(AsyncAssertions):
         await self._ask("POST", "/_fake/listener", client=self._listener, json={"refuse_s": 0})
 
     async def clear(self) -> None:
-        """Empty the journal."""
         await self._ask("DELETE", "/_fake/journal")
 
     async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:

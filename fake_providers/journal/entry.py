@@ -63,12 +63,10 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """All text written so far."""
         return "".join(write.text for write in self.writes)
 
     @property
     def tokens(self) -> int:
-        """The number of tokens written so far."""
         return sum(write.tokens for write in self.writes)
 
     @property

@@ -33,7 +33,6 @@ class Sequences:
         return scripts[script.sequence[min(turn, len(script.sequence) - 1)]]
 
     def clear(self) -> None:
-        """Begin every sequence anew."""
         self._counts.clear()
 
     def _next(self, conversation: str) -> int:

@@ -143,8 +143,6 @@ class Proxy:
 
 
 class _Downstream:
-    """One client's connection."""
-
     def __init__(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._proxy = proxy
         self._reader = reader

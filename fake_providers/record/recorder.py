@@ -88,8 +88,6 @@ class Recorder:
 
 
 class ExchangeRecorder:
-    """One exchange being recorded."""
-
     def __init__(self, recorder: Recorder, exchange: ProxiedRequest, recording: Recording) -> None:
         self._recorder = recorder
         self._exchange = exchange

@@ -15,8 +15,6 @@ Form = Literal["events", "lines", "array", "whole"]
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """Text of the reply."""
-
     text: str
 
 
@@ -160,7 +158,6 @@ def parser_for(path: str) -> ReplyParser | None:
 
 
 def form_of(content_type: str, path: str, query: str) -> Form:
-    """The form of a reply's body."""
     if content_type.startswith("text/event-stream"):
         return "events"
     if content_type.startswith("application/x-ndjson"):

@@ -106,7 +106,6 @@ class Recording:
 
     @property
     def said(self) -> int:
-        """The number of recorded tokens."""
         return sum(len(utterance.tokens) for utterance in self._utterances()[0])
 
     def _body(self, ending: Ending, at: float) -> Iterator[str]:

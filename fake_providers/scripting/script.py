@@ -86,7 +86,6 @@ class Script:
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
-        """The text's tokens."""
         return tuple(token for step in self.steps if isinstance(step, Say) for token in step.tokens)
 
     @property

@@ -75,7 +75,6 @@ class InProcess:
         return base_url(self._main, self.url)
 
     def url_of(self, provider: Provider) -> str:
-        """The root URL of one of several."""
         return f"http://{HOSTS[provider]}"
 
     def plays(self, *names: str) -> None:

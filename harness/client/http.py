@@ -47,7 +47,6 @@ class HttpRequest:
 
     @classmethod
     def json(cls, method: str, path: str, value: object, headers: Headers = ()) -> Self:
-        """A request whose body is JSON."""
         body = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
         return cls(method, path, body, (("Content-Type", "application/json"), *headers))
 

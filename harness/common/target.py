@@ -35,7 +35,6 @@ class Target:
 
     @property
     def secure(self) -> bool:
-        """Whether the server is reached over TLS."""
         return self.scheme == "https"
 
     @property

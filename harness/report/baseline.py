@@ -28,7 +28,6 @@ class Known:
     flaky: bool = False
 
     def speaks_of(self, row: Row) -> bool:
-        """Whether this known failure is about a row."""
         return row.requirement.id == self.id and self.provider in (None, row.provider)
 
 

@@ -30,7 +30,6 @@ finds the provider requests for that message.
 
 
 def page(rows: Contract) -> str:
-    """The page's whole text."""
     parts = [INTRODUCTION]
     for group in dict.fromkeys(row.group for row in rows):
         parts.append(f"## {group}: {rows.titles[group]}\n")
@@ -47,7 +46,6 @@ def _entry(row: Requirement) -> str:
 
 
 def main() -> int:
-    """Write the page."""
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page(contract()), encoding="utf-8")
     sys.stdout.write(f"{PAGE.name} written\n")

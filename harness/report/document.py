@@ -43,5 +43,4 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
 
 
 def as_text(document: dict[str, Any]) -> str:
-    """The document as it is written."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

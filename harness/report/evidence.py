@@ -99,12 +99,10 @@ class Evidence:
         return tuple(dict.fromkeys(spot.id for spot in self.spots))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evidence:
-        """The reverse of `to_json`."""
         provider = [
             ProviderSide(**{**one, "writes": tuple(Point(*point) for point in one["writes"])})
             for one in data["provider"]

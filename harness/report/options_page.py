@@ -23,7 +23,6 @@ command line, and `true` or `false` in a file. pytest's own options work too: `-
 
 
 def page() -> str:
-    """The page's whole text."""
     parts = [INTRODUCTION]
     for group in GROUPS:
         title = group.title[0].upper() + group.title[1:]
@@ -42,7 +41,6 @@ def _cells(option: Option) -> Iterator[str]:
 
 
 def main() -> int:
-    """Write the page."""
     PAGE.write_text(page(), encoding="utf-8")
     sys.stdout.write(f"{PAGE.name} written\n")
     return 0

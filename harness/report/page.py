@@ -112,7 +112,6 @@ class PageBody:
         )
 
     def table(self) -> str:
-        """The counts by group."""
         columns = [one for one in ORDER if self.summary.counts[one]]
         head = "".join(f'<th scope="col">{one}</th>' for one in columns)
         lines = []
@@ -221,7 +220,6 @@ def _text(text: str) -> str:
 
 
 def _marked(text: str) -> str:
-    """A text with its `code` marked."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", _text(text))
 
 

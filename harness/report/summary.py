@@ -43,7 +43,6 @@ class RunSummary:
 
     @property
     def counts(self) -> Counter[Verdict]:
-        """The rows of each verdict."""
         return count(self.rows)
 
     @property

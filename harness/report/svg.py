@@ -49,7 +49,6 @@ def words(x: float, y: float, text: str, *, kind: str = "", anchor: str = "") ->
 
 
 def points(places: Iterable[Place]) -> str:
-    """The `points` of a polyline or polygon."""
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
 
 

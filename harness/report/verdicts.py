@@ -24,8 +24,6 @@ BAD = (Verdict.VIOLATED, Verdict.NOT_TESTABLE)
 
 
 class Overall(StrEnum):
-    """The verdict on the whole run."""
-
     PASS = "pass"
     FAIL = "fail"
     ERROR = "error"
@@ -62,7 +60,6 @@ class Record:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Record:
-        """The reverse of `to_json`."""
         return cls(**{**data, "verdict": Verdict(data["verdict"])})
 
 
@@ -106,7 +103,6 @@ class Ledger:
     records: list[Record] = field(default_factory=list)
 
     def add(self, records: Iterable[Record]) -> None:
-        """Take what a test found."""
         self.records += records
 
     def rows(self, selected: Iterable[str], absent: Absent, providers: Sequence[str] = ()) -> list[Row]:

@@ -35,8 +35,6 @@ TURN = 64  # writes before new requests are read: otherwise a busy server would 
 
 @dataclass(slots=True, eq=False)
 class Peer:
-    """One connection."""
-
     sock: socket.socket
     inbox: bytes = b""
     is_socketio: bool = False
@@ -46,7 +44,6 @@ class Peer:
 
 
 def frame(payload: bytes) -> bytes:
-    """A WebSocket text frame."""
     return frame_head(len(payload)) + payload
 
 

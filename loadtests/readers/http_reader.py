@@ -50,7 +50,6 @@ class StreamRequest:
     stop_after: float | None = None
 
     def body(self) -> dict[str, str]:
-        """The JSON object to send."""
         return {"message": self.message} | ({"session_id": self.session_id} if self.session_id else {})
 
 

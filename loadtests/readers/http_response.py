@@ -40,7 +40,6 @@ class ResponseHead:
 
     @property
     def chunked(self) -> bool:
-        """Whether the body is chunked."""
         return self.get("transfer-encoding").lower().rpartition(",")[2].strip() == "chunked"
 
     @property

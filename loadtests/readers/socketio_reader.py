@@ -194,6 +194,5 @@ class SocketReader:
         self._changed.set()
 
     def close(self, *, reset: bool = False) -> None:
-        """Hang up."""
         self.closed = self.closed or "closed by us"
         self._wire.close(reset=reset)

@@ -177,7 +177,6 @@ class StampedConnection:
             self._over(at, End.COMPLETE, "")
 
     def pause(self) -> None:
-        """Stop reading."""
         if self._io is not None:
             io, self._io = self._io, None
             io.stop()

@@ -39,7 +39,6 @@ class StreamRecording:
         self.intended_at = self.intended_at or self.asked_at
 
     def append(self, at: float, data: bytes) -> None:
-        """Note one read."""
         self.times.append(at)
         self.reads.append(data)
         self.size += len(data)
@@ -51,5 +50,4 @@ class StreamRecording:
 
     @property
     def raw(self) -> bytes:
-        """All bytes that arrived."""
         return b"".join(self.reads)

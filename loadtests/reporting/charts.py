@@ -56,7 +56,6 @@ def percentile_curves(metrics: Metrics, known: ClientError) -> list[str]:
 
 
 def tokens_over_time(metrics: Metrics) -> str:
-    """Tokens in each second."""
     start, seconds_ = _span(metrics)
     series = metrics.series
     lines = [Curve("tokens", "c2", [(at - start, series[at].tokens) for at in seconds_], area=True)]

@@ -21,7 +21,6 @@ _PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
 def page(result: Result) -> str:
-    """The whole file."""
     metrics, known = result.metrics, ClientError.of(result.calibration, result.metrics)
     style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
     body = [

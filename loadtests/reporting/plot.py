@@ -50,7 +50,6 @@ class Plot:
         return LinearScale(*self.y_range, self.height - BOTTOM, TOP).at(value)
 
     def axes(self) -> None:
-        """Draw grid lines and their labels."""
         right, floor = self.width - RIGHT, self.height - BOTTOM
         for value in ticks(*self.y_range, 5):
             at = self.y(value)
@@ -63,7 +62,6 @@ class Plot:
         self.parts.append(words(right, self.height - 4, self.x_label, kind="label", anchor="end"))
 
     def draw(self, curve: Curve) -> None:
-        """Draw one curve."""
         places = [(self.x(x), self.y(y)) for x, y in curve.points]
         if curve.dots:
             self.parts += [element("circle", kind=f"dot {curve.kind}", cx=x, cy=y, r=2.6) for x, y in places]
@@ -81,7 +79,6 @@ class Plot:
         self.parts.append(element("polyline", kind=f"line {curve.kind}", points=points(places)))
 
     def svg(self, title: str) -> str:
-        """The drawn chart."""
         return picture(self.width, self.height, title, self.parts)
 
 

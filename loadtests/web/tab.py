@@ -98,7 +98,6 @@ class _Live:
         self._rows: dict[int, tuple[tuple[int, int], list[Any]]] = {}
 
     def result(self) -> Result:
-        """The run so far."""
         now = time.monotonic()
         if self._result is None or now - self._made >= _FRESH_S:
             self._result, self._made = self._make(), now

@@ -39,7 +39,6 @@ _TOTAL: Final = "\ue002"
 
 
 def render(ask: Ask) -> Reply:
-    """The reply to a valid request."""
     frames = _Frames(ask)
     line = play(ask.script, frames, ask.max_tokens, key=ask.key)
     fail, due = line.fail, line.end_due
@@ -164,7 +163,6 @@ def _ratings() -> list[dict[str, Any]]:
 
 
 def _whole(ask: Ask, line: Timeline) -> Reply:
-    """The reply in one piece."""
     fail, due = line.fail, line.end_due
     headers = _headers(ask, due)
     if line.end != "stall" and fail is not None and fail.fault == "error":

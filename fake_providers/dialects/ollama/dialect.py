@@ -92,7 +92,6 @@ def render(ask: Ask) -> Reply:
 
 
 def _own_path(request: IncomingRequest) -> str:
-    """The path without the prefix /ollama."""
     path = request.path
     return (path.removeprefix("/ollama") or "/") if path == "/ollama" or path.startswith("/ollama/") else path
 

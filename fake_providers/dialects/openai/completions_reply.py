@@ -17,7 +17,6 @@ _FINGERPRINT: Final = "fp_chatproof"
 
 
 def render(ask: Ask) -> Reply:
-    """The reply to a valid chat request."""
     if not ask.stream:
         line = play(ask.script, Whole(), ask.max_tokens, key=ask.key)
         return answer(ask, line, lambda: _completion(ask, line), bytes)

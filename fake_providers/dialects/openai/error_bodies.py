@@ -81,7 +81,6 @@ def error_body(message: str, kind: str | None, param: str | None, code: str | No
 
 
 def failure(status: int, fail: Fail) -> bytes:
-    """The error object of a fault."""
     message, kind, code = details(status, fail)
     return error_body(message, kind, None, code)
 
