@@ -37,10 +37,11 @@ def markdown(summary: RunSummary) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text, in one line, such that Markdown shows each letter, also in a table's cell."""
-    text = " ".join(text.split())
+    """The text, in one line, such that Markdown shows each letter and each space, also in a table's cell."""
+    text = re.sub(r"[^\S ]+", " ", text.strip())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", text)
+    text = re.sub(" {2,}", lambda spaces: "&nbsp;" * (len(spaces[0]) - 1) + " ", text)
     # GitHub turns these into links and mentions of people
     return text.replace("@", "@\u200b").replace("://", ":\u200b//")
 

@@ -163,16 +163,14 @@ class PageBody:
         shown_tags = "".join(f'<span class="tag">{_text(tag)}</span>' for tag in tags)
         text = escape(" ".join([name, one.text, redacted(row.seen), redacted(row.expected), known, *tags]), quote=True)
         facts = [
-            ("seen", row.seen, "seen"),
-            ("expected", row.expected, ""),
-            ("known failure", known, ""),
-            ("why", one.why, ""),
-            ("how it is tested", getattr(one, "how", ""), ""),
-            ("typical fault", getattr(one, "typical", ""), ""),
+            ("seen", "seen data", _text(row.seen)),
+            ("expected", "data", _text(row.expected)),
+            ("known failure", "data", _text(known)),
+            ("why", "", _marked(one.why)),
+            ("how it is tested", "", _marked(one.how)),
+            ("typical fault", "", _marked(one.typical)),
         ]
-        listed = "".join(
-            f'<dt>{term}</dt><dd class="{kind}">{_marked(said)}</dd>' for term, said, kind in facts if said
-        )
+        listed = "".join(f'<dt>{term}</dt><dd class="{kind}">{said}</dd>' for term, kind, said in facts if said)
         return (
             f'<details class="row {_class(row.verdict)}" id="{_anchor(name)}" data-verdict="{row.verdict}" '
             f'data-group="{one.group}" data-text="{text}"{" open" if is_open else ""}><summary>'
@@ -220,6 +218,7 @@ def _text(text: str) -> str:
 
 
 def _marked(text: str) -> str:
+    """A text of the contract with its `code` marked; what a server says may hold backticks of its own."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", _text(text))
 
 

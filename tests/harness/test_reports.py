@@ -224,6 +224,16 @@ def test_many_rows_that_could_not_be_tested_are_folded() -> None:
     assert re.findall(r'id="([^"]+)"[^>]* open>', text) == ["SSE-06"]
 
 
+def test_what_a_server_says_is_shown_as_it_is() -> None:
+    """Backticks and spaces are data, not marks."""
+    said = row("SSE-06", Verdict.VIOLATED, seen="'`back`  and   more'")
+    assert "&#x27;`back`  and   more&#x27;</dd>" in page(summary(said))
+    assert r"'\`back\`&nbsp; and&nbsp;&nbsp; more'" in markdown(summary(said))
+    assert markdown(RunSummary("http://x/`y`", Overall.PASS, (), {})).startswith(
+        r"## chatproof ✅ passed: <code>http:" + "\u200b" + r"//x/\`y\`</code>"
+    )
+
+
 def test_markdown_escapes() -> None:
     assert escaped("a\n*b* [c](d) <e> #1 $x$") == r"a \*b\* \[c\]\(d\) &lt;e&gt; \#1 \$x\$"
 
