@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
-from chatproof.harness.protocol.transcript import Transcript
+from chatproof.harness.protocol.transcript import Message, Stamped, Transcript
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A requirement was not kept: what was seen, what was expected, and when (seconds, monotonic)."""
+    """A requirement was not kept: what was seen, what was expected, and when (seconds, monotonic).
+
+    `event` is the one that violates it, where there is one: many events may have come at the same moment.
+    """
 
     seen: str
     expected: str
     at: float | None = None
+    event: Message | Stamped | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from chatproof.harness.common.redaction import clipped, redacted
+from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import Requirement
-from chatproof.harness.protocol.transcript import Transcript, Transport
+from chatproof.harness.protocol.transcript import Message, Stamped, Transcript, Transport
 
 LINES_AROUND = 5
 WIDTH = 140
 LONGEST = 8_000  # bytes of an event that are looked at: more than are shown, so that a secret is whole
+GUILTY = 600  # characters of the event that violates the row
 SAID = 1_000  # characters of a finding
 
 
@@ -26,7 +29,7 @@ def screen(requirement: Requirement, violation: Violation, transcript: Transcrip
         lines.append(f"  provider: plays {_short(provider, SAID)}")
     if transcript is not None:
         lines.append("  wire:")
-        lines += [f"    {line}" for line in wire(transcript, violation.at)]
+        lines += [f"    {line}" for line in wire(transcript, violation.at, violation.event)]
     return redacted("\n".join(lines))
 
 
@@ -36,46 +39,66 @@ def reasons(requirement: Requirement) -> list[str]:
     return [f"  {name} {text}" for name, text in told if text]
 
 
-def wire(transcript: Transcript, spot: float | None) -> list[str]:
-    """The exchange in lines with millisecond offsets; of a long one only the part around `spot`."""
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A line of the excerpt: when (seconds), and the event that it shows, if any."""
+
+    at: float
+    text: str
+    shows: Message | Stamped | None = None
+
+    def is_of(self, event: Message | Stamped) -> bool:
+        if isinstance(self.shows, Stamped) and isinstance(event, Message):
+            return any(one.body is event.body for one in self.shows.decoded)
+        return self.shows is event
+
+
+def wire(transcript: Transcript, spot: float | None, event: Message | Stamped | None = None) -> list[str]:
+    """The exchange in lines with millisecond offsets; of a long one only the part around `event`, or around `spot`."""
     start = transcript.asked_at
-    marks: list[tuple[float, str]] = [(start, f"> {transcript.request}")]
+    marks = [_Mark(start, f"> {transcript.request}")]
     if transcript.status is not None:
         head = f"< {transcript.status} {transcript.header('content-type') or ''}".rstrip()
-        marks.append((transcript.answered_at or start, head))
+        marks.append(_Mark(transcript.answered_at or start, head))
     marks += _body(transcript)
     if transcript.end is not None:
         detail = f" ({transcript.fault})" if transcript.fault else ""
-        marks.append((transcript.ended_at or start, f"= {transcript.end}{detail}"))
-    marks.sort(key=lambda mark: mark[0])
-    return [f"{(at - start) * 1000:+9.1f} ms  {_short(text)}" for at, text in _around(marks, spot)]
+        marks.append(_Mark(transcript.ended_at or start, f"= {transcript.end}{detail}"))
+    marks.sort(key=lambda mark: mark.at)
+    guilty = next((index for index, mark in enumerate(marks) if event is not None and mark.is_of(event)), None)
+    middle = len(marks) - 1 if guilty is None else guilty
+    if guilty is None and spot is not None:
+        middle = next((index for index, mark in enumerate(marks) if mark.at >= spot), middle)
+    culprit = None if guilty is None else marks[guilty]
+    lines = []
+    for mark in _around(marks, middle):
+        text = f"{_short(mark.text, GUILTY)}  <-- here" if mark is culprit else _short(mark.text)
+        lines.append(f"{(mark.at - start) * 1000:+9.1f} ms  {text}")
+    return lines
 
 
-def _body(transcript: Transcript) -> Iterable[tuple[float, str]]:
+def _body(transcript: Transcript) -> Iterable[_Mark]:
     if transcript.transport is not Transport.SSE:
-        return [(message.at, f"< {message.name} {dict(message.body)}") for message in transcript.messages]
+        return [_Mark(one.at, f"< {one.name} {dict(one.body)}", one) for one in transcript.messages]
     if not transcript.items:
-        return [(read.at, f"< {read.data[:LONGEST]!r}") for read in transcript.reads[:LINES_AROUND]]
-    body = transcript.body
-    ends = (min(one.item.end, one.item.start + LONGEST) for one in transcript.items)
-    texts = (
-        body[one.item.start : end].decode("utf-8", "replace") for one, end in zip(transcript.items, ends, strict=True)
-    )
-    return [(one.at, f"< {text!r}") for one, text in zip(transcript.items, texts, strict=True)]
+        return [_Mark(read.at, f"< {read.data[:LONGEST]!r}") for read in transcript.reads[:LINES_AROUND]]
+    body, marks = transcript.body, []
+    for one in transcript.items:
+        text = body[one.item.start : min(one.item.end, one.item.start + LONGEST)].decode("utf-8", "replace")
+        marks.append(_Mark(one.at, f"< {text!r}", one))
+    return marks
 
 
-def _around(marks: list[tuple[float, str]], spot: float | None) -> list[tuple[float, str]]:
+def _around(marks: list[_Mark], middle: int) -> list[_Mark]:
+    """The first line, and those around the one in the middle."""
     if len(marks) <= 2 * LINES_AROUND + 2:
         return marks
-    middle = len(marks) - 1
-    if spot is not None:
-        middle = next((index for index, (at, _) in enumerate(marks) if at >= spot), middle)
     first, last = max(1, middle - LINES_AROUND), min(len(marks), middle + LINES_AROUND + 1)
     part = marks[first:last]
     if first > 1:
-        part.insert(0, (part[0][0], f"… {first - 1} lines"))
+        part.insert(0, _Mark(part[0].at, f"… {counted(first - 1, 'line')}"))
     if last < len(marks):
-        part.append((part[-1][0], f"… {len(marks) - last} lines"))
+        part.append(_Mark(part[-1].at, f"… {counted(len(marks) - last, 'line')}"))
     return [marks[0], *part]
 
 

@@ -11,13 +11,14 @@ from chatproof.harness.client.connection import SourceAddresses
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.apis.chat_stream.token_checks import counts_rise_by_one
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report import RunSummary, as_json, remarks, table, verdict_line
 from chatproof.harness.report.document import as_text
 from chatproof.harness.report.failure_screen import screen
 from chatproof.harness.report.verdicts import Ledger, Overall, Record, Row, Verdict, overall
-from tests.protocol.kit import sound, sse, tokens
+from tests.protocol.kit import socket, sound, sse, tokens
 
 OPTIONS = {"base_url": "http://127.0.0.1:1", "silence": 10.0, "start_timeout": 60.0, "provider_timeout": None}
 
@@ -121,6 +122,24 @@ def test_a_screen_shows_the_wire_around_the_spot() -> None:
     assert '"token": "word19 "' in text
     assert '"token": "word2 "' not in text
     assert len(text.splitlines()) < 24
+
+
+def test_the_excerpt_holds_the_event_that_violates_the_row() -> None:
+    """Also where a hundred events came in one read, and so at one moment."""
+    events = tokens(*(f"word{number} " for number in range(100)))
+    events[70]["count"] = 99
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+    for reply in (sse(body=body), sse(body=body[:-2] + b"\n\ndata: [DONE]\n\n")):
+        (found,) = counts_rise_by_one(reply)
+        assert isinstance(found, Violation)
+        lines = screen(contract()["TOK-02"], found, reply).splitlines()
+        (guilty,) = [line for line in lines if line.endswith("  <-- here")]
+        assert '"token": "word70 ", "count": 99' in guilty
+        assert len(lines) < 24
+    sent = socket([("chat_token", event) for event in events])
+    (found,) = counts_rise_by_one(sent)
+    assert isinstance(found, Violation)
+    assert "'token': 'word70 ', 'count': 99" in screen(contract()["TOK-02"], found, sent)
 
 
 def test_the_table_counts_by_group() -> None:

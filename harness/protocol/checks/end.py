@@ -25,4 +25,4 @@ def one_completion_and_last(transcript: Transcript) -> Iterator[Finding]:
         return
     if behind := transcript.messages[transcript.messages.index(completions[0]) + 1 :]:
         count = f"{counted(len(completions), 'completion')}, {counted(len(behind), 'event')} after the first"
-        yield Violation(f"{count}: {shown(dict(behind[0].body))}", expected, behind[0].at)
+        yield Violation(f"{count}: {shown(dict(behind[0].body))}", expected, behind[0].at, behind[0])

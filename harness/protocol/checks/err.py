@@ -37,11 +37,11 @@ def error_ends_the_reply(transcript: Transcript) -> Iterator[Finding]:
         if message.kind is not Kind.ERROR:
             continue
         if not is_text(message.text):
-            yield Violation(f"an error event {shown(dict(message.body))}", "an error with a text", message.at)
+            yield Violation(f"an error event {shown(dict(message.body))}", "an error with a text", message.at, message)
         behind = [one for one in transcript.messages[index + 1 :] if one.kind is not Kind.OTHER]
         if behind:
             seen = f"{counted(len(behind), 'event')} after the error: {shown(dict(behind[0].body))}"
-            yield Violation(seen, "the error is the last event", behind[0].at)
+            yield Violation(seen, "the error is the last event", behind[0].at, behind[0])
         return
     yield Unjudged(f"no error event came: {transcript.outcome()}")
 
@@ -61,7 +61,7 @@ def fails_as_error(requirement_id: str) -> Check:
             yield Unjudged(f"the server could not be asked: {transcript.outcome()}")
         elif transcript.completion:
             seen = f"a completion: {shown(dict(transcript.completion.body))}"
-            yield Violation(seen, expected, transcript.completion.at)
+            yield Violation(seen, expected, transcript.completion.at, transcript.completion)
         elif is_http_error(transcript):
             if transcript.error_text is None:
                 seen = f"status {transcript.status} with the body {shown(transcript.body, 200)}"
@@ -81,7 +81,7 @@ def no_tokens(requirement_id: str) -> Check:
         if transcript.tokens:
             first = transcript.tokens[0]
             seen = f"a token that the provider never said: {shown(first.token)}"
-            yield Violation(seen, "no token", first.at)
+            yield Violation(seen, "no token", first.at, first)
 
     return look
 

@@ -25,7 +25,7 @@ def one_terminal_event(transcript: Transcript) -> Iterator[Finding]:
         return
     if behind := chat[chat.index(terminal) + 1 :]:
         seen = f"{counted(len(behind), 'event')} after {terminal.name}: {behind[0].name} {shown(dict(behind[0].body))}"
-        yield Violation(seen, expected, behind[0].at)
+        yield Violation(seen, expected, behind[0].at, behind[0])
 
 
 @check("SIO-05")
@@ -35,7 +35,7 @@ def refused_with_an_error(transcript: Transcript) -> Iterator[Finding]:
     if not (chat := transcript.of(*CHAT_KINDS)):
         yield Violation(f"no answer: {transcript.outcome()}", expected, transcript.ended_at)
     elif chat[0].kind is not Kind.ERROR or not is_text(chat[0].text):
-        yield Violation(f"{chat[0].name} {shown(dict(chat[0].body))}", expected, chat[0].at)
+        yield Violation(f"{chat[0].name} {shown(dict(chat[0].body))}", expected, chat[0].at, chat[0])
 
 
 def replies_do_not_mix(first: str, second: str) -> Check:

@@ -54,7 +54,7 @@ def one_object_a_line(transcript: Transcript) -> Iterator[Finding]:
         yield Violation(f"no `data:` line at all; the body starts {shown(transcript.body, 80)}", expected)
     for stamped in events:
         if seen := _event_fault(stamped, transcript):
-            yield Violation(seen, expected, stamped.at)
+            yield Violation(seen, expected, stamped.at, stamped)
             return
 
 
@@ -86,13 +86,13 @@ def strict_text(transcript: Transcript) -> Iterator[Finding]:
     strict = (JsonFault.NOT_STRICT, JsonFault.SURROGATE, JsonFault.ENCODED_TWICE)
     for stamped in transcript.items:
         if isinstance(stamped.item, BadText) and not _cut_off_by(stamped, transcript):
-            yield Violation(stamped.item.why, "valid UTF-8", stamped.at)
+            yield Violation(stamped.item.why, "valid UTF-8", stamped.at, stamped)
             return
         for one in stamped.decoded:
             fault = next((fault for fault in one.faults if fault in strict), None)
             if fault and isinstance(stamped.item, Event):
                 seen = f"{shown(stamped.item.data[0])} {fault}"
-                yield Violation(seen, "strict JSON, encoded once", stamped.at)
+                yield Violation(seen, "strict JSON, encoded once", stamped.at, stamped)
                 return
 
 
@@ -109,10 +109,10 @@ def nothing_between_events(transcript: Transcript) -> Iterator[Finding]:
         item = stamped.item
         if isinstance(item, Stray) and not _cut_off_by(stamped, transcript):
             expected = "only comments and standard SSE fields"
-            yield Violation(f"{shown(item.text)}: {item.why}", expected, stamped.at)
+            yield Violation(f"{shown(item.text)}: {item.why}", expected, stamped.at, stamped)
             return
         if isinstance(item, Event) and _is_done_mark(item):
-            yield Violation("data: [DONE]", "no end mark but the terminal event", stamped.at)
+            yield Violation("data: [DONE]", "no end mark but the terminal event", stamped.at, stamped)
             return
 
 
@@ -122,7 +122,7 @@ def unnamed_events(transcript: Transcript) -> Iterator[Finding]:
     """No event name, or `message`."""
     for stamped in transcript.items:
         if isinstance(stamped.item, Event) and stamped.item.data and stamped.item.name != "message":
-            yield Violation(f"event: {stamped.item.name}", "no name, or `message`", stamped.at)
+            yield Violation(f"event: {stamped.item.name}", "no name, or `message`", stamped.at, stamped)
             return
 
 
@@ -145,7 +145,7 @@ def events_come_whole(transcript: Transcript) -> Iterator[Finding]:
         pause = max(later - earlier for earlier, later in pairwise(times))
         if pause > PAUSE_INSIDE_EVENT:
             seen = f"a pause of {pause * 1000:.0f} ms inside an event of {item.end - item.start} bytes"
-            yield Violation(seen, f"no pause over {PAUSE_INSIDE_EVENT * 1000:.0f} ms", stamped.began)
+            yield Violation(seen, f"no pause over {PAUSE_INSIDE_EVENT * 1000:.0f} ms", stamped.began, stamped)
             return
 
 
@@ -162,7 +162,7 @@ def ends_after_terminal(transcript: Transcript) -> Iterator[Finding]:
     after = transcript.ended_at - terminal.at
     if transcript.end is End.TIMEOUT or after > END_AFTER_TERMINAL:
         seen = f"still open {after:.1f} s after the terminal event"
-        yield Violation(seen, f"the response ends within {END_AFTER_TERMINAL:.0f} s", terminal.at)
+        yield Violation(seen, f"the response ends within {END_AFTER_TERMINAL:.0f} s", terminal.at, terminal)
 
 
 @check("SSE-09")

@@ -46,7 +46,7 @@ def completion_is_typed(transcript: Transcript, body: JsonObject) -> Iterator[Fi
     for name, (is_right, kind) in typed.items():
         if not is_right(body.get(name)):
             seen = f"{name} {shown(body[name])}" if name in body else f"no {name}"
-            yield Violation(seen, f"{name}: {kind}", _at(transcript))
+            yield Violation(seen, f"{name}: {kind}", _at(transcript), transcript.completion)
 
 
 @check("END-03")
@@ -58,7 +58,9 @@ def tokens_equal_last_count(transcript: Transcript, body: JsonObject) -> Iterato
     if not is_integer(tokens) or not is_integer(last):
         yield Unjudged(f"tokens {shown(tokens)} or the last count {shown(last)} is not an integer")
     elif tokens != last:
-        yield Violation(f"tokens {tokens}, last count {last}", "the same number", _at(transcript))
+        yield Violation(
+            f"tokens {tokens}, last count {last}", "the same number", _at(transcript), transcript.completion
+        )
 
 
 @check("END-04")
@@ -71,7 +73,7 @@ def full_response_is_last_partial(transcript: Transcript, body: JsonObject) -> I
         yield Unjudged(f"full_response {shown(full)} or the last partial {shown(last)} is not a string")
     elif full.strip() != last.strip():
         seen = f"full_response {shown(full, 80)}, last partial {shown(last, 80)}"
-        yield Violation(seen, "the same text, outer whitespace apart", _at(transcript))
+        yield Violation(seen, "the same text, outer whitespace apart", _at(transcript), transcript.completion)
 
 
 @check("END-05")
@@ -88,7 +90,7 @@ def speed_is_tokens_over_duration(transcript: Transcript, body: JsonObject) -> I
     if not least - _unit(speed) <= speed <= most + _unit(speed):
         seen = f"{speed} tokens/s with {tokens} tokens in {duration} s"
         expected = f"between {least:.2f} and {most:.2f}" if duration > 0 else "a duration above 0"
-        yield Violation(seen, expected, _at(transcript))
+        yield Violation(seen, expected, _at(transcript), transcript.completion)
 
 
 @check("END-06")
@@ -105,7 +107,7 @@ def duration_is_true(transcript: Transcript, body: JsonObject) -> Iterator[Findi
     around = GRACE + _unit(duration)
     if not span - around <= duration <= whole + around:
         seen = f"duration {duration}; the client saw tokens for {span:.3f} s in a request of {whole:.3f} s"
-        yield Violation(seen, f"{span:.3f} to {whole:.3f} s, {GRACE} s of grace", terminal.at)
+        yield Violation(seen, f"{span:.3f} to {whole:.3f} s, {GRACE} s of grace", terminal.at, terminal)
 
 
 @check("END-07")
@@ -113,7 +115,7 @@ def duration_is_true(transcript: Transcript, body: JsonObject) -> Iterator[Findi
 def user_is_anonymous(transcript: Transcript, body: JsonObject) -> Iterator[Finding]:
     """Without a JWT."""
     if body.get(fields.USER) != "anonymous":
-        yield Violation(f"user {shown(body.get('user'))}", "user 'anonymous'", _at(transcript))
+        yield Violation(f"user {shown(body.get('user'))}", "user 'anonymous'", _at(transcript), transcript.completion)
 
 
 @check("END-08")
@@ -122,7 +124,7 @@ def timestamp_is_iso(transcript: Transcript, body: JsonObject) -> Iterator[Findi
     """An ISO 8601 date and time, with an offset or without."""
     if not is_timestamp(body.get(fields.TIMESTAMP)):
         seen = f"timestamp {shown(body.get('timestamp'))}"
-        yield Violation(seen, "an ISO 8601 date and time", _at(transcript))
+        yield Violation(seen, "an ISO 8601 date and time", _at(transcript), transcript.completion)
 
 
 def user_of(reply: Transcript) -> object:

@@ -30,11 +30,11 @@ def tokens_are_typed(transcript: Transcript) -> Iterator[Finding]:
     for message in transcript.tokens:
         token, count, partial = (message.body.get(name) for name in (TOKEN, COUNT, PARTIAL))
         if not isinstance(token, str) or not token:
-            yield Violation(f"token {shown(token)}", "token: a non-empty string", message.at)
+            yield Violation(f"token {shown(token)}", "token: a non-empty string", message.at, message)
         elif not is_integer(count):
-            yield Violation(f"count {shown(count)}", "count: an integer", message.at)
+            yield Violation(f"count {shown(count)}", "count: an integer", message.at, message)
         elif not isinstance(partial, str):
-            yield Violation(f"partial {shown(partial)}", "partial: a string", message.at)
+            yield Violation(f"partial {shown(partial)}", "partial: a string", message.at, message)
         else:
             continue
         return
@@ -50,7 +50,7 @@ def counts_rise_by_one(transcript: Transcript) -> Iterator[Finding]:
             yield Unjudged(f"a count is not an integer: {shown(count)}")
             return
         if count != expected:
-            yield Violation(f"count {count} at token {expected}", f"count {expected}", message.at)
+            yield Violation(f"count {count} at token {expected}", f"count {expected}", message.at, message)
             return
 
 
@@ -66,7 +66,7 @@ def partials_add_up(transcript: Transcript) -> Iterator[Finding]:
             yield Unjudged(f"a partial is not a string: {shown(partial)}")
             return
         if partial != so_far:
-            yield Violation(f"partial {difference(partial, so_far)}", "partial: all tokens so far", message.at)
+            yield Violation(f"partial {difference(partial, so_far)}", "partial: all tokens so far", message.at, message)
             return
 
 
