@@ -8,10 +8,10 @@ the suite.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Generator, Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,21 +28,57 @@ _FOLDER: Final = Path(__file__).resolve().parent
 _SUITE_FOLDER: Final = (_FOLDER / "conformance").resolve()
 _ALLOW: Final = "offline_allow"
 _ESCAPED: Final = pytest.StashKey[bool]()
-_HAS_OPTIONS: Final = pytest.StashKey[bool]()
+_TAKEN: Final = pytest.StashKey[list[str]]()  # in a run that names the suite
 
 # -- the suite
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the guard's setting, and the suite's options where this run names the suite."""
+    """Add the guard's setting. The suite's options come once the first conftest.py files have added theirs."""
     parser.addini(_ALLOW, "hosts that tests may reach although chatproof's offline_guard is on", "args", default=[])
-    config = pluginmanager.get_plugin("pytestconfig")
-    assert isinstance(config, pytest.Config)
-    if _names_suite(config):
-        from chatproof.harness.common.options import add_options
+    loaded = (getattr(plugin, "__file__", None) or "" for plugin in pluginmanager.get_plugins())
+    if any(Path(file).name == "conftest.py" for file in loaded):  # one of them registered this plugin
+        config = pluginmanager.get_plugin("pytestconfig")
+        assert isinstance(config, pytest.Config)
+        _add_suite_options(config, parser)
 
-        add_options(parser, has_base_url=_base_url_is_taken(config))
-        config.stash[_HAS_OPTIONS] = True
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser
+) -> Generator[None, object, object]:
+    """Add the suite's options."""
+    try:
+        return (yield)
+    finally:
+        _add_suite_options(early_config, parser)
+
+
+def _add_suite_options(config: pytest.Config, parser: pytest.Parser) -> None:
+    """Where this run names the suite, add its options, except those that a conftest.py or a plugin defines too."""
+    if _TAKEN in config.stash or not _names_suite(config):
+        return
+    from chatproof.harness.common.options import OPTIONS, add_options
+
+    taken = [one.name for one in OPTIONS if one.is_ours and any(_is_known(parser, flag) for flag in one.flags)]
+    add_options(parser, taken)
+    config.stash[_TAKEN] = [name for name in taken if name != "base-url"]  # whose ever it is, it means the same
+
+
+def _is_known(parser: pytest.Parser, flag: str) -> bool:
+    """Whether somebody has added it. pytest tells only when it is too late: where two have."""
+    try:
+        return flag not in parser.parse_known_and_unknown_args([flag])[1]
+    except pytest.UsageError as error:  # it needs a value; or it is another option that is required
+        return re.search(rf"{flag}\b(?!-)", str(error)) is not None
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which of the suite's options the project has taken."""
+    if not config.stash.get(_TAKEN, []):
+        return None
+    flags = ", ".join(f"--{name}" for name in config.stash[_TAKEN])
+    return f"chatproof: a conftest.py or plugin defines {flags} too, so the suite does not; `chatproof check` does"
 
 
 def _names_suite(config: pytest.Config) -> bool:
@@ -68,28 +104,20 @@ def _is_in_suite(path: Path) -> bool:
         return False
 
 
-def _base_url_is_taken(config: pytest.Config) -> bool:
-    """Whether pytest-base-url is loaded, or will be: it adds the same option, and fails where that exists already."""
-    if config.pluginmanager.is_blocked("base_url"):
-        return False
-    words = _words(config)
-    plugins = [entry for entry in entry_points(group="pytest11") if entry.name == "base_url"]
-    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") or "--disable-plugin-autoload" in words:
-        named = {word.removeprefix("-p") for word in words} | set(os.environ.get("PYTEST_PLUGINS", "").split(","))
-        return any({entry.name, entry.value} & named for entry in plugins)
-    return bool(plugins)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Serve `--list`, which needs no server and runs no test."""
-    if _HAS_OPTIONS not in config.stash or not config.option.list_rows:
+    if _TAKEN not in config.stash:
         return None
     from chatproof.harness.common.errors import ChatproofError
+    from chatproof.harness.common.options import given
     from chatproof.harness.report.listing import listing
 
+    options = given(vars(config.option))
+    if not options["list_rows"]:
+        return None
     try:
-        lines = listing(vars(config.option), [config.invocation_params.dir, config.rootpath])
+        lines = listing(options, [config.invocation_params.dir, config.rootpath])
     except ChatproofError as error:
         raise pytest.UsageError(f"chatproof: {error}") from error
     try:
@@ -108,7 +136,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     config.addinivalue_line("markers", "requirement(*ids): the rows of the contract that a conformance test judges")
     start = config.invocation_params.dir
-    if _HAS_OPTIONS in config.stash and any(_is_suite(word, start) for word in config.args):
+    if _TAKEN in config.stash and any(_is_suite(word, start) for word in config.args):
         from chatproof.conformance.suite.hooks import SuitePlugin
 
         SuitePlugin.register(config)

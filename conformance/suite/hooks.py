@@ -17,6 +17,7 @@ from chatproof.conformance.suite.scheduler import Scheduler
 from chatproof.conformance.suite.suite_tests import BEHIND, SuiteTest, from_item, in_order, providers_of
 from chatproof.harness.common.configuration import configured
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.options import given
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report import failure_text, unwritable
@@ -53,7 +54,7 @@ class SuitePlugin:
     def settings(self) -> Settings:
         """What the options and the configuration file say. Raises ChatproofError."""
         config = self.config
-        options = configured(vars(config.option), [config.invocation_params.dir, config.rootpath])
+        options = configured(given(vars(config.option)), [config.invocation_params.dir, config.rootpath])
         return Settings.read(options, self.contract)
 
     @cached_property

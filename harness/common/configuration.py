@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.options import KEYS, Kind
+from chatproof.harness.common.options import KEYS, ValueKind
 
 FILE, PROJECT = "chatproof.toml", "pyproject.toml"
 
@@ -79,20 +79,20 @@ def _value(path: Path, key: str, value: Any) -> tuple[str, Any]:
         near = get_close_matches(name, KEYS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(KEYS)}"
         raise ChatproofError(f"{path}: unknown key {key!r}; {hint}")
-    if option.kind is Kind.TEXTS and isinstance(value, str):
+    if option.kind is ValueKind.TEXTS and isinstance(value, str):
         value = [value]
     if not _is(option.kind, value):
         raise ChatproofError(f"{path}: {key} is not {option.kind}: {value!r}")
-    return option.field, str(path.absolute().parent / value) if option.kind is Kind.PATH else value
+    return option.field, str(path.absolute().parent / value) if option.kind is ValueKind.PATH else value
 
 
-def _is(kind: Kind, value: Any) -> bool:
+def _is(kind: ValueKind, value: Any) -> bool:
     match kind:
-        case Kind.SWITCH:
+        case ValueKind.SWITCH:
             return isinstance(value, bool)
-        case Kind.TEXTS:
+        case ValueKind.TEXTS:
             return isinstance(value, list) and all(isinstance(one, str) for one in value)
-        case Kind.NUMBER | Kind.COUNT:
-            return isinstance(value, int if kind is Kind.COUNT else int | float) and not isinstance(value, bool)
-        case Kind.TEXT | Kind.PATH:
+        case ValueKind.NUMBER | ValueKind.COUNT:
+            return isinstance(value, int if kind is ValueKind.COUNT else int | float) and not isinstance(value, bool)
+        case ValueKind.TEXT | ValueKind.PATH:
             return isinstance(value, str) and value != ""

@@ -26,4 +26,6 @@ def needs(extra: Extra, who: str) -> None:
     """
     for module in MODULES[extra]:
         if find_spec(module) is None:
-            raise ChatproofError(f"{who} needs {module}, which is not installed: pip install 'chatproof[{extra}]'")
+            # no `pip install chatproof`: nothing is released, so the name may be a stranger's
+            advice = f"install chatproof with its extra, chatproof[{extra}] (see README.md)"
+            raise ChatproofError(f"{who} needs {module}, which is not installed: {advice}")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+PREFIX: Final = "chatproof_"  # of the options' names among all that pytest has read: a user's may be the same
 PROVIDERS: Final = ("openai", "gemini", "local")
 
 
-class Kind(StrEnum):
+class ValueKind(StrEnum):
     """What a value must be, in the words of an error message."""
 
     TEXT = "a text"
@@ -31,7 +32,7 @@ class Option:
     """
 
     name: str
-    kind: Kind
+    kind: ValueKind
     help: str
     metavar: str = ""
     default: Any = None
@@ -43,7 +44,7 @@ class Option:
 
     @property
     def field(self) -> str:
-        """Its name in what the parser gives, and in `Settings`."""
+        """Its name in `Settings`."""
         return self.dest or self.name.replace("-", "_")
 
     @property
@@ -78,7 +79,7 @@ class Group:
     options: tuple[Option, ...]
 
 
-TEXT, TEXTS, PATH, NUMBER, COUNT, SWITCH = Kind
+TEXT, TEXTS, PATH, NUMBER, COUNT, SWITCH = ValueKind
 _SERVER: Final = (
     Option("base-url", TEXT, "the URL of a server that runs already, e.g. http://127.0.0.1:5000", "URL"),
     Option(
@@ -204,17 +205,26 @@ DEFAULTS: Final[Mapping[str, Any]] = MappingProxyType({option.field: option.defa
 """Each option's default, by its name in `Settings`; None where it has none."""
 
 
-def add_options(parser: Any, has_base_url: bool = False) -> None:
+def add_options(parser: Any, taken: Collection[str] = ()) -> None:
     """Add the suite's options to `parser`, which has pytest's `getgroup`. Their defaults come later, from the settings.
 
     Args:
-        has_base_url: whether another plugin defines `--base-url`.
+        taken: names of options that are left out, since somebody else has defined them.
     """
     for group in GROUPS:
         added = parser.getgroup(group.name, f"chatproof: {group.title}")
         for option in group.options:
-            if option.is_ours and not (has_base_url and option.name == "base-url"):
-                added.addoption(*option.flags, dest=option.field, help=option.text, **_how(option))
+            if option.is_ours and option.name not in taken:
+                added.addoption(*option.flags, dest=PREFIX + option.field, help=option.text, **_how(option))
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The suite's options, by their names in `Settings`, from all that pytest has read (`vars(config.option)`)."""
+    names = {one.field: PREFIX + one.field if one.is_ours else one.field for one in OPTIONS}
+    found = {field: values.get(name) for field, name in names.items()}
+    if names["base_url"] not in values:  # pytest-base-url defines it
+        found["base_url"] = values.get("base_url")
+    return found
 
 
 def _how(option: Option) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.options import DEFAULTS, KEYS, OPTIONS, PROVIDERS, Kind
+from chatproof.harness.common.options import DEFAULTS, KEYS, OPTIONS, PROVIDERS, ValueKind
 from chatproof.harness.common.start_command import words_of
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.requirements import Contract, Profile
@@ -73,14 +73,14 @@ class Settings:
             words_of(start)
         for url in filter(None, (base_url, provider_url)):
             Target.parse(url)
-        numbers = [option for option in OPTIONS if option.kind in (Kind.NUMBER, Kind.COUNT)]
+        numbers = [option for option in OPTIONS if option.kind in (ValueKind.NUMBER, ValueKind.COUNT)]
         for option in numbers:
             value = options.get(option.field)
             if value is not None and not value > 0:
                 raise ChatproofError(f"--{option.name}: {value:g} is not above 0")
         secret = options.get("jwt_secret") or os.environ.get(SECRET_VARIABLE) or None
         plain: dict[str, Any] = {option.field: options.get(option.field) or option.default for option in numbers}
-        files = [option.field for option in KEYS.values() if option.kind is Kind.PATH]
+        files = [option.field for option in KEYS.values() if option.kind is ValueKind.PATH]
         plain |= {name: Path(options[name]) if options.get(name) else None for name in files}
         return cls(
             base_url=base_url,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from chatproof.harness.common.options import GROUPS, Kind, Option
+from chatproof.harness.common.options import GROUPS, Option, ValueKind
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "options.md"
 INTRODUCTION: Final = """\
@@ -35,9 +35,9 @@ def _cells(option: Option) -> Iterator[str]:
     flag = option.flags[-1 if option.is_plural else 0]
     yield f"`{option.flags[0]} {option.metavar}`" if option.metavar else f"`{flag}`"
     yield f"`{option.key}`" if option.is_key else "-"
-    yield "a switch" if option.kind is Kind.SWITCH else option.kind.value
+    yield "a switch" if option.kind is ValueKind.SWITCH else option.kind.value
     yield option.help
-    yield option.shown_default or ("off" if option.kind is Kind.SWITCH else "none")
+    yield option.shown_default or ("off" if option.kind is ValueKind.SWITCH else "none")
 
 
 def main() -> int:

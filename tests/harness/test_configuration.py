@@ -11,7 +11,7 @@ import pytest
 from chatproof.harness.command import HelpParser
 from chatproof.harness.common.configuration import FILE, PROJECT, configured
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.options import GROUPS, KEYS, OPTIONS, add_options
+from chatproof.harness.common.options import GROUPS, KEYS, OPTIONS, PREFIX, add_options
 from chatproof.harness.common.settings import SECRET_VARIABLE, Settings
 from chatproof.harness.protocol.requirements import Profile, contract
 from chatproof.harness.report.listing import listing
@@ -134,7 +134,7 @@ def test_providers() -> None:
 def test_every_key_is_an_option() -> None:
     parser = argparse.ArgumentParser()
     add_options(HelpParser(parser))
-    known = {action.dest for action in parser._actions} | {"strict"}  # pytest's own
+    known = {action.dest.removeprefix(PREFIX) for action in parser._actions} | {"strict"}  # pytest's own
     for name, option in KEYS.items():
         assert option.field in known, name
 

@@ -112,6 +112,17 @@ def test_a_project_with_the_same_names_is_not_disturbed(tmp_path: Path, others: 
     assert with_us.modules - without.modules == {"chatproof", "chatproof.pytest_plugin"}
 
 
+def test_a_project_with_the_same_options_runs_the_suite(tmp_path: Path, others: Path) -> None:
+    """The project's options win; its `--run-only` writes to `only`, and is not the suite's `--only`."""
+    more = "\n    parser.addoption('--run-only', dest='only', default='mine')\n    parser.addoption('--base-url')"
+    (others / "conftest.py").write_text(CONFTEST.replace("(parser):", f"(parser):{more}"), encoding="utf-8")
+    words = ("-m", "pytest", *SUITE.split(), "-p", "no:cacheprovider", "--slow", "--base-url", "http://127.0.0.1:9")
+    found = probe(tmp_path, *words, cwd=others, environment=ALONE)
+    assert found.code == 2, found.out + found.err
+    assert "or plugin defines --start, --profile, --config, --list, --only, --slow, --badge too, so" in found.out
+    assert "http://127.0.0.1:9: no connection" in found.out
+
+
 # -- the commands
 
 
@@ -125,14 +136,18 @@ def test_the_command_alone_prints_its_help_and_fails(tmp_path: Path) -> None:
     assert (found.code, found.out) == (2, "")
     asked = command(tmp_path, "--help")
     assert (asked.code, asked.out) == (0, found.err)
-    for name in ("check", "providers", "serve", "load"):
+    for name in ("check", "explain", "providers", "serve", "load"):
         assert f"\n  {name} " in asked.out
     assert command(tmp_path, "--version").out.startswith("chatproof 0.")
 
 
 @pytest.mark.parametrize(
     ("word", "hint"),
-    [("chek", "did you mean check?"), ("--base-url", "commands: check, providers, serve, load"), ("zzz", "commands: ")],
+    [
+        ("chek", "did you mean check?"),
+        ("--base-url", "commands: check, explain, "),
+        ("zzz", "commands: "),
+    ],
 )
 def test_an_unknown_command_is_one_line(tmp_path: Path, word: str, hint: str) -> None:
     found = command(tmp_path, word)
@@ -142,16 +157,21 @@ def test_an_unknown_command_is_one_line(tmp_path: Path, word: str, hint: str) ->
 
 
 @pytest.mark.parametrize(
-    ("words", "hidden", "line"),
+    ("words", "hidden", "line", "extra"),
     [
-        ("serve", "flask", "chatproof serve needs flask, which is not installed: pip install 'chatproof[reference]'"),
-        ("serve", "gevent", "chatproof serve needs gevent, which is not installed: pip install 'chatproof[reference]'"),
-        ("load run", "locust", "chatproof load needs locust, which is not installed: pip install 'chatproof[load]'"),
+        ("-m chatproof.harness.command serve", "flask", "chatproof: chatproof serve needs flask, which", "reference"),
+        ("-m chatproof.harness.command serve", "gevent", "chatproof: chatproof serve needs gevent, which", "reference"),
+        ("-m chatproof.harness.command load run", "locust", "chatproof: chatproof load needs locust, which", "load"),
+        ("-m chatproof.loadtests run", "locust", "chatproof: chatproof load needs locust, which", "load"),
+        ("-m chatproof.reference_server", "gevent", "reference_server: gevent", "reference"),
+        ("-m chatproof.reference_server", "flask_socketio", "reference_server: flask_socketio", "reference"),
     ],
 )
-def test_a_command_says_which_extra_it_misses(tmp_path: Path, words: str, hidden: str, line: str) -> None:
-    found = command(tmp_path, *words.split(), hidden=hidden)
-    assert (found.code, found.out, found.err) == (2, "", f"chatproof: {line}\n")
+def test_a_command_says_which_extra_it_misses(tmp_path: Path, words: str, hidden: str, line: str, extra: str) -> None:
+    """And never `pip install chatproof`: nothing is released, so that name may be a stranger's."""
+    found = probe(tmp_path, *words.split(), hidden=hidden)
+    advice = f"install chatproof with its extra, chatproof[{extra}] (see README.md)"
+    assert (found.code, found.out, found.err) == (2, "", f"{line} is not installed: {advice}\n")
 
 
 def test_suite_and_fakes_need_no_extra(tmp_path: Path) -> None:
