@@ -1,12 +1,21 @@
 """Run the server: `python -m reference_server`."""
 
-from gevent import monkey  # type: ignore[import-untyped]  # gevent ships no types
+import sys
 
-monkey.patch_all()
+try:
+    from gevent import monkey  # type: ignore[import-untyped]  # gevent ships no types
 
-# After the patch: modules that create sockets or locks when imported must get gevent's.
-import sys  # noqa: E402
+    monkey.patch_all()
 
-from chatproof.reference_server.app import main  # noqa: E402
+    # After the patch: modules that create sockets or locks when imported must get gevent's.
+    from chatproof.reference_server.app import main
+except ModuleNotFoundError as error:
+    if (error.name or "chatproof").startswith("chatproof"):
+        raise
+    sys.stderr.write(
+        f"reference_server: {error.name} is not installed: install chatproof with its extra, chatproof[reference]"
+        " (see README.md)\n"
+    )
+    sys.exit(2)
 
 sys.exit(main())

@@ -12,7 +12,7 @@ from chatproof.fake_providers.scripting.script import Script
 from tests.clients.gemini_kit import MODEL, STATUSES, add_scripts
 from tests.fake_providers.kit import Served
 
-pytest.importorskip("google.genai", reason="google-genai is not installed: pip install 'chatproof[clients]'")
+pytest.importorskip("google.genai", reason="google-genai is not installed: make setup")
 
 from google import genai
 from google.genai import errors, types

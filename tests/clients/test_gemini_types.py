@@ -13,7 +13,7 @@ from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.scripting.script import Script, parse_script
 from tests.clients.gemini_kit import EXTRA, MODEL
 
-pytest.importorskip("google.genai", reason="google-genai is not installed: pip install 'chatproof[clients]'")
+pytest.importorskip("google.genai", reason="google-genai is not installed: make setup")
 
 from google.genai import types
 

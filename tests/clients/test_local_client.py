@@ -14,7 +14,7 @@ from chatproof.fake_providers.scripting.script import Script, parse_script
 from tests.clients.local_kit import MODEL, STATUSES, TOOL, asks, url
 from tests.fake_providers.local_kit import CALL, payload, replied
 
-ollama = pytest.importorskip("ollama", reason="ollama is not installed: pip install 'chatproof[clients]'")
+ollama = pytest.importorskip("ollama", reason="ollama is not installed: make setup")
 
 __all__ = ["url"]
 

@@ -13,7 +13,7 @@ from chatproof.fake_providers.scripting.script import Script
 from tests.clients.local_kit import MODEL, TOOL, asks, url
 from tests.fake_providers.local_kit import PRODUCTS
 
-openai = pytest.importorskip("openai", reason="openai is not installed: pip install 'chatproof[clients]'")
+openai = pytest.importorskip("openai", reason="openai is not installed: make setup")
 
 __all__ = ["url"]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from chatproof.fake_providers.testing.inprocess import InProcess
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "fake-providers.md"
-openai = pytest.importorskip("openai", reason="the official openai client is not installed (pip install openai)")
+openai = pytest.importorskip("openai", reason="the official openai client is not installed (make setup)")
 
 
 async def answer(prompt: str) -> str:
