@@ -105,7 +105,7 @@ def test_no_build_and_no_setup_without_the_links(tmp_path: Path) -> None:
     for part in PARTS:
         (tmp_path / "chatproof" / part).write_text(f"../{part}", encoding="utf-8")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
-    for stopped in (command, ["make", "setup", "PYTHON=false"]):
+    for stopped in (command, ["make", "setup", "PYTHON=false"], [sys.executable, "-m", "chatproof.harness.command"]):
         ran = subprocess.run(stopped, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
         assert ran.returncode
         assert "The links in chatproof/ did not arrive" in ran.stderr.splitlines()[0]
@@ -266,7 +266,7 @@ def test_a_command_names_the_extra_that_it_misses(core: Environment, command: li
     ran = core.run("chatproof", *command)
     assert ran.returncode == 2
     assert ran.stderr.count("\n") == 1
-    assert f"pip install 'chatproof[{extra}]'" in ran.stderr
+    assert f"install chatproof with its extra, chatproof[{extra}]" in ran.stderr
 
 
 def test_pytest_judges_a_server_by_pyargs(whole: Environment) -> None:
