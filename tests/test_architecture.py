@@ -35,6 +35,18 @@ MAY: dict[str, tuple[tuple[str, ...], bool]] = {
 # The floors of fake_providers, from the ground up. A room may import itself and the rooms of the lines before it.
 ROOMS = (("scripting",), ("dialects",), ("planning",), ("journal",), ("server",), ("testing", "record"))
 WORLD = {"socket", "asyncio", "time", "ssl", "select", "threading", "subprocess", "random", "os"}
+DIALECT = "each dialect has its own, and it is the same thing in each"
+SAME = {  # names of files and classes that stand in several places, and why
+    "__init__.py": "Python's",
+    "__main__.py": "Python's",
+    "dialect.py": DIALECT,
+    "embeddings.py": DIALECT,
+    "error_bodies.py": DIALECT,
+    "reply.py": DIALECT,
+    "request.py": DIALECT,
+    "Problem": DIALECT,
+    "Usage": "a reply's token counts; the reference server shares no code with the suite",
+}
 LONGEST_FILE = 300  # lines, about
 
 
@@ -52,11 +64,16 @@ def modules() -> dict[str, Path]:
 
 
 @cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path) -> tuple[str, ...]:
     """Every module that a file imports, inside functions too."""
 
     def read() -> Iterator[str]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -132,6 +149,17 @@ def test_the_common_floor_knows_no_event_loop() -> None:
     for name, path in modules().items():
         if within(name, "chatproof.harness.common"):
             assert not {imported.partition(".")[0] for imported in imports(path)} & {"asyncio", "gevent"}, name
+
+
+def test_no_name_of_a_file_or_class_stands_for_two_things() -> None:
+    found: dict[str, set[str]] = {}
+    for name, path in modules().items():
+        if within(name, "chatproof"):
+            classes = [one.name for one in ast.walk(tree(path)) if isinstance(one, ast.ClassDef)]
+            for noun in (*classes, path.name):
+                found.setdefault(noun, set()).add(name)
+    assert {noun: names for noun, names in found.items() if len(names) > 1 and noun not in SAME} == {}
+    assert [noun for noun in SAME if len(found.get(noun, ())) < 2] == [], "no longer needed"
 
 
 def test_a_file_is_one_noun() -> None:

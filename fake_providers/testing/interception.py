@@ -26,7 +26,7 @@ from chatproof.fake_providers.testing.playback import Playback, Reset
 _CORES: Final = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
 
-class Fakes(Protocol):
+class Interceptor(Protocol):
     """What answers the requests. `refusing`: refuse connections. `patience`: see `InProcess`."""
 
     refusing: bool
@@ -37,7 +37,7 @@ class Fakes(Protocol):
     def play(self, request: httpx.Request) -> Playback: ...
 
 
-def intercepted(fakes: Fakes) -> ExitStack:
+def intercepted(fakes: Interceptor) -> ExitStack:
     """Until it is closed, requests that `fakes` answers reach it; all others go where they would have gone."""
     with ExitStack() as patches:
         for name, core in _CORES.items():
@@ -49,7 +49,7 @@ def intercepted(fakes: Fakes) -> ExitStack:
 class _Client:
     """One of the HTTP clients, and the core below it."""
 
-    def __init__(self, library: ModuleType, core: ModuleType, fakes: Fakes) -> None:
+    def __init__(self, library: ModuleType, core: ModuleType, fakes: Interceptor) -> None:
         self._library = library
         self._core = core
         self._fakes = fakes

@@ -36,7 +36,7 @@ _NOISE: Final = 0.02  # of a word's weight: what makes every vector dense, and t
 Text = str | tuple[int, ...]
 
 
-class Wanted(NamedTuple):
+class EmbeddingsRequest(NamedTuple):
     """What to embed, texts or token ids, and the encoding of the result."""
 
     inputs: tuple[Text, ...]
@@ -64,22 +64,22 @@ def problem(body: dict[str, Any]) -> Problem | None:
     return found or _input(body.get("input"))
 
 
-def read(body: dict[str, Any]) -> Wanted:
+def read(body: dict[str, Any]) -> EmbeddingsRequest:
     """What a valid body asks for."""
     given = body["input"]
     if isinstance(given, str) or isinstance(given[0], int):
         given = [given]
     inputs = tuple(one if isinstance(one, str) else tuple(one) for one in given)
-    return Wanted(inputs, body.get("dimensions"), body.get("encoding_format") == "base64")
+    return EmbeddingsRequest(inputs, body.get("dimensions"), body.get("encoding_format") == "base64")
 
 
-def last_text(wanted: Wanted) -> str:
+def last_text(wanted: EmbeddingsRequest) -> str:
     """The last input; empty if it is token ids."""
     last = wanted.inputs[-1]
     return last if isinstance(last, str) else ""
 
 
-def prompt_tokens(wanted: Wanted) -> int:
+def prompt_tokens(wanted: EmbeddingsRequest) -> int:
     return sum(_size(one) for one in wanted.inputs)
 
 
@@ -108,7 +108,7 @@ def vector(text: Text, model: str, dimensions: int | None = None) -> list[float]
 
 def _body(ask: Ask) -> bytes:
     wanted = ask.extra
-    assert isinstance(wanted, Wanted)
+    assert isinstance(wanted, EmbeddingsRequest)
     data = ",".join(
         f'{{"object":"embedding","index":{index},"embedding":{_written(ask, wanted, text)}}}'
         for index, text in enumerate(wanted.inputs)
@@ -117,7 +117,7 @@ def _body(ask: Ask) -> bytes:
     return f'{{"object":"list","data":[{data}],"model":{json.dumps(ask.model)},"usage":{usage}}}'.encode()
 
 
-def _written(ask: Ask, wanted: Wanted, text: Text) -> str:
+def _written(ask: Ask, wanted: EmbeddingsRequest, text: Text) -> str:
     values = vector(text, ask.model, wanted.dimensions)
     packed = struct.pack(f"<{len(values)}f", *values)
     if wanted.base64:
