@@ -39,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not name:
         sys.stderr.write(_help())
         return UNUSABLE
-    command = COMMANDS.get(name)
-    if command is None:
+    if (command := COMMANDS.get(name)) is None:
         near = get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"commands: {', '.join(COMMANDS)}"
         sys.stderr.write(f"chatproof: there is no command {name!r}; {hint}\n")

@@ -153,7 +153,3 @@ def run_of(environment: Any) -> LocustRun:
     if not isinstance(run, LocustRun):
         raise RuntimeError("create a chatproof.loadtests.locust_run.LocustRun for this environment first")
     return run
-
-
-def generator_of(environment: Any) -> LoadGenerator:
-    return run_of(environment).open()

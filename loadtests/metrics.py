@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from operator import sub
@@ -85,6 +85,12 @@ class Metrics:
         if name not in self.histograms:
             self.histograms[name] = Histogram(SCALES[KINDS[name].unit])
         return self.histograms[name]
+
+    def measured(self) -> Iterator[tuple[str, MetricKind, Histogram]]:
+        """The metrics that have values, in the order of `KINDS`."""
+        for name, kind in KINDS.items():
+            if (histogram := self.histograms.get(name)) is not None and histogram.count:
+                yield name, kind, histogram
 
     def take(self, reading: Reading) -> None:
         recording, tokens = reading.recording, reading.token_times

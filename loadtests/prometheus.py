@@ -10,7 +10,7 @@ from typing import Final
 from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.histogram import Histogram, middle
 from chatproof.loadtests.metrics import KINDS, SECONDS
-from chatproof.loadtests.result import Result
+from chatproof.loadtests.result import Result, write_whole
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX: Final = "chatproof_load_"
@@ -25,9 +25,7 @@ def text(result: Result) -> str:
 
 def write_prometheus(result: Result, path: Path) -> None:
     """Write the file whole or not at all, as the textfile collector needs it. Raises OSError."""
-    partial = path.with_name(f"{path.name}.part")
-    partial.write_text(text(result), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, text(result))
 
 
 def _lines(result: Result) -> Iterator[str]:

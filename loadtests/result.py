@@ -25,6 +25,13 @@ _COLUMNS: Final = ("at", "started", "ended", "failed", "tokens", "ttft", "inter_
 PERCENTILES: Final = (1.0, 5.0, 50.0, 90.0, 95.0, 99.0, 99.9)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises OSError."""
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
 @dataclass(slots=True)
 class Result:
     """A measured and judged run. `meta`: url, transport, arrivals, started (epoch), seconds, versions, …"""
@@ -91,10 +98,8 @@ class Result:
         }
 
     def write_json(self, path: Path) -> None:
-        """Write the document whole or not at all. Raises OSError."""
-        partial = path.with_name(f"{path.name}.part")
-        partial.write_text(json.dumps(self.to_json()), encoding="utf-8")
-        partial.replace(path)
+        """Write the document. Raises OSError."""
+        write_whole(path, json.dumps(self.to_json()))
 
     def write_csv(self, prefix: str) -> None:
         """Write PREFIX_metrics.csv and PREFIX_series.csv. Raises OSError."""
@@ -175,10 +180,7 @@ def summary(result: Result) -> str:
     """The text that is printed at the end of a run."""
     metrics, known = result.metrics, ClientError.of(result.calibration, result.metrics)
     lines = [f"{'metric':<20}{'count':>8}  {'p50':<20}{'p95':<20}{'p99':<20}max"]
-    for name, kind in KINDS.items():
-        histogram = metrics.histograms.get(name)
-        if histogram is None or not histogram.count:
-            continue
+    for name, kind, histogram in metrics.measured():
         p50, p95, p99 = histogram.percentiles((50, 95, 99))
         cells = "".join(f"{shown(value, kind.unit, known.error(name, value)):<20}" for value in (p50, p95, p99))
         lines.append(f"{name:<20}{histogram.count:>8}  {cells}{shown(histogram.most, kind.unit)}")

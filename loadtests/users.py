@@ -13,7 +13,7 @@ import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust import User, task
 
 from chatproof.loadtests.load_generator import LoadGenerator
-from chatproof.loadtests.locust_run import generator_of
+from chatproof.loadtests.locust_run import run_of
 from chatproof.loadtests.readers.socketio_reader import SocketReader
 
 
@@ -24,7 +24,7 @@ class ChatUser(User):
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        self.generator: LoadGenerator = generator_of(environment)
+        self.generator: LoadGenerator = run_of(environment).open()
 
     def wait_time(self) -> float:
         """The think time, in seconds."""

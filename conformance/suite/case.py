@@ -201,7 +201,7 @@ class Case:
     def needs_provider(self) -> None:
         """Stop the test where no fakes are behind the server. Raises NotApplicable."""
         if self.lane.provider is None:
-            raise NotApplicable(self.lane.no_provider)
+            raise NotApplicable(self.lane.state.no_provider)
 
     async def refused_for_now(self, answer: Transcript, waits: int) -> bool:
         """Whether an answer is a 429. If it is, wait until the server should accept requests again.

@@ -183,7 +183,7 @@ class SuitePlugin:
         if bad := self.outcome.failures(case.records):
             pytest.fail(failure_text(bad), pytrace=False)
         if not case.records or all(record.verdict is Verdict.NOT_APPLICABLE for record in case.records):
-            pytest.skip(case.lane.no_provider)
+            pytest.skip(case.lane.state.no_provider)
 
     # -- what came of it
 

@@ -183,11 +183,6 @@ class Lane:
         """The server's PROVIDER_TIMEOUT in seconds, or None where nobody declared it."""
         return self.settings.provider_timeout or (PROVIDER_TIMEOUT if self.settings.start else None)
 
-    @property
-    def stopped(self) -> str:
-        """Why no more tests are run, or nothing."""
-        return self.state.stopped
-
     def succeeded(self, reply: Transcript) -> bool:
         """Whether a reply ended well: in a completion. If the server never sends one (END-01 and SIO-03 judge that),
         tokens without an error count as a good end."""
@@ -198,10 +193,10 @@ class Lane:
     def look_after_server(self, test: str) -> None:
         """Notice that a started server has ended, so that no more tests are run against it."""
         server = self.scene.server
-        if server and not self.stopped and (code := server.exit_code) is not None:
+        if server and not self.state.stopped and (code := server.exit_code) is not None:
             kept = f"; all that is kept of its output: {self.server_log}" if self.server_log else ""
             self.state.stopped = f"the server ended with exit code {code} during {test}{server.last_words()}{kept}"
-            self.say(self.stopped)
+            self.say(self.state.stopped)
 
     # -- what is judged
 
@@ -216,11 +211,6 @@ class Lane:
     def why_not(self, requirement_id: str) -> str:
         """Why a row does not apply, or nothing."""
         return self.state.why_not(requirement_id, self.settings, self.contract)
-
-    @property
-    def no_provider(self) -> str:
-        """Why there are no fakes behind the server."""
-        return self.state.no_provider
 
     # -- asking
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract
@@ -30,9 +29,6 @@ class LaneState:
     stopped: str = ""
     unseen: dict[str, str] = field(default_factory=dict)
     set_aside: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
     def undeclared(self, requirement_id: str, settings: Settings, contract: Contract) -> str:
         """Why a row's profile is not tested, or nothing."""

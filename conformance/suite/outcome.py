@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -63,7 +63,7 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """What the controller needs from a worker beside the tests' own reports."""
-        return {"lanes": [one.to_json() for one in self.lanes], "selected": self.selected, "error": self.error}
+        return {"lanes": [asdict(one) for one in self.lanes], "selected": self.selected, "error": self.error}
 
     def merge(self, data: dict[str, Any]) -> None:
         """Take what a worker of pytest-xdist knows."""

@@ -16,8 +16,8 @@ TEST_TIMEOUT = 240.0  # seconds; a test's own deadlines end it long before
 
 async def perform(case: Case, test: SuiteTest) -> None:
     """Run a test's body. An error becomes a record of the case; nothing is raised."""
-    if case.lane.stopped:  # the server has ended
-        case.close_records(Verdict.NOT_TESTABLE, case.lane.stopped)
+    if case.lane.state.stopped:  # the server has ended
+        case.close_records(Verdict.NOT_TESTABLE, case.lane.state.stopped)
         return
     try:
         async with asyncio.timeout(case.lane.settings.allowed(TEST_TIMEOUT)):

@@ -155,7 +155,7 @@ class Scheduler:
     def stopped(self) -> str:
         """Why no more tests are run in any lane, or nothing."""
         usable = [lane for lane in self.lanes if not lane.state.unfit]
-        return usable[0].stopped if usable and all(lane.stopped for lane in usable) else ""
+        return usable[0].state.stopped if usable and all(lane.state.stopped for lane in usable) else ""
 
     async def _conduct(self, tests: Sequence[SuiteTest]) -> None:
         shared = [test for test in tests if self.lane(test.provider).side_by_side]

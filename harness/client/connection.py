@@ -170,8 +170,7 @@ class _Tls:
 
     async def _exchange(self, sock: socket.socket) -> None:
         await self._flush(sock)
-        data = await asyncio.get_running_loop().sock_recv(sock, READ_SIZE)
-        if data:
+        if data := await asyncio.get_running_loop().sock_recv(sock, READ_SIZE):
             self._incoming.write(data)
         else:
             self._incoming.write_eof()

@@ -13,7 +13,7 @@ from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
 from chatproof.loadtests.objectives import Judged
 from chatproof.loadtests.reporting import charts
-from chatproof.loadtests.result import Result, shown
+from chatproof.loadtests.result import Result, shown, write_whole
 
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched and nothing runs
 _GOOD = frozenset({"complete", "interrupted", "unfinished"})
@@ -53,9 +53,7 @@ def page(result: Result) -> str:
 
 def write_html(result: Result, path: Path) -> None:
     """Write the report whole or not at all. Raises OSError."""
-    partial = path.with_name(f"{path.name}.part")
-    partial.write_text(page(result), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, page(result))
 
 
 def _head(result: Result) -> str:
@@ -105,10 +103,7 @@ def _objectives(judged: Sequence[Judged]) -> str:
 
 def _figures(metrics: Metrics, known: ClientError) -> str:
     rows = []
-    for name, kind in KINDS.items():
-        histogram = metrics.histograms.get(name)
-        if histogram is None or not histogram.count:
-            continue
+    for name, kind, histogram in metrics.measured():
         error = known.error(name, histogram.percentile(50))
         # a rate's unit stands in its name: seven times in a row it would push the table over the edge
         unit = kind.unit if kind.unit == SECONDS else ""

@@ -16,7 +16,7 @@ from flask import Blueprint, Flask, Response, request
 
 from chatproof.loadtests import prometheus
 from chatproof.loadtests.client_error import ClientError
-from chatproof.loadtests.metrics import KINDS, Second
+from chatproof.loadtests.metrics import Second
 from chatproof.loadtests.reporting.load_report import page
 from chatproof.loadtests.result import Result, metrics_csv, series_csv, shown
 
@@ -108,10 +108,7 @@ class _Live:
         result = self.result()
         known = ClientError.of(result.calibration, result.metrics)
         rows = []
-        for name, kind in KINDS.items():
-            histogram = result.metrics.histograms.get(name)
-            if histogram is None or not histogram.count:
-                continue
+        for name, kind, histogram in result.metrics.measured():
             p50, p95, p99 = histogram.percentiles((50, 95, 99))
             error = known.error(name, p50)
             cells = [shown(value, kind.unit) for value in (p50, p95, p99, histogram.most, error)]

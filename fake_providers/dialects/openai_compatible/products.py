@@ -84,7 +84,12 @@ class Vllm(encoder.Compatible):
         if status == 401:
             return b'{"error":"Unauthorized"}'
         known = {400: "BadRequestError", 404: "NotFoundError", 500: "InternalServerError"}
-        error = {"message": text, "type": kind or known.get(status, _phrase(status)), "param": param, "code": status}
+        error = {
+            "message": text,
+            "type": kind or known.get(status, _PHRASES.get(status, "Error")),
+            "param": param,
+            "code": status,
+        }
         return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -260,7 +265,3 @@ class LmStudio(encoder.Compatible):
 PRODUCTS: Final[dict[str, type[encoder.Compatible]]] = {
     product.PRODUCT: product for product in (LlamaCpp, LmStudio, encoder.OllamaCompatible, Vllm)
 }
-
-
-def _phrase(status: int) -> str:
-    return _PHRASES.get(status, "Error")
