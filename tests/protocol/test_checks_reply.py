@@ -278,6 +278,13 @@ def test_two_asks_on_one_socket(events: list[tuple[str, Any]], kept: bool) -> No
     assert is_kept(sio.replies_do_not_mix(TEXT, "Un deux"), socket(events)) is kept
 
 
+def test_an_outcome_holds_the_body_of_a_failure() -> None:
+    said = sse(body=b'{"error": "no module named chat"}', status=500).outcome()
+    assert said == """status 500 with '{"error": "no module named chat"}'"""
+    assert sse(body=b"", status=503).outcome() == "status 503"
+    assert len(sse(body=b"x" * 9_000, status=500).outcome()) < 300
+
+
 def test_mixed_replies_are_shown_with_their_spaces() -> None:
     events = [("chat_token", {"token": token, "count": count}) for count, token in enumerate(("Hi ", "Un ", "deux"), 1)]
     (found,) = sio.replies_do_not_mix("Hi there", "Un deux")(socket(events))

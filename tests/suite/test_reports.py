@@ -116,7 +116,7 @@ def test_a_failure_is_one_screen(buffered: Reports) -> None:
     assert screens
     for screen in screens:
         assert len(screen.splitlines()) <= 40
-        assert re.search(r"seen: .*\n.*expected: .*\n.*wire:\n +\+0\.0 ms  > POST", screen)
+        assert re.search(r"seen: .*\n.*expected: .*\n  provider: plays .*\n.*wire:\n +\+0\.0 ms  > POST", screen)
 
 
 def test_junit_says_what_was_judged(leaked: tuple[Reports, list[str]], buffered: Reports) -> None:
