@@ -7,14 +7,18 @@ of served fakes implement the waiting.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from itertools import pairwise
-from typing import Final
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from chatproof.fake_providers.journal.entry import Entry
 
 __all__ = ["Assertions", "AsyncAssertions", "Wanted", "timeline"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _SHOWN_ENTRIES: Final = 5
 _SHOWN_WRITES: Final = 4  # at either end of a reply
@@ -44,97 +48,12 @@ class Wanted:
         return " and ".join(wanted)
 
 
-class Assertions(ABC):
-    """Assertions about requests to the fakes. `case` None: about all requests. Times are in seconds.
-
-    A failed one raises AssertionError with the timelines of the requests.
-    """
-
-    def wait_ended(self, case: str | None = None, timeout: float = _WAIT_S) -> list[Entry]:
-        """Wait until there is an entry and all have ended; return them."""
-        return self._wait(case, Wanted(ended=True), timeout)
-
-    def wait_tokens(self, case: str | None = None, tokens: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
-        """Wait until an entry has written that many tokens; return all."""
-        return self._wait(case, Wanted(tokens=tokens), timeout)
-
-    def wait_entries(self, case: str | None = None, count: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
-        """Wait until there are that many entries; return them."""
-        return self._wait(case, Wanted(entries=count), timeout)
-
-    def assert_cancelled(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
-        """Assert that the last request's client hung up before the reply's end, within `within` seconds from now.
-
-        Returns the entry: `tokens` is how many tokens had been sent, `hangup_after` the seconds between the last
-        write and the hang-up.
-        """
-        return _cancelled(case, *self._until(case, Wanted(ended=True), within), within)
-
-    def assert_completed(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
-        """Assert that the last request was answered completely, within `within` seconds from now."""
-        return _completed(case, *self._until(case, Wanted(ended=True), within), within)
-
-    def assert_retried(
-        self, case: str | None = None, times: int = 1, *, at_least: float = 0.0, within: float = _WAIT_S
-    ) -> list[float]:
-        """Assert exactly that many retries, none sooner than `at_least` seconds; return the gaps of `retries`."""
-        return _retried(case, *self._until(case, Wanted(True, entries=times + 1), within), times, at_least, within)
-
-    def retries(self, case: str | None = None) -> list[float]:
-        """The seconds from the end of each request to the arrival of the next: one number for each retry.
-
-        Below 0 where the next request came before the end of this one.
-        """
-        return gaps(self.entries(case))
+class Claims(ABC):
+    """What assertions stand on, with an event loop and without."""
 
     @abstractmethod
-    def entries(self, case: str | None = None) -> list[Entry]:
-        """The entries, of one case if given, the oldest first."""
-
-    def _wait(self, case: str | None, wanted: Wanted, timeout: float) -> list[Entry]:
-        entries, happened = self._until(case, wanted, timeout)
-        if not happened:
-            raise self._late(case, wanted, timeout, entries)
-        return entries
-
-    @abstractmethod
-    def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
         """The case's entries, and whether they met `wanted` before the timeout."""
-
-    def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
-        return AssertionError(too_late(case, wanted, timeout, entries) + _shown(entries))
-
-
-class AsyncAssertions(ABC):
-    """`Assertions` for async tests: the same methods as coroutines."""
-
-    async def wait_ended(self, case: str | None = None, timeout: float = _WAIT_S) -> list[Entry]:
-        return await self._wait(case, Wanted(ended=True), timeout)
-
-    async def wait_tokens(self, case: str | None = None, tokens: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
-        return await self._wait(case, Wanted(tokens=tokens), timeout)
-
-    async def wait_entries(self, case: str | None = None, count: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
-        return await self._wait(case, Wanted(entries=count), timeout)
-
-    async def assert_cancelled(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
-        return _cancelled(case, *await self._until(case, Wanted(ended=True), within), within)
-
-    async def assert_completed(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
-        return _completed(case, *await self._until(case, Wanted(ended=True), within), within)
-
-    async def assert_retried(
-        self, case: str | None = None, times: int = 1, *, at_least: float = 0.0, within: float = _WAIT_S
-    ) -> list[float]:
-        wanted = Wanted(True, entries=times + 1)
-        return _retried(case, *await self._until(case, wanted, within), times, at_least, within)
-
-    async def retries(self, case: str | None = None) -> list[float]:
-        return gaps(await self.entries(case))
-
-    @abstractmethod
-    async def entries(self, case: str | None = None) -> list[Entry]:
-        """The entries, of one case if given, the oldest first."""
 
     async def _wait(self, case: str | None, wanted: Wanted, timeout: float) -> list[Entry]:
         entries, happened = await self._until(case, wanted, timeout)
@@ -142,12 +61,92 @@ class AsyncAssertions(ABC):
             raise self._late(case, wanted, timeout, entries)
         return entries
 
-    @abstractmethod
-    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
-        """The case's entries, and whether they met `wanted` before the timeout."""
-
     def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
         return AssertionError(too_late(case, wanted, timeout, entries) + _shown(entries))
+
+
+class AsyncAssertions(Claims):
+    """Assertions about requests to the fakes. `case` None: about all requests. Times are in seconds.
+
+    A failed one raises AssertionError with the timelines of the requests.
+    """
+
+    async def wait_ended(self, case: str | None = None, timeout: float = _WAIT_S) -> list[Entry]:
+        """Wait until there is an entry and all have ended; return them."""
+        return await self._wait(case, Wanted(ended=True), timeout)
+
+    async def wait_tokens(self, case: str | None = None, tokens: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
+        """Wait until an entry has written that many tokens; return all."""
+        return await self._wait(case, Wanted(tokens=tokens), timeout)
+
+    async def wait_entries(self, case: str | None = None, count: int = 1, timeout: float = _WAIT_S) -> list[Entry]:
+        """Wait until there are that many entries; return them."""
+        return await self._wait(case, Wanted(entries=count), timeout)
+
+    async def assert_cancelled(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
+        """Assert that the last request's client hung up before the reply's end, within `within` seconds from now.
+
+        Returns the entry: `tokens` is how many tokens had been sent, `hangup_after` the seconds between the last
+        write and the hang-up.
+        """
+        return _cancelled(case, *await self._until(case, Wanted(ended=True), within), within)
+
+    async def assert_completed(self, case: str | None = None, *, within: float = _WAIT_S) -> Entry:
+        """Assert that the last request was answered completely, within `within` seconds from now."""
+        return _completed(case, *await self._until(case, Wanted(ended=True), within), within)
+
+    async def assert_retried(
+        self, case: str | None = None, times: int = 1, *, at_least: float = 0.0, within: float = _WAIT_S
+    ) -> list[float]:
+        """Assert exactly that many retries, none sooner than `at_least` seconds; return the gaps of `retries`."""
+        wanted = Wanted(True, entries=times + 1)
+        return _retried(case, *await self._until(case, wanted, within), times, at_least, within)
+
+    async def retries(self, case: str | None = None) -> list[float]:
+        """The seconds from the end of each request to the arrival of the next: one number for each retry.
+
+        Below 0 where the next request came before the end of this one.
+        """
+        return gaps(await self.entries(case))
+
+    @abstractmethod
+    async def entries(self, case: str | None = None) -> list[Entry]:
+        """The entries, of one case if given, the oldest first."""
+
+
+def blocking(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]) -> Callable[Concatenate[Any, P], R]:
+    """The same method for callers without an event loop. Whatever it awaits blocks, and never suspends."""
+
+    @wraps(method)
+    def call(self: Any, /, *args: P.args, **options: P.kwargs) -> R:
+        running = method(self, *args, **options)
+        try:
+            running.send(None)
+        except StopIteration as done:
+            result: R = done.value
+            return result
+        raise RuntimeError(f"{method.__name__} waits for an event loop")
+
+    return call
+
+
+class Assertions(Claims):
+    """`AsyncAssertions` for tests without an event loop. `_until` blocks."""
+
+    wait_ended = blocking(AsyncAssertions.wait_ended)
+    wait_tokens = blocking(AsyncAssertions.wait_tokens)
+    wait_entries = blocking(AsyncAssertions.wait_entries)
+    assert_cancelled = blocking(AsyncAssertions.assert_cancelled)
+    assert_completed = blocking(AsyncAssertions.assert_completed)
+    assert_retried = blocking(AsyncAssertions.assert_retried)
+
+    def retries(self, case: str | None = None) -> list[float]:
+        """As `AsyncAssertions.retries`."""
+        return gaps(self.entries(case))
+
+    @abstractmethod
+    def entries(self, case: str | None = None) -> list[Entry]:
+        """The entries, of one case if given, the oldest first."""
 
 
 def gaps(entries: Sequence[Entry]) -> list[float]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Self
 
 import httpx
 
-from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Wanted, too_late
+from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Wanted, blocking, too_late
 from chatproof.fake_providers.journal.entry import Entry
 
 __all__ = ["Entry", "Fakes", "FakesError", "FakesSync", "NotInTime"]
@@ -77,9 +78,7 @@ class Fakes(AsyncAssertions):
         await self._ask("DELETE", "/_fake/journal")
 
     async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
-        params, patience = _wait(case, wanted, timeout)
-        answer = await self._ask("GET", "/_fake/journal/wait", params=params, timeout=patience)
-        return _entries(answer), not answer["timed_out"]
+        return await _awaited(self._ask, case, wanted, timeout)
 
     def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
         return NotInTime(too_late(case, wanted, timeout, entries), entries)
@@ -116,36 +115,23 @@ class FakesSync(Assertions):
         self._client.close()
         self._listener.close()
 
-    def health(self) -> dict[str, Any]:
-        return self._ask("GET", "/_fake/health")
+    health = blocking(Fakes.health)
+    entries = blocking(Fakes.entries)
+    register = blocking(Fakes.register)
+    scripts = blocking(Fakes.scripts)
+    refuse_connections = blocking(Fakes.refuse_connections)
+    accept_connections = blocking(Fakes.accept_connections)
+    clear = blocking(Fakes.clear)
 
-    def entries(self, case: str | None = None, limit: int = 200) -> list[Entry]:
-        return _entries(self._ask("GET", "/_fake/journal", params={**_case(case), "limit": limit}))
-
-    def register(self, name: str, toml: str) -> None:
-        self._ask("PUT", f"/_fake/scripts/{name}", content=toml.encode())
-
-    def scripts(self) -> dict[str, dict[str, Any]]:
-        return self._ask("GET", "/_fake/scripts")
-
-    def refuse_connections(self, seconds: float) -> None:
-        self._ask("POST", "/_fake/listener", client=self._listener, json={"refuse_s": seconds})
-
-    def accept_connections(self) -> None:
-        self._ask("POST", "/_fake/listener", client=self._listener, json={"refuse_s": 0})
-
-    def clear(self) -> None:
-        self._ask("DELETE", "/_fake/journal")
-
-    def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
-        params, patience = _wait(case, wanted, timeout)
-        answer = self._ask("GET", "/_fake/journal/wait", params=params, timeout=patience)
-        return _entries(answer), not answer["timed_out"]
+    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        return await _awaited(self._ask, case, wanted, timeout)
 
     def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
         return NotInTime(too_late(case, wanted, timeout, entries), entries)
 
-    def _ask(self, method: str, path: str, *, client: httpx.Client | None = None, **options: Any) -> dict[str, Any]:
+    async def _ask(
+        self, method: str, path: str, *, client: httpx.Client | None = None, **options: Any
+    ) -> dict[str, Any]:
         try:
             try:
                 response = (client or self._client).request(method, path, **options)
@@ -180,13 +166,16 @@ def _answer(url: str, method: str, path: str, response: httpx.Response) -> dict[
     return answer
 
 
-def _wait(case: str | None, wanted: Wanted, timeout: float) -> tuple[dict[str, Any], float]:
-    """The parameters of a wait, and the timeout of its request in seconds."""
+async def _awaited(
+    ask: Callable[..., Coroutine[Any, Any, dict[str, Any]]], case: str | None, wanted: Wanted, timeout: float
+) -> tuple[list[Entry], bool]:
+    """Let the fakes wait; the case's entries, and whether they met `wanted` in time."""
     params: dict[str, Any] = {**_case(case), "timeout": timeout}
     params |= {"ended": 1} if wanted.ended else {}
     params |= {"tokens": wanted.tokens} if wanted.tokens is not None else {}
     params |= {"entries": wanted.entries} if wanted.entries is not None else {}
-    return params, timeout + _GRACE
+    answer = await ask("GET", "/_fake/journal/wait", params=params, timeout=timeout + _GRACE)
+    return _entries(answer), not answer["timed_out"]
 
 
 def _case(case: str | None) -> dict[str, str]:

@@ -133,7 +133,7 @@ class Journal(Assertions):
             self._unwatch(case, wake)
         return True
 
-    def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
         if not wanted.met(self.entries(case)) and timeout > 0:
             self._block(case, wanted, timeout)
         entries = self.entries(case)
