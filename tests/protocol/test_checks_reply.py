@@ -285,6 +285,16 @@ def test_an_outcome_holds_the_body_of_a_failure() -> None:
     assert len(sse(body=b"x" * 9_000, status=500).outcome()) < 300
 
 
+def test_an_error_is_shown_around_what_it_gives_away() -> None:
+    """The excerpt of a long error holds the path, wherever it stands."""
+    for before in (0, 150, 390, 5_000):
+        text = "so sorry " * (before // 9) + "/srv/app/chat.py broke " + "and more " * 500
+        (seen,) = violated(err.no_internals(), sse([{"error": text}]))
+        assert "a source path in " in seen
+        assert "/srv/app/chat.py broke" in seen
+        assert len(seen) < 500
+
+
 def test_mixed_replies_are_shown_with_their_spaces() -> None:
     events = [("chat_token", {"token": token, "count": count}) for count, token in enumerate(("Hi ", "Un ", "deux"), 1)]
     (found,) = sio.replies_do_not_mix("Hi there", "Un deux")(socket(events))

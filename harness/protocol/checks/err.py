@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from chatproof.harness.protocol.excerpts import counted, shown
+from chatproof.harness.protocol.excerpts import counted, shown, shown_part
 from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import Kind, is_text
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
@@ -98,15 +98,19 @@ def no_internals(*secrets: str) -> Check:
         if not texts:
             yield Unjudged(f"no error to look at: {transcript.outcome()}")
         for text in texts:
-            if what := internals(text, *secrets):
-                yield Violation(f"{what} in {shown(text, 400)}", "an error that shows no internals")
+            if found := internals(text, *secrets):
+                what, at = found
+                part = shown(text, 400) if at < 300 else shown_part(text, at - 100, at + 300)
+                yield Violation(f"{what} in {part}", "an error that shows no internals")
                 return
 
     return look
 
 
-def internals(text: str, *secrets: str) -> str | None:
-    """Name what a text gives away of the server's inside, or None."""
-    if any(secret in text for secret in secrets if secret):
-        return "the API key"
-    return next((what for what, pattern in _INTERNALS if pattern.search(text)), None)
+def internals(text: str, *secrets: str) -> tuple[str, int] | None:
+    """Name what a text gives away of the server's inside, and at which character it stands; or None."""
+    for secret in secrets:
+        if secret and (at := text.find(secret)) >= 0:
+            return "the API key", at
+    found = ((what, pattern.search(text)) for what, pattern in _INTERNALS)
+    return next(((what, match.start()) for what, match in found if match), None)
