@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from chatproof.conformance.suite.lane_state import LaneState
+from chatproof.conformance.suite.left_over import left_over
 from chatproof.conformance.suite.provider import DUE, Upstream
 from chatproof.conformance.suite.rate_budget import RateBudget
 from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, Scene, set_up, why_unfit
@@ -62,6 +63,7 @@ class Lane:
         Raises:
             ChatproofError: something cannot be started; the text is one line.
         """
+        self.resources.callback(self._say_what_is_left_over)  # called last
         self.scene = set_up(self.settings, self.state.name, port, self.resources, self.server_log)
 
     def wait_until_up(self) -> None:
@@ -148,6 +150,10 @@ class Lane:
         if self.provider:
             await self.provider.fakes.aclose()
         self.resources.close()
+
+    def _say_what_is_left_over(self) -> None:
+        if self.scene.server and (seen := left_over(self.scene.server.target)):
+            self.say(seen)
 
     # -- what is known
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Final
 
 import chatproof
+from chatproof.harness.common.watchdog import WATCHDOG
 
 ROOT: Final = Path(chatproof.__file__).resolve().parent.parent
 """The folder that holds the package: the checkout's, or site-packages."""
@@ -49,11 +50,12 @@ def launch(
     stderr: int | IO[bytes] | None = None,
     bufsize: int = -1,
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a group of its own; `stdin` and the others as `subprocess.Popen` takes them.
+    """Start a process in a group of its own; `stdin` and the others as `subprocess.Popen` takes them. It ends with this
+    process, also where this process is killed.
 
     `environment`: all of its variables; left out, `child_environment()`. Raises OSError where it cannot be run.
     """
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         bufsize=bufsize,
         env=child_environment() if environment is None else environment,
@@ -62,6 +64,8 @@ def launch(
         stderr=stderr,
         start_new_session=True,
     )
+    WATCHDOG.add(process.pid)
+    return process
 
 
 def first_line(process: subprocess.Popen[bytes], deadline: float) -> str:
@@ -98,6 +102,7 @@ def stop(process: subprocess.Popen[bytes], *, timeout: float = STOP_TIMEOUT) -> 
         process.wait(timeout)
     _signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))  # also children that outlived it
     process.wait(STOP_TIMEOUT)
+    WATCHDOG.remove(process.pid)
     _close(process.stdout)
     _close(process.stderr)
 
