@@ -25,8 +25,9 @@ Run the conformance suite against a server. pytest's own options work too.
   chatproof check --base-url URL --only TOK --only END-03 -v
 
 exit codes: 0 every MUST row passed; 1 a row is violated or not testable; 2 the suite could not judge (no server, a
-fault of its own); 4 a wrong option or setting."""
+fault of its own); 4 a wrong option or setting; 130 Ctrl-C, with the reports written."""
 UNUSABLE: Final = 2  # exit code: the command itself could not be run
+INTERRUPTED: Final = 130  # exit code: Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ChatproofError as error:
         sys.stderr.write(f"chatproof: {error}\n")
         return UNUSABLE
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def check(arguments: Sequence[str]) -> int:
@@ -66,7 +69,19 @@ def check(arguments: Sequence[str]) -> int:
         return 0
     import pytest  # here, since the other commands have no use for it
 
-    return int(pytest.main([suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *arguments]))
+    ctrl_c = CtrlC()
+    code = int(pytest.main([suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *arguments], plugins=[ctrl_c]))
+    return INTERRUPTED if ctrl_c.happened else code
+
+
+class CtrlC:
+    """A plugin of pytest that notes Ctrl-C, for which pytest has the exit code of an error."""
+
+    happened = False
+
+    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
+        """`excinfo` holds pytest's own exit too, and SIGTERM, which has a text."""
+        self.happened = isinstance(excinfo.value, KeyboardInterrupt) and not excinfo.value.args
 
 
 def explain(arguments: Sequence[str]) -> int:

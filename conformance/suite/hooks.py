@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Coroutine, Generator
 from functools import cached_property
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.interrupts import Interrupts
 from chatproof.conformance.suite.outcome import Outcome
 from chatproof.conformance.suite.reporting import attach, evidence_of, keep, records_of
 from chatproof.conformance.suite.scheduler import Scheduler
@@ -47,7 +47,7 @@ class SuitePlugin:
         self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._tests: dict[str, SuiteTest] = {}
         self._told: set[str] = set()
-        self._old_handler: Any = None
+        self._interrupts = Interrupts()
         self._is_open = self._has_begun = False
 
     @cached_property
@@ -118,7 +118,7 @@ class SuitePlugin:
         """Open the lanes before the first test. If there is no server to judge, run no test."""
         if self.scheduler is None or self.outcome is None or not self._tests or session.testsfailed:
             return None
-        self._old_handler = signal.signal(signal.SIGTERM, _interrupt)
+        self._interrupts.take()
         self.outcome.error = unwritable(self.settings)
         if not self.outcome.error:
             try:
@@ -220,8 +220,6 @@ class SuitePlugin:
                     if case.name not in self._told:  # pytest stopped before it came to it
                         self.outcome.add(case.records, case.evidence)
             self._close_loop()
-        if self._old_handler is not None:
-            signal.signal(signal.SIGTERM, self._old_handler)
         if (outcome := self.outcome) is None:
             return
         if self.worker is not None:
@@ -231,6 +229,11 @@ class SuitePlugin:
             outcome.error = f"none of {', '.join(sorted(self.settings.only))} applies to this run"
         if exitstatus in (0, 1, 2, 5):  # not on a usage error or an internal error of pytest
             session.exitstatus = outcome.finish()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """The run is over, with all that it prints."""
+        self._interrupts.give_back()
 
     def _close_loop(self) -> None:
         self._do(_cancel_all())
@@ -249,8 +252,3 @@ async def _cancel_all() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    """Treat SIGTERM as Ctrl-C, so that everything the run started is stopped."""
-    raise KeyboardInterrupt

@@ -1,0 +1,61 @@
+"""Ctrl-C ends a run with exit code 130 and its reports, however often it is pressed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from chatproof.harness.common.child_process import module_command
+from tests.harness.test_child_process import alive
+from tests.suite.running import ASYNCIO, OWN, ROOT, few_plugins, named
+
+SILENT = """
+import signal, socket, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # so that stopping it takes a while
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=50)
+with open(sys.argv[2], "w") as file:
+    import os
+    file.write(str(os.getpid()))
+while True:
+    connection = server.accept()
+    if connection[0].recv(100).startswith(b"POST"):
+        print("asked", file=open(sys.argv[2] + ".asked", "w"))
+    kept = globals().setdefault("kept", [])
+    kept.append(connection)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT of this kind")
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_is_130_quietly_with_reports(times: int, tmp_path: Path) -> None:
+    code, pid_file, report = tmp_path / "server.py", tmp_path / "pid", tmp_path / "report.json"
+    code.write_text(SILENT)
+    words = ["--start", f"{sys.executable} {code} {{port}} {pid_file}", "--provider", "openai"]
+    command = module_command(
+        "harness.command", "check", *named(OWN, ASYNCIO), *words, "--silence", "60", "--report-json", str(report)
+    )
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=few_plugins(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        give_up = time.monotonic() + 60
+        while not (tmp_path / "pid.asked").exists() and time.monotonic() < give_up:
+            time.sleep(0.05)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert "nraisable" not in output
+    assert "the run was interrupted" in output
+    assert json.loads(report.read_text(encoding="utf-8"))
+    assert not alive(int(pid_file.read_text()))
