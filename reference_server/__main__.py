@@ -10,12 +10,8 @@ try:
     # After the patch: modules that create sockets or locks when imported must get gevent's.
     from chatproof.reference_server.app import main
 except ModuleNotFoundError as error:
-    if (error.name or "chatproof").startswith("chatproof"):
-        raise
-    sys.stderr.write(
-        f"reference_server: {error.name} is not installed: install chatproof with its extra, chatproof[reference]"
-        " (see README.md)\n"
-    )
+    why = "is not installed: install chatproof with its extra, chatproof[reference] (see README.md)"
+    sys.stderr.write(f"reference_server: {error.name} {why}\n")
     sys.exit(2)
 
 sys.exit(main())

@@ -27,11 +27,10 @@ from chatproof.reference_server.socket_api import add_socket_api
 from chatproof.reference_server.wsgi_server import ChatServer
 
 OFFLINE = """\
-Provider: none is configured, so a fake provider answers. To use a real one, set OPENAI_API_KEY, GEMINI_API_KEY
-or LOCAL_LLM_URL in the environment or in a file .env, and start the server again.
-The words `scenario NAME` in a message choose a script, for example `scenario paced` or `scenario drop-mid`.
-Requests to the fake provider: {journal}
+Provider: a fake one. For a real one, set OPENAI_API_KEY, GEMINI_API_KEY or LOCAL_LLM_URL (environment or file .env).
+The words `scenario NAME` in a message choose a script, for example `scenario drop-mid`. Its journal: {journal}
 """
+ABOUT = "Run the reference server, offline without a provider. Other settings: see reference_server/README.md."
 
 
 def main() -> int:
@@ -56,11 +55,7 @@ def main() -> int:
 
 def _read_options() -> argparse.Namespace:
     """Parse the command line. Options whose name is in capitals are settings."""
-    parser = argparse.ArgumentParser(
-        prog="chatproof serve",
-        description="Run the reference streaming chat server. If no provider is configured, it runs offline.",
-        epilog="All other settings come from the environment or a file .env: see reference_server/README.md.",
-    )
+    parser = argparse.ArgumentParser(prog="chatproof serve", description=ABOUT)
     parser.add_argument("--host", dest="HOST", help="address to listen on (default: HOST, or 127.0.0.1)")
     parser.add_argument("--port", dest="PORT", help="port to listen on, 0 for any free port (default: PORT, or 5000)")
     parser.add_argument("--workers", dest="WORKERS", help="processes; above 1 needs REDIS_URL (default: WORKERS, or 1)")

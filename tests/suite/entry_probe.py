@@ -22,7 +22,7 @@ def report():
     files = {}
     for name, module in list(sys.modules.items()):
         path = os.path.realpath(getattr(module, "__file__", None) or "")
-        if path.startswith(ROOT):
+        if path.startswith(ROOT) and "site-packages" not in path:  # the environment may lie in the checkout
             files.setdefault(path, {})[id(module)] = name
     twice = [sorted(names.values()) for names in files.values() if len(names) > 1]
     with open(os.path.join(SEEN, f"{os.getpid()}.json"), "w") as file:

@@ -210,4 +210,4 @@ def test_the_list_needs_no_server(tmp_path: Path) -> None:
     code, output, _ = run(tmp_path, "--list", "--only", "CORS-01")
     assert code == PASS, output
     assert "CORS-01" in output
-    assert "1 rows" in output
+    assert "1 row;" in output
