@@ -27,7 +27,7 @@ from tests.servers.judge_process import APART
 from tests.servers.legal import VARIANTS
 from tests.servers.line_process import LineProcess
 
-JUDGES = int(os.environ.get("CHATPROOF_JOBS", "8"))  # runs side by side, each with three processes: see `judge_process`
+JUDGES = int(os.environ.get("CHATPROOF_JOBS", "6"))  # runs side by side, each with three processes: see `judge_process`
 WAITING = {"LIM-11", "ERR-06", "SIO-09", "INT-09"}
 EVERYTHING = (WHOLE + " " + DOORS).split()
 LIMIT = 280.0  # seconds to wait for one run
