@@ -37,7 +37,7 @@ def judge_error(case: Case, requirement_id: str, reply: Transcript) -> None:
     case.conforms(reply, err.fails_as_error(requirement_id))
     if reply.of(Kind.ERROR):
         case.conforms(reply, err.error_ends_the_reply)
-    elif not err.is_http_error(reply):
+    else:
         case.cannot_judge("ERR-01", f"no error event came: {reply.outcome()}")
     if reply.of(Kind.ERROR) or err.is_http_error(reply):
         case.conforms(reply, err.no_internals(case.lane.scene.key))

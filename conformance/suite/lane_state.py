@@ -8,6 +8,7 @@ from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract
 from chatproof.harness.report.verdicts import Record, Verdict
 
+NOT_RUN = "not run: the run ended before this row's test"
 NO_FAKES = "needs the fake providers behind the server (--start, or --provider-url)"
 
 
@@ -15,9 +16,9 @@ NO_FAKES = "needs the fake providers behind the server (--start, or --provider-u
 class LaneState:
     """`name` is the provider's, `has_provider` whether the fakes are there, `missing` that they should be and are not.
 
-    `no_provider` says why they are not; `unfit` why there is no chat server at all; `stopped` why no more tests
-    are run. `unseen` holds the profiles that nobody declared and the server does not show, each with what was seen;
-    `set_aside` says why nothing is judged with a provider that nobody declared.
+    `no_provider` says why they are not, and `advice` what to do then; `unfit` why there is no chat server at all;
+    `stopped` why no more tests are run. `unseen` holds the profiles that nobody declared and the server does not show,
+    each with what was seen; `set_aside` says why nothing is judged with a provider that nobody declared.
     """
 
     name: str
@@ -25,6 +26,7 @@ class LaneState:
     has_provider: bool = False
     missing: bool = False
     no_provider: str = NO_FAKES
+    advice: str = ""
     unfit: str = ""
     stopped: str = ""
     unseen: dict[str, str] = field(default_factory=dict)
@@ -53,5 +55,5 @@ class LaneState:
             return Record(requirement_id, Verdict.NOT_APPLICABLE, why)
         if self.unfit and requirement_id == "REQ-01":
             return Record(requirement_id, Verdict.VIOLATED, self.unfit, "status 200 and a stream")
-        reason = self.unfit or why or self.stopped or "not run: the run ended before this row's test"
+        reason = self.unfit or why or self.stopped or NOT_RUN
         return Record(requirement_id, Verdict.NOT_TESTABLE, reason)

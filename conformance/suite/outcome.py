@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chatproof.conformance.suite.lane_state import LaneState
+from chatproof.conformance.suite.run_causes import run_causes
 from chatproof.conformance.suite.suite_tests import SuiteTest
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
@@ -78,7 +79,7 @@ class Outcome:
             ours.unfit, ours.stopped = ours.unfit or other.unfit, ours.stopped or other.stopped
             ours.unseen, ours.set_aside = ours.unseen or other.unseen, ours.set_aside or other.set_aside
             if other.missing:
-                ours.missing, ours.no_provider = True, other.no_provider
+                ours.missing, ours.no_provider, ours.advice = True, other.no_provider, other.advice
 
     # -- judging
 
@@ -117,6 +118,7 @@ class Outcome:
             evidence=self.evidence,
             error=self.error or self.unfit,
             stale=stale,
+            found=tuple(run_causes(self.lanes, self.error)),
         )
 
     def failures(self, records: Iterable[Record]) -> list[Record]:

@@ -38,4 +38,5 @@ async def perform(case: Case, test: SuiteTest) -> None:
         await case.close()
         case.lane.look_after_server(case.name.rpartition("::")[2])
         name = case.lane.provider_name
-        case.records[:] = [replace(record, provider=name) for record in case.records]
+        over = str(test.parameters.get("transport", ""))
+        case.records[:] = [replace(record, provider=name, over=over) for record in case.records]

@@ -32,12 +32,24 @@ class Profile(StrEnum):
     PERFORMANCE = "performance"
 
 
+class Hurt(StrEnum):
+    """What a violation does to the people who run or use the server, the worst first."""
+
+    MONEY = "costs money"
+    OTHERS = "shows the data of other people"
+    TEXT = "loses replies or parts of them"
+    FORM = "has the wrong form"
+
+
+HURTS = tuple(Hurt)
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """One row: `id` is permanent, `profiles` must all be declared for the row to apply.
 
     `why`: the reason for its form. `how`: how it is tested. `typical`: what servers that break it do. `excluded`:
-    why no test judges it, else empty.
+    why no test judges it, else empty. `hurts`: what a violation does.
     """
 
     id: str
@@ -49,6 +61,7 @@ class Requirement:
     how: str = ""
     typical: str = ""
     excluded: str = ""
+    hurts: Hurt = Hurt.FORM
 
     @property
     def group(self) -> str:
@@ -101,25 +114,30 @@ def contract() -> Contract:
     """Read the contract.
 
     Raises:
-        ValueError: an id stands twice, or a row has an unknown key, level or profile.
+        ValueError: an id stands twice, a row has an unknown key, level or profile, or [hurts] an unknown id.
     """
     with SOURCE.open("rb") as file:
         document = tomllib.load(file)
+    hurts = {name: Hurt[what.upper()] for what, names in document["hurts"].items() for name in names}
     rows: dict[str, Requirement] = {}
     for entry in document["rows"]:
-        row = _row(dict(entry))
+        row = _row(dict(entry), hurts)
         if row.id in rows:
             raise ValueError(f"{SOURCE.name}: two rows have the id {row.id}")
         rows[row.id] = row
-    return Contract(rows, dict(document["sections"]))
+    titles = dict(document["sections"])
+    if unknown := hurts.keys() - rows.keys() - titles.keys():
+        raise ValueError(f"{SOURCE.name}: [hurts] names {', '.join(sorted(unknown))}, which is no row and no group")
+    return Contract(rows, titles)
 
 
-def _row(entry: dict[str, object]) -> Requirement:
+def _row(entry: dict[str, object], hurts: dict[str, Hurt]) -> Requirement:
     profiles: tuple[Profile, ...] = (Profile(str(entry.pop("profile"))),)
     if also := entry.pop("also", None):
         profiles += (Profile(str(also)),)
+    name = str(entry.pop("id"))
     row = Requirement(
-        id=str(entry.pop("id")),
+        id=name,
         level=Level(str(entry.pop("level"))),
         profiles=profiles,
         needs_provider=bool(entry.pop("needs_provider", False)),
@@ -128,6 +146,7 @@ def _row(entry: dict[str, object]) -> Requirement:
         how=str(entry.pop("how", "")),
         typical=str(entry.pop("typical", "")),
         excluded=str(entry.pop("excluded", "")),
+        hurts=hurts.get(name) or hurts.get(name.partition("-")[0], Hurt.FORM),
     )
     if entry:
         raise ValueError(f"{SOURCE.name}: {row.id} has unknown keys: {', '.join(entry)}")

@@ -15,7 +15,8 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
 
     `text`, `why` and `typical_fault` of a row are the contract's words, null where it has none. `provider` is the one
     that was behind the server for the row, or null where the row needs none or there was none. `known` is why a
-    failure is known, or null. `error` is why the run as a whole could not judge, or null.
+    failure is known, or null. `error` is why the run as a whole could not judge, or null. `start_here` holds the root
+    causes of all failures, the worst first: see `Cause`.
     """
     provider = summary.providers[0] if summary.providers else None
     return {
@@ -23,6 +24,7 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
         "target": summary.target,
         "verdict": summary.verdict.value,
         "error": redacted(summary.error) or None,
+        "start_here": [cause.to_json() for cause in summary.causes],
         "rows": [
             {
                 "id": row.requirement.id,

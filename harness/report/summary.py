@@ -10,6 +10,7 @@ from datetime import datetime
 
 from chatproof import __version__
 from chatproof.harness.report.evidence import Evidence
+from chatproof.harness.report.root_causes import Cause, root_causes
 from chatproof.harness.report.verdicts import Overall, Row, Verdict
 
 ORDER = (Verdict.PASSED, Verdict.VIOLATED, Verdict.NOT_TESTABLE, Verdict.NOT_APPLICABLE, Verdict.HARNESS_ERROR)
@@ -20,7 +21,7 @@ class RunSummary:
     """`titles` are those of the groups, `seconds` the run's duration, `began` its beginning with a time zone.
 
     `error` says why the run as a whole could not judge, or nothing. `stale`: a line for each known failure that now
-    passes.
+    passes. `found`: causes that the run itself saw, which explain rows.
     """
 
     target: str
@@ -35,6 +36,12 @@ class RunSummary:
     evidence: Sequence[Evidence] = field(default=())
     error: str = ""
     stale: Sequence[str] = ()
+    found: Sequence[Cause] = ()
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Where to start: the root causes of all failures, the worst first."""
+        return root_causes(self.rows, self.found, self.strict)
 
     @property
     def suite(self) -> str:

@@ -42,7 +42,7 @@ class Record:
     """What one test found for one requirement. `screen` is the failure as a person reads it.
 
     `weak`: the test could not tell; the record counts only where no other test could. `provider`: the one behind the
-    server.
+    server. `over`: the transport, where the test is there once for each.
     """
 
     id: str
@@ -53,6 +53,7 @@ class Record:
     test: str = ""
     weak: bool = False
     provider: str | None = None
+    over: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a report that crosses processes."""
@@ -68,7 +69,8 @@ class Row:
     """A requirement with its verdict.
 
     `provider`: the one that was behind the server, where the row is judged with one. `known`: why its failure
-    is known, which keeps it from making the run fail.
+    is known, which keeps it from making the run fail. `only_over`: the transport over which alone it fails, though it
+    was judged over others too; or nothing.
     """
 
     requirement: Requirement
@@ -78,6 +80,7 @@ class Row:
     screens: tuple[str, ...] = ()
     provider: str | None = None
     known: str | None = None
+    only_over: str = ""
 
     @property
     def name(self) -> str:
@@ -133,7 +136,10 @@ def _row(requirement: Requirement, records: list[Record], provider: str | None) 
     seen, behind = worst.seen, {record.provider for record in records}
     if worst.verdict in BAD and provider is None and worst.provider and len(behind) > 1:
         seen = f"{seen} (with {worst.provider})"
-    return Row(requirement, worst.verdict, seen, worst.expected, screens, provider)
+    failed = {record.over for record in records if record.verdict is worst.verdict}
+    held = {record.over for record in records} - failed
+    only_over = failed.pop() if len(failed) == 1 and held and worst.verdict in BAD else ""
+    return Row(requirement, worst.verdict, seen, worst.expected, screens, provider, only_over=only_over)
 
 
 def overall(rows: Iterable[Row], strict: bool, stale: Sequence[str] = ()) -> Overall:

@@ -1,0 +1,31 @@
+"""The causes that a run itself sees, before any row is judged: no server, no chat server, no provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from chatproof.conformance.suite.lane_state import NOT_RUN, LaneState
+from chatproof.harness.report.root_causes import Cause
+
+START = "--start: "  # errors of a server's start begin with the option
+OUTPUT = "Read the server's whole output: --server-log FILE writes it."
+
+
+def run_causes(lanes: Sequence[LaneState], error: str) -> Iterator[Cause]:
+    """What explains rows as a whole, in the order in which it stops a run. `error`: why the run could not judge."""
+    if error:
+        is_start = error.startswith(START)
+        title = "The server does not start" if is_start else "The run could not judge the server"
+        yield Cause(title, error.removeprefix(START), OUTPUT if is_start else "", reason=NOT_RUN)
+    for lane in lanes:
+        if lane.unfit:
+            do = "Send this request by hand and mend its answer first. " + OUTPUT
+            yield Cause(
+                "The server does not answer an ordinary request with a reply", lane.unfit, do, reason=lane.unfit
+            )
+        elif lane.missing:
+            yield Cause(
+                "The server never asks the fake provider", lane.no_provider, lane.advice, reason=lane.no_provider
+            )
+        if lane.stopped:
+            yield Cause("The server ended during the run", lane.stopped, OUTPUT, reason=lane.stopped)
