@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 SOURCE = Path(__file__).with_name("requirements.toml")
 
@@ -103,32 +104,16 @@ def contract() -> Contract:
     Raises:
         ValueError: an id stands twice, or a row has an unknown key, level or profile.
     """
-    with SOURCE.open("rb") as file:
-        document = tomllib.load(file)
-    rows: dict[str, Requirement] = {}
-    for entry in document["rows"]:
-        row = _row(dict(entry))
-        if row.id in rows:
-            raise ValueError(f"{SOURCE.name}: two rows have the id {row.id}")
-        rows[row.id] = row
-    return Contract(rows, dict(document["sections"]))
+    document = tomllib.loads(SOURCE.read_text(encoding="utf-8"))
+    sections = document["sections"]
+    rows = {name: _row(name, sections[name.partition("-")[0]], row) for name, row in document["rows"].items()}
+    return Contract(rows, {name: section["title"] for name, section in sections.items()})
 
 
-def _row(entry: dict[str, object]) -> Requirement:
-    profiles: tuple[Profile, ...] = (Profile(str(entry.pop("profile"))),)
-    if also := entry.pop("also", None):
-        profiles += (Profile(str(also)),)
-    row = Requirement(
-        id=str(entry.pop("id")),
-        level=Level(str(entry.pop("level"))),
-        profiles=profiles,
-        needs_provider=bool(entry.pop("needs_provider", False)),
-        text=str(entry.pop("text")),
-        why=str(entry.pop("why", "")),
-        how=str(entry.pop("how", "")),
-        typical=str(entry.pop("typical", "")),
-        excluded=str(entry.pop("excluded", "")),
-    )
-    if entry:
-        raise ValueError(f"{SOURCE.name}: {row.id} has unknown keys: {', '.join(entry)}")
-    return row
+def _row(name: str, section: Mapping[str, Any], own: Mapping[str, Any]) -> Requirement:
+    values = {"level": Level.MUST, "needs_provider": False, **section, **own}
+    del values["title"]  # the section's
+    level, profiles = Level(values.pop("level")), [values.pop(key) for key in ("profile", "also") if key in values]
+    if unknown := values.keys() - {one.name for one in fields(Requirement)}:
+        raise ValueError(f"{SOURCE.name}: {name} has unknown keys: {', '.join(sorted(unknown))}")
+    return Requirement(name, level, tuple(map(Profile, profiles)), **values)
