@@ -12,6 +12,8 @@ from chatproof.harness.protocol.transcript import Transport
 
 WORDS = ", ".join(f'"word{number} "' for number in range(40))
 FIFTY_A_SECOND = f'about = "Forty tokens, 50 a second."\n[timing]\ninter_token_ms = 20\n[[steps]]\ntokens = [{WORDS}]\n'
+# few tokens: what a session takes does not depend on them, and each costs a polling client a connection
+HELD_OPEN = 'about = "One second."\n[timing]\ninter_token_ms = 500\n[[steps]]\ntokens = ["I am ", "still ", "here."]\n'
 SESSIONS_OPEN = 20
 WARM_UP = 20  # sessions opened first: what a server allocates for its peak load belongs to no session
 PER_SESSION = 50  # MB
@@ -55,6 +57,7 @@ async def test_a_session_takes_little_memory(case: Case, transport: Transport) -
     case.needs_provider()
     if (server := case.lane.scene.server) is None:
         raise NotApplicable("needs a server that the suite starts (--start), since it measures its memory")
+    await case.provider.register("held-open", HELD_OPEN)
     await most_memory(case, server.process.pid, WARM_UP, transport)
     before = memory_of(server.process.pid)
     most = await most_memory(case, server.process.pid, SESSIONS_OPEN, transport)
@@ -67,7 +70,7 @@ async def most_memory(case: Case, pid: int, sessions: int, transport: Transport)
     """The most bytes that the server takes while `sessions` new sessions are open at once."""
     streams: list[Stream] = await together(
         *(
-            case.start("Tell me a lot.", script="paced", over=transport, source=case.lane.budget.addresses.fresh())
+            case.start("Tell me a lot.", script="held-open", over=transport, source=case.lane.budget.addresses.fresh())
             for _ in range(sessions)
         )
     )

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,25 +24,32 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.excerpts import CUT
 
 LAST_WORDS = 400  # characters of a dead server's output that the error line repeats
+CLAIMS = 64  # ports that a process keeps claimed; a server listens on the first of them long since
 FIRST_PORT, PORTS = 10_000, 22_768  # Linux hands out ports from 32,768 on, other systems from 49,152 on
 LOOPBACKS = ("127.0.0.1", "::1")  # some servers take "localhost" for ::1 only
 
 _asked = itertools.count()
+_claims: deque[int] = deque()  # file descriptors: a socket object would warn at the process's end
 
 
 def free_port(host: str = "127.0.0.1") -> int:
     """Find a port that nobody listens on, for a server that is about to start.
 
     The port lies below the range that systems hand out by themselves: another process could get one of those before the
-    server listens. Processes that run side by side search in different places.
+    server listens. Processes that run side by side search in different places, and claim a port by its UDP twin, which
+    no chat server uses: otherwise two of them could find the same port, and talk to whichever server came first.
 
     Raises:
         ChatproofError: there is none.
     """
     for _ in range(PORTS):
         port = FIRST_PORT + (os.getpid() * 4 + next(_asked)) % PORTS
-        with contextlib.suppress(OSError), socket.socket() as probe:
+        with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as claim, socket.socket() as probe:
+            claim.bind((host, port))
             probe.bind((host, port))
+            _claims.append(claim.detach())
+            if len(_claims) > CLAIMS:
+                os.close(_claims.popleft())
             return port
     raise ChatproofError(f"no port of {host} is free")
 

@@ -34,6 +34,17 @@ class JsonFault(StrEnum):
     NOT_OBJECT = "is JSON, but not an object"
 
 
+class _NotStrict(Exception):
+    """The text holds NaN or Infinity."""
+
+
+def _refuse(name: str) -> None:
+    raise _NotStrict
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse)
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A decoded text: the object if there is one, and all faults."""
@@ -45,24 +56,27 @@ class Decoded:
 def decode_object(text: str) -> Decoded:
     """Decode a text that should be one JSON object. Never raises; the faults say what is wrong."""
     faults: list[JsonFault] = []
-
-    def constant(name: str) -> float:
-        if JsonFault.NOT_STRICT not in faults:
-            faults.append(JsonFault.NOT_STRICT)
-        return float(name)
-
     try:
-        value = json.loads(text, parse_constant=constant)
+        value = _load(text, faults)
         if isinstance(value, str) and value.lstrip().startswith("{"):
-            value = json.loads(value, parse_constant=constant)
+            value = _load(value, faults)
             faults.append(JsonFault.ENCODED_TWICE)
     except (ValueError, RecursionError):
         return Decoded(None, (JsonFault.NOT_JSON,))
     if not isinstance(value, dict):
         return Decoded(None, (*faults, JsonFault.NOT_OBJECT))
-    if _has_surrogate(value):
+    if ("\\" in text or not text.isascii()) and _has_surrogate(value):
         faults.append(JsonFault.SURROGATE)
     return Decoded(value, tuple(faults))
+
+
+def _load(text: str, faults: list[JsonFault]) -> Any:
+    """Decode JSON, in the usual case with a decoder that is made once."""
+    try:
+        return _STRICT.decode(text)
+    except _NotStrict:
+        faults.append(JsonFault.NOT_STRICT)
+        return json.loads(text)
 
 
 def _has_surrogate(value: object) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 SOURCE = Path(__file__).with_name("requirements.toml")
 
@@ -114,40 +115,19 @@ def contract() -> Contract:
     """Read the contract.
 
     Raises:
-        ValueError: an id stands twice, a row has an unknown key, level or profile, or [hurts] an unknown id.
+        ValueError: an id stands twice, or a row has an unknown key, level or profile.
     """
-    with SOURCE.open("rb") as file:
-        document = tomllib.load(file)
-    hurts = {name: Hurt[what.upper()] for what, names in document["hurts"].items() for name in names}
-    rows: dict[str, Requirement] = {}
-    for entry in document["rows"]:
-        row = _row(dict(entry), hurts)
-        if row.id in rows:
-            raise ValueError(f"{SOURCE.name}: two rows have the id {row.id}")
-        rows[row.id] = row
-    titles = dict(document["sections"])
-    if unknown := hurts.keys() - rows.keys() - titles.keys():
-        raise ValueError(f"{SOURCE.name}: [hurts] names {', '.join(sorted(unknown))}, which is no row and no group")
-    return Contract(rows, titles)
+    document = tomllib.loads(SOURCE.read_text(encoding="utf-8"))
+    sections = document["sections"]
+    rows = {name: _row(name, sections[name.partition("-")[0]], row) for name, row in document["rows"].items()}
+    return Contract(rows, {name: section["title"] for name, section in sections.items()})
 
 
-def _row(entry: dict[str, object], hurts: dict[str, Hurt]) -> Requirement:
-    profiles: tuple[Profile, ...] = (Profile(str(entry.pop("profile"))),)
-    if also := entry.pop("also", None):
-        profiles += (Profile(str(also)),)
-    name = str(entry.pop("id"))
-    row = Requirement(
-        id=name,
-        level=Level(str(entry.pop("level"))),
-        profiles=profiles,
-        needs_provider=bool(entry.pop("needs_provider", False)),
-        text=str(entry.pop("text")),
-        why=str(entry.pop("why", "")),
-        how=str(entry.pop("how", "")),
-        typical=str(entry.pop("typical", "")),
-        excluded=str(entry.pop("excluded", "")),
-        hurts=hurts.get(name) or hurts.get(name.partition("-")[0], Hurt.FORM),
-    )
-    if entry:
-        raise ValueError(f"{SOURCE.name}: {row.id} has unknown keys: {', '.join(entry)}")
-    return row
+def _row(name: str, section: Mapping[str, Any], own: Mapping[str, Any]) -> Requirement:
+    values = {"level": Level.MUST, "needs_provider": False, "hurts": "form", **section, **own}
+    del values["title"]  # the section's
+    level, profiles = Level(values.pop("level")), [values.pop(key) for key in ("profile", "also") if key in values]
+    values["hurts"] = Hurt[values["hurts"].upper()]
+    if unknown := values.keys() - {one.name for one in fields(Requirement)}:
+        raise ValueError(f"{SOURCE.name}: {name} has unknown keys: {', '.join(sorted(unknown))}")
+    return Requirement(name, level, tuple(map(Profile, profiles)), **values)

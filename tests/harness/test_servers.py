@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,15 +24,23 @@ def test_each_port_is_another_and_free() -> None:
 
 
 def test_what_somebody_has_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "FIRST_PORT", free_port())
-    monkeypatch.setattr(servers, "PORTS", 2)
-    with socket.create_server(("127.0.0.1", servers.FIRST_PORT)):
-        assert {free_port() for _ in range(4)} == {servers.FIRST_PORT + 1}
-        with (
-            socket.create_server(("127.0.0.1", servers.FIRST_PORT + 1)),
-            pytest.raises(ChatproofError, match="no port"),
-        ):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(servers, "FIRST_PORT", taken.getsockname()[1])
+        monkeypatch.setattr(servers, "PORTS", 1)
+        with pytest.raises(ChatproofError, match="no port"):
             free_port()
+
+
+def test_no_two_processes_get_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also before a server listens there: whoever asks second gets another port."""
+    monkeypatch.setattr(servers, "FIRST_PORT", free_port())
+    monkeypatch.setattr(servers, "PORTS", 1)
+    find = "from chatproof.harness.common import started_server as s; s.FIRST_PORT, s.PORTS = {}, 2"
+    command = [sys.executable, "-c", find.format(servers.FIRST_PORT) + "; print(s.free_port())"]
+    other = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert other == servers.FIRST_PORT + 1
+    with pytest.raises(ChatproofError, match="no port"):
+        free_port()
 
 
 @pytest.mark.skipif(not HANDED_OUT.exists(), reason="no Linux")
