@@ -37,7 +37,7 @@ class IncomingRequest:
     headers: Mapping[str, str]
     body: bytes
     json: Any = None
-    """The body read as JSON; None where it is not JSON."""
+    """The body read as JSON; None where it is not JSON. Lone surrogates are read as `?`, and are a `json_error`."""
     json_error: str | None = None
     """Why the body is not JSON; None where it is JSON, or empty."""
 
@@ -88,7 +88,7 @@ class Reply:
     torn: bytes = b""
     faulted: bool = False
     case: str | None = None
-    """The case id of a request that was readable and refused."""
+    """The case id, where the planner would not find it in the request (`case_in`)."""
 
 
 class Dialect(Protocol):

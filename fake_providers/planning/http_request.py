@@ -17,19 +17,23 @@ def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -
 
 
 def _json(body: bytes) -> tuple[Any, str | None]:
-    """Stricter than Python: NaN and lone surrogates are not JSON, and real providers reject them."""
+    """Stricter than Python: NaN and lone surrogates are not JSON, and real providers reject them.
+
+    A body with lone surrogates is read all the same, with `?` for each: the journal shows what else it holds.
+    """
     try:
         value = _DECODER.decode(body.decode())
-        if b"\\u" in body:
-            json.dumps(value, ensure_ascii=False).encode()
+        text = json.dumps(value, ensure_ascii=False) if b"\\u" in body else ""
     except UnicodeDecodeError:
         return None, "the body is not UTF-8"
-    except UnicodeEncodeError:
-        return None, "the body holds a lone surrogate"
     except RecursionError:
         return None, "the body is nested too deeply"
     except ValueError as problem:
         return None, str(problem)[:200]
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode("utf-8", "replace")), "the body holds a lone surrogate"
     return value, None
 
 

@@ -14,6 +14,7 @@ from chatproof.fake_providers.planning.router import dialect_for
 from chatproof.fake_providers.planning.sequences import Sequences
 from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
+from chatproof.fake_providers.scripting.selection import case_in
 
 _CACHE_BYTES: Final = 32_000_000
 _PLAYED: Final = "0-plays"  # the first script by name: so its [match] is looked at first
@@ -54,7 +55,7 @@ class Planner:
         found = dialect.read(request, scripts)
         if isinstance(found, Reply):
             plan = plan_writes(found, chunks_allowed, keep_alive, head_only=request.method == "HEAD")
-            return Answer(plan, dialect.NAME, False, None, found.case)
+            return Answer(plan, dialect.NAME, False, None, found.case or case_in(request.json))
         if found.script.sequence:
             found = replace(found, script=self.sequences.script(found.script, request, found.case, scripts))
         plan = self._plan(dialect, found, chunks_allowed, keep_alive)

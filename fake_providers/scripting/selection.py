@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import Say, Script
 
 _SCENARIO: Final = re.compile(r"\b(?i:scenario)\s+([a-z0-9-]{1,200})")
 _CASE: Final = re.compile(r"\b(?i:case)\s+([a-z0-9-]{1,200})")
+_SAID: Final = ("messages", "contents", "input", "prompt")
+"""The keys under which the dialects hold what was said."""
 
 
 class UnknownScenario(LookupError):
@@ -37,6 +39,25 @@ def scenario_of(text: str) -> str | None:
 def case_of(text: str) -> str | None:
     """The id after the last `case` in the text."""
     return _last(_CASE, text)
+
+
+def case_in(body: Any) -> str | None:
+    """The case id in the last user message of a request to any dialect, which may be wrong in any way."""
+    said = next((body[name] for name in _SAID if name in body), None) if isinstance(body, dict) else None
+    turns = said if isinstance(said, list) else [said]
+    users = (one for one in reversed(turns) if not isinstance(one, dict) or one.get("role", "user") == "user")
+    return case_of("\n".join(_strings(next(users, None))))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All strings in a JSON value, in order. Without recursion, since it may be nested deeply."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict | list):
+            left += reversed(list(one.values()) if isinstance(one, dict) else one)
 
 
 def choose(text: str, scripts: Mapping[str, Script], *, model: str = "", provider: str = "") -> Script:

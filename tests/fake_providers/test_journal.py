@@ -17,6 +17,9 @@ from tests.fake_providers.kit import Served
 from tests.timing import timed
 
 
+KEYS = {"authorization": "Bearer k", "x-goog-api-key": "k"}
+
+
 def vanish(sock: socket.socket) -> None:
     """Close with RST."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -81,6 +84,42 @@ async def test_an_entry_tells_what_was_asked_and_said(http: httpx.AsyncClient, f
     assert entry.writes[0].tokens == 0
     assert before < entry.received <= entry.writes[0].at < entry.writes[1].at < time.monotonic()
     assert Entry.from_json(entry.to_json()) == entry
+
+
+SAID = "scenario hello case cut"
+TURNS = [{"role": "user", "content": "case first"}, {"role": "assistant", "content": "In case of doubt."}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": [*TURNS, {"role": "user", "content": SAID}], "new": "in case of need"}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": 5}, {"role": "user", "content": SAID}]}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": [{"type": "text", "text": SAID}]}], "n": 0}),
+        ("/v1/responses", {"input": SAID, "stream": "yes"}),
+        ("/v1beta/models/m:generateContent", {"contents": [{"parts": [{"text": SAID}]}], "new": 1}),
+        ("/api/chat", {"model": "", "messages": [*TURNS, {"role": "user", "content": SAID}, TURNS[1]]}),
+        ("/vllm/v1/chat/completions", {"messages": [{"role": "user", "content": SAID}], "n": 2}),
+    ],
+)
+async def test_a_refused_request_is_found_by_the_case_of_its_last_message(
+    http: httpx.AsyncClient, fakes: Fakes, path: str, body: dict[str, object]
+) -> None:
+    answer = await http.post(path, json={"model": "m", **body} if "/v1/" in path else body, headers=KEYS)
+    assert answer.status_code in (400, 404)
+    [entry] = await fakes.wait_ended("cut", 3)
+    assert (entry.status, entry.script, entry.body["new"] if "new" in body else None) == (
+        answer.status_code,
+        None,
+        body.get("new"),
+    )
+
+
+async def test_a_request_with_a_lone_surrogate_is_refused_and_readable(http: httpx.AsyncClient, fakes: Fakes) -> None:
+    said = b'{"model": "m", "messages": [{"role": "user", "content": "\\ud800 caf\\u00e9 case odd"}]}'
+    assert (await http.post("/v1/chat/completions", content=said, headers=KEYS)).status_code == 400
+    [entry] = await fakes.wait_ended("odd", 3)
+    assert entry.body["messages"][0]["content"] == "? café case odd"
 
 
 @timed

@@ -97,11 +97,11 @@ def _generation(route: _Route, message: dict[str, Any], scripts: Mapping[str, Sc
     wrong = prompts.generation_problem(message)
     text = prompts.user_text(message.get("contents", []))
     if wrong is not None:
-        return _refusal(route, error(400, wrong), case=case_of(text))
+        return _refusal(route, error(400, wrong))
     try:
         script = choose(text, scripts, model=route.model, provider=NAME)
     except UnknownScenario as unknown:
-        return _refusal(route, error(400, str(unknown)), (unknown.header,), case_of(text))
+        return _refusal(route, error(400, str(unknown)), (unknown.header,))
     config = message.get("generation_config", {})
     counted = prompts.prompt_tokens(message)
     streams = route.action == "streamGenerateContent"

@@ -143,7 +143,7 @@ def _asked(path: str, body: dict[str, Any], text: str, scripts: Mapping[str, Scr
     try:
         script = choose(text, scripts, model=model, provider=NAME)
     except UnknownScenario as unknown:
-        return replace(json_reply(400, {"error": str(unknown)}, unknown.header), case=case_of(text))
+        return json_reply(400, {"error": str(unknown)}, unknown.header)
     return Ask(
         script=script,
         scenario=scenario_of(text),

@@ -166,7 +166,7 @@ def _script(text: str, model: str, scripts: Mapping[str, Script], param: str) ->
     try:
         return choose(text, scripts, model=model, provider=NAME)
     except UnknownScenario as unknown:
-        return refusal(400, Problem(str(unknown), param, "unknown_scenario"), (unknown.header,), case_of(text))
+        return refusal(400, Problem(str(unknown), param, "unknown_scenario"), (unknown.header,))
 
 
 def _model_id(path: str) -> str | None:

@@ -85,10 +85,10 @@ def failure(status: int, fail: Fail) -> bytes:
     return error_body(message, kind, None, code)
 
 
-def refusal(status: int, problem: Problem, headers: Headers = (), case: str | None = None) -> Reply:
+def refusal(status: int, problem: Problem, headers: Headers = ()) -> Reply:
     """The API's reply to an invalid request."""
     body = error_body(problem.message, "invalid_request_error", problem.param, problem.code)
-    return Reply(status, (JSON, *ALWAYS, *headers), (TimedFrame(body, 0.0),), case=case)
+    return Reply(status, (JSON, *ALWAYS, *headers), (TimedFrame(body, 0.0),))
 
 
 def retry_headers(fail: Fail) -> Headers:

@@ -114,8 +114,7 @@ def _chat(voice: type[Compatible], body: dict[str, Any], scripts: Mapping[str, S
     try:
         script = choose(text, scripts, model=body["model"], provider=NAME)
     except UnknownScenario as unknown:
-        refusal = _refused(voice, 400, str(unknown), "messages", "unknown_scenario", (unknown.header,))
-        return replace(refusal, case=case_of(text))
+        return _refused(voice, 400, str(unknown), "messages", "unknown_scenario", (unknown.header,))
     options = body.get("stream_options") or {}
     usage = options.get("include_usage") is True
     limit = next((body[name] for name in limits if body.get(name) is not None), None)
@@ -144,8 +143,7 @@ def _passed_on(voice: type[Compatible], request: IncomingRequest, scripts: Mappi
         return answer
     error = json.loads(b"".join(frame.payload for frame in answer.frames))["error"]
     hints = tuple(header for header in answer.headers if header[0].startswith("x-fake-"))
-    refusal = _refused(voice, answer.status or 400, error["message"], error["param"], error["code"], hints)
-    return replace(refusal, case=answer.case)
+    return _refused(voice, answer.status or 400, error["message"], error["param"], error["code"], hints)
 
 
 def _own_path(product: str, path: str) -> Reply | None:
