@@ -10,7 +10,7 @@ from chatproof.conformance.suite.case import Case, together
 from chatproof.conformance.suite.clients import exhausted, limit_of
 from chatproof.conformance.suite.marks import requirement
 from chatproof.harness.client.http import HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript
@@ -115,7 +115,8 @@ async def test_error_answers_carry_the_allowed_origin(case: Case) -> None:
     """Without the header a page cannot read what it did wrong."""
     origin = case.lane.settings.allowed_origin
     headers, source = origin_header(origin), case.lane.budget.addresses.fresh()
-    asks = [HttpRequest.json("POST", path, {}, headers) for path in posts(case)]
+    empty = body_of(session_id=case.lane.new_session())
+    asks = [HttpRequest.json("POST", path, empty, headers) for path in posts(case)]
     asks += [
         HttpRequest("POST", path, b"{not json", (("Content-Type", "application/json"), *headers))
         for path in posts(case)

@@ -87,7 +87,8 @@ async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> No
 @requirement("ERR-04")
 async def test_refusals_show_no_internals(case: Case) -> None:
     """The answer to a bad request shows no traceback, path or key."""
-    for body in (body_of(), body_of(5), body_of({"$gt": ""}, [])):
+    session, odd = case.lane.new_session(), {"$gt": ""}
+    for body in (body_of(session_id=session), body_of(5, session), body_of(odd, session), body_of(odd, odd)):
         answer = await case.post(body)
         if err.is_http_error(answer) or answer.of(Kind.ERROR):
             case.conforms(answer, err.no_internals(case.lane.scene.key))

@@ -75,8 +75,8 @@ async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, i
     client = await case.connect(Transport.WEBSOCKET, case.lane.budget.addresses.fresh())
     if not is_first:
         await (await case.start(socket=client)).finish()
-        refusal = await client.emit(ASK_EVENT, body_of(""))
-        await client.until(lambda: bool(refusal.of(*CHAT_KINDS)), CANCELLED_WITHIN)
+        refusal = await client.emit(ASK_EVENT, body_of("", case.lane.new_session()))
+        await client.terminal(refusal, CANCELLED_WITHIN)
     return await interrupt(case, how, moment, within, socket=client)
 
 

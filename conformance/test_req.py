@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.provider import upstream_texts
 from chatproof.harness.client.http import Deadlines, HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import STREAM_PATH, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ABSENT, STREAM_PATH, body_of
 from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transcript
@@ -18,20 +18,14 @@ JSON = (("Content-Type", "application/json"),)
 MEGABYTES = 10
 LARGE_BODY_TIME = 10.0
 
-NO_MESSAGE: tuple[dict[str, Any], ...] = (
-    body_of(),
-    body_of(None),
-    body_of(5),
-    body_of(True),
-    body_of(["hello"]),
-    body_of({"text": "hello"}),
-)
-NO_OBJECT = (
+# Each odd request has a session of its own: a server may keep what it sends, and give that to its provider ever after.
+NO_MESSAGE: tuple[Any, ...] = (ABSENT, None, 5, True, ["hello"], {"text": "hello"})
+NO_OBJECT = (  # in each, SESSION becomes a session id
     b"",
     b"hello",
-    b'{"message": "hello"',
-    b"{'message': 'hello'}",
-    b'{"message": "caf\xe9"}',
+    b'{"session_id": "SESSION", "message": "hello"',
+    b"{'message': 'hello', 'session_id': 'SESSION'}",
+    b'{"message": "caf\xe9", "session_id": "SESSION"}',
     b"\xff\xfe\x00",
     b"[]",
     b'["hello"]',
@@ -76,7 +70,7 @@ async def test_a_message_is_answered_with_a_stream(case: Case) -> None:
     case.holds("REQ-01", kept, reply.outcome(), "status 200 and a stream", reply)
 
 
-@requirement("REQ-02")
+@requirement("REQ-02", when=When.FIRST)
 async def test_the_session_id_may_be_left_out(case: Case) -> None:
     """A request without `session_id` is answered with a stream, too."""
     reply = await case.ask(session=None)
@@ -87,7 +81,8 @@ async def test_the_session_id_may_be_left_out(case: Case) -> None:
 @requirement("REQ-03", "REQ-05")
 async def test_a_request_without_a_text_is_refused(case: Case) -> None:
     """`message` is missing, or has another type."""
-    for body in NO_MESSAGE:
+    for message in NO_MESSAGE:
+        body = body_of(message, case.lane.new_session())
         judge_refusal(case, "REQ-03", json.dumps(body), await case.post(body))
     judge_nothing_refused(case)
 
@@ -95,7 +90,8 @@ async def test_a_request_without_a_text_is_refused(case: Case) -> None:
 @requirement("REQ-04", "REQ-05")
 async def test_a_body_that_is_no_object_is_refused(case: Case) -> None:
     """The body is empty, not JSON, not UTF-8, or not an object."""
-    for body in NO_OBJECT:
+    for pattern in NO_OBJECT:
+        body = pattern.replace(b"SESSION", case.lane.new_session().encode())
         judge_refusal(case, "REQ-04", repr(body), await case.request(HttpRequest("POST", STREAM_PATH, body, JSON)))
     judge_nothing_refused(case)
 
@@ -104,7 +100,7 @@ async def test_a_body_that_is_no_object_is_refused(case: Case) -> None:
 async def test_a_blank_message_is_refused(case: Case) -> None:
     """`message` is empty or white space."""
     for text in BLANK:
-        judge_refusal(case, "REQ-06", json.dumps(text), await case.post(body_of(text)))
+        judge_refusal(case, "REQ-06", json.dumps(text), await case.post(body_of(text, case.lane.new_session())))
     judge_nothing_refused(case)
 
 
@@ -129,7 +125,8 @@ async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
 @requirement("REQ-08")
 async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
     """It is refused or answered within 10 s, and the server goes on serving."""
-    body = json.dumps(body_of(case.lane.message("a" * (MEGABYTES << 20), "hello", case.lane.new_case()))).encode()
+    text = case.lane.message("a" * (MEGABYTES << 20), "hello", case.lane.new_case())
+    body = json.dumps(body_of(text, case.lane.new_session())).encode()
     request = HttpRequest("POST", STREAM_PATH, body, JSON)
     allowed = case.lane.settings.allowed(LARGE_BODY_TIME)
     deadlines = Deadlines(silence=allowed, whole=allowed)
@@ -148,7 +145,7 @@ async def test_odd_values_are_refused_or_answered(case: Case) -> None:
     """A `session_id` of another type, and lone surrogates."""
     text = case.lane.message("Please say hello.", "hello", case.lane.new_case())
     bodies: list[dict[str, Any]] = [body_of(text, value) for value in (5, 1.5, True, [], ["a"], {}, {"a": 1}, None)]
-    bodies += [body_of(f"\ud800 {text}"), body_of(text, "odd-\udfff")]
+    bodies += [body_of(f"\ud800 {text}", case.lane.new_session()), body_of(text, f"{case.lane.new_session()}\udfff")]
     for body in bodies:
         escaped = json.dumps(body)  # the surrogate goes as \ud800: its raw bytes would not be UTF-8
         answer = await case.request(HttpRequest("POST", STREAM_PATH, escaped.encode(), JSON))
@@ -160,7 +157,7 @@ async def test_odd_values_are_refused_or_answered(case: Case) -> None:
 async def test_get_starts_nothing(case: Case) -> None:
     """Status 404 or 405, and the provider is not asked."""
     name = case.lane.new_case()
-    query = f"?message=Please+say+hello.+scenario+hello+case+{name}"
+    query = f"?message=Please+say+hello.+scenario+hello+case+{name}&session_id={case.lane.new_session()}"
     answer = await case.request(HttpRequest("GET", STREAM_PATH + query), deadlines=Deadlines(silence=3, whole=5))
     case.holds("REQ-09", answer.status in (404, 405), answer.outcome(), "status 404 or 405", answer)
     if case.lane.provider and not is_http_error(answer):

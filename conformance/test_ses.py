@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 from chatproof.conformance.suite.case import Case, together
 from chatproof.conformance.suite.exceptions import NotTestable
-from chatproof.conformance.suite.marks import over_both, requirement
-from chatproof.conformance.suite.provider import upstream_text
+from chatproof.conformance.suite.marks import When, over_both, requirement
+from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
 from chatproof.harness.client.http import HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSION_ID, SESSIONS_PATH, TIMESTAMP
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import is_timestamp
 from chatproof.harness.protocol.checks.tok import same_words, words
-from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.messages import is_integer
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
@@ -168,20 +168,32 @@ async def test_sessions_are_apart(case: Case, transport: Transport) -> None:
 
 
 @over_both
-@requirement("SES-09")
+@requirement("SES-09", when=When.FIRST)
 async def test_without_an_id_nothing_is_shared(case: Case, transport: Transport) -> None:
-    """Asks without an id share no history, one after the other or at the same time. Each socket is a new one."""
-    first = await exchange(case, "Nobody else may read this.", None, over=transport)
-    replies = [await exchange(case, "What did I say?", None, over=transport)]
-    replies += await together(
-        *(exchange(case, f"Question {number}.", None, over=transport, script="paced") for number in range(6))
-    )
-    cases = [reply.case for reply in (first, *replies)]
-    for reply in replies:
-        words = (await sent_upstream(case, reply)).split()
-        strange = [one for one in cases if one != reply.case and one in words]
-        seen = f"the request of {reply.case} took {', '.join(strange) or 'nothing'} to the provider"
-        case.holds("SES-09", not strange, seen, "nothing of another request", reply)
+    """Asks without an id share no history, one after the other or at the same time. Each socket is a new one.
+
+    A reply need not succeed to be judged: what the provider got tells, also where it refused it.
+    """
+    asks = ["Nobody else may read this.", "What did I say?", *(f"Question {number}." for number in range(6))]
+    replies = [await case.ask(text, session=None, over=transport) for text in asks[:2]]
+    replies += await together(*(case.ask(text, session=None, over=transport, script="paced") for text in asks[2:]))
+    found = [await of_others(case, reply) for reply in replies]
+    failed = next((reply for reply in replies if not case.lane.succeeded(reply)), None)
+    if failed and not any(found):
+        raise NotTestable(f"an ordinary exchange failed: {failed.outcome()}")
+    for text, reply, others in zip(asks, replies, found, strict=True):
+        refused = "" if case.lane.succeeded(reply) else f"; the reply: {reply.outcome()}"
+        told = f"{counted(len(others), 'text')} of other asks, such as {shown(others[0], 120)}" if others else "nothing"
+        seen = f"with {text!r} the provider also got {told}{refused}"
+        case.holds("SES-09", not others, seen, "nothing of another request", reply)
+
+
+async def of_others(case: Case, reply: Transcript) -> list[str]:
+    """The texts in the provider's requests for a reply that hold the case id of another ask."""
+    if case.lane.succeeded(reply):
+        await sent_upstream(case, reply)
+    texts = [text for entry in await case.provider.entries(reply) for text in upstream_texts(entry.body)]
+    return [text for text in dict.fromkeys(texts) if cases_in(text) - {reply.case}]
 
 
 @requirement("SES-10")

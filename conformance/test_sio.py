@@ -14,8 +14,8 @@ from chatproof.conformance.suite.marks import When, over_sockets, requirement
 from chatproof.conformance.suite.paced_replies import judge_pace
 from chatproof.conformance.suite.provider import talk
 from chatproof.harness.client.http import Deadlines
-from chatproof.harness.client.socketio import NotConnected
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of
+from chatproof.harness.client.socketio import NotConnected, SocketClient
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ABSENT, ASK_EVENT, body_of
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     completion_is_typed,
     duration_is_true,
@@ -37,18 +37,8 @@ ANSWER_AFTER_SILENCE = 1.0  # the same, once one was ignored
 RETRIES = Deadlines(silence=30)  # official provider clients try three times before they give up
 LONGEST_UNASKED = 30.0  # seconds of reply; longer ones need --slow
 
-BAD_PAYLOADS: tuple[tuple[Any, ...], ...] = (
-    (),
-    (None,),
-    ("hello",),
-    (["hello"],),
-    (5,),
-    (body_of(),),
-    (body_of(None),),
-    (body_of(5),),
-    (body_of(""),),
-    (body_of("  "),),
-)
+NO_OBJECTS: tuple[tuple[Any, ...], ...] = ((), (None,), ("hello",), (["hello"],), (5,))
+NO_MESSAGES: tuple[Any, ...] = (ABSENT, None, 5, "", "  ")
 
 
 @over_sockets
@@ -106,40 +96,52 @@ async def test_the_completion_says_what_the_reply_was(case: Case) -> None:
 
 @requirement("SIO-03", "SIO-10")
 async def test_an_odd_ask_is_answered_once(case: Case) -> None:
-    """A `session_id` of another type, or lone surrogates: one reply or error, and the server goes on."""
-    client = await case.connect(Transport.WEBSOCKET)
+    """A `session_id` of another type, or lone surrogates: one reply or error, and the server goes on.
+
+    Each has a socket of its own, so that what comes late is not taken for the answer to the next one.
+    """
     text = case.lane.message("Please say hello.", "hello", case.lane.new_case())
     odd: tuple[Any, ...] = (5, True, [], {"a": 1}, None)
     asks = [body_of(text, value) for value in odd]
-    asks += [body_of(f"\ud800 {text}"), body_of(text, "odd-\udfff")]
+    asks += [body_of(f"\ud800 {text}", case.lane.new_session()), body_of(text, f"{case.lane.new_session()}\udfff")]
     for ask in asks:
-        if not client.is_open:
-            client = await case.connect(Transport.WEBSOCKET)
+        client = await case.connect(Transport.WEBSOCKET)
         transcript = await client.emit(ASK_EVENT, ask, escape=True)
         reply = await client.terminal(transcript, case.lane.budget.deadlines.silence)
         case.conforms(reply, sio.one_terminal_event)
+        if reply.terminal and client.is_open:
+            await judge_next_ask(case, client, f"after {transcript.request}")
+        await client.disconnect()
     again = await case.ask(over=Transport.WEBSOCKET)
     case.holds("SIO-10", again.is_success, f"afterwards: {again.outcome()}", "a whole reply", again)
 
 
+async def judge_next_ask(case: Case, client: SocketClient, when: str, requirement_id: str = "SIO-10") -> bool:
+    """Judge that a socket answers another ask with a whole reply, and say whether it did."""
+    if not case.holds(requirement_id, client.is_open, f"{when}: the server closed the socket", "a socket that can ask"):
+        return False
+    again = await (await case.start(socket=client)).finish()
+    kept = case.lane.succeeded(again)
+    return case.holds(requirement_id, kept, f"another ask {when}: {again.outcome()}", "a whole reply", again)
+
+
 @requirement("SIO-05")
 async def test_a_bad_payload_is_refused(case: Case) -> None:
-    """All bad payloads go over one socket, which must still answer afterwards."""
-    client = await case.connect(Transport.WEBSOCKET)
-    for payload in BAD_PAYLOADS:
-        if not client.is_open:
-            client = await case.connect(Transport.WEBSOCKET)
+    """Each has a socket of its own, which must still answer afterwards.
+
+    What comes late, as when a server asks its provider for a blank message, is not blamed on the next payload.
+    """
+    payloads = [*NO_OBJECTS, *((body_of(message, case.lane.new_session()),) for message in NO_MESSAGES)]
+    is_usable = True
+    for payload in payloads:
+        client = await case.connect(Transport.WEBSOCKET)
         answer = await client.emit(ASK_EVENT, *payload)
         was_ignored = any(record.verdict is Verdict.VIOLATED for record in case.records)
-        wait = case.lane.settings.allowed(ANSWER_AFTER_SILENCE if was_ignored else ANSWER)
-        await client.until(lambda answer=answer: bool(answer.of(*sio.CHAT_KINDS)), wait)  # type: ignore[misc]
+        await client.terminal(answer, case.lane.settings.allowed(ANSWER_AFTER_SILENCE if was_ignored else ANSWER))
         case.conforms(answer, sio.refused_with_an_error)
-    if not case.holds("SIO-05", client.is_open, "the server closed the socket", "a socket that stays usable"):
-        return
-    reply = await (await case.start(socket=client)).finish()
-    case.holds(
-        "SIO-05", case.lane.succeeded(reply), f"afterwards: {reply.outcome()}", "a socket that stays usable", reply
-    )
+        if answer.terminal and is_usable:
+            is_usable = await judge_next_ask(case, client, f"after {answer.request}", "SIO-05")
+        await client.disconnect()
 
 
 @requirement("SIO-06")
@@ -204,11 +206,10 @@ async def failing_reply(case: Case, script: str) -> Transcript:
         case.conforms(reply, no_internals(case.lane.scene.key), on_behalf_of("SIO-08", error_ends_the_reply))
     else:
         case.cannot_judge("ERR-04", f"no error came: {reply.outcome()}")
-    if case.holds("SIO-10", client.is_open, "the server closed the socket", "a socket that can ask again", reply):
-        again = await (await case.start(socket=client)).finish()
-        case.holds(
-            "SIO-10", again.is_success, f"after {case.provider.does(script)}: {again.outcome()}", "a whole reply", again
-        )
+    if reply.terminal:
+        await judge_next_ask(case, client, f"after {case.provider.does(script)}")
+    else:
+        case.cannot_judge("SIO-10", f"the ask before it has not ended: {reply.outcome()}")
     return reply
 
 

@@ -1,8 +1,9 @@
 """How a test names the rows that it judges, its transports, and what it may run beside.
 
-If a server was seen to serve several clients at once (`Lane.side_by_side`), tests share it: first those that ignore
-time, then a few at once of those that measure it, then those that must run alone. Otherwise its tests run one after
-the other, so that a slow server, or one that mixes up clients, fails only the rows about that.
+If a server was seen to serve several clients at once (`Lane.side_by_side`), tests share it: first those that ask
+without a session id, then those that ignore time, then a few at once of those that measure it, then those that must run
+alone. Otherwise its tests run one after the other, so that a slow server, or one that mixes up clients, fails only the
+rows about that.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ ALONE_GROUPS = ("INT", "PERF")  # a server that cancels other replies, or is slo
 class When(Enum):
     """When a test runs. Tests that mostly wait run beside the others, so that a run takes a minute."""
 
+    FIRST = "before odd requests, which may spoil the history that all asks without an id share on a faulty server"
     IN_TURN = "beside tests that ignore time"
     QUIET = "beside tests that measure time, which put hardly any load on a server"
     ALONE = "alone, but for tests that only wait"

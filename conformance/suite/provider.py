@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.transcript import Transcript
 
 DUE = 5.0  # seconds within which a server must have asked its provider
+_CASE = re.compile(r"(?<![\w-])[0-9a-f]{6}-\d+x(?![\w-])")  # see `Lane.new_case`; not that of a session's id
 
 
 @dataclass(slots=True)
@@ -97,6 +99,11 @@ def upstream_texts(body: Any) -> list[str]:
 def upstream_text(entry: Entry) -> str:
     """All strings of a provider request, joined."""
     return "\n".join(upstream_texts(entry.body))
+
+
+def cases_in(text: str) -> set[str]:
+    """The case ids in a text, those of other tests and of earlier runs included."""
+    return set(_CASE.findall(text))
 
 
 def talk(seconds: float) -> str:

@@ -22,7 +22,7 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.requirements import Contract
 
 QUIET_AT_ONCE = 3
-PHASES = ((When.IN_TURN, AT_ONCE), (When.QUIET, QUIET_AT_ONCE), (When.ALONE, 1))
+PHASES = ((When.FIRST, AT_ONCE), (When.IN_TURN, AT_ONCE), (When.QUIET, QUIET_AT_ONCE), (When.ALONE, 1))
 
 
 @dataclass(slots=True)
@@ -187,7 +187,10 @@ class Scheduler:
         Replies that go on in the background must not be heard by tests of Socket.IO: a server that sends them to
         everybody is to be caught by SIO-06 alone.
         """
-        foreground = [test for test in tests if test.when not in IN_THE_BACKGROUND]
+        for test in tests:
+            if test.when is When.FIRST:
+                await self._one(test)
+        foreground = [test for test in tests if test.when not in (When.FIRST, *IN_THE_BACKGROUND)]
         for test in foreground:
             if test.uses_sockets(self.contract):
                 await self._one(test)

@@ -16,7 +16,6 @@ from chatproof.harness.common.redaction import redacted_headers, redacted_path
 from tests.fake_providers.kit import Served
 from tests.timing import timed
 
-
 KEYS = {"authorization": "Bearer k", "x-goog-api-key": "k"}
 
 

@@ -33,9 +33,10 @@ def refused_with_an_error(transcript: Transcript) -> Iterator[Finding]:
     """One `chat_stream_error` with a text, and nothing else."""
     expected = "chat_stream_error with a non-empty `error`"
     if not (chat := transcript.of(*CHAT_KINDS)):
-        yield Violation(f"no answer: {transcript.outcome()}", expected, transcript.ended_at)
+        yield Violation(f"{transcript.request}: no answer: {transcript.outcome()}", expected, transcript.ended_at)
     elif chat[0].kind is not Kind.ERROR or not is_text(chat[0].text):
-        yield Violation(f"{chat[0].name} {shown(dict(chat[0].body))}", expected, chat[0].at, chat[0])
+        seen = f"{transcript.request}: {chat[0].name} {shown(dict(chat[0].body))}"
+        yield Violation(seen, expected, chat[0].at, chat[0])
 
 
 def replies_do_not_mix(first: str, second: str) -> Check:

@@ -24,7 +24,8 @@ class Fault:
     """A broken server and what the suite must say of it.
 
     `must`: these rows are violated. `may`: these may be as well, since they ask for the same. `unjudged`: rows
-    that cannot be judged on such a server. All others must pass. `only` says which rows and groups are run.
+    that cannot be judged on such a server. All others must pass. `only` says which rows and groups are run. `says`: a
+    text that the finding must hold.
     """
 
     server: Server
@@ -32,17 +33,20 @@ class Fault:
     may: frozenset[str]
     unjudged: frozenset[str]
     only: tuple[str, ...]
+    says: str = ""
 
 
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(name: str, must: str, only: str, *, may: str = "", unjudged: str = "") -> Callable[[Server], Server]:
+def fault(
+    name: str, must: str, only: str, *, may: str = "", unjudged: str = "", says: str = ""
+) -> Callable[[Server], Server]:
     """Register a broken server; rows are given in words."""
 
     def register(server: Server) -> Server:
         must_, may_, unjudged_ = (frozenset(words.split()) for words in (must, may, unjudged))
-        FAULTS[name] = Fault(server, must_, may_, unjudged_, tuple(only.split()))
+        FAULTS[name] = Fault(server, must_, may_, unjudged_, tuple(only.split()), says)
         return server
 
     return register

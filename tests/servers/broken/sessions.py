@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -55,6 +56,41 @@ class SharesDefault(ChatServer):
 
     def socket_session(self, sid: str) -> str | None:
         return "default"
+
+
+class _KeepsAsks(SharesDefault):
+    """Sessions keep a message before the provider is asked, whatever it is: one that the provider refuses stays."""
+
+    def is_message(self, text: str) -> bool:
+        return text.strip() != ""
+
+    def on_begin(self, session: Session, ask: Ask) -> None:
+        session.messages.append({"role": "user", "content": ask.message})
+
+    def prompt(self, session: Session, message: str) -> list[Message]:
+        return list(session.messages)
+
+    def keep(self, session: Session, ask: Ask, answer: str) -> None:
+        session.messages.append({"role": "assistant", "content": answer})
+
+
+@fault("default-spoiled", "SES-09", "REQ SIO-03 SIO-05 SIO-10 SES-09 ERR-04", says="the provider also got")
+class SpoilsDefault(_KeepsAsks):
+    """Over sockets, what is no object is asked in the session of everybody: the provider refuses it from then on."""
+
+    def read_ask(self, body: Any, over: str = "sse", default_session: str | None = None) -> Ask:
+        if over == "socket" and not isinstance(body, dict):
+            return Ask(cast("str", None), "default", over)
+        return super().read_ask(body, over, default_session)
+
+
+@fault("default-spoiled-before", "SES-09", "REQ-02 SES-09", says="the provider also got")
+class SpoiledDefault(_KeepsAsks):
+    """As after such an ask."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.sessions["default"] = Session([{"role": "user", "content": "\ud800"}])
 
 
 @fault("clock-as-id", "SES-09", "REQ-02 SES")

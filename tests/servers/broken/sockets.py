@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from engineio.packet import PING  # type: ignore[import-untyped]  # it ships no types
@@ -43,6 +45,21 @@ class IgnoresPayloads(ChatServer):
     async def on_chat_stream(self, sid: str, *args: Any) -> None:
         if args and args[0] is not None:
             await super().on_chat_stream(sid, *args)
+
+
+@fault("blank-payload-asked", "SIO-05", "SIO-03 SIO-05 SIO-10", says="emit chat_stream ({'message': ''")
+class AsksBlankSlowly(ChatServer):
+    """An empty message goes to the provider, and its reply comes late. All other payloads are refused."""
+
+    def is_message(self, text: str) -> bool:
+        return text == "" or super().is_message(text)
+
+    async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
+        async with aclosing(super().reply(ask)) as events:
+            async for event in events:
+                if ask.message == "" and "done" in event:
+                    await asyncio.sleep(0.5)
+                yield event
 
 
 @fault("interleaved", "SIO-11", "SIO")

@@ -64,7 +64,8 @@ class OnePrompt(ChatServer):
 
 @legal("parts", also="LIM-11")
 class Parts(Packed):
-    """deflate; contents as parts; interrupted messages stay with what was said; a token bucket."""
+    """deflate; contents as parts; interrupted messages stay with what was said; a token bucket; lone surrogates go to
+    the provider, which refuses them."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -72,6 +73,9 @@ class Parts(Packed):
 
     def packer(self, accepted: str) -> tuple[str, Callable[[bytes], bytes], Callable[[], bytes]] | None:
         return ("deflate", *zlib_packer(15)) if "deflate" in accepted else None
+
+    def is_message(self, text: str) -> bool:
+        return text.strip() != ""
 
     def prompt(self, session: Session, message: str) -> list[Message]:
         return [
