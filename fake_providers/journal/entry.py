@@ -20,12 +20,16 @@ _DERIVED: Final = ("writes", "tokens", "hangup_after")
 
 
 class JournalWrite(NamedTuple):
-    """One write to the socket: `at` in time.monotonic() seconds, `bytes` with HTTP framing."""
+    """One write to the socket: `at` in time.monotonic() seconds, `bytes` with HTTP framing.
+
+    `late`: seconds after its script's pace. The machine was busy then, or the client took nothing more.
+    """
 
     at: float
     bytes: int
     tokens: int
     text: str
+    late: float = 0.0
 
 
 @dataclass(slots=True)
@@ -54,12 +58,21 @@ class Entry:
     ended_at: float | None = None
     planned: Sequence[Sent] = ()
     """What the server will write. `times` holds when it wrote each of those that are written."""
+    started: float = 0.0
+    """When it began to play that plan."""
     times: array[float] = field(default_factory=lambda: array("d"))
 
     @property
     def writes(self) -> list[JournalWrite]:
         """All writes so far. Built on demand: thousands are noted each second, and few are read."""
-        return [*self.noted, *(JournalWrite(at, *sent) for at, sent in zip(self.times, self.planned, strict=False))]
+        started = self.started
+        return [
+            *self.noted,
+            *(
+                JournalWrite(at, size, tokens, text, max(0.0, at - started - due))
+                for at, (size, tokens, text, due) in zip(self.times, self.planned, strict=False)
+            ),
+        ]
 
     @property
     def text(self) -> str:

@@ -15,8 +15,8 @@ _EVENT: Final = re.compile(rb".+?(?:\r?\n\r?\n|\Z)", re.DOTALL)
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
-Sent = tuple[int, int, str]
-"""What a write sends: the number of bytes with HTTP framing, the number of tokens, their text."""
+Sent = tuple[int, int, str, float]
+"""What a write sends: the number of bytes with HTTP framing, the number of tokens, their text, and when it is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ def plan_writes(
         elif chunked and reply.end in ("complete", "close"):
             writes.append(Write(reply.end_due, b"0\r\n\r\n"))
     made = _join(writes) if grouping.joined else tuple(writes)
-    sent = tuple((len(write.data), write.tokens, write.text) for write in made)
-    size = sum(size for size, _, _ in sent)
+    sent = tuple((len(write.data), write.tokens, write.text, write.due) for write in made)
+    size = sum(size for size, *_ in sent)
     return WritePlan(
         reply.status, made, sent, reply.end, reply.end_due, keep_alive, reply.faulted, size, not grouping.joined
     )

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -56,6 +57,8 @@ class Player:
     def start(self, paused: bool) -> None:
         """Begin; `paused`: the transport's buffer is still full from the reply before."""
         self._start = self._loop.time()
+        if self._entry is not None:
+            self._entry.started = time.monotonic()
         self._paused = paused
         self._schedule()
 
