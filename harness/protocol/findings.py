@@ -10,16 +10,26 @@ from chatproof.harness.protocol.transcript import Message, Stamped, Transcript
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """A bound of time was missed by so many seconds; `percent` of 100 measurements had to keep it."""
+
+    seconds: float
+    percent: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """A requirement was not kept: what was seen, what was expected, and when (seconds, monotonic).
 
-    `event` is the one that violates it, where there is one: many events may have come at the same moment.
+    `event` is the one that violates it, where there is one: many events may have come at the same moment. `late`: the
+    violation is about time, which a busy machine can cause as well.
     """
 
     seen: str
     expected: str
     at: float | None = None
     event: Message | Stamped | None = None
+    late: Late | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,11 @@ class Transcript:
         """The reply ended in a completion."""
         return self.terminal is not None and self.terminal.kind is Kind.COMPLETION
 
+    @property
+    def did_not_come(self) -> bool:
+        """Whether the client waited in vain: for a connection, or for what should have come."""
+        return self.end in (End.TIMEOUT, End.REFUSED) or (self.end is None and self.terminal is None)
+
     def of(self, *kinds: Kind) -> list[Message]:
         """The messages of these kinds, in order."""
         return [message for message in self.messages if message.kind in kinds]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chatproof.harness.protocol.checks.tok import words
-from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
+from chatproof.harness.protocol.findings import Check, Finding, Late, Unjudged, Violation, check
 from chatproof.harness.protocol.transcript import Transcript
 
 PAUSE = 0.25  # seconds; the contract asks only where the provider pauses at least this long
@@ -44,16 +44,20 @@ def passed_on(said: Sequence[ProviderWrite], requirement_id: str = "SSE-06", pau
                 after = f"{(next_at - said[index].at) * 1000:.0f} ms after it wrote them"
                 seen = f"{there} of {due} characters had arrived when the provider went on, {after}"
                 expected = "each token arrives before the next one is generated"
-                yield Violation(f"{seen}; {_arrival(transcript, due, next_at)}", expected, next_at)
+                took = _arrival(transcript, due, next_at)
+                arrived = "they never came" if took is None else f"they arrived {took * 1000:.0f} ms later"
+                late = None if took is None else Late(took)
+                yield Violation(f"{seen}; {arrived}", expected, next_at, late=late)
                 return
 
     return look
 
 
-def _arrival(transcript: Transcript, length: int, since: float) -> str:
+def _arrival(transcript: Transcript, length: int, since: float) -> float | None:
+    """Seconds from `since` until so many characters had arrived; None if they never did."""
     there = 0
     for message in transcript.tokens:
         there += len(words(message.token))
         if there >= length:
-            return f"they arrived {(message.at - since) * 1000:.0f} ms later"
-    return "they never came"
+            return message.at - since
+    return None

@@ -7,7 +7,7 @@ from math import ceil
 
 from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.checks.tok import words
-from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
+from chatproof.harness.protocol.findings import Check, Finding, Late, Unjudged, Violation, check
 from chatproof.harness.protocol.transcript import Transcript
 
 FIRST_TOKEN = 1.0  # seconds
@@ -26,7 +26,8 @@ def first_token_is_soon(scale: float = 1.0) -> Check:
         took = transcript.tokens[0].at - transcript.asked_at
         if took >= FIRST_TOKEN * scale:
             expected = f"under {FIRST_TOKEN * scale * 1000:.0f} ms"
-            yield Violation(f"the first token came after {took * 1000:.0f} ms", expected)
+            seen = f"the first token came after {took * 1000:.0f} ms"
+            yield Violation(seen, expected, late=Late(took - FIRST_TOKEN * scale))
 
     return look
 
@@ -47,7 +48,8 @@ def speed_is_kept(said: Sequence[ProviderWrite], scale: float = 1.0) -> Check:
         rate = len(said) / span if span > 0 else float("inf")
         if rate < TOKENS_PER_SECOND / scale:
             expected = f"{TOKENS_PER_SECOND / scale:g} tokens/s or more"
-            yield Violation(f"{len(said)} tokens took {span:.1f} s: {rate:.1f} tokens/s", expected)
+            seen = f"{len(said)} tokens took {span:.1f} s: {rate:.1f} tokens/s"
+            yield Violation(seen, expected, late=Late(span - len(said) * scale / TOKENS_PER_SECOND))
 
     return look
 
@@ -64,7 +66,7 @@ def little_is_added(said: Sequence[ProviderWrite], scale: float = 1.0) -> Check:
         worst = percentile(delays, 95)
         if worst >= ADDED * scale:
             seen = f"the server added {worst * 1000:.0f} ms (p95 of {len(delays)} tokens, median {_ms(delays, 50)})"
-            yield Violation(seen, f"under {ADDED * scale * 1000:.0f} ms")
+            yield Violation(seen, f"under {ADDED * scale * 1000:.0f} ms", late=Late(worst - ADDED * scale, 95))
 
     return look
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.findings import Finding, Look, Unjudged, Violation, check
+from chatproof.harness.protocol.findings import Finding, Late, Look, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import JsonFault, Kind
 from chatproof.harness.protocol.sse_parser import BadText, Event, Stray
 from chatproof.harness.protocol.transcript import End, Stamped, Transcript
@@ -145,7 +145,8 @@ def events_come_whole(transcript: Transcript) -> Iterator[Finding]:
         pause = max(later - earlier for earlier, later in pairwise(times))
         if pause > PAUSE_INSIDE_EVENT:
             seen = f"a pause of {pause * 1000:.0f} ms inside an event of {item.end - item.start} bytes"
-            yield Violation(seen, f"no pause over {PAUSE_INSIDE_EVENT * 1000:.0f} ms", stamped.began, stamped)
+            late = Late(pause - PAUSE_INSIDE_EVENT)
+            yield Violation(seen, f"no pause over {PAUSE_INSIDE_EVENT * 1000:.0f} ms", stamped.began, stamped, late)
             return
 
 

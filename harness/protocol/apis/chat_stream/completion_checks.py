@@ -9,7 +9,7 @@ from datetime import datetime
 
 from chatproof.harness.protocol.apis.chat_stream import chat_stream as fields
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.findings import Finding, Look, Unjudged, Violation, check
+from chatproof.harness.protocol.findings import Finding, Late, Look, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import JsonObject, is_integer, is_number
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
@@ -90,7 +90,9 @@ def speed_is_tokens_over_duration(transcript: Transcript, body: JsonObject) -> I
     if not least - _unit(speed) <= speed <= most + _unit(speed):
         seen = f"{speed} tokens/s with {tokens} tokens in {duration} s"
         expected = f"between {least:.2f} and {most:.2f}" if duration > 0 else "a duration above 0"
-        yield Violation(seen, expected, _at(transcript), transcript.completion)
+        apart = abs(tokens / speed - duration) - around if speed > 0 else None
+        late = None if apart is None else Late(apart)
+        yield Violation(seen, expected, _at(transcript), transcript.completion, late)
 
 
 @check("END-06")
@@ -107,7 +109,8 @@ def duration_is_true(transcript: Transcript, body: JsonObject) -> Iterator[Findi
     around = GRACE + _unit(duration)
     if not span - around <= duration <= whole + around:
         seen = f"duration {duration}; the client saw tokens for {span:.3f} s in a request of {whole:.3f} s"
-        yield Violation(seen, f"{span:.3f} to {whole:.3f} s, {GRACE} s of grace", terminal.at, terminal)
+        late = Late(max(span - duration, duration - whole) - around)
+        yield Violation(seen, f"{span:.3f} to {whole:.3f} s, {GRACE} s of grace", terminal.at, terminal, late)
 
 
 @check("END-07")
