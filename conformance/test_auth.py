@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatproof.conformance.suite.case import Case, together
+from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.jwt import Forgery, User, forgeries, users
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_text
+from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, SESSIONS_PATH, USER, bearer
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from chatproof.conformance.suite.case import Case, together
+from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.clients import exhausted, limit_of
 from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.excerpts import shown

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chatproof.conformance.suite.case import Attempt, Case
+from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import When, requirement
+from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     AGREES_WITH_TOKENS,
     COMPLETION_CHECKS,
@@ -28,7 +29,7 @@ async def test_duration_and_speed_are_true(case: Case) -> None:
         case.conforms(reply, one_completion_and_last, AGREES_WITH_TOKENS)
         return reply, (speed_is_tokens_over_duration, duration_is_true)
 
-    await case.steadily(attempt)
+    await steadily(case, attempt)
 
 
 @requirement("END-03", "END-04", "END-06", when=When.QUIET)
@@ -40,4 +41,4 @@ async def test_the_wait_for_the_first_token_may_count_or_not(case: Case) -> None
         case.conforms(reply, AGREES_WITH_TOKENS)
         return reply, (duration_is_true,)
 
-    await case.steadily(attempt)
+    await steadily(case, attempt)

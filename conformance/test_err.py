@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
+from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, body_of
 from chatproof.harness.protocol.checks import err
 from chatproof.harness.protocol.checks.tok import same_words, words_are, words_begin
+from chatproof.harness.protocol.findings import Late
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
@@ -129,13 +132,15 @@ async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> No
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
     allowed = case.lane.settings.allowed
     deadlines = Deadlines(silence=timeout + allowed(10), whole=timeout * 2 + allowed(20))
+    began = time.monotonic()
     reply = await case.ask(script=script, deadlines=deadlines)
     case.conforms(reply, err.fails_as_error("ERR-06"))
     if (entry := await case.provider.asked(reply)) is None:
-        raise NotTestable(f"the provider was never asked: {reply.outcome()}")
+        raise TooLate(f"the provider was never asked: {reply.outcome()}")
     last = case.provider.local(entry.writes[-1].at if entry.writes else entry.received)
     ended = reply.terminal.at if reply.terminal else reply.ended_at or last
     seen = f"an error {ended - last:.1f} s after the provider's last byte"
     grace = allowed(GRACE)
     expected = f"within {timeout:g} s ({grace:g} s of grace)"
-    case.holds("ERR-06", ended - last <= timeout + grace, seen, expected, reply)
+    late, lateness = Late(ended - last - timeout - grace), await case.lateness(began, reply)
+    case.holds("ERR-06", late.seconds <= 0, seen, expected, reply, late=late, lateness=lateness)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
+from typing import Any
 
-from chatproof.conformance.suite.case import Case, together
+from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable
 from chatproof.conformance.suite.interruption import (
     BOTH,
@@ -22,12 +23,14 @@ from chatproof.conformance.suite.interruption import (
     Moment,
     interrupt,
     judge_cancelled,
+    leave_all,
     plan_of,
     report_cancelled,
 )
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.conformance.suite.provider import talk, upstream_texts
 from chatproof.conformance.suite.replies import SseStream
+from chatproof.conformance.suite.together import together
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of
@@ -76,7 +79,7 @@ async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, i
     if not is_first:
         await (await case.start(socket=client)).finish()
         refusal = await client.emit(ASK_EVENT, body_of("", case.lane.new_session()))
-        await client.terminal(refusal, CANCELLED_WITHIN)
+        await client.terminal(refusal, Deadlines(silence=CANCELLED_WITHIN))
     return await interrupt(case, how, moment, within, socket=client)
 
 
@@ -94,21 +97,24 @@ async def test_a_polling_client_that_says_goodbye_cancels_the_provider(case: Cas
 @requirement("INT-09", when=When.AFTER_SOCKETS)
 async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -> None:
     """The server can notice it only when its pings fail."""
-    clients = [await case.connect(Transport.POLLING) for _ in range(VANISHING)]
-    patience = max(one.opened.ping_interval + one.opened.ping_timeout for one in clients if one.opened)
+    client = await case.connect(Transport.POLLING)
+    assert client.opened is not None
+    patience = client.opened.ping_interval + client.opened.ping_timeout
     if patience > LONGEST_UNASKED and not case.lane.settings.slow:
         raise NotApplicable(f"takes {patience:.0f} s, the server's ping interval plus its timeout; use --slow")
     within = case.lane.settings.allowed(patience + max(2.0, patience * 0.2))
     script = await case.provider.register("beyond-patience", talk(within + 15))
-    plan = [partial(interrupt, case, BY_RST, Moment(script, 3), within, socket=client) for client in clients]
-    left = await together(*(leave() for leave in plan))
-    report_cancelled(case, "INT-09", within, left)
+    plan = [partial(interrupt, case, BY_RST, Moment(script, 3), within, over=Transport.POLLING)] * VANISHING
+    began = time.monotonic()
+    crowd = await leave_all(case, plan, VANISHING)
+    report_cancelled(case, "INT-09", within, crowd, case.lane.heartbeat.since(began))
 
 
 @requirement("INT-04")
 async def test_many_interruptions_do_no_harm(case: Case) -> None:
     """After fifty interruptions the server serves as before."""
-    await together(*(interrupt(case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN) for n in range(MANY)))
+    plan = [partial(interrupt, case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN) for n in range(MANY)]
+    await case.lane.crowds.run(case.provider, plan, MANY)
     replies = await together(*(case.ask(source=case.lane.budget.addresses.fresh()) for _ in range(5)))
     for reply in replies:
         kept = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text("hello"))
@@ -120,10 +126,17 @@ async def test_many_interruptions_do_no_harm(case: Case) -> None:
 async def test_other_streams_are_untouched(case: Case, transport: Transport) -> None:
     """Ten clients leave while another one gets its whole reply."""
     listening = asyncio.create_task(case.ask(script="paced", over=transport))
-    await together(*(interrupt(case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN, over=transport) for n in range(10)))
+    plan = [partial(interrupt, case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN, over=transport) for n in range(10)]
+    await case.lane.crowds.run(case.provider, plan, len(plan))
     reply = await listening
     kept = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text("paced"))
     case.holds("INT-05", kept, f"{reply.outcome()}, {shown(reply.text)}", "the whole reply", reply)
+
+
+async def leave_one(case: Case, **how: Any) -> Interruption:
+    """Leave one reply after a few tokens, from the test's own address. Raises NotTestable."""
+    leave = partial(interrupt, case, BY_FIN, MID_REPLY[2], CANCELLED_WITHIN, source=case.source, **how)
+    return (await case.lane.crowds.run(case.provider, [leave], 1)).came[0]
 
 
 @over_both
@@ -131,9 +144,7 @@ async def test_other_streams_are_untouched(case: Case, transport: Transport) -> 
 async def test_a_client_that_comes_back_starts_anew(case: Case, transport: Transport) -> None:
     """The new reply holds nothing of the one that was left."""
     session = case.lane.new_session()
-    left = await interrupt(
-        case, BY_FIN, MID_REPLY[2], CANCELLED_WITHIN, over=transport, session=session, source=case.source
-    )
+    left = await leave_one(case, over=transport, session=session)
     socket = None if transport is Transport.SSE else await case.connect(transport)
     if socket:
         await socket.until(lambda: bool(socket.strays.of(*CHAT_KINDS)), 1.0)
@@ -154,9 +165,7 @@ async def test_the_session_stays_usable(case: Case, transport: Transport) -> Non
     """The next exchange succeeds, and the history that it sends to the provider is well-formed."""
     session = case.lane.new_session()
     await case.ask("The first question.", session=session, over=transport)
-    left = await interrupt(
-        case, BY_FIN, MID_REPLY[2], CANCELLED_WITHIN, over=transport, session=session, source=case.source
-    )
+    left = await leave_one(case, over=transport, session=session)
     reply = await case.ask("Where were we?", session=session, over=transport)
     case.holds("INT-07", case.lane.succeeded(reply), f"the next exchange: {reply.outcome()}", "a whole reply", reply)
     entry = await case.provider.asked(reply)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from chatproof.conformance.suite.case import Attempt, Case, together
-from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
 from chatproof.conformance.suite.marks import over_all, requirement
 from chatproof.conformance.suite.process_memory import memory_of
 from chatproof.conformance.suite.replies import Stream
+from chatproof.conformance.suite.timed_checks import Attempt, steadily
+from chatproof.conformance.suite.together import together
 from chatproof.harness.protocol.checks.perf import first_token_is_soon, little_is_added, speed_is_kept
 from chatproof.harness.protocol.transcript import Transport
 
@@ -31,7 +33,7 @@ async def test_the_first_token_is_soon_there(case: Case, transport: Transport) -
         reply = await case.ask(script="hundred-tokens", over=transport)
         return reply, (first_token_is_soon(case.lane.settings.time_scale),)
 
-    await case.steadily(attempt)
+    await steadily(case, attempt)
 
 
 @over_all
@@ -43,11 +45,11 @@ async def test_a_fast_provider_is_passed_on_fast(case: Case, transport: Transpor
     async def attempt() -> Attempt:
         reply = await case.ask(script=script, over=transport)
         if (entry := await case.provider.asked(reply)) is None:
-            raise NotTestable(f"the provider was never asked: {reply.outcome()}")
+            raise TooLate(f"the provider was never asked: {reply.outcome()}")
         said, scale = case.provider.said(entry), case.lane.settings.time_scale
         return reply, (speed_is_kept(said, scale), little_is_added(said, scale))
 
-    await case.steadily(attempt)
+    await steadily(case, attempt)
 
 
 @over_all
@@ -80,5 +82,5 @@ async def most_memory(case: Case, pid: int, sessions: int, transport: Transport)
     after = memory_of(pid)
     replies = await together(*(stream.finish() for stream in streams))
     if lost := [reply for reply in replies if not case.lane.succeeded(reply)]:
-        raise NotTestable(f"{len(lost)} of {sessions} sessions got no whole reply: {lost[0].outcome()}")
+        raise TooLate(f"{len(lost)} of {sessions} sessions got no whole reply: {lost[0].outcome()}")
     return max(during, after)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from chatproof.conformance.suite.case import Case, together
-from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotTestable, TooLate, without
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
+from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSION_ID, SESSIONS_PATH, TIMESTAMP
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import is_timestamp
@@ -54,14 +55,14 @@ async def exchange(case: Case, text: str, session: str | None, **how: Any) -> Tr
     """An exchange that must succeed for the test to go on. Raises NotTestable."""
     reply = await case.ask(text, session=session, **how)
     if not case.lane.succeeded(reply):
-        raise NotTestable(f"an ordinary exchange failed: {reply.outcome()}")
+        raise without(reply, f"an ordinary exchange failed: {reply.outcome()}")
     return reply
 
 
 async def sent_upstream(case: Case, reply: Transcript) -> str:
     """All text of the provider request behind a reply. Raises NotTestable where there is no request."""
     if (entry := await case.provider.asked(reply)) is None:
-        raise NotTestable(f"the provider was never asked: {reply.outcome()}")
+        raise TooLate(f"the provider was never asked: {reply.outcome()}")
     return upstream_text(entry)
 
 

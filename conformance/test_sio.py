@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from chatproof.conformance.suite.case import Attempt, Case, together
+from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable
 from chatproof.conformance.suite.marks import When, over_sockets, requirement
 from chatproof.conformance.suite.paced_replies import judge_pace
 from chatproof.conformance.suite.provider import talk
+from chatproof.conformance.suite.timed_checks import Attempt, steadily
+from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ABSENT, ASK_EVENT, body_of
@@ -26,7 +29,7 @@ from chatproof.harness.protocol.apis.chat_stream.token_checks import COUNTS_AND_
 from chatproof.harness.protocol.checks import sio
 from chatproof.harness.protocol.checks.err import error_ends_the_reply, fails_as_error, no_internals, no_tokens
 from chatproof.harness.protocol.checks.tok import text_is, words_are
-from chatproof.harness.protocol.findings import on_behalf_of
+from chatproof.harness.protocol.findings import Late, on_behalf_of
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import Transcript, Transport
 from chatproof.harness.report.verdicts import Verdict
@@ -52,7 +55,8 @@ async def test_a_client_connects(case: Case, transport: Transport) -> None:
         seen = str(error)
         if not case.lane.settings.declares_profiles:
             seen += "; for a server without Socket.IO use --profile limits,chat"
-        case.holds("SIO-01", False, seen, f"a connection over {transport}")
+        unknown = Late(float("inf"))  # a server that was slow to answer would have done so later
+        case.holds("SIO-01", False, seen, f"a connection over {transport}", late=unknown)
         return
     case.holds("SIO-01", not client.decoder.bad, f"{client.decoder.bad}", "packets of Engine.IO 4 and Socket.IO 5")
     await client.disconnect()
@@ -75,7 +79,7 @@ async def test_a_reply_ends_once_and_the_socket_goes_on(case: Case, transport: T
     client = await case.connect(transport)
     for attempt in range(2):
         stream = await case.start(socket=client)
-        reply = await client.terminal(stream.transcript, case.lane.budget.deadlines.silence, LINGER)
+        reply = await client.terminal(stream.transcript, case.lane.budget.deadlines, LINGER)
         case.conforms(reply, sio.one_terminal_event)
         if attempt:
             case.holds("SIO-10", reply.is_success, f"the second ask: {reply.outcome()}", "a completion", reply)
@@ -91,7 +95,7 @@ async def test_the_completion_says_what_the_reply_was(case: Case) -> None:
         case.conforms(reply, on_behalf_of("SIO-04", completion_is_typed, tokens_equal_last_count))
         return reply, on_behalf_of("SIO-04", *timed)
 
-    await case.steadily(attempt)
+    await steadily(case, attempt)
 
 
 @requirement("SIO-03", "SIO-10")
@@ -107,7 +111,7 @@ async def test_an_odd_ask_is_answered_once(case: Case) -> None:
     for ask in asks:
         client = await case.connect(Transport.WEBSOCKET)
         transcript = await client.emit(ASK_EVENT, ask, escape=True)
-        reply = await client.terminal(transcript, case.lane.budget.deadlines.silence)
+        reply = await client.terminal(transcript, case.lane.budget.deadlines)
         case.conforms(reply, sio.one_terminal_event)
         if reply.terminal and client.is_open:
             await judge_next_ask(case, client, f"after {transcript.request}")
@@ -137,7 +141,9 @@ async def test_a_bad_payload_is_refused(case: Case) -> None:
         client = await case.connect(Transport.WEBSOCKET)
         answer = await client.emit(ASK_EVENT, *payload)
         was_ignored = any(record.verdict is Verdict.VIOLATED for record in case.records)
-        await client.terminal(answer, case.lane.settings.allowed(ANSWER_AFTER_SILENCE if was_ignored else ANSWER))
+        cut = f"; the suite waits no longer (usually {ANSWER:g} s), since a payload before was ignored"
+        wait = case.lane.settings.allowed(ANSWER_AFTER_SILENCE if was_ignored else ANSWER)
+        await client.terminal(answer, Deadlines(silence=wait, cut=cut if was_ignored else ""))
         case.conforms(answer, sio.refused_with_an_error)
         if answer.terminal and is_usable:
             is_usable = await judge_next_ask(case, client, f"after {answer.request}", "SIO-05")
@@ -152,7 +158,7 @@ async def test_a_bystander_receives_nothing(case: Case) -> None:
     tab = await case.connect(Transport.WEBSOCKET)
     stream = await case.start(socket=tab, session=session)
     # late events of the tab's own reply are judged by SIO-03
-    earlier = await tab.terminal(stream.transcript, case.lane.budget.deadlines.silence, LINGER)
+    earlier = await tab.terminal(stream.transcript, case.lane.budget.deadlines, LINGER)
     before = len(earlier.of(*sio.CHAT_KINDS))
     reply = await case.ask(over=Transport.WEBSOCKET, session=session)
     if case.lane.provider:
@@ -200,7 +206,7 @@ async def failing_reply(case: Case, script: str) -> Transcript:
     case.needs_provider()
     client = await case.connect(Transport.WEBSOCKET)
     stream = await case.start("Please fail.", script=script, socket=client)
-    reply = await client.terminal(stream.transcript, RETRIES.silence, LINGER)
+    reply = await client.terminal(stream.transcript, RETRIES, LINGER)
     case.conforms(reply, sio.one_terminal_event)
     if reply.of(Kind.ERROR):
         case.conforms(reply, no_internals(case.lane.scene.key), on_behalf_of("SIO-08", error_ends_the_reply))
@@ -225,13 +231,15 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     if length > LONGEST_UNASKED and not case.lane.settings.slow:
         raise NotApplicable(f"takes a reply of {length:.0f} s, since the server pings every {interval:g} s; use --slow")
     script = await case.provider.register("beyond-a-ping", talk(length))
+    began = time.monotonic()
     stream = await case.start(socket=client, script=script)
     reply = await stream.finish()
     times = [client.opened_at, *client.pings, reply.ended_at or client.opened_at]
     pause = max(later - earlier for earlier, later in pairwise(times))
     seen = f"{len(client.pings)} pings, {pause:.1f} s without one; {reply.outcome()}"
     expected = f"a ping every {interval:g} s, {allowed:.1f} s at most"
-    case.holds("SIO-09", pause <= allowed, seen, expected, reply)
+    late, lateness = Late(pause - allowed), await case.lateness(began, reply)
+    case.holds("SIO-09", late.seconds <= 0, seen, expected, reply, late=late, lateness=lateness)
 
 
 @requirement("SIO-11", "SIO-03")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from chatproof.conformance.suite.case import Attempt, Case
+from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.paced_replies import judge_pace
+from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, STREAM_PATH, body_of
@@ -92,4 +93,4 @@ async def test_large_events_come_whole(case: Case) -> None:
     async def attempt() -> Attempt:
         return await case.ask(script=script), (sse.events_come_whole,)
 
-    await case.steadily(attempt)
+    await steadily(case, attempt)

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
-from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
+from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
 from chatproof.conformance.suite.exchange_log import ExchangeLog
 from chatproof.conformance.suite.lane import FRESH, Lane
 from chatproof.conformance.suite.provider import Upstream
@@ -20,16 +20,12 @@ from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import redacted
 from chatproof.harness.protocol.apis.api import Headers
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, CHAT_STREAM
-from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation
+from chatproof.harness.protocol.findings import Check, Finding, Late, Unjudged, Violation
+from chatproof.harness.protocol.lateness import Lateness
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from chatproof.harness.report.evidence import Evidence
 from chatproof.harness.report.failure_screen import screen
 from chatproof.harness.report.verdicts import Record, Verdict
-
-TRIES = 3  # of a timed check: a busy machine can fail it once, a faulty server fails it each time
-
-T = TypeVar("T")
-Attempt = tuple[Transcript, Sequence[Check]]
 
 
 @dataclass(slots=True)
@@ -73,7 +69,7 @@ class Case:
             credential: the user's token, over SSE.
 
         Raises:
-            NotTestable: no socket could be opened.
+            TooLate: no socket could be opened.
         """
         lane = self.lane
         case = lane.new_case()
@@ -89,10 +85,10 @@ class Case:
         try:
             transcript = await client.ask(lane.api.emit(conversation))
         except NotConnected as error:
-            raise NotTestable(f"the socket was lost: {error}") from error
+            raise TooLate(f"the socket was lost: {error}") from error
         transcript.case = case
         self.log.ask(transcript)
-        return SocketStream(client, transcript, (deadlines or lane.budget.deadlines).silence, owned=socket is None)
+        return SocketStream(client, transcript, deadlines or lane.budget.deadlines, owned=socket is None)
 
     async def ask(self, text: str = "Please say hello.", **how: Any) -> Transcript:
         """Ask and wait for the whole reply. A 429 is waited out, since the LIM rows judge it."""
@@ -182,13 +178,13 @@ class Case:
         return await self.request(HttpRequest.json("POST", self.lane.api.path, value))
 
     async def connect(self, transport: Transport, source: str | None = None) -> SocketClient:
-        """Open a socket, which is closed at the end of the test. Raises NotTestable."""
+        """Open a socket, which is closed at the end of the test. Raises TooLate."""
         client = self.lane.socket(transport, source or self.source)
         self._open.append(client.disconnect)  # first: the test may be cancelled while it connects
         try:
             await client.connect()
         except NotConnected as error:
-            raise NotTestable(f"no Socket.IO connection over {transport}: {error}") from error
+            raise TooLate(f"no Socket.IO connection over {transport}: {error}") from error
         return client
 
     @property
@@ -218,7 +214,7 @@ class Case:
     def conforms(self, transcript: Transcript, *checks: Check | Iterable[Check]) -> None:
         """Run checks on a transcript and record what each of them finds, also that a row is kept."""
         for one in _flat(checks):
-            self._keep(one.id, one(transcript), transcript)
+            self.keep(one.id, one(transcript), transcript)
 
     def holds(
         self,
@@ -228,48 +224,52 @@ class Case:
         expected: str,
         transcript: Transcript | None = None,
         measured: bool = False,
+        late: Late | None = None,
+        lateness: Lateness | None = None,
     ) -> bool:
-        """Record one finding and give `kept` back. `measured`: report `seen` also where the row is kept."""
-        findings = [] if kept else [Violation(seen, expected)]
-        self._keep(requirement_id, findings, transcript, seen if measured else "")
+        """Record one finding and give `kept` back.
+
+        Args:
+            measured: report `seen` also where the row is kept.
+            late: a bound of time was missed; `lateness` says whether this machine was too busy to tell.
+        """
+        if not kept and lateness and lateness.excuses(late):
+            self.is_too_busy(requirement_id, f"{lateness}; {seen}")
+            return kept
+        findings = [] if kept else [Violation(seen, expected, late=late)]
+        self.keep(requirement_id, findings, transcript, seen if measured else "")
         return kept
 
     def cannot_judge(self, requirement_id: str, why: str) -> None:
         """Record that the test cannot judge a row, and why."""
-        self._keep(requirement_id, [Unjudged(why)], None)
+        self.keep(requirement_id, [Unjudged(why)], None)
 
-    async def steadily(self, attempt: Callable[[], Awaitable[Attempt]]) -> None:
-        """Run timed checks up to `TRIES` times, since a busy machine can fail them; each must pass once.
+    def is_too_busy(self, requirement_id: str, why: str) -> None:
+        """Record that this machine was too busy to judge a row that watches the time."""
+        self._record(requirement_id, Verdict.NOT_TESTABLE, why, timed=True)
 
-        Each check must pass in one of `TRIES` attempts.
-        """
-        failed: dict[int, tuple[str, list[Finding], Transcript]] = {}
-        passed: dict[int, tuple[str, list[Finding], Transcript]] = {}  # by place: checks may share an id
-        for _ in range(TRIES):
-            transcript, checks = await attempt()
-            for place, one in enumerate(checks):
-                findings = one(transcript)
-                (failed if findings else passed)[place] = (one.id, findings, transcript)
-            if not failed.keys() - passed.keys():
-                break
-        for requirement_id, findings, transcript in {**failed, **passed}.values():
-            self._keep(requirement_id, findings, transcript)
+    async def lateness(self, began: float, *replies: Transcript) -> Lateness:
+        """How late this machine was since `began` (monotonic seconds), and in the provider's part of some replies."""
+        entries = [entry for reply in replies if self.lane.provider for entry in await self.provider.entries(reply)]
+        return self.lane.heartbeat.since(began, entries)
 
-    def _keep(
+    def keep(
         self, requirement_id: str, findings: Sequence[Finding], transcript: Transcript | None, seen: str = ""
     ) -> None:
         """Record what was found of a row. Without a finding the row is kept, and `seen` is reported with it."""
         if not findings:
             self.log.keeps(transcript, requirement_id)
             self._record(requirement_id, Verdict.PASSED, seen)
+        in_vain = transcript is not None and transcript.did_not_come
         for finding in findings:
             if isinstance(finding, Unjudged):
                 self.log.keeps(transcript, requirement_id)
-                self._record(requirement_id, Verdict.NOT_TESTABLE, finding.why, weak=True)
+                self._record(requirement_id, Verdict.NOT_TESTABLE, finding.why, weak=True, timed=in_vain)
             else:
                 self.log.violates(transcript, requirement_id, finding.at)
                 shown = screen(self.lane.contract[requirement_id], finding, transcript, self.lane.did(transcript))
-                self._record(requirement_id, Verdict.VIOLATED, finding.seen, finding.expected, shown)
+                timed = in_vain or finding.late is not None
+                self._record(requirement_id, Verdict.VIOLATED, finding.seen, finding.expected, shown, timed=timed)
 
     def _record(
         self,
@@ -279,25 +279,26 @@ class Case:
         expected: str = "",
         shown: str = "",
         weak: bool = False,
+        timed: bool = False,
     ) -> None:
         if requirement_id not in self.ids:
             raise LookupError(f"{self.name} judges {requirement_id}, which it does not name")
         if self.lane.applies(requirement_id):
             seen, expected = redacted(seen), redacted(expected)
-            self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name, weak))
+            self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name, weak, timed=timed))
 
     def blame(self, why: str, details: str) -> None:
         why, details = redacted(why), redacted(details)
         shown = f"harness error in {self.name}: {why}\n{details}"
         self.records.append(Record(self.ids[0], Verdict.HARNESS_ERROR, why, screen=shown, test=self.name))
 
-    def close_records(self, verdict: Verdict, why: str) -> None:
-        """Set a verdict on each row that this test never judged."""
+    def close_records(self, verdict: Verdict, why: str, timed: bool = False) -> None:
+        """Set a verdict on each row that this test never judged. `timed`: something did not come in time."""
         why = redacted(why)
         judged = {record.id for record in self.records}
         for requirement_id in self.ids:
             if requirement_id not in judged and self.lane.applies(requirement_id):
-                self.records.append(Record(requirement_id, verdict, why, test=self.name))
+                self.records.append(Record(requirement_id, verdict, why, test=self.name, timed=timed))
 
     async def close(self) -> None:
         """Close every connection that the test left open, and collect the evidence for its pictures."""
@@ -308,17 +309,6 @@ class Case:
 
 async def _hang_up(connection: TcpConnection) -> None:
     connection.close()
-
-
-async def together(*work: Awaitable[T]) -> list[T]:
-    """Run awaitables side by side and give their results. If one fails, the others are cancelled."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _flat(checks: Iterable[Check | Iterable[Check]]) -> Iterable[Check]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from chatproof.conformance.suite.case import Case, together
+from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.together import together
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import STREAM_PATH
 from chatproof.harness.protocol.transcript import Transcript
 

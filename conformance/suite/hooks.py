@@ -141,13 +141,13 @@ class SuitePlugin:
         if self.worker is None and not self._has_begun:
             self._do(self.scheduler.begin([one for one in self._tests.values() if not self._why_not(one)]))
             self._has_begun = True
-        case = self.scheduler.case(test)
         try:
             if self.worker is None:
                 self._do(self.scheduler.ended(test.name, SILENT_WAIT))
             else:
                 self._do(self.scheduler.run(test))
         finally:
+            case = self.scheduler.case(test)
             keep(pyfuncitem, case)
             self._told.add(test.name)
         if self.scheduler.stopped and self.worker is None:

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from itertools import cycle, islice, product
 from typing import Any
 
-from chatproof.conformance.suite.case import TRIES, Case, together
-from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.crowds import SIZES, Crowd
+from chatproof.conformance.suite.exceptions import NotReached
 from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.replies import Stream
+from chatproof.conformance.suite.timed_checks import PATIENCE, TRIES
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.excerpts import counted
+from chatproof.harness.protocol.findings import Late
+from chatproof.harness.protocol.lateness import Lateness
 from chatproof.harness.protocol.transcript import Transcript
 
 CANCELLED_WITHIN = 2.0  # seconds
@@ -22,7 +26,6 @@ WATCHED_LONGER = 0.9  # seconds, to tell a late cancellation from none
 # An abort that is lost once in ten times stays unseen with a chance of 0.9 to this power: less than one in a hundred.
 MANY_TIMES = 48
 FEW_TIMES = 12  # if the server's rate limit counts all of them for one address
-AT_ONCE = 24
 SMALL_BUFFER = 2048  # bytes of SO_RCVBUF, so that the client's system takes in little before it reads
 A_PART_IN = 2.0  # seconds to wait for the first part of an event
 
@@ -72,11 +75,13 @@ IN_SILENCE = (Moment("silent", 0), Moment("stall", 3))  # before the first token
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """A reply that was left. `took`: seconds until the provider saw the server hang up, or None if it did not."""
+    """A reply that was left. `took`: seconds until the provider saw the server hang up, or None if it did not;
+    `entries`: the provider's requests."""
 
     what: str
     took: float | None
     stream: Stream
+    entries: Sequence[Entry] = ()
 
     def is_late(self, within: float) -> bool:
         """Whether the provider went on for longer than `within` seconds."""
@@ -94,7 +99,11 @@ def plan_of(case: Case, moments: Iterable[Moment]) -> list[tuple[HangUp, Moment]
 
 
 async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:
-    """A reply of which the provider has written `moment.tokens` tokens; with 0, one that the provider was asked for."""
+    """A reply of which the provider has written `moment.tokens` tokens; with 0, one that the provider was asked for.
+
+    Raises:
+        NotReached: that does not come in time.
+    """
     if moment.inside:
         how["receive_buffer"] = SMALL_BUFFER
     waits = 0
@@ -107,7 +116,8 @@ async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:
         if there:
             return stream
         if not await case.refused_for_now(stream.transcript, waits):
-            raise NotTestable(f"the provider never wrote token {moment.tokens}: {stream.transcript.outcome()}")
+            missing = f"wrote token {moment.tokens}" if moment.tokens else "was asked"
+            raise NotReached(f"the provider never {missing}: {stream.transcript.outcome()}", stream)
         waits += 1
 
 
@@ -120,9 +130,8 @@ async def interrupt(case: Case, hang_up: HangUp, moment: Moment, within: float, 
     left = time.monotonic()
     await hang_up.leave(stream)
     entries = await case.provider.ended(stream.transcript, within + WATCHED_LONGER)
-    return Interruption(
-        f"{hang_up.name} {moment.told(case.provider)}", _seconds_until_over(case, entries, left), stream
-    )
+    what, took = f"{hang_up.name} {moment.told(case.provider)}", _seconds_until_over(case, entries, left)
+    return Interruption(what, took, stream, entries)
 
 
 def _is_inside_an_event(transcript: Transcript) -> bool:
@@ -138,37 +147,53 @@ def _seconds_until_over(case: Case, entries: Sequence[Entry], left: float) -> fl
     return max(0.0, max(case.provider.local(end) for end in ends if end is not None) - left)
 
 
-async def judge_cancelled(
-    case: Case, requirement_id: str, within: float, plan: Sequence[Leaving], at_once: int = AT_ONCE
-) -> None:
-    """Leave all replies of a plan, `at_once` at a time, and judge the slowest cancellation.
+async def judge_cancelled(case: Case, requirement_id: str, within: float, plan: Sequence[Leaving]) -> None:
+    """Leave all replies of a plan, many at a time, and judge the slowest cancellation.
 
     Some that are noticed late are tried again with all others, since this machine may have been busy; one that is
-    never noticed is a fault.
+    never noticed is a fault, unless this machine is known to have been that busy.
     """
     for _ in range(TRIES):
-        left = await _leave_all(plan, at_once)
-        if all(one.took is not None for one in left) and any(one.is_late(within) for one in left):
-            continue
-        break
-    report_cancelled(case, requirement_id, within, left)
+        began = time.monotonic()
+        crowd = await leave_all(case, plan)
+        lateness = case.lane.heartbeat.since(began, [entry for one in crowd.came for entry in one.entries])
+        is_fault = any(one.took is None for one in crowd.came) and not lateness.excuses(too_late_by(crowd, within))
+        if is_fault or not any(one.is_late(within) for one in crowd.came):
+            break
+        await case.lane.heartbeat.calm(PATIENCE)
+    report_cancelled(case, requirement_id, within, crowd, lateness)
 
 
-def report_cancelled(case: Case, requirement_id: str, within: float, left: Sequence[Interruption]) -> None:
+async def leave_all(case: Case, plan: Sequence[Leaving], at_once: int = SIZES[0]) -> Crowd[Interruption]:
+    """Leave all replies of a plan, up to the first that the server does not notice. Raises NotTestable."""
+    return await case.lane.crowds.run(case.provider, plan, at_once, lambda one: one.took is None)
+
+
+def too_late_by(crowd: Crowd[Interruption], within: float) -> Late:
+    """By how much the slowest cancellation missed the bound; one that never came, by as long as it was watched."""
+    return Late(max(within + WATCHED_LONGER if one.took is None else one.took for one in crowd.came) - within)
+
+
+def report_cancelled(
+    case: Case, requirement_id: str, within: float, crowd: Crowd[Interruption], lateness: Lateness
+) -> None:
     """Record whether all cancellations came in time, with the slowest one."""
+    left = crowd.came
     late = [one for one in left if one.is_late(within)]
     slowest = max(left, key=lambda one: float("inf") if one.took is None else one.took)
     seen = "stayed open" if slowest.took is None else f"was closed {slowest.took * 1000:.0f} ms after the client left"
     count = f"too late or never for {len(late)} of {len(left)} clients" if late else f"the slowest of {len(left)}"
     seen = f"{slowest.what}: the provider's connection {seen} ({count})"
+    if crowd.slow:
+        seen += f"; asked by few clients at once ({crowd.slow})"
     expected = f"closed within {within:g} s"
-    case.holds(requirement_id, not late, seen, expected, slowest.stream.transcript, measured=True)
-
-
-async def _leave_all(plan: Sequence[Leaving], at_once: int) -> list[Interruption]:
-    left: list[Interruption] = []
-    for start in range(0, len(plan), at_once):
-        left += await together(*(leave() for leave in plan[start : start + at_once]))
-        if any(one.took is None for one in left):
-            break
-    return left
+    case.holds(
+        requirement_id,
+        not late,
+        seen,
+        expected,
+        slowest.stream.transcript,
+        measured=True,
+        late=too_late_by(crowd, within),
+        lateness=lateness,
+    )

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from chatproof.conformance.suite.crowds import Crowds
+from chatproof.conformance.suite.heartbeat import Heartbeat
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.left_over import left_over
 from chatproof.conformance.suite.provider import DUE, Upstream
@@ -53,6 +55,8 @@ class Lane:
     provider: Upstream | None = None
     completes: bool = True
     side_by_side: bool = False
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    crowds: Crowds = field(default_factory=Crowds)
     resources: ExitStack = field(default_factory=ExitStack)
     _numbers: count[int] = field(default_factory=lambda: count(1))
     _name: str = field(default_factory=lambda: secrets.token_hex(3))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from chatproof.conformance.suite.case import Attempt, Case, together
-from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import TooLate
+from chatproof.conformance.suite.timed_checks import Attempt, steadily
+from chatproof.conformance.suite.together import together
 from chatproof.harness.protocol.checks.pass_through import passed_on
 from chatproof.harness.protocol.transcript import Transport
 
@@ -20,7 +22,7 @@ async def judge_pace(
     async def attempt(script: str) -> Attempt:
         reply = await case.ask(script=script, over=transport, headers=headers)
         if (entry := await case.provider.asked(reply)) is None:
-            raise NotTestable(f"the provider was never asked: {reply.outcome()}")
+            raise TooLate(f"the provider was never asked: {reply.outcome()}")
         return reply, (passed_on(case.provider.said(entry), requirement_id),)
 
-    await together(*(case.steadily(partial(attempt, script)) for script in (SINGLES, PAIRS)))
+    await together(*(steadily(case, partial(attempt, script)) for script in (SINGLES, PAIRS)))

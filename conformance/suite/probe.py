@@ -7,7 +7,7 @@ import asyncio
 
 from chatproof.conformance.suite.jwt import users
 from chatproof.conformance.suite.lane import Lane
-from chatproof.harness.client.http import HttpRequest
+from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected
 from chatproof.harness.protocol.apis.api import Conversation
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
@@ -57,7 +57,7 @@ async def serves_side_by_side(lane: Lane) -> bool:
             await bystander.connect()
             await asker.connect()
             told = await asker.ask(lane.api.emit(_ask(lane, SHORT)))
-            await asker.terminal(told, lane.settings.silence)
+            await asker.terminal(told, Deadlines(silence=lane.settings.silence))
         long = [asyncio.ensure_future(_reply(lane, _ask(lane, LONG))) for _ in range(AT_ONCE - 1)]
         await asyncio.sleep(LINGER)
         short = await _reply(lane, _ask(lane, SHORT))

@@ -27,12 +27,16 @@ IMPATIENT = 0.4  # share of the silence allowed from then on; enough for the slo
 
 @dataclass(slots=True)
 class RateBudget:
-    """Keeps a lane within the server's rate limits, where it has one source address only, and bounds its waiting."""
+    """Keeps a lane within the server's rate limits, where it has one source address only, and bounds its waiting.
+
+    `has_time`: deadlines stay as they are, whatever timed out before.
+    """
 
     settings: Settings
     addresses: SourceAddresses
     keeps_limits: bool
     say: Callable[[str], None]
+    has_time: bool = False
     _sent: dict[str, deque[float]] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _timeouts: int = 0
@@ -41,9 +45,11 @@ class RateBudget:
     @property
     def deadlines(self) -> Deadlines:
         """How long a request may take. After several time-outs a server gets less time, so that the run ends."""
-        patience = IMPATIENT if self._timeouts >= SLOW_ASKS_AT_MOST else 1.0
-        silence = self.settings.allowed(self.settings.silence * patience)
-        return Deadlines(silence=silence, whole=silence * 6)
+        silence, cut = self.settings.allowed(self.settings.silence), ""
+        if self._timeouts >= SLOW_ASKS_AT_MOST and not self.has_time:
+            cut = f"; the suite waits no longer (usually {silence:g} s), since {self._timeouts} asks timed out before"
+            silence *= IMPATIENT
+        return Deadlines(silence=silence, whole=silence * 6, cut=cut)
 
     def note(self, reply: Transcript) -> None:
         """Count a request that timed out."""

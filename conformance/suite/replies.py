@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatproof.harness.client.http import HttpExchange
+from chatproof.harness.client.http import Deadlines, HttpExchange
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.protocol.transcript import End, Transcript
 
@@ -59,14 +59,14 @@ class SocketStream:
 
     client: SocketClient
     transcript: Transcript
-    silence: float
+    deadlines: Deadlines
     owned: bool
 
     async def until(self, is_reached: Callable[[Transcript], bool], timeout: float) -> bool:
         return await self.client.until(lambda: is_reached(self.transcript), timeout)
 
     async def finish(self) -> Transcript:
-        await self.client.terminal(self.transcript, self.silence)
+        await self.client.terminal(self.transcript, self.deadlines)
         if self.owned:
             await self.client.disconnect()
         return self.transcript

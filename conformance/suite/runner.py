@@ -7,7 +7,7 @@ import traceback
 from dataclasses import replace
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate
 from chatproof.conformance.suite.suite_tests import SuiteTest
 from chatproof.harness.report.verdicts import Verdict
 
@@ -26,9 +26,9 @@ async def perform(case: Case, test: SuiteTest) -> None:
     except NotApplicable as reason:
         case.close_records(Verdict.NOT_APPLICABLE, str(reason))
     except NotTestable as reason:
-        case.close_records(Verdict.NOT_TESTABLE, str(reason))
+        case.close_records(Verdict.NOT_TESTABLE, str(reason), timed=isinstance(reason, TooLate))
     except TimeoutError:
-        case.close_records(Verdict.NOT_TESTABLE, f"the test did not end within {TEST_TIMEOUT:g} s")
+        case.close_records(Verdict.NOT_TESTABLE, f"the test did not end within {TEST_TIMEOUT:g} s", timed=True)
     except Exception as error:  # a fault of the suite must never look like one of the server
         where = traceback.extract_tb(error.__traceback__)[-1]
         why = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"

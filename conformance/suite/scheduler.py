@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.heartbeat import Heartbeat
 from chatproof.conformance.suite.lane import Lane
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.marks import IN_THE_BACKGROUND, When
 from chatproof.conformance.suite.probe import AT_ONCE, serves_side_by_side, unseen_profiles
 from chatproof.conformance.suite.runner import perform
+from chatproof.conformance.suite.second_try import SecondTries, is_doubtful
 from chatproof.conformance.suite.setup import Scene
 from chatproof.conformance.suite.suite_tests import SuiteTest
 from chatproof.fake_providers.journal.control_client import FakesError
@@ -42,10 +44,14 @@ class Scheduler:
     _ends: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     _under_way: dict[str, None] = field(default_factory=dict)
     _conductor: asyncio.Task[None] | None = None
+    _heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    _in_company: set[str] = field(default_factory=set)
+    _doubtful: list[SuiteTest] = field(default_factory=list)
+    _second_tries: SecondTries = field(default_factory=SecondTries)
 
     def __post_init__(self) -> None:
         self.lanes = [
-            Lane(self.settings, self.contract, self.say, LaneState(name), self.share)
+            Lane(self.settings, self.contract, self.say, LaneState(name), self.share, heartbeat=self._heartbeat)
             for name in self.settings.providers
         ]
 
@@ -54,11 +60,14 @@ class Scheduler:
         return next((lane for lane in self.lanes if lane.state.name == provider), self.lanes[0])
 
     def case(self, test: SuiteTest) -> Case:
-        """The case of a test; the same one each time."""
+        """The case of a test; another one once the test is tried again."""
         if test.name not in self.cases:
-            lane = self.lane(test.provider)
-            self.cases[test.name] = Case(lane, test.name, test.ids, lane.budget.addresses.fresh())
+            self.cases[test.name] = self._new_case(test)
         return self.cases[test.name]
+
+    def _new_case(self, test: SuiteTest) -> Case:
+        lane = self.lane(test.provider)
+        return Case(lane, test.name, test.ids, lane.budget.addresses.fresh())
 
     def why_not(self, test: SuiteTest) -> str:
         """Why a test is not run, or nothing."""
@@ -79,6 +88,7 @@ class Scheduler:
         Raises:
             ChatproofError: there is nothing to judge; the text is one line.
         """
+        self._heartbeat.start()
         given = Target.parse(self.settings.base_url).port if self.settings.base_url else None
         for lane in self.lanes:  # they start side by side
             if lane is self.lanes[0] and self.scene:
@@ -119,6 +129,7 @@ class Scheduler:
 
     async def close(self) -> None:
         """Cancel what is under way, and stop what was started, by its handle."""
+        self._heartbeat.stop()
         if self._conductor:
             self._conductor.cancel()
             await asyncio.gather(self._conductor, return_exceptions=True)
@@ -134,8 +145,15 @@ class Scheduler:
         self._conductor = loop.create_task(self._conduct(tests))
 
     async def run(self, test: SuiteTest) -> None:
-        """Run one test by itself."""
+        """Run one test by itself; other processes may run more beside it."""
         await perform(self.case(test), test)
+        if is_doubtful(self.case(test)):
+            await self._try_again(test)
+
+    async def _try_again(self, test: SuiteTest) -> None:
+        second = self._new_case(test)
+        if await self._second_tries.run(test, self.cases[test.name], second):
+            self.cases[test.name] = second
 
     async def ended(self, name: str, patience: float) -> None:
         """Wait for a test that was begun. After `patience` seconds say which tests are still under way."""
@@ -173,6 +191,9 @@ class Scheduler:
                     for test in shared:
                         if test.when is when:
                             phase.create_task(self._one(test, gates[self.lane(test.provider).state.name]))
+        for test in self._doubtful:
+            await self._try_again(test)
+            self._ends[test.name].set_result(None)
 
     def _gates(self, when: When, at_once: int) -> dict[str, asyncio.Semaphore]:
         """How many tests of each lane run at once. If lanes share their fakes, one test runs alone in all of them."""
@@ -205,13 +226,18 @@ class Scheduler:
     async def _one(self, test: SuiteTest, gate: asyncio.Semaphore | None = None) -> None:
         async with gate or asyncio.Semaphore():
             self._under_way[test.name] = None
+            if len(self._under_way) > 1:
+                self._in_company.update(self._under_way)
             end = self._ends[test.name]
             try:
-                await self.run(test)
+                await perform(self.case(test), test)
             except Exception as error:
                 end.set_exception(error)
             else:
-                end.set_result(None)
+                if test.name in self._in_company and is_doubtful(self.case(test)):
+                    self._doubtful.append(test)
+                else:
+                    end.set_result(None)
             finally:
                 del self._under_way[test.name]
 

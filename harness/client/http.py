@@ -58,11 +58,15 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds allowed: to connect, between two reads, and for the whole exchange."""
+    """Seconds allowed: to connect, between two reads, and for the whole exchange.
+
+    `cut`: why they are shorter than usual, for the message about what did not come.
+    """
 
     connect: float = 5.0
     silence: float = 10.0
     whole: float = 60.0
+    cut: str = ""
 
 
 @dataclass(slots=True)
@@ -220,7 +224,7 @@ class _Reader:
                     break
         except TimeoutError:
             waited = time.monotonic() - silent_since
-            self._ended(time.monotonic(), End.TIMEOUT, f"nothing for {waited:.1f} s")
+            self._ended(time.monotonic(), End.TIMEOUT, f"nothing for {waited:.1f} s{self.deadlines.cut}")
         except h11.RemoteProtocolError as error:
             self._ended(at, End.TRUNCATED, str(error))
         except OSError as error:

@@ -17,6 +17,7 @@ from chatproof.harness.client.engineio_transports import (
     PollingCarrier,
     WebSocketCarrier,
 )
+from chatproof.harness.client.http import Deadlines
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol import engineio
 from chatproof.harness.protocol.apis.api import Api, SocketAsk
@@ -129,9 +130,10 @@ class SocketClient:
             return False
         return is_reached()
 
-    async def terminal(self, transcript: Transcript, silence: float, linger: float = 0.0) -> Transcript:
-        """Wait for a reply's terminal event, at most `silence` seconds between two events; then wait `linger` seconds
-        for events that must not follow."""
+    async def terminal(self, transcript: Transcript, deadlines: Deadlines, linger: float = 0.0) -> Transcript:
+        """Wait for a reply's terminal event, as long as the silence between two events is not too long; then wait
+        `linger` seconds for events that must not follow."""
+        silence = deadlines.silence
         while transcript.terminal is None and await self._grows(transcript, silence):
             pass
         if transcript.terminal:
@@ -140,7 +142,7 @@ class SocketClient:
         elif self._over:
             transcript.ended(time.monotonic(), End.TRUNCATED, self._closed)
         else:
-            transcript.ended(time.monotonic(), End.TIMEOUT, f"no event for {silence:g} s")
+            transcript.ended(time.monotonic(), End.TIMEOUT, f"no event for {silence:g} s{deadlines.cut}")
         return transcript
 
     async def _grows(self, transcript: Transcript, timeout: float) -> bool:

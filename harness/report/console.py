@@ -30,6 +30,8 @@ def table(summary: RunSummary) -> list[str]:
 def remarks(rows: Iterable[Row]) -> list[str]:
     """A line for each violation, and one for each reason why rows were not judged."""
     lines: list[str] = []
+    rows = list(rows)
+    retried = [row for row in rows if row.retried]
     unjudged: dict[tuple[Verdict, str], list[str]] = {}
     for row in rows:
         known = f", known: {row.known}" if row.known else ""
@@ -40,6 +42,7 @@ def remarks(rows: Iterable[Row]) -> list[str]:
             expected = f"; expected {row.expected}" if row.expected else ""
             lines.append(f"{row.name}{level} {row.verdict}{known}: {row.seen}{expected}")
     lines += [f"{verdict}, {why}: {', '.join(ids)}" for (verdict, why), ids in unjudged.items()]
+    lines += [f"{row.name} passed when tried again alone; beside other tests: {row.retried}" for row in retried]
     return [redacted(line) for line in lines]
 
 

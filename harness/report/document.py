@@ -15,8 +15,9 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
 
     `text`, `why` and `typical_fault` of a row are the contract's words, null where it has none. `provider` is the one
     that was behind the server for the row, or null where the row needs none or there was none. `known` is why a
-    failure is known, or null. `error` is why the run as a whole could not judge, or null. `start_here` holds the root
-    causes of all failures, the worst first: see `Cause`.
+    failure is known, or null. `retried` is what was seen beside other tests, where a row passed when it was tried again
+    alone, or null. `error` is why the run as a whole could not judge, or null. `start_here` holds the root causes of
+    all failures, the worst first: see `Cause`.
     """
     provider = summary.providers[0] if summary.providers else None
     return {
@@ -38,6 +39,7 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
                 "seen": redacted(row.seen),
                 "expected": redacted(row.expected),
                 "known": row.known,
+                "retried": redacted(row.retried) or None,
             }
             for row in summary.rows
         ],

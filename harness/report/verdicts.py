@@ -42,7 +42,8 @@ class Record:
     """What one test found for one requirement. `screen` is the failure as a person reads it.
 
     `weak`: the test could not tell; the record counts only where no other test could. `provider`: the one behind the
-    server. `over`: the transport, where the test is there once for each.
+    server. `over`: the transport, where the test is there once for each. `timed`: a busy machine, or the tests beside,
+    can have caused it. `retried`: what was seen of a row before its test was tried again alone, and passed.
     """
 
     id: str
@@ -54,6 +55,8 @@ class Record:
     weak: bool = False
     provider: str | None = None
     over: str = ""
+    timed: bool = False
+    retried: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a report that crosses processes."""
@@ -70,7 +73,8 @@ class Row:
 
     `provider`: the one that was behind the server, where the row is judged with one. `known`: why its failure
     is known, which keeps it from making the run fail. `only_over`: the transport over which alone it fails, though it
-    was judged over others too; or nothing.
+    was judged over others too; or nothing. `retried`: what was seen of a row that passed when it was tried again
+    alone.
     """
 
     requirement: Requirement
@@ -81,6 +85,7 @@ class Row:
     provider: str | None = None
     known: str | None = None
     only_over: str = ""
+    retried: str = ""
 
     @property
     def name(self) -> str:
@@ -139,7 +144,10 @@ def _row(requirement: Requirement, records: list[Record], provider: str | None) 
     failed = {record.over for record in records if record.verdict is worst.verdict}
     held = {record.over for record in records} - failed
     only_over = failed.pop() if len(failed) == 1 and held and worst.verdict in BAD else ""
-    return Row(requirement, worst.verdict, seen, worst.expected, screens, provider, only_over=only_over)
+    retried = next((one.retried for one in records if one.retried and worst.verdict is Verdict.PASSED), "")
+    return Row(
+        requirement, worst.verdict, seen, worst.expected, screens, provider, only_over=only_over, retried=retried
+    )
 
 
 def overall(rows: Iterable[Row], strict: bool, stale: Sequence[str] = ()) -> Overall:

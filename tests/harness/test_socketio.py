@@ -14,6 +14,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, TextMessage
 
 from chatproof.harness.client.engineio_transports import CarrierClosed, WebSocketCarrier
+from chatproof.harness.client.http import Deadlines
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.engineio import Bad, Closed, Emitted, Opened, PacketDecoder, emit
@@ -60,7 +61,7 @@ async def official() -> AsyncIterator[Official]:
 @pytest.mark.parametrize("transport", SOCKETS)
 async def test_events_are_recorded_in_order(official: Official, transport: Transport) -> None:
     client = await SocketClient(official.target, transport, "127.83.9.1").connect()
-    reply = await client.terminal(await client.emit("chat_stream", {"pause": 0.05}), silence=3)
+    reply = await client.terminal(await client.emit("chat_stream", {"pause": 0.05}), Deadlines(silence=3))
     assert reply.end is End.COMPLETE
     assert reply.text == "é🙂" * 2
     assert [message.name for message in reply.messages] == ["chat_token", "chat_token", "chat_complete"]
@@ -138,7 +139,7 @@ async def says_all_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamW
 async def test_a_goodbye_right_behind_the_last_event_hides_nothing(abrupt: Target) -> None:
     """The pings in front of it can no longer be answered, and there is nobody left to say goodbye to."""
     client = await SocketClient(abrupt, Transport.WEBSOCKET).connect()
-    reply = await client.terminal(await client.emit("chat_stream", {"message": "hello"}), silence=3)
+    reply = await client.terminal(await client.emit("chat_stream", {"message": "hello"}), Deadlines(silence=3))
     assert [message.name for message in reply.messages] == ["chat_complete"]
     assert not client.is_open
     with pytest.raises(NotConnected):
@@ -163,7 +164,7 @@ async def test_who_has_said_goodbye_is_told_nothing(abrupt: Target) -> None:
 
 async def test_an_unanswered_ask_is_a_timeout(official: Official) -> None:
     client = await SocketClient(official.target, Transport.WEBSOCKET).connect()
-    reply = await client.terminal(await client.emit("nobody_listens"), silence=0.2)
+    reply = await client.terminal(await client.emit("nobody_listens"), Deadlines(silence=0.2))
     assert reply.end is End.TIMEOUT
     await client.disconnect()
 

@@ -84,6 +84,7 @@ def test_the_json_report_keeps_its_shape() -> None:
             "seen": "seen it",
             "expected": "wanted it",
             "known": None,
+            "retried": None,
         },
         {
             "id": "TOK-04",
@@ -97,6 +98,7 @@ def test_the_json_report_keeps_its_shape() -> None:
             "seen": "seen it",
             "expected": "wanted it",
             "known": None,
+            "retried": None,
         },
     ]
 

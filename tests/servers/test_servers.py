@@ -95,7 +95,7 @@ def only_of(name: str) -> list[str]:
     if name == PLAIN:
         return []
     if name in VARIANTS:
-        return rows_of(EVERYTHING, VARIANTS[name].also.split())
+        return rows_of(VARIANTS[name].only or EVERYTHING, VARIANTS[name].also.split())
     fault = FAULTS[name]
     if fault.only == tuple(WHOLE.split()):
         return [row for row in rows_of(fault.only, WAITING) if row != "LIM-11"]

@@ -13,6 +13,7 @@ from aiohttp import web
 from tests.servers.broken.fault import WHOLE, fault
 from tests.servers.parts import Ask, Config, Event, Message, ProviderFailed, Session
 from tests.servers.plain_server import ChatServer
+from tests.servers.session_lock import SessionLock
 
 
 class _Deaf(ChatServer):
@@ -45,6 +46,11 @@ class _Deaf(ChatServer):
 @fault("not-cancelled", "INT-01 INT-02 INT-03 INT-09", WHOLE)
 class NotCancelled(_Deaf):
     pass
+
+
+@fault("locked-not-cancelled", "INT-01 INT-03", "INT-01 INT-03 SSE-01")
+class LockedAndDeaf(_Deaf, SessionLock):
+    """A crowd of clients takes longer to come in than the suite waits for one of them."""
 
 
 @fault("cancels-mostly", "INT-01 INT-02 INT-03", "INT-01 INT-02 INT-03 SSE-01")

@@ -11,6 +11,7 @@ from tests.servers.legal.variant import legal
 from tests.servers.legal.wire import Packed, zlib_packer
 from tests.servers.parts import Ask, Config, Event, Message, Session
 from tests.servers.plain_server import ChatServer
+from tests.servers.session_lock import SessionLock
 
 
 @legal("one-prompt", also="LIM-11")
@@ -60,6 +61,11 @@ class OnePrompt(ChatServer):
         if event.get("count") == 1:
             await self.sio.emit("status", "typing", to=sid)
         await super().emit(sid, {**event, "request": 7, "error": event["error"]} if "error" in event else event, ask)
+
+
+@legal("locked-sessions", only="INT-01 INT-03 INT-05 INT-06 INT-07 SSE-01")
+class LockedSessions(SessionLock):
+    """New sessions are made one after the other: a crowd takes long to come in."""
 
 
 @legal("parts", also="LIM-11")

@@ -11,11 +11,13 @@ from tests.servers.plain_server import ChatServer
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A legal server, rows to run although they wait, and the profiles that it declares."""
+    """A legal server, rows to run although they wait, the profiles that it declares, and rows and groups to run, or
+    nothing for all."""
 
     server: type[ChatServer]
     also: str
     profiles: frozenset[Profile]
+    only: tuple[str, ...] = ()
 
 
 VARIANTS: dict[str, Variant] = {}
@@ -23,11 +25,13 @@ VARIANTS: dict[str, Variant] = {}
 Server = type[ChatServer]
 
 
-def legal(name: str, also: str = "", profiles: Iterable[Profile] = Profile) -> Callable[[Server], Server]:
+def legal(
+    name: str, also: str = "", profiles: Iterable[Profile] = Profile, only: str = ""
+) -> Callable[[Server], Server]:
     """Register a legal server."""
 
     def register(server: Server) -> Server:
-        VARIANTS[name] = Variant(server, also, frozenset(profiles))
+        VARIANTS[name] = Variant(server, also, frozenset(profiles), tuple(only.split()))
         return server
 
     return register
