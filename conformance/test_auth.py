@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
-from chatproof.conformance.suite.jwt import Forgery, User, forgeries, users
+from chatproof.conformance.suite.jwt import Forgery, User, forgeries, users, why_refused
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_text
 from chatproof.conformance.suite.together import together
@@ -53,7 +53,8 @@ async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
     session = case.lane.new_session()
     reply = await case.ask("This is my own secret.", session=session, credential=owner.token)
     if not case.lane.succeeded(reply):
-        raise NotTestable(f"a user with a valid token could not ask: {reply.outcome()}")
+        why = why_refused(case.lane.settings, reply)
+        raise NotTestable(why or f"a user with a valid token could not ask: {reply.outcome()}")
     if (count := await count_of(case, session, owner.token)) is None:
         raise NotTestable("its owner is not shown a session's `messages`")
     return session, reply, count
@@ -88,6 +89,8 @@ async def test_the_user_is_the_tokens_identity(case: Case) -> None:
     """The completion names each of two users by the `sub` of their token."""
     for user in two_users(case):
         reply = await case.ask(credential=user.token)
+        if why := why_refused(case.lane.settings, reply):
+            raise NotTestable(why)
         seen = f"user {shown(user_of(reply))}; {reply.outcome()}"
         case.holds("AUTH-01", user_of(reply) == user.identity, seen, f"user {user.identity!r}", reply)
 

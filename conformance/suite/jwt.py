@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatproof.conformance.suite.exceptions import NotTestable
-from chatproof.harness.common.settings import Settings
+from chatproof.harness.common.settings import SERVER_SECRETS, Settings
+from chatproof.harness.protocol.transcript import Transcript
 
 LIFETIME = 3600  # seconds
 CLOCKS_APART = 60  # seconds that the server's clock may be slow
+REFUSALS = (401, 403, 422)  # by which servers refuse a token
 NONE_SPELLINGS = ("none", "None", "NONE", "nOnE")
 
 
@@ -53,6 +55,19 @@ def users(settings: Settings, names: tuple[str, str]) -> tuple[User, User]:
     if (other := next((user for user in ready[1:] if user.identity != ready[0].identity), None)) is None:
         raise NotTestable("the ready-made tokens are all of one user, and AUTH needs two users (--jwt-token)")
     return ready[0], other
+
+
+def why_refused(settings: Settings, answer: Transcript) -> str:
+    """Why a server refuses a valid token although it serves everybody without one, or nothing where it does not."""
+    if answer.status not in REFUSALS:
+        return ""
+    told = f"the server knows JSON Web Tokens, but refuses a valid one ({answer.outcome()})"
+    if not settings.jwt_secret:
+        return f"{told}: are the tokens of --jwt-token its own, and not expired?"
+    if not settings.start:
+        return f"{told}: is its secret that of --jwt-secret?"
+    names = ", ".join(SERVER_SECRETS)
+    return f"{told}: its secret is not the one in {names}; give its own with --jwt-secret, or tokens with --jwt-token"
 
 
 def forgeries(settings: Settings, user: User, other: str) -> Iterator[Forgery]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
-from chatproof.conformance.suite.jwt import users
+from chatproof.conformance.suite.jwt import users, why_refused
 from chatproof.conformance.suite.lane import Lane
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected
@@ -23,10 +23,16 @@ LINGER = 0.3  # seconds to wait for events that reach the wrong client
 
 
 async def unseen_profiles(lane: Lane) -> dict[str, str]:
-    """The undeclared profiles that the server does not show: {profile: what was seen instead}."""
+    """The undeclared profiles that the server does not show: {profile: what was seen instead}.
+
+    A server that refuses the suite's token is no server without tokens: that is said at once, too.
+    """
     user, _ = users(lane.settings, (f"user-{lane.new_case()}", f"user-{lane.new_case()}"))
     reply = await _reply(lane, _ask(lane, SHORT, user.token))
-    named = user_of(reply)
+    named, refused = user_of(reply), why_refused(lane.settings, reply)
+    if refused:
+        lane.say(f"AUTH is not judged: {refused}")
+    anonymous = f"with a valid token `user` was {shown(named)}" if reply.completion else reply.outcome()
     origin = lane.settings.allowed_origin
     headers = (
         ("Origin", origin),
@@ -36,7 +42,7 @@ async def unseen_profiles(lane: Lane) -> dict[str, str]:
     granted = await _answer(lane, HttpRequest("OPTIONS", lane.api.path, headers=headers))
     allowed = granted.header("access-control-allow-origin")
     unseen = {
-        Profile.AUTH: "" if named == user.identity else f"with a valid token `user` was {shown(named)}",
+        Profile.AUTH: "" if named == user.identity else refused or anonymous,
         Profile.CORS: "" if allowed == origin else f"a preflight from {origin} was answered with {shown(allowed)}",
     }
     return {profile.value: f"profile {profile} is not declared, and {seen}" for profile, seen in unseen.items() if seen}

@@ -15,7 +15,7 @@ from chatproof.harness.client.http import HttpExchange
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.kept_output import KeptOutput
 from chatproof.harness.common.redaction import clipped, conceal
-from chatproof.harness.common.settings import Settings
+from chatproof.harness.common.settings import SERVER_SECRETS, Settings
 from chatproof.harness.common.started_server import StartedServer, free_port, listens
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.excerpts import counted, shown
@@ -98,11 +98,11 @@ def _write_log(output: KeptOutput, log: Path) -> None:
 
 
 def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> dict[str, str]:
-    """The variables of a started server, as the contract names them."""
+    """The variables of a started server, as the contract names them; the JWT secret by other usual names as well."""
     return {
         **server_variables(provider, fakes_url, key),
         "PROVIDER_TIMEOUT": f"{settings.provider_timeout or PROVIDER_TIMEOUT:g}",
-        "JWT_SECRET": settings.jwt_secret or "",
+        **(dict.fromkeys(SERVER_SECRETS, settings.jwt_secret) if settings.jwt_secret else {}),
         "ALLOWED_ORIGINS": settings.allowed_origin,
     }
 

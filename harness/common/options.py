@@ -122,7 +122,7 @@ _DECLARED: Final = (
         TEXT,
         "the HS256 key of the server's tokens. Better: set CHATPROOF_JWT_SECRET in the environment",
         "SECRET",
-        default_text="none; with --start a random key, which the server gets",
+        default_text="none; with --start a random key, which the server gets as JWT_SECRET, JWT_SECRET_KEY and others",
     ),
     Option(
         "jwt-token",

@@ -19,6 +19,15 @@ from chatproof.harness.protocol.requirements import Contract, Profile
 DECLARABLE = tuple(Profile)
 DEFAULT_PROFILES = (Profile.CORE, Profile.SOCKETIO, Profile.LIMITS, Profile.CHAT)
 SECRET_VARIABLE = "CHATPROOF_JWT_SECRET"
+SERVER_SECRETS = (  # the variables from which servers read the key of their tokens
+    "JWT_SECRET",  # the name of the contract; Laravel's jwt-auth, samples of express-jwt and NestJS
+    "JWT_SECRET_KEY",  # Flask-JWT-Extended, AuthX
+    "SECRET_KEY",  # Flask, on which Flask-JWT-Extended falls back; Django with Simple JWT; FastAPI's tutorial
+    "AUTH_SECRET",  # Auth.js
+    "NEXTAUTH_SECRET",  # NextAuth.js
+    "ACCESS_TOKEN_SECRET",  # samples of jsonwebtoken for Express
+    "SUPABASE_JWT_SECRET",  # back ends that read Supabase's tokens
+)
 ALL = "all"
 
 
@@ -78,6 +87,7 @@ class Settings:
             value = options.get(option.field)
             if value is not None and not value > 0:
                 raise ChatproofError(f"--{option.name}: {value:g} is not above 0")
+        tokens = tuple(_words(options.get("jwt_token")))
         secret = options.get("jwt_secret") or os.environ.get(SECRET_VARIABLE) or None
         plain: dict[str, Any] = {option.field: options.get(option.field) or option.default for option in numbers}
         files = [option.field for option in KEYS.values() if option.kind is ValueKind.PATH]
@@ -94,8 +104,8 @@ class Settings:
             slow=bool(options.get("slow")),
             providers=_providers(options.get("provider"), has_choice=bool(start)),
             allowed_origin=(options.get("allowed_origin") or DEFAULTS["allowed_origin"]).rstrip("/"),
-            jwt_secret=secret or (secrets.token_hex(32) if start else None),
-            jwt_tokens=tuple(_words(options.get("jwt_token"))),
+            jwt_secret=secret or (secrets.token_hex(32) if start and not tokens else None),
+            jwt_tokens=tokens,
             jwt_expired=options.get("jwt_expired") or None,
             **plain,
         )

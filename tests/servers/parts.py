@@ -30,13 +30,15 @@ class ProviderFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the environment says. `url` is where a reply is asked for; without a secret nobody is known by name."""
+    """What the environment says. `url` is where a reply is asked for; without a secret nobody is known by name.
+    `secret_key`: the secret by another usual name."""
 
     provider: str
     url: str
     key: str
     timeout: float
     secret: str
+    secret_key: str
     origins: tuple[str, ...]
 
     @classmethod
@@ -55,6 +57,7 @@ class Config:
             env["GEMINI_API_KEY" if provider == "gemini" else "OPENAI_API_KEY"],
             float(env.get("PROVIDER_TIMEOUT", "30")),
             env.get("JWT_SECRET", ""),
+            env.get("JWT_SECRET_KEY", ""),
             tuple(filter(None, env.get("ALLOWED_ORIGINS", "").split(","))),
         )
 

@@ -48,6 +48,16 @@ def test_a_failure_says_in_words_what_the_provider_did() -> None:
     )
 
 
+def test_a_server_with_another_jwt_secret_is_not_taken_for_one_without_tokens() -> None:
+    """It answers a valid token with 401. Nobody declared the profile."""
+    said: list[str] = []
+    summary = asyncio.run(judge(settings(start=SERVER + "jwt-own-secret", only=["AUTH"]), say=said.append))
+    why = "the server knows JSON Web Tokens, but refuses a valid one (status 401"
+    assert [row.verdict for row in summary.rows] == ["not applicable"] * 4
+    assert all(why in row.seen and "JWT_SECRET, JWT_SECRET_KEY, SECRET_KEY" in row.seen for row in summary.rows)
+    assert any(line.startswith("AUTH is not judged: the server knows") for line in said)
+
+
 def test_a_moment_of_a_reply_is_told_in_words() -> None:
     provider = Upstream(Fakes("http://127.0.0.1:9"), {"minute": {"about": "600 tokens, 100 ms apart."}})
     told = [Moment("minute", 1), Moment("minute", 2), Moment("minute", 0), Moment("large", 1, inside=True)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jwt
 from aiohttp import web
 
 from tests.servers.broken.fault import Crash, fault
-from tests.servers.parts import ANONYMOUS, Ask, Session
+from tests.servers.parts import ANONYMOUS, Ask, Config, Session
 from tests.servers.plain_server import ChatServer
 
 FORGED = "AUTH-02 AUTH-03"
@@ -84,6 +86,14 @@ class BadTokenIsNobody(ChatServer):
 class IgnoresTokens(ChatServer):
     def user_of(self, request: web.Request) -> str:
         return ANONYMOUS
+
+
+@fault("jwt-own-secret", "", ONLY, unjudged="AUTH-01 AUTH-02 AUTH-03 AUTH-04", says="not the one in JWT_SECRET, JWT_")
+class ReadsItsOwnSecret(ChatServer):
+    """From a file."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(replace(config, secret="its own, and nobody else knows it"))
 
 
 @fault("jwt-wrong-claim", "AUTH-01", ONLY)

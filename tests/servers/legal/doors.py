@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from tests.servers.legal.variant import legal
-from tests.servers.parts import ANONYMOUS, Refused
+from tests.servers.parts import ANONYMOUS, Config, Refused
 from tests.servers.plain_server import ChatServer, Handler
 
 
 @legal("name-spaces")
 class NameSpaces(ChatServer):
-    """Each user has sessions of their own, by the same names; bad tokens are refused with 422; other origins are
-    refused altogether, the allowed one is told to everybody, in capital letters and with more than was asked for."""
+    """Each user has sessions of their own, by the same names; the secret has another usual name; bad tokens are refused
+    with 422; other origins are refused altogether, the allowed one is told to everybody, in capital letters and with
+    more than was asked for."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(replace(config, secret=config.secret_key))
 
     def own_name(self, session_id: str, user: str) -> str:
         return session_id if user == ANONYMOUS else f"{user}/{session_id}"
