@@ -17,11 +17,12 @@ _CASE: Final = re.compile(r"\b(?i:case)\s+([a-z0-9-]{1,200})")
 
 
 class UnknownScenario(LookupError):
-    """The request names an unknown script. The text is one line for the client."""
+    """The request, which may have a case id, names an unknown script. The text is one line for the client."""
 
-    def __init__(self, line: str, name: str) -> None:
+    def __init__(self, line: str, name: str, case: str | None) -> None:
         super().__init__(line)
         self.name = name
+        self.case = case
 
     @property
     def header(self) -> tuple[str, str]:
@@ -53,7 +54,7 @@ def choose(text: str, scripts: Mapping[str, Script], *, model: str = "", provide
         return scripts[name]
     near = get_close_matches(name, scripts, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise UnknownScenario(f"Unknown scenario '{name}'.{hint} Known: {', '.join(sorted(scripts))}.", name)
+    raise UnknownScenario(f"Unknown scenario '{name}'.{hint} Known: {', '.join(sorted(scripts))}.", name, case_of(text))
 
 
 def _last(pattern: re.Pattern[str], text: str) -> str | None:

@@ -19,7 +19,7 @@ from chatproof.fake_providers.dialects.gemini.error_bodies import bad_request, e
 from chatproof.fake_providers.dialects.gemini.google_json import pretty
 from chatproof.fake_providers.dialects.gemini.request_schema import Reader
 from chatproof.fake_providers.scripting.script import Script
-from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
+from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose
 
 NAME = "gemini"
 render = replies.render
@@ -101,14 +101,12 @@ def _generation(route: _Route, message: dict[str, Any], scripts: Mapping[str, Sc
     try:
         script = choose(text, scripts, model=route.model, provider=NAME)
     except UnknownScenario as unknown:
-        return _refusal(route, error(400, str(unknown)), (unknown.header,), case_of(text))
+        return _refusal(route, error(400, str(unknown)), (unknown.header,), unknown.case)
     config = message.get("generation_config", {})
     counted = prompts.prompt_tokens(message)
     streams = route.action == "streamGenerateContent"
     return Ask(
         script=script,
-        scenario=scenario_of(text),
-        case=case_of(text),
         text=text,
         model=route.model,
         stream=streams,
