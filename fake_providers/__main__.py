@@ -86,7 +86,8 @@ async def _serve(library: ScriptLibrary, options: argparse.Namespace) -> None:
     server = FakeServer(library, options.host, options.port)
     stop = _stop_event(options)
     await server.start()
-    _announce(server.url)
+    sys.stdout.write(f"chatproof fake providers on {server.url} (OPENAI_BASE_URL={server.url}/v1)\n")
+    sys.stdout.flush()
     try:
         await stop.wait()
     finally:
@@ -102,11 +103,6 @@ def _stop_event(options: argparse.Namespace) -> asyncio.Event:
     if options.until_stdin_closes:
         threading.Thread(target=_watch_stdin, args=(loop, stop.set), daemon=True).start()
     return stop
-
-
-def _announce(url: str) -> None:
-    sys.stdout.write(f"chatproof fake providers on {url} (OPENAI_BASE_URL={url}/v1)\n")
-    sys.stdout.flush()
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:

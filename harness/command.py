@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 from chatproof import __version__
@@ -57,14 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def check(arguments: Sequence[str]) -> int:
     """Run the suite in this process: all words are pytest's to read."""
     if list(arguments) in (["-h"], ["--help"]):
-        parser = argparse.ArgumentParser(
+        parser = HelpParser(
             prog="chatproof check",
             description=CHECK_HELP,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             epilog="pytest's options: -v, -k, -x, -n 2 (pytest-xdist), --junit-xml FILE, …",
             usage="chatproof check [--base-url URL | --start COMMAND] [options]",
         )
-        add_options(HelpParser(parser))
+        add_options(parser)
         parser.print_help()
         return 0
     import pytest  # here, since the other commands have no use for it
@@ -175,22 +176,11 @@ def _become(module: str, arguments: Sequence[str]) -> int:
     return subprocess.run(command, check=False).returncode
 
 
-@dataclass(frozen=True, slots=True)
-class HelpParser:
+class HelpParser(argparse.ArgumentParser):
     """Shows the suite's options as argparse does; pytest would bury them among its own."""
 
-    parser: argparse.ArgumentParser
-
-    def getgroup(self, _: str, title: str) -> _HelpGroup:
-        return _HelpGroup(self.parser.add_argument_group(title.removeprefix("chatproof: ")))
-
-
-@dataclass(frozen=True, slots=True)
-class _HelpGroup:
-    group: argparse._ArgumentGroup
-
-    def addoption(self, *flags: str, **how: Any) -> None:
-        self.group.add_argument(*flags, **how)
+    def getgroup(self, _: str, title: str) -> SimpleNamespace:
+        return SimpleNamespace(addoption=self.add_argument_group(title.removeprefix("chatproof: ")).add_argument)
 
 
 def suite() -> str:

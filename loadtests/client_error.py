@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from chatproof.loadtests.metrics import Metrics
 
@@ -12,6 +10,7 @@ from chatproof.loadtests.metrics import Metrics
 _FROM_START = ("ttft", "end_to_end", "overhead", "upstream_cancel", "stop_to_last_token", "connect", "plain")
 _BETWEEN = ("inter_token", "largest_gap")
 _RATES = ("tokens_per_second",)
+MOST_CALIBRATED = 1000  # streams at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +31,6 @@ class Calibration:
     server_late_p99: float
     client_cpu: float
     failed: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Calibration:
-        return cls(**data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class Side:
             if document["format"] != FORMAT:
                 raise ChatproofError(f"{path}: format {document['format']}, expected {FORMAT} (another version?)")
             metrics, meta = load_metrics(document), dict(document["meta"])
-            calibration = Calibration.from_json(document["calibration"]) if document["calibration"] else None
+            calibration = Calibration(**document["calibration"]) if document["calibration"] else None
         except OSError as error:
             raise ChatproofError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -155,11 +155,10 @@ def _differences(
             continue  # the percentile lies beyond the last value of the smaller sample
         before, after = (one.percentile(percent) or 0.0 for one in pair)
         drawn = [draws(one, percent, size, randoms) for one, size in zip(pair, sizes, strict=True)]
-        gaps = sorted(later - earlier for earlier, later in zip(*drawn, strict=True))
+        low, high = _interval(drawn)
         # the two clients may be wrong in opposite directions
         error = sum(side.known.error(name, value) or 0.0 for side, value in zip(sides, (before, after), strict=True))
-        low, high = gaps[int(0.025 * _DRAWS)] - error, gaps[int(0.975 * _DRAWS)] + error
-        found.append(Difference(f"{name}_p{percent:g}", kind, before, after, low, high, threshold))
+        found.append(Difference(f"{name}_p{percent:g}", kind, before, after, low - error, high + error, threshold))
     return found
 
 
@@ -176,13 +175,16 @@ def _share(before: Side, after: Side, randoms: random.Random) -> list[Difference
         return []
     drawn: list[Sequence[float]] = []
     for side in (before, after):
-        good = side.metrics.outcomes["complete"]
-        bad = side.metrics.failed
+        good, bad = side.metrics.outcomes["complete"], side.metrics.failed
         # Jeffreys' interval: resampling 50 streams without a failure would leave no doubt at all
         drawn.append([100 * randoms.betavariate(good + 0.5, bad + 0.5) for _ in range(_DRAWS)])
+    return [Difference(SHARE, _SHARE_KIND, shares[0], shares[1], *_interval(drawn), threshold=1.0)]
+
+
+def _interval(drawn: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """The middle 95 % of the differences between the draws of both runs."""
     gaps = sorted(later - earlier for earlier, later in zip(*drawn, strict=True))
-    low, high = gaps[int(0.025 * _DRAWS)], gaps[int(0.975 * _DRAWS)]
-    return [Difference(SHARE, _SHARE_KIND, shares[0], shares[1], low, high, threshold=1.0)]
+    return gaps[int(0.025 * _DRAWS)], gaps[int(0.975 * _DRAWS)]
 
 
 def _signed(value: float, unit: str) -> str:

@@ -56,9 +56,8 @@ def execute(
     calibration: Calibration | None = None,
     *,
     quiet: bool = False,
-    stop: Event | None = None,
 ) -> Result:
-    """Run the load and give the result. `quiet`: without progress lines. `stop`: set it to end the run early.
+    """Run the load and give the result. `quiet`: without progress lines. SIGINT and SIGTERM end the run early.
 
     Raises:
         ChatproofError: the run cannot begin; one line.
@@ -71,7 +70,7 @@ def execute(
     say = _silence if quiet else _say
     if not (options.rotate and AddressRotation.towards(load.target).available):
         say(ONE_ADDRESS)
-    stop = stop or Event()
+    stop = Event()
     with ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM):
             stack.callback(gevent.signal_handler(number, stop.set).cancel)

@@ -13,14 +13,13 @@ from typing import Any
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.redaction import redacted
 from chatproof.harness.common.target import Target
-from chatproof.loadtests.client_error import Calibration
+from chatproof.loadtests.client_error import MOST_CALIBRATED
 from chatproof.loadtests.compare import FEWEST, THRESHOLD, Side, compare
 from chatproof.loadtests.load_options import add_options, read_behaviour
 from chatproof.loadtests.load_plan import LoadPlan
 from chatproof.loadtests.readers.stamped_connection import reachable
-from chatproof.loadtests.result import Result, summary
+from chatproof.loadtests.result import Result, summary, write_whole
 
-MOST_CALIBRATED = 1000
 MOST_PROCESSES = 64
 SMALLEST_CALIBRATED = 16  # streams: the smallest calibration of a search
 RUN_HELP = """\
@@ -110,15 +109,6 @@ def _where(given: argparse.Namespace, stack: ExitStack) -> tuple[Target, str | N
     return target, given.provider_url or fakes_url
 
 
-def _measured(transport: str, streams: float) -> Calibration:
-    from chatproof.loadtests.calibration.calibrate import calibrate, told
-
-    kind = "socketio" if transport.startswith("socket") else "sse"
-    calibration = calibrate(kind, max(1, min(MOST_CALIBRATED, math.ceil(streams))))
-    sys.stderr.write(f"{told(calibration)}\n")
-    return calibration
-
-
 def _run(given: argparse.Namespace) -> int:
     if given.users is not None and given.rate is not None:
         raise ChatproofError("give --users (closed loop) or --rate (open loop), not both")
@@ -130,6 +120,7 @@ def _run(given: argparse.Namespace) -> int:
     read_behaviour(vars(given), None)  # what is wrong with the options is said before anything is started
     _writable(given)
     _reachable(given)
+    from chatproof.loadtests.calibration.calibrate import measured
     from chatproof.loadtests.headless_run import Load, execute
 
     with ExitStack() as stack:
@@ -137,7 +128,7 @@ def _run(given: argparse.Namespace) -> int:
         behaviour = read_behaviour(vars(given), provider_url)
         # how many streams an open loop has at a time is not known beforehand: assume those of two seconds
         streams = plan.peak * (2 if given.rate else 1) / max(1, given.processes)
-        calibration = None if given.no_calibration else _measured(given.transport, streams)
+        calibration = None if given.no_calibration else measured(given.transport, streams)
         load = Load(target, plan, given.rate is not None, given.poisson, given.processes)
         result = execute(load, behaviour, calibration)
         _write(given, result)
@@ -175,8 +166,8 @@ def _writable(given: argparse.Namespace) -> None:
 
 
 def _write(given: argparse.Namespace, result: Result) -> None:
-    from chatproof.loadtests.prometheus import write_prometheus
-    from chatproof.loadtests.reporting.load_report import write_html
+    from chatproof.loadtests import prometheus
+    from chatproof.loadtests.reporting.load_report import page
 
     try:
         if given.json:
@@ -184,9 +175,9 @@ def _write(given: argparse.Namespace, result: Result) -> None:
         if given.csv:
             result.write_csv(given.csv)
         if given.report_html:
-            write_html(result, given.report_html)
+            write_whole(given.report_html, page(result))
         if given.report_prometheus:
-            write_prometheus(result, given.report_prometheus)
+            write_whole(given.report_prometheus, prometheus.text(result))  # whole: the textfile collector may read it
     except OSError as error:
         raise ChatproofError(f"cannot write {error.filename}: {error.strerror}") from error
 
@@ -206,7 +197,9 @@ def _calibrate(given: argparse.Namespace) -> int:
         raise ChatproofError(f"--users must be 1 to {MOST_CALIBRATED} for a calibration")
     import locust  # noqa: F401  # its patches of the standard library are part of what is measured
 
-    _measured(given.transport, given.users)
+    from chatproof.loadtests.calibration.calibrate import measured
+
+    measured(given.transport, given.users)
     return 0
 
 
@@ -216,6 +209,7 @@ def _search(given: argparse.Namespace) -> int:
         raise ChatproofError("--from must be above 0 and at most --to")
     read_behaviour(vars(given), None)
     _reachable(given)
+    from chatproof.loadtests.calibration.calibrate import measured
     from chatproof.loadtests.headless_run import Load, execute
     from chatproof.loadtests.rate_search import search
 
@@ -227,7 +221,7 @@ def _search(given: argparse.Namespace) -> int:
         def trial(rate: float) -> Result:
             size = 2 ** math.ceil(math.log2(max(SMALLEST_CALIBRATED, rate * 2)))
             if size not in calibrations:
-                calibrations[size] = None if given.no_calibration else _measured(given.transport, size)
+                calibrations[size] = None if given.no_calibration else measured(given.transport, size)
             load = Load(target, LoadPlan(rate, given.each), open_loop=True, poisson=given.poisson)
             return execute(load, behaviour, calibrations[size], quiet=True)
 

@@ -143,15 +143,10 @@ def read_behaviour(values: Mapping[str, Any], provider_url: str | None) -> Behav
     Raises:
         ChatproofError: a value makes no sense, or a file cannot be read; one line.
     """
-    limits = Limits(silence=values["silence"]) if values.get("silence") else Limits()
     return Behaviour.read(
-        transport=values["transport"],
-        messages=values["messages"],
-        message=values["message"],
-        jwt=values["jwt"],
-        think=values["think"],
+        **{name: values[name] for name in ("transport", "messages", "message", "jwt", "think")},
         provider_url=provider_url,
         slo=values["slo"] or DEFAULT,
-        limits=limits,
+        limits=Limits(silence=values["silence"]) if values.get("silence") else Limits(),
         patience=values.get("drain") or OPTIONS["drain"].default,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import count, pairwise
 from typing import Any, Final
 
 from chatproof.harness.common.errors import ChatproofError
@@ -59,30 +59,7 @@ class LoadPlan:
             area += (end - x0) * (y0 + y) / 2
         return area * self.peak * self.duration
 
-    def starts(
-        self, *, poisson: bool = False, seed: int | None = None, part: tuple[int, int] = (0, 1)
-    ) -> Iterator[float]:
-        """When each stream is due, in seconds from the start.
-
-        Args:
-            poisson: random arrivals: gaps in the level's integral are exponential with mean 1 (default: all 1).
-            part: index and number of the processes that share the plan. With the same `seed` their streams are
-                together exactly those of the whole plan.
-        """
-        index, of = part
-        randoms = random.Random(seed)
-        due, number = 0.0, 0
-        whole = self.total(self.duration)
-        while True:
-            due += randoms.expovariate(1) if poisson else 1.0
-            mark = due if poisson else due - 0.5
-            if mark >= whole:
-                return
-            if number % of == index:
-                yield self._when(mark)
-            number += 1
-
-    def _when(self, amount: float) -> float:
+    def when(self, amount: float) -> float:
         """The inverse of `total`, by bisection where it is not a straight line."""
         if self.shape == "constant":
             return min(amount / self.peak, self.duration)
@@ -98,7 +75,12 @@ class LoadPlan:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """An open loop: a plan, whether arrivals are random, and which part of the plan this process plays."""
+    """An open loop: a plan, and when its streams begin.
+
+    `poisson`: random arrivals: gaps in the level's integral are exponential with mean 1 (default: all 1). `part`: index
+    and number of the processes that share the plan. With the same `seed` their streams are together exactly those of
+    the whole plan.
+    """
 
     plan: LoadPlan
     poisson: bool = False
@@ -107,10 +89,16 @@ class Arrivals:
 
     def starts(self) -> Iterator[float]:
         """When the streams of this part are due, in seconds from the start."""
-        return self.plan.starts(poisson=self.poisson, seed=self.seed, part=self.part)
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        index, of = self.part
+        randoms = random.Random(self.seed)
+        due, whole = 0.0, self.plan.total(self.plan.duration)
+        for number in count():
+            due += randoms.expovariate(1) if self.poisson else 1.0
+            mark = due if self.poisson else due - 0.5
+            if mark >= whole:
+                return
+            if number % of == index:
+                yield self.plan.when(mark)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Arrivals:

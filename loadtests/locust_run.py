@@ -46,7 +46,7 @@ class LocustRun:
         events = environment.events
         runner = environment.runner
         if isinstance(runner, MasterRunner):
-            self.registry = WorkerRegistry(runner, self._take)
+            self.registry = WorkerRegistry(runner, lambda metrics: self.total.merge(metrics))
             events.worker_report.add_listener(self._reported)
         elif isinstance(runner, WorkerRunner):
             self.arrivals = None  # the master sends this worker's part
@@ -139,9 +139,6 @@ class LocustRun:
     def _reported(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         if self.registry is not None:
             self.registry.report(client_id, data.get(KEY))
-
-    def _take(self, metrics: Metrics) -> None:
-        self.total.merge(metrics)
 
     def _part(self, environment: Any, msg: Any, **_: Any) -> None:
         self.arrivals = Arrivals.from_json(msg.data["arrivals"]) if msg.data["arrivals"] else None

@@ -6,7 +6,6 @@ Name user classes on the command line (`… ChatSocketIO SessionChat`), or choos
 
 from __future__ import annotations
 
-import math
 import random
 import sys
 from pathlib import Path
@@ -21,8 +20,8 @@ from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.load_options import add_locust_options, locust_values, read_behaviour
 from chatproof.loadtests.load_plan import Arrivals, LoadPlan
 from chatproof.loadtests.locust_run import LocustRun, run_of
-from chatproof.loadtests.reporting.load_report import write_html
-from chatproof.loadtests.result import Result, summary
+from chatproof.loadtests.reporting.load_report import page
+from chatproof.loadtests.result import Result, summary, write_whole
 from chatproof.loadtests.shapes import OpenLoopShape, OpenLoopUser
 from chatproof.loadtests.users import (
     CLOSED,
@@ -89,14 +88,11 @@ def _calibrated(given: Any, environment: Any) -> Calibration | None:
     """Measure the client's own error where a verdict is wanted and the number of users is known beforehand."""
     if not given.chat_slo or not given.headless:
         return None
-    from chatproof.loadtests.calibration.calibrate import calibrate, told
+    from chatproof.loadtests.calibration.calibrate import measured
 
     workers = max(1, given.expect_workers or 1) if given.master else 1
     streams = (given.chat_rate * 2 if given.chat_rate else given.num_users or 1) / workers
-    kind = "socketio" if _kinds(given) & {"ChatSocketIO", "SocketInterrupter"} else "sse"
-    calibration = calibrate(kind, max(1, min(1000, math.ceil(streams))))
-    sys.stderr.write(f"{told(calibration)}\n")
-    return calibration
+    return measured("socketio" if _kinds(given) & {"ChatSocketIO", "SocketInterrupter"} else "sse", streams)
 
 
 def _result(environment: Any) -> Result:
@@ -120,7 +116,7 @@ def _end(environment: Any, **_: Any) -> None:
             if given.chat_json:
                 result.write_json(Path(given.chat_json))
             if given.chat_html:
-                write_html(result, Path(given.chat_html))
+                write_whole(Path(given.chat_html), page(result))
         except OSError as error:
             sys.stderr.write(f"chatproof load: cannot write {error.filename}: {error.strerror}\n")
     if given.chat_slo:

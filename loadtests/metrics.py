@@ -44,6 +44,7 @@ KINDS: Final[dict[str, MetricKind]] = {
 SCALES: Final = {SECONDS: 1e6, RATE: 1e3}
 SAMPLED_STREAMS: Final = 200
 _EXAMPLES: Final = 20
+_COUNTERS: Final = ("outcomes", "details", "violations", "trust")
 _SAMPLED_TOKENS: Final = 2_000
 _FAILED: Final = frozenset(StreamOutcome) - {
     StreamOutcome.COMPLETE,
@@ -185,7 +186,7 @@ class Metrics:
     def complete_share(self) -> float | None:
         """Per cent of the judged streams that ended in a completion; None where no stream was judged."""
         complete = self.outcomes[StreamOutcome.COMPLETE]
-        judged = complete + sum(self.outcomes[outcome] for outcome in _FAILED)
+        judged = complete + self.failed
         return 100 * complete / judged if judged else None
 
     @property
@@ -200,13 +201,8 @@ class Metrics:
         for name, histogram in other.histograms.items():
             self.of(name).merge(histogram)
         chance = self.outcomes.total(), other.outcomes.total()
-        for mine, theirs in (
-            (self.outcomes, other.outcomes),
-            (self.details, other.details),
-            (self.violations, other.violations),
-            (self.trust, other.trust),
-        ):
-            mine.update(theirs)
+        for name in _COUNTERS:
+            getattr(self, name).update(getattr(other, name))
         self.details = Counter(dict(self.details.most_common(_EXAMPLES)))
         self.examples = other.examples | self.examples
         for at, second in other.series.items():
@@ -221,11 +217,8 @@ class Metrics:
         """All figures as plain data, which a worker can send."""
         return {
             "histograms": {name: histogram.to_json() for name, histogram in self.histograms.items()},
-            "outcomes": dict(self.outcomes),
-            "details": dict(self.details),
-            "violations": dict(self.violations),
+            **{name: dict(getattr(self, name)) for name in _COUNTERS},
             "examples": self.examples,
-            "trust": dict(self.trust),
             "series": [
                 [at, one.started, one.ended, one.failed, one.tokens, one.ttft.to_json(), one.inter_token.to_json()]
                 for at, one in sorted(self.series.items())
@@ -239,7 +232,7 @@ class Metrics:
         metrics = cls()
         for name, histogram in data["histograms"].items():
             metrics.of(name).merge(Histogram.from_json(histogram))
-        for name in ("outcomes", "details", "violations", "trust"):
+        for name in _COUNTERS:
             getattr(metrics, name).update(data[name])
         metrics.examples.update(data["examples"])
         for at, started, ended, failed, tokens, *histograms in data["series"]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from operator import ge, gt, le, lt
 from typing import Any, Final
 
 from chatproof.harness.common.errors import ChatproofError
@@ -22,6 +24,7 @@ TRUSTED_PART: Final = 0.1
 """The client's own error may be at most this share of an objective's limit."""
 
 _FORM: Final = re.compile(r"([A-Za-z_]+?)(?:_(p\d+(?:\.\d+)?|mean|min|max))?\s*(<=|>=|<|>)\s*([0-9.]+)\s*(\S*)")
+_RELATIONS: Final[dict[str, Callable[[float, float], bool]]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _UNITS: Final = {
     SECONDS: {"s": 1.0, "ms": 1e-3, "us": 1e-6, "": 1.0},
     RATE: {"": 1.0, "/s": 1.0, "tokens/s": 1.0},
@@ -40,7 +43,7 @@ class ObjectiveVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """One objective. `limit` in seconds, tokens/s or per cent; `percentile` None for `statistic` mean, min, max."""
+    """One objective. `limit` in seconds, tokens/s or per cent; `statistic`: a percentile (p95), mean, min or max."""
 
     text: str
     metric: str
@@ -49,9 +52,9 @@ class Objective:
     limit: float
 
     @property
-    def percentile(self) -> float | None:
-        """The percentile, if the statistic is one."""
-        return float(self.statistic[1:]) if self.statistic.startswith("p") else None
+    def unit(self) -> str:
+        """The unit of its figure and its limit."""
+        return KINDS[self.metric].unit if self.metric in KINDS else "%"
 
     def value(self, metrics: Metrics) -> float | None:
         """The run's figure; None where the run has no values for it."""
@@ -60,19 +63,12 @@ class Objective:
         histogram = metrics.histograms.get(self.metric)
         if histogram is None or not histogram.count:
             return None
-        if self.percentile is not None:
-            return histogram.percentile(self.percentile)
+        if self.statistic.startswith("p"):
+            return histogram.percentile(float(self.statistic[1:]))
         return {"mean": histogram.mean, "min": histogram.least, "max": histogram.most}[self.statistic]
 
     def holds(self, value: float) -> bool:
-        match self.relation:
-            case "<":
-                return value < self.limit
-            case "<=":
-                return value <= self.limit
-            case ">":
-                return value > self.limit
-        return value >= self.limit
+        return _RELATIONS[self.relation](value, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +82,8 @@ class Judged:
     why: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        one = self.objective
-        return {
-            "text": one.text,
-            "metric": one.metric,
-            "statistic": one.statistic,
-            "relation": one.relation,
-            "limit": one.limit,
-            "value": self.value,
-            "error": self.error,
-            "verdict": str(self.verdict),
-            "why": self.why,
-        }
+        values = asdict(self)
+        return {**values.pop("objective"), **values}
 
 
 def parse_objectives(text: str) -> list[Objective]:
@@ -160,7 +146,6 @@ def exit_code(judged: list[Judged], metrics: Metrics) -> int:
     verdicts = {one.verdict for one in judged}
     if ObjectiveVerdict.MISSED in verdicts:
         return 1
-    nothing_arrived = metrics.complete_share == 0
     if ObjectiveVerdict.UNJUDGED in verdicts:
-        return 1 if nothing_arrived else 2
+        return 1 if metrics.complete_share == 0 else 2
     return 0

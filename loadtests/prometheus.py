@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Final
 
 from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.histogram import Histogram, middle
 from chatproof.loadtests.metrics import KINDS, SECONDS
-from chatproof.loadtests.result import Result, write_whole
+from chatproof.loadtests.result import Result
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX: Final = "chatproof_load_"
@@ -21,11 +20,6 @@ _RATES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 def text(result: Result) -> str:
     """All metrics as text that ends with a line feed."""
     return "".join(f"{line}\n" for line in _lines(result))
-
-
-def write_prometheus(result: Result, path: Path) -> None:
-    """Write the file whole or not at all, as the textfile collector needs it. Raises OSError."""
-    write_whole(path, text(result))
 
 
 def _lines(result: Result) -> Iterator[str]:

@@ -11,7 +11,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,7 +89,7 @@ class Result:
             "meta": self.meta,
             "verdict": self.verdict,
             "exit_code": self.exit_code,
-            "calibration": self.calibration.to_json() if self.calibration else None,
+            "calibration": asdict(self.calibration) if self.calibration else None,
             "objectives": [one.to_json() for one in self.judged],
             "complete_share": self.metrics.complete_share,
             "metrics": figures,
@@ -199,8 +199,7 @@ def summary(result: Result) -> str:
     for fate in ("lost", "refused"):
         lines += [f"{fate}: worker {name}: {why}" for name, why in crew.get(fate, {}).items()]
     for one in result.judged:
-        unit = "%" if one.objective.metric not in KINDS else KINDS[one.objective.metric].unit
-        figure = f": {shown(one.value, unit, one.error)}" if one.value is not None else ""
+        figure = f": {shown(one.value, one.objective.unit, one.error)}" if one.value is not None else ""
         why = f" ({one.why})" if one.why else ""
         lines.append(f"{_MARKS[one.verdict]} {one.objective.text}{figure}{why}")
     return "\n".join(lines)

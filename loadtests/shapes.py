@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
@@ -101,14 +102,10 @@ class OpenLoopUser(User):
 
     def _stream(self, due: float) -> None:
         generator = self.generator
-        match generator.options.transport:
-            case "socketio" | "socket-interrupt" as kind:
-                if (reader := generator.connect(due)) is not None:
-                    try:
-                        generator.ask_on(reader, generator.compose(interrupts=kind != "socketio"), intended_at=due)
-                    finally:
-                        reader.close()
-            case "plain":
-                generator.ask(generator.compose(), intended_at=due, plain=True)
-            case other:
-                generator.ask(generator.compose(interrupts=other == "interrupt"), intended_at=due)
+        transport = generator.options.transport
+        leaves = transport in ("interrupt", "socket-interrupt")
+        if not transport.startswith("socket"):
+            generator.ask(generator.compose(interrupts=leaves), intended_at=due, plain=transport == "plain")
+        elif (reader := generator.connect(due)) is not None:
+            with closing(reader):
+                generator.ask_on(reader, generator.compose(interrupts=leaves), intended_at=due)

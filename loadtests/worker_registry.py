@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
@@ -82,7 +82,7 @@ class WorkerRegistry:
         self.begun, self.finished, self.lost = dict.fromkeys(clients, 0), set(), {}
         self.played = set()
         for index, client in enumerate(clients):
-            part = replace(arrivals, part=(index, len(clients))).to_json() if arrivals is not None else None
+            part = asdict(replace(arrivals, part=(index, len(clients)))) if arrivals is not None else None
             self._runner.send_message(PART, {"arrivals": part}, client_id=client)
         self._watch = gevent.spawn(self._look)
 

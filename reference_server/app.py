@@ -68,8 +68,7 @@ def _allow_many_files() -> None:
     with suppress(ImportError, ValueError, OSError):  # ImportError: Windows
         import resource
 
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
 
 
 def _serve(stop: Event, cleanup: ExitStack, verbose: bool) -> None:

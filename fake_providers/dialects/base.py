@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from chatproof.fake_providers.scripting.script import Script
+from chatproof.fake_providers.scripting.selection import case_of, scenario_of
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -16,7 +18,7 @@ End = Literal["complete", "close", "cut", "reset", "stall"]
 
 @dataclass(frozen=True, slots=True)
 class TimedFrame:
-    """Payload bytes without HTTP framing, and when they are due, in seconds from the request's arrival.
+    """Payload bytes, without HTTP framing in a reply, and when they are due, in seconds from the request's arrival.
 
     `tokens` and `text`: what a client has more once it has read the whole frame.
     """
@@ -47,9 +49,6 @@ class Ask:
     """A valid request, reduced to what decides the bytes of its reply: the planner caches plans by it."""
 
     script: Script
-    scenario: str | None
-    """The script's name as the request gave it; None where it named none."""
-    case: str | None
     text: str
     model: str
     stream: bool
@@ -68,6 +67,20 @@ class Ask:
     def key(self) -> str:
         """Seeds the delays together with the script's seed, so that equal requests get equal delays."""
         return f"{self.model}\n{self.text}"
+
+    @property
+    def scenario(self) -> str | None:
+        """The script's name as the request gave it; None where it named none."""
+        return scenario_of(self.text)
+
+    @property
+    def case(self) -> str | None:
+        return case_of(self.text)
+
+    @property
+    def digest(self) -> str:
+        """64 hexadecimal digits that stand for the request and its script."""
+        return hashlib.sha256(f"{self.script.name}\n{self.script.seed}\n{self.text}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from bisect import bisect_right
 from dataclasses import dataclass, replace
@@ -106,11 +105,6 @@ def go_json(value: object, script: Script | None = None) -> str:
     if script is not None and script.raw:
         return text
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x85", "\\u0085")
-
-
-def digest(ask: Ask) -> str:
-    """64 hexadecimal digits that stand for the request and its script."""
-    return hashlib.sha256(f"{ask.script.name}\n{ask.script.seed}\n{ask.text}".encode()).hexdigest()
 
 
 def json_reply(status: int, value: Any, *headers: tuple[str, str]) -> Reply:

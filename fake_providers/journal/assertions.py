@@ -15,8 +15,6 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from chatproof.fake_providers.journal.entry import Entry
 
-__all__ = ["Assertions", "AsyncAssertions", "Wanted", "timeline"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 import httpx
 
-from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Wanted, blocking, too_late
+from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Claims, Wanted, blocking, too_late
 from chatproof.fake_providers.journal.entry import Entry
 
 __all__ = ["Entry", "Fakes", "FakesError", "FakesSync", "NotInTime"]
@@ -28,7 +28,24 @@ class NotInTime(FakesError):
         self.entries = entries
 
 
-class Fakes(AsyncAssertions):
+class _Waiting(Claims):
+    """Lets the fakes wait, for both clients."""
+
+    _ask: Callable[..., Coroutine[Any, Any, dict[str, Any]]]
+
+    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        params: dict[str, Any] = {**_case(case), "timeout": timeout}
+        params |= {"ended": 1} if wanted.ended else {}
+        params |= {"tokens": wanted.tokens} if wanted.tokens is not None else {}
+        params |= {"entries": wanted.entries} if wanted.entries is not None else {}
+        answer = await self._ask("GET", "/_fake/journal/wait", params=params, timeout=timeout + _GRACE)
+        return _entries(answer), not answer["timed_out"]
+
+    def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
+        return NotInTime(too_late(case, wanted, timeout, entries), entries)
+
+
+class Fakes(_Waiting, AsyncAssertions):
     """Talks to running fakes at `url`. Use it within one event loop; close it with `aclose` or `async with`.
 
     A wait that times out raises NotInTime, a failed assertion AssertionError, everything else FakesError.
@@ -77,12 +94,6 @@ class Fakes(AsyncAssertions):
     async def clear(self) -> None:
         await self._ask("DELETE", "/_fake/journal")
 
-    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
-        return await _awaited(self._ask, case, wanted, timeout)
-
-    def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
-        return NotInTime(too_late(case, wanted, timeout, entries), entries)
-
     async def _ask(
         self, method: str, path: str, *, client: httpx.AsyncClient | None = None, **options: Any
     ) -> dict[str, Any]:
@@ -97,7 +108,7 @@ class Fakes(AsyncAssertions):
         return _answer(self.url, method, path, response)
 
 
-class FakesSync(Assertions):
+class FakesSync(_Waiting, Assertions):
     """`Fakes` for tests without an event loop. For any number of threads; close it with `close` or `with`."""
 
     def __init__(self, url: str) -> None:
@@ -122,12 +133,6 @@ class FakesSync(Assertions):
     refuse_connections = blocking(Fakes.refuse_connections)
     accept_connections = blocking(Fakes.accept_connections)
     clear = blocking(Fakes.clear)
-
-    async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
-        return await _awaited(self._ask, case, wanted, timeout)
-
-    def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
-        return NotInTime(too_late(case, wanted, timeout, entries), entries)
 
     async def _ask(
         self, method: str, path: str, *, client: httpx.Client | None = None, **options: Any
@@ -164,18 +169,6 @@ def _answer(url: str, method: str, path: str, response: httpx.Response) -> dict[
         reason = answer.get("error", "no reason given") if isinstance(answer, dict) else "not an object"
         raise FakesError(f"the fake providers answered {method} {path} with {response.status_code}: {reason}")
     return answer
-
-
-async def _awaited(
-    ask: Callable[..., Coroutine[Any, Any, dict[str, Any]]], case: str | None, wanted: Wanted, timeout: float
-) -> tuple[list[Entry], bool]:
-    """Let the fakes wait; the case's entries, and whether they met `wanted` in time."""
-    params: dict[str, Any] = {**_case(case), "timeout": timeout}
-    params |= {"ended": 1} if wanted.ended else {}
-    params |= {"tokens": wanted.tokens} if wanted.tokens is not None else {}
-    params |= {"entries": wanted.entries} if wanted.entries is not None else {}
-    answer = await ask("GET", "/_fake/journal/wait", params=params, timeout=timeout + _GRACE)
-    return _entries(answer), not answer["timed_out"]
 
 
 def _case(case: str | None) -> dict[str, str]:

@@ -20,16 +20,6 @@ Sent = tuple[int, int, str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """Bytes for the socket, due in seconds from the request's arrival."""
-
-    due: float
-    data: bytes
-    tokens: int = 0
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Grouping:
     """Which events are one write: all that are due together; or with `each`, every event alone; or groups of
     `events_per_write` events, each group written when its last event is due.
@@ -50,11 +40,12 @@ _JOINED: Final = Grouping()
 class WritePlan:
     """All that a player needs. `keep_alive`: the connection can serve another request afterwards.
 
-    `each`: every write must be a send call of its own. `sent`: the writes as the journal keeps them.
+    `writes`: frames with their HTTP framing, as they go to the socket. `each`: every write must be a send call of its
+    own. `sent`: the writes as the journal keeps them.
     """
 
     status: int | None
-    writes: tuple[Write, ...]
+    writes: tuple[TimedFrame, ...]
     sent: tuple[Sent, ...]
     end: End
     end_due: float
@@ -70,22 +61,22 @@ def plan_writes(
     """Lay the reply out as writes. HTTP/1.0 has no chunks: there the connection's end is the body's end."""
     chunked = reply.chunked and chunks_allowed
     keep_alive = keep_alive and reply.end == "complete" and (chunked or not reply.chunked)
-    writes: list[Write] = []
+    writes: list[TimedFrame] = []
     if reply.status is not None:
-        writes.append(Write(reply.head_due, _head(reply, chunked, keep_alive)))
+        writes.append(TimedFrame(_head(reply, chunked, keep_alive), reply.head_due))
     if not head_only:
         frames = reply.frames if grouping.joined or not chunked else _grouped(reply.frames, grouping.events_per_write)
         for frame in frames:
             data = b"%x\r\n%b\r\n" % (len(frame.payload), frame.payload) if chunked else frame.payload
             if data:
-                writes.append(Write(frame.due, data, frame.tokens, frame.text))
+                writes.append(TimedFrame(data, frame.due, frame.tokens, frame.text))
         if reply.torn:
             announced = b"%x\r\n" % (len(reply.torn) + _MISSING) if chunked else b""
-            writes.append(Write(reply.end_due, announced + reply.torn))
+            writes.append(TimedFrame(announced + reply.torn, reply.end_due))
         elif chunked and reply.end in ("complete", "close"):
-            writes.append(Write(reply.end_due, b"0\r\n\r\n"))
+            writes.append(TimedFrame(b"0\r\n\r\n", reply.end_due))
     made = _join(writes) if grouping.joined else tuple(writes)
-    sent = tuple((len(write.data), write.tokens, write.text, write.due) for write in made)
+    sent = tuple((len(write.payload), write.tokens, write.text, write.due) for write in made)
     size = sum(size for size, *_ in sent)
     return WritePlan(
         reply.status, made, sent, reply.end, reply.end_due, keep_alive, reply.faulted, size, not grouping.joined
@@ -96,15 +87,7 @@ def _grouped(frames: tuple[TimedFrame, ...], count: int) -> list[TimedFrame]:
     """The frames with `count` events each; a group is written when its last event is due."""
     events = [event for frame in frames for event in _events(frame)]
     groups = [events[start : start + count] for start in range(0, len(events), count)]
-    return [
-        TimedFrame(
-            b"".join(event.payload for event in group),
-            group[-1].due,
-            sum(event.tokens for event in group),
-            "".join(event.text for event in group),
-        )
-        for group in groups
-    ]
+    return [_as_one(group, group[-1].due) for group in groups]
 
 
 def _events(frame: TimedFrame) -> list[TimedFrame]:
@@ -129,27 +112,23 @@ def _head(reply: Reply, chunked: bool, keep_alive: bool) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def _join(writes: list[Write]) -> tuple[Write, ...]:
-    joined: list[Write] = []
-    group: list[Write] = []
+def _join(writes: list[TimedFrame]) -> tuple[TimedFrame, ...]:
+    joined: list[TimedFrame] = []
+    group: list[TimedFrame] = []
     size = 0
     for write in writes:
-        if group and (write.due != group[0].due or size + len(write.data) > _MAX_WRITE):
-            joined.append(_as_one(group))
+        if group and (write.due != group[0].due or size + len(write.payload) > _MAX_WRITE):
+            joined.append(_as_one(group, group[0].due))
             group, size = [], 0
         group.append(write)
-        size += len(write.data)
+        size += len(write.payload)
     if group:
-        joined.append(_as_one(group))
+        joined.append(_as_one(group, group[0].due))
     return tuple(joined)
 
 
-def _as_one(group: list[Write]) -> Write:
+def _as_one(group: list[TimedFrame], due: float) -> TimedFrame:
     if len(group) == 1:
         return group[0]
-    return Write(
-        group[0].due,
-        b"".join(write.data for write in group),
-        sum(write.tokens for write in group),
-        "".join(write.text for write in group),
-    )
+    payload, text = b"".join(one.payload for one in group), "".join(one.text for one in group)
+    return TimedFrame(payload, due, sum(one.tokens for one in group), text)

@@ -56,10 +56,11 @@ class Planner:
         if isinstance(found, Reply):
             plan = plan_writes(found, chunks_allowed, keep_alive, head_only=request.method == "HEAD")
             return Answer(plan, dialect.NAME, False, None, found.case or case_in(request.json))
+        named = found.script.name if found.scenario is not None else ""
         if found.script.sequence:
             found = replace(found, script=self.sequences.script(found.script, request, found.case, scripts))
         plan = self._plan(dialect, found, chunks_allowed, keep_alive)
-        return Answer(plan, dialect.NAME, found.stream, found.scenario or found.script.name or None, found.case)
+        return Answer(plan, dialect.NAME, found.stream, named or found.script.name or None, found.case)
 
     def play(self, names: Sequence[str]) -> None:
         """Answer requests that name no scenario with these scripts, one after the other. The last one repeats.

@@ -26,9 +26,7 @@ class Sequences:
     def script(
         self, script: Script, request: IncomingRequest, case: str | None, scripts: Mapping[str, Script]
     ) -> Script:
-        """The script to play: `script` itself, or the one that its sequence has come to with this request."""
-        if not script.sequence:
-            return script
+        """The script that the sequence of `script` has come to with this request."""
         turn = self._next(_conversation(script, request, case))
         return scripts[script.sequence[min(turn, len(script.sequence) - 1)]]
 

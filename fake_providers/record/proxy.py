@@ -89,11 +89,11 @@ class Proxy:
     def __init__(self, target: str, listen: Callable[[ProxiedRequest], ExchangeListener | None]) -> None:
         self.url = ""
         self._target = target
-        self._listen = listen
+        self.listen = listen
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         # The environment's proxy must not be used for a target on this machine.
-        self._client = httpx.AsyncClient(
+        self.client = httpx.AsyncClient(
             timeout=httpx.Timeout(None, connect=_CONNECT_S), trust_env=not _is_local(urlsplit(target).hostname or "")
         )
 
@@ -109,7 +109,7 @@ class Proxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._client.aclose()
+        await self.client.aclose()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -133,13 +133,7 @@ class Proxy:
         url = f"{root}{exchange.path}?{exchange.query}" if exchange.query else f"{root}{exchange.path}"
         headers = {name: value for name, value in exchange.headers.items() if name not in _OURS}
         headers["accept-encoding"] = "identity"
-        return self._client.build_request(exchange.method, url, headers=headers, content=exchange.body)
-
-    async def send(self, request: httpx.Request) -> httpx.Response:
-        return await self._client.send(request, stream=True)
-
-    def listener(self, exchange: ProxiedRequest) -> ExchangeListener | None:
-        return self._listen(exchange)
+        return self.client.build_request(exchange.method, url, headers=headers, content=exchange.body)
 
 
 class _Downstream:
@@ -183,7 +177,7 @@ class _Downstream:
 
     async def _unless_gone(self, exchange: ProxiedRequest) -> Ending | None:
         """Pass the reply on, and stop as soon as the client hangs up. None: there was no reply."""
-        listener = self._proxy.listener(exchange)
+        listener = self._proxy.listen(exchange)
         passing = asyncio.create_task(self._pass_on(exchange, listener))
         try:
             await self._until_done_or_gone(passing)
@@ -212,7 +206,7 @@ class _Downstream:
 
     async def _pass_on(self, exchange: ProxiedRequest, listener: ExchangeListener | None) -> Ending | None:
         try:
-            response = await self._proxy.send(self._proxy.request(exchange))
+            response = await self._proxy.client.send(self._proxy.request(exchange), stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as problem:
             await self._unreachable(str(problem) or type(problem).__name__)
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -34,29 +34,31 @@ class Table:
         self._known.append(key)
         return self._values.pop(key, None)
 
+    def _checked(self, key: str, fits: Callable[[Any], bool], wanted: str) -> Any:
+        """The value, taken; None if the key is missing. ScriptError where it does not fit."""
+        value = self.take(key)
+        if value is not None and not fits(value):
+            raise self.error(f"{key} must be {wanted}, not {_shown(value)}")
+        return value
+
     def text(self, key: str, default: str | None = None, choices: Sequence[str] = ()) -> str | None:
-        if (value := self.take(key)) is None:
+        value = self._checked(key, lambda given: isinstance(given, str) and given != "", "a non-empty text")
+        if value is None:
             return default
-        if not isinstance(value, str) or not value:
-            raise self.error(f"{key} must be a non-empty text, not {_shown(value)}")
         if choices and value not in choices:
             near = get_close_matches(value, choices, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise self.error(f"{key} = {_shown(value)} is not known.{hint} Known: {', '.join(choices)}.")
-        return value
+        return str(value)
 
     def number(self, key: str, low: float, high: float) -> float | None:
-        if (value := self.take(key)) is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise self.error(f"{key} must be a number from {low:g} to {high:g}, not {_shown(value)}")
-        return float(value)
+        wanted = f"a number from {low:g} to {high:g}"
+        value = self._checked(key, lambda given: type(given) in (int, float) and low <= given <= high, wanted)
+        return None if value is None else float(value)
 
     def integer(self, key: str, low: int, high: int) -> int | None:
-        if (value := self.take(key)) is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise self.error(f"{key} must be a whole number from {low} to {high}, not {_shown(value)}")
+        wanted = f"a whole number from {low} to {high}"
+        value: int | None = self._checked(key, lambda given: type(given) is int and low <= given <= high, wanted)
         return value
 
     def flag(self, key: str) -> bool:
@@ -65,26 +67,15 @@ class Table:
 
     def choice(self, key: str) -> bool | None:
         """True, false, or None where it is missing."""
-        if (value := self.take(key)) is None:
-            return None
-        if not isinstance(value, bool):
-            raise self.error(f"{key} must be true or false, not {_shown(value)}")
+        value: bool | None = self._checked(key, lambda given: isinstance(given, bool), "true or false")
         return value
 
     def texts(self, key: str) -> tuple[str, ...] | None:
-        if (value := self.take(key)) is None:
-            return None
-        if not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
-            raise self.error(f"{key} must be a list of non-empty texts, not {_shown(value)}")
-        return tuple(value)
+        value = self._checked(key, _are_texts, "a list of non-empty texts")
+        return None if value is None else tuple(value)
 
     def offsets(self, key: str) -> tuple[int, ...]:
-        if (value := self.take(key)) is None:
-            return ()
-        whole = isinstance(value, list) and all(type(v) is int and v > 0 for v in value)
-        if not whole or list(value) != sorted(set(value)):
-            raise self.error(f"{key} must be a list of rising whole numbers above 0, not {_shown(value)}")
-        return tuple(value)
+        return tuple(self._checked(key, _are_offsets, "a list of rising whole numbers above 0") or ())
 
     def table(self, key: str) -> Table:
         """The table under `key`, whose errors name that place; an empty table if it is missing."""
@@ -98,6 +89,15 @@ class Table:
             near = get_close_matches(key, self._known, n=1, cutoff=0.4)
             hint = f" The nearest known key is {near[0]!r}." if near else ""
             raise self.error(f"unknown key {key!r}.{hint} Known here: {', '.join(sorted(self._known))}.")
+
+
+def _are_texts(given: Any) -> bool:
+    return isinstance(given, list) and given != [] and all(isinstance(one, str) and one for one in given)
+
+
+def _are_offsets(given: Any) -> bool:
+    whole = isinstance(given, list) and all(type(one) is int and one > 0 for one in given)
+    return whole and given == sorted(set(given))
 
 
 def _shown(value: object) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Protocol
 
+from chatproof import __version__
 from chatproof.fake_providers.dialects.base import IncomingRequest, Reply
 from chatproof.fake_providers.journal.journal import Entry, Journal
 from chatproof.fake_providers.planning.planner import Planner
@@ -77,7 +77,7 @@ class Admin:
         scripts = self._library.current()
         return {
             "name": _NAME,
-            "version": _version(),
+            "version": __version__,
             "monotonic": time.monotonic(),
             "scripts": len(scripts),
             "problems": self._library.problems,
@@ -113,13 +113,6 @@ class Admin:
         except OSError as problem:
             raise BadRequest(f"cannot listen again: {problem.strerror}") from problem
         return json_reply(200, {"refuse_s": duration})
-
-
-def _version() -> str:
-    try:
-        return version("chatproof")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _described(script: Script) -> dict[str, Any]:

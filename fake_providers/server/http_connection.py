@@ -259,7 +259,7 @@ class HttpConnection(asyncio.Protocol):
             body = f'{{"error": {{"message": "chatproof fake provider: {reason}"}}}}'.encode()
             reply = Reply(status, (("content-type", "application/json"),), (TimedFrame(body, 0.0),))
             for write in plan_writes(reply, False, False).writes:
-                self._transport.write(write.data)
+                self._transport.write(write.payload)
         self._close(linger=True)
 
     def _close(self, linger: bool = False) -> None:

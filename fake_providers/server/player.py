@@ -144,7 +144,7 @@ class Player:
             if number == 0:
                 self._entry.status = self._plan.status
             self._journal.wrote_next(self._entry)
-        return self._writes[number].data
+        return self._writes[number].payload
 
     def _finish(self) -> None:
         self._timer = None

@@ -79,25 +79,22 @@ class _Client:
     def _answer(self, request: Any) -> Any:
         request.read()
         with self.errors():
-            asked, playback = self._asked(request)
-            connection = self._core.HTTP11Connection(
-                asked.url.origin, _Stream(self._core, playback, self._fakes.patience)
-            )
+            asked, connection = self._connected(request, self._core.HTTP11Connection, _Stream)
             response = connection.handle_request(asked)
         return self._response(response, self._body(self, response.stream))
 
     async def _async_answer(self, request: Any) -> Any:
         await request.aread()
         with self.errors():
-            asked, playback = self._asked(request)
-            connection = self._core.AsyncHTTP11Connection(
-                asked.url.origin, _AsyncStream(self._core, playback, self._fakes.patience)
-            )
+            asked, connection = self._connected(request, self._core.AsyncHTTP11Connection, _AsyncStream)
             response = await connection.handle_async_request(asked)
         return self._response(response, self._async_body(self, response.stream))
 
-    def _asked(self, request: Any) -> tuple[Any, Playback]:
-        """The request as the core has it, and what the fake answers. The core's ConnectError where it refuses."""
+    def _connected(self, request: Any, connection: Any, stream: type[_StreamBase]) -> tuple[Any, Any]:
+        """The request as the core has it, and a connection that reads what the fake answers.
+
+        The core's ConnectError where it refuses.
+        """
         if self._fakes.refusing:
             raise self._core.ConnectError(f"[Errno {errno.ECONNREFUSED}] {os.strerror(errno.ECONNREFUSED)}")
         url = request.url
@@ -108,7 +105,7 @@ class _Client:
             content=request.content,
             extensions=request.extensions,
         )
-        return asked, self._fakes.play(request)
+        return asked, connection(asked.url.origin, stream(self._core, self._fakes.play(request), self._fakes.patience))
 
     def _response(self, response: Any, body: Any) -> Any:
         return self._library.Response(

@@ -100,9 +100,9 @@ class Playback:
                 return
             write = self._plan.writes[self._next]
             at = max(self._time(write.due), self._held_until)
-            self._journal.wrote(self._entry, self._plan.status, len(write.data), write.tokens, write.text, at)
-            self._unread.append(write.data)
-            self._unread_bytes += len(write.data)
+            self._journal.wrote(self._entry, self._plan.status, len(write.payload), write.tokens, write.text, at)
+            self._unread.append(write.payload)
+            self._unread_bytes += len(write.payload)
             self._next += 1
         if self._finished():
             self._end(self._planned_end())

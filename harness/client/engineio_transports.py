@@ -6,7 +6,6 @@ import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, RejectConnection, RejectData, TextMessage
@@ -35,25 +34,6 @@ class Packet:
 
     at: float
     text: str
-
-
-class Carrier(Protocol):
-    """A connection that carries Engine.IO packets."""
-
-    async def open(self) -> None:
-        """Connect. Raises CarrierClosed."""
-
-    async def send(self, packet: str) -> None:
-        """Send one packet. Raises CarrierClosed."""
-
-    async def receive(self) -> list[Packet]:
-        """Wait for packets. Raises CarrierClosed."""
-
-    async def close(self) -> None:
-        """Hang up in order."""
-
-    async def vanish(self) -> None:
-        """Hang up by RST, without a goodbye."""
 
 
 @dataclass(slots=True)
@@ -220,6 +200,11 @@ class PollingCarrier:
     async def vanish(self) -> None:
         if self._poll:
             await self._poll.reset()
+
+
+Carrier = WebSocketCarrier | PollingCarrier
+"""Carries Engine.IO packets. `open`, `send` and `receive` raise CarrierClosed; `close` hangs up in order, `vanish` by
+RST and without a goodbye."""
 
 
 def _checked(answer: Transcript) -> Transcript:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import h11
 
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.encodings import BROKEN, ContentDecoder, decoder
+from chatproof.harness.common.errors import reason_of
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Headers, HttpAsk
 from chatproof.harness.protocol.excerpts import CUT, shown
@@ -103,7 +103,7 @@ class HttpExchange:
         try:
             await self.wait()
         finally:
-            await self._leave(TcpConnection.close)
+            await self.close()
         return self.transcript
 
     async def until(self, is_reached: Callable[[Transcript], bool], timeout: float) -> bool:
@@ -120,10 +120,6 @@ class HttpExchange:
                 return is_reached(self.transcript)
         return True
 
-    async def stop_reading(self) -> None:
-        """Stay connected and take no more bytes."""
-        await self._stop()
-
     def keep(self) -> TcpConnection | None:
         """Take the connection out of a finished exchange, if HTTP says that it can be used again. Else None."""
         if not self._can_serve_again:
@@ -139,13 +135,14 @@ class HttpExchange:
         """Hang up by RST."""
         await self._leave(TcpConnection.reset)
 
-    async def _stop(self) -> None:
+    async def stop_reading(self) -> None:
+        """Stay connected and take no more bytes."""
         if self._task and not self._task.done():
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _leave(self, hang_up: Callable[[TcpConnection], None]) -> None:
-        await self._stop()
+        await self.stop_reading()
         self.transcript.ended(time.monotonic(), End.LEFT)
         if self._connection:
             hang_up(self._connection)
@@ -160,7 +157,7 @@ class HttpExchange:
             self._end(End.REFUSED, f"no connection within {self.deadlines.connect:g} s")
             return
         except OSError as error:
-            self._end(End.REFUSED, f"no connection ({_reason(error)})")
+            self._end(End.REFUSED, f"no connection ({reason_of(error)})")
             return
         transcript.asked_at = time.monotonic()
         sender = asyncio.create_task(self._send(self._connection))
@@ -228,7 +225,7 @@ class _Reader:
         except h11.RemoteProtocolError as error:
             self._ended(at, End.TRUNCATED, str(error))
         except OSError as error:
-            self._ended(time.monotonic(), End.RESET, _reason(error))
+            self._ended(time.monotonic(), End.RESET, reason_of(error))
         return self.transcript.end is End.COMPLETE and http.their_state is h11.DONE
 
     def _patience(self, silent_since: float) -> float:
@@ -293,11 +290,6 @@ class _Reader:
     def _ended(self, at: float, end: End, fault: str = "") -> None:
         self.transcript.ended(at, end, fault)
         self.grown.set()
-
-
-def _reason(error: OSError) -> str:
-    """The system's own message, which asyncio replaces by the address."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
 def json_of(transcript: Transcript) -> Any:

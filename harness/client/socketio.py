@@ -68,23 +68,15 @@ class SocketClient:
         try:
             await carrier.open()
             self._task = asyncio.create_task(self._run(carrier))
-            await self._wait(lambda: self.opened is not None or self._over, CONNECT_TIMEOUT, "no handshake")
+            await self._wait(lambda: self.opened is not None or self._closed, CONNECT_TIMEOUT, "no handshake")
             await carrier.send(engineio.CONNECT)
-            await self._wait(lambda: self._joined or self._over, CONNECT_TIMEOUT, "no answer to the connect packet")
-        except CarrierClosed as error:
+            await self._wait(lambda: self._joined or self._closed, CONNECT_TIMEOUT, "no answer to the connect packet")
+            if self._closed:
+                raise NotConnected(self._closed)
+        except (CarrierClosed, NotConnected) as error:
             await self.close()
             raise NotConnected(str(error)) from error
-        except NotConnected:
-            await self.close()
-            raise
-        if self._closed:
-            await self.close()
-            raise NotConnected(self._closed)
         return self
-
-    @property
-    def _over(self) -> bool:
-        return bool(self._closed)
 
     @property
     def is_open(self) -> bool:
@@ -125,7 +117,7 @@ class SocketClient:
     async def until(self, is_reached: Callable[[], bool], timeout: float) -> bool:
         """Wait until `is_reached`, the connection's end, or `timeout` seconds. Gives whether it was reached."""
         try:
-            await self._wait(lambda: is_reached() or self._over, timeout, "")
+            await self._wait(lambda: is_reached() or self._closed, timeout, "")
         except NotConnected:
             return False
         return is_reached()
@@ -139,7 +131,7 @@ class SocketClient:
         if transcript.terminal:
             await asyncio.sleep(linger)
             transcript.ended(time.monotonic(), End.COMPLETE)
-        elif self._over:
+        elif self._closed:
             transcript.ended(time.monotonic(), End.TRUNCATED, self._closed)
         else:
             transcript.ended(time.monotonic(), End.TIMEOUT, f"no event for {silence:g} s{deadlines.cut}")
@@ -178,7 +170,7 @@ class SocketClient:
             self._task = None
         self._closed = self._closed or "the client left"
 
-    async def _wait(self, is_reached: Callable[[], bool], timeout: float, missing: str) -> None:
+    async def _wait(self, is_reached: Callable[[], object], timeout: float, missing: str) -> None:
         deadline = time.monotonic() + timeout
         while not is_reached():
             self._grown.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Self
 
 from chatproof.harness.protocol.transcript import Message, Stamped, Transcript
 
@@ -53,10 +52,6 @@ class Check:
     def __call__(self, transcript: Transcript) -> list[Finding]:
         return list(self.look(transcript))
 
-    def speaking_for(self, requirement_id: str) -> Self:
-        """The same check for another requirement that asks for the same."""
-        return replace(self, id=requirement_id)
-
 
 def check(requirement_id: str) -> Callable[[Look], Check]:
     """Make a check of a function. The function says what it saw; the check knows for which requirement."""
@@ -65,4 +60,4 @@ def check(requirement_id: str) -> Callable[[Look], Check]:
 
 def on_behalf_of(requirement_id: str, *checks: Check) -> tuple[Check, ...]:
     """The same checks, speaking for another requirement."""
-    return tuple(one.speaking_for(requirement_id) for one in checks)
+    return tuple(replace(one, id=requirement_id) for one in checks)

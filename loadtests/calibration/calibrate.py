@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -19,7 +21,7 @@ from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.target import Target
 from chatproof.loadtests.behaviour import Behaviour
 from chatproof.loadtests.calibration.known_script import KnownScript
-from chatproof.loadtests.client_error import Calibration
+from chatproof.loadtests.client_error import MOST_CALIBRATED, Calibration
 from chatproof.loadtests.histogram import Histogram
 from chatproof.loadtests.load_generator import LoadGenerator
 from chatproof.loadtests.readers.reading import Reading, StreamOutcome
@@ -139,6 +141,14 @@ class _Errors:
             client_cpu=cpu,
             failed=self.failed,
         )
+
+
+def measured(transport: str, streams: float) -> Calibration:
+    """Calibrate for a run with that many streams at a time, whatever its transport, and say what was found."""
+    kind = "socketio" if transport.startswith("socket") else "sse"
+    calibration = calibrate(kind, max(1, min(MOST_CALIBRATED, math.ceil(streams))))
+    sys.stderr.write(f"{told(calibration)}\n")
+    return calibration
 
 
 def told(calibration: Calibration) -> str:

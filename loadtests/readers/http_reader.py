@@ -120,30 +120,23 @@ class _Exchange:
             recording.ended(time.monotonic(), End.RESET, f"while sending: {error}")
             return
         self._wire.start(self._arrived, self._ended)
-        give_up = recording.asked_at + self._limits.whole
         if stop_after is not None:
             self._first.wait(self._limits.silence)
             if recording.end is None and self._first.is_set() and not self._over.wait(stop_after):
                 recording.stopped_at = time.monotonic()
                 recording.ended(recording.stopped_at, End.LEFT)
                 return
-        self._wait_for_end(give_up)
+        self._wait_for_end()
 
-    def _wait_for_end(self, give_up: float) -> None:
+    def _wait_for_end(self) -> None:
         recording, limits = self._recording, self._limits
         while recording.end is None:
-            now = time.monotonic()
-            last = recording.times[-1] if recording.times else recording.asked_at
-            patience = limits.linger if self._has_terminal() else limits.silence
-            until = min(give_up, last + patience)
-            if until <= now:
+            silence = limits.linger if self._has_terminal() else limits.silence
+            if not (left := recording.patience(silence, limits.whole)):
                 self._wire.pause()
-                quiet = f"nothing arrived for {patience:g} s"
-                why = f"not finished after {limits.whole:g} s" if now >= give_up else quiet
-                recording.ended(now, End.TIMEOUT, why)
                 return
             # the event is set when the reply ends; a server that stays silent is looked at now and then
-            self._over.wait(min(until - now, limits.linger))
+            self._over.wait(min(left, limits.linger))
 
     def _has_terminal(self) -> bool:
         """Whether the last read looks like a terminal event: only then is the wait for the end short."""

@@ -115,15 +115,13 @@ def _plain(recording: StreamRecording, body: ResponseBody) -> Reading:
 
 
 def _stream(recording: StreamRecording, head: ResponseHead, body: ResponseBody) -> Reading:
-    reading = Reading(StreamOutcome.COMPLETE, recording, status=200)
     kind, coding = head.get("content-type"), head.get("content-encoding").lower()
     if kind.partition(";")[0].strip().lower() != "text/event-stream":
-        reading.outcome = StreamOutcome.VIOLATION
-        reading.detail = f"Content-Type {kind or '(none)'}, not text/event-stream: {shown(body.data, 60)}"
-        return reading
+        detail = f"Content-Type {kind or '(none)'}, not text/event-stream: {shown(body.data, 60)}"
+        return Reading(StreamOutcome.VIOLATION, recording, detail, 200)
     if coding not in ("", "identity"):
-        reading.outcome, reading.detail = StreamOutcome.VIOLATION, f"Content-Encoding {coding}, not asked for"
-        return reading
+        return Reading(StreamOutcome.VIOLATION, recording, f"Content-Encoding {coding}, not asked for", 200)
+    reading = Reading(StreamOutcome.COMPLETE, recording, status=200)
     found, faults = sse_events(body.data, whole=body.whole)
     _stamp(reading, found, body.ends)
     return _concluded(reading, found, faults, body.whole, body.fault)

@@ -125,19 +125,11 @@ class SocketReader:
             self.close()
 
     def _wait_for_end(self, recording: StreamRecording) -> None:
-        limits = self._limits
-        give_up = recording.asked_at + limits.whole
         while recording.end is None:
-            now = time.monotonic()
-            last = recording.times[-1] if recording.times else recording.asked_at
-            until = min(give_up, last + limits.silence)
-            if until <= now:
-                quiet = f"nothing arrived for {limits.silence:g} s"
-                why = f"not finished after {limits.whole:g} s" if now >= give_up else quiet
-                recording.ended(now, End.TIMEOUT, why)
+            if not (left := recording.patience(self._limits.silence, self._limits.whole)):
                 self.close()  # what still arrives must not be taken for a later reply
                 return
-            self._changed.wait(until - now)
+            self._changed.wait(left)
 
     def _send(self, packet: str) -> None:
         self._wire.send(self._ws.send(TextMessage(data=packet)))
@@ -193,6 +185,6 @@ class SocketReader:
             self._recording.ended(at, End.TRUNCATED if end is End.COMPLETE else end, self.closed)
         self._changed.set()
 
-    def close(self, *, reset: bool = False) -> None:
+    def close(self) -> None:
         self.closed = self.closed or "closed by us"
-        self._wire.close(reset=reset)
+        self._wire.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _socket
 import errno
-import os
 import socket
 import ssl
 import struct
@@ -21,7 +20,7 @@ from typing import Any, Final
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from gevent import socket as waiting
 
-from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.errors import ChatproofError, reason_of
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.transcript import End
 
@@ -182,12 +181,10 @@ class StampedConnection:
             io.stop()
             io.close()
 
-    def close(self, *, reset: bool = False) -> None:
-        """Close the connection, with an RST where `reset`. Harmless when it is closed already."""
+    def close(self) -> None:
+        """Close the connection. Harmless when it is closed already."""
         self.pause()
         if (sock := getattr(self, "_sock", None)) is not None:
-            if reset and sock.fileno() >= 0:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             sock.close()
 
 
@@ -202,12 +199,8 @@ def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str
 
 
 def _refused(target: Target, error: OSError) -> ConnectionFailed:
-    reason = f"TLS: {error.reason}" if isinstance(error, ssl.SSLError) else _words(error)
+    reason = f"TLS: {error.reason}" if isinstance(error, ssl.SSLError) else reason_of(error)
     return ConnectionFailed(f"no connection to {target.authority}: {reason}")
-
-
-def _words(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error)
 
 
 class _TlsBuffers:

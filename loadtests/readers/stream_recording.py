@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from chatproof.harness.protocol.transcript import End, Transport
@@ -47,6 +48,17 @@ class StreamRecording:
         """Note how it ended. Only the first call counts."""
         if self.end is None:
             self.end, self.ended_at, self.fault = end, at, fault
+
+    def patience(self, silence: float, whole: float) -> float:
+        """Seconds that the next bytes may take, where the server may be silent for `silence` seconds and take `whole`
+        for the reply. 0: it has timed out, which is noted."""
+        now = time.monotonic()
+        last, give_up = self.times[-1] if self.times else self.asked_at, self.asked_at + whole
+        if (until := min(give_up, last + silence)) > now:
+            return until - now
+        late = f"not finished after {whole:g} s" if now >= give_up else f"nothing arrived for {silence:g} s"
+        self.ended(now, End.TIMEOUT, late)
+        return 0.0
 
     @property
     def raw(self) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 from chatproof.harness.report.svg import element
@@ -76,33 +77,31 @@ def streams_over_time(metrics: Metrics) -> str:
 
 def first_token_over_time(metrics: Metrics) -> str:
     """Time to first token, by the second in which the token arrived."""
-    start, seconds_ = _span(metrics)
-    found: dict[float, list[tuple[float, float]]] = {50: [], 95: []}
-    for at in seconds_:
-        for percent, value in zip(found, metrics.series[at].ttft.percentiles(found), strict=True):
-            if value is not None:
-                found[percent].append((at - start, value))
-    lines = [Curve("p95", "c4", found[95]), Curve("p50", "c1", found[50])]
+    start, _ = _span(metrics)
+    lines = _first_tokens(metrics, lambda at: at - start)
     return chart("Time to first token, over time", lines, x_label="seconds from the start", y_written=seconds)
 
 
 def rate_against_latency(metrics: Metrics) -> str:
     """Whether the server slows down as more is asked of it."""
-    dots: dict[float, list[tuple[float, float]]] = {50: [], 95: []}
-    _, seconds_ = _span(metrics)
-    for at in seconds_:
-        one = metrics.series[at]
-        for percent, value in zip(dots, one.ttft.percentiles(dots), strict=True):
-            if value is not None:
-                dots[percent].append((one.ttft.count, value))
     return chart(
         "Rate against latency",
-        [Curve("p95", "c4", dots[95], dots=True), Curve("p50", "c1", dots[50], dots=True)],
+        _first_tokens(metrics, lambda at: metrics.series[at].ttft.count, dots=True),
         x_label="first tokens in a second",
         x_from=0.0,
         y_written=seconds,
         note="Each dot is one second of the run: how many first tokens arrived in it, and how long they took.",
     )
+
+
+def _first_tokens(metrics: Metrics, x: Callable[[int], float], *, dots: bool = False) -> list[Curve]:
+    """The times to the first tokens of each second, the 95th percentile first, over what `x` gives for the second."""
+    _, seconds_ = _span(metrics)
+    found = [(x(at), metrics.series[at].ttft.percentiles((95, 50))) for at in seconds_ if metrics.series[at].ttft.count]
+    return [
+        Curve(name, kind, [(place, values[index] or 0.0) for place, values in found], dots=dots)
+        for index, (name, kind) in enumerate((("p95", "c4"), ("p50", "c1")))
+    ]
 
 
 def raster(metrics: Metrics) -> str:
@@ -114,7 +113,7 @@ def raster(metrics: Metrics) -> str:
         return figure(title, '<p class="none">No stream was sampled.</p>')
     start = min(float(one["start"]) for one in streams)
     end = max(float(one["start"]) + float(one["end"]) for one in streams) - start
-    plot = Plot((0.0, end or 1.0), (0.0, 1.0), "seconds from the start", lambda _: "", lambda value: f"{value:g}")
+    plot = Plot((0.0, end or 1.0), (0.0, 1.0), "seconds from the start", lambda _: "")
     plot.width, plot.height = 1400, 54 + _ROW * len(streams)
     plot.axes()
     for row, one in enumerate(streams):

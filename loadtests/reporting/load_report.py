@@ -10,10 +10,10 @@ from typing import Any
 
 from chatproof.harness.common.redaction import redacted
 from chatproof.loadtests.client_error import Calibration, ClientError
-from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
+from chatproof.loadtests.metrics import SECONDS, Metrics
 from chatproof.loadtests.objectives import Judged
 from chatproof.loadtests.reporting import charts
-from chatproof.loadtests.result import Result, shown, write_whole
+from chatproof.loadtests.result import Result, shown
 
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched and nothing runs
 _GOOD = frozenset({"complete", "interrupted", "unfinished"})
@@ -49,11 +49,6 @@ def page(result: Result) -> str:
         f"<title>chatproof load: {escape(result.verdict)}</title><style>{style}</style></head>"
         f"<body>{''.join(body)}</body></html>\n"
     )
-
-
-def write_html(result: Result, path: Path) -> None:
-    """Write the report whole or not at all. Raises OSError."""
-    write_whole(path, page(result))
 
 
 def _head(result: Result) -> str:
@@ -93,7 +88,7 @@ def _objectives(judged: Sequence[Judged]) -> str:
         [
             f'<b class="{_kind(str(one.verdict))}">{escape(one.verdict)}</b>',
             f"<code>{escape(one.objective.text)}</code>",
-            escape(shown(one.value, _unit(one.objective.metric), one.error)),
+            escape(shown(one.value, one.objective.unit, one.error)),
             f"<small>{escape(one.why)}</small>",
         ]
         for one in judged
@@ -198,10 +193,6 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: set[int])
 
 def _grid(figures: Sequence[str]) -> str:
     return f'<div class="charts">{"".join(figures)}</div>'
-
-
-def _unit(metric: str) -> str:
-    return KINDS[metric].unit if metric in KINDS else "%"
 
 
 def _kind(word: str) -> str:

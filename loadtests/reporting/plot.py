@@ -29,13 +29,12 @@ class Curve:
 
 @dataclass(slots=True)
 class Plot:
-    """A chart's area with its two scales. `x_ticks`: places with labels (default: round numbers, by `x_written`)."""
+    """A chart's area with its two scales. `x_ticks`: places with labels (default: round numbers)."""
 
     x_range: Point
     y_range: Point
     x_label: str = ""
     y_written: Written = str
-    x_written: Written = str
     x_ticks: Sequence[tuple[float, str]] = ()
     width: int = 680
     height: int = 250
@@ -55,7 +54,7 @@ class Plot:
             at = self.y(value)
             self.parts.append(element("line", kind="grid", x1=LEFT, x2=right, y1=at, y2=at))
             self.parts.append(words(LEFT - 8, at + 4, self.y_written(value), anchor="end"))
-        for value, label in self.x_ticks or [(value, self.x_written(value)) for value in ticks(*self.x_range, 8)]:
+        for value, label in self.x_ticks or [(value, f"{value:g}") for value in ticks(*self.x_range, 8)]:
             at = self.x(value)
             self.parts.append(element("line", kind="grid", x1=at, x2=at, y1=TOP, y2=floor))
             self.parts.append(words(at, floor + 15, label, anchor="middle"))
@@ -88,7 +87,6 @@ def chart(
     *,
     x_label: str,
     y_written: Written,
-    x_written: Written = lambda value: f"{value:g}",
     x_ticks: Sequence[tuple[float, str]] = (),
     x_from: float | None = None,
     note: str = "",
@@ -100,7 +98,7 @@ def chart(
     xs = [x for curve in drawn for x, _ in curve.points]
     top = max(y + (curve.band or 0) for curve in drawn for _, y in curve.points)
     across = (min(xs) if x_from is None else x_from, max(xs))
-    plot = Plot(across, (0.0, top * 1.06 or 1.0), x_label, y_written, x_written, x_ticks)
+    plot = Plot(across, (0.0, top * 1.06 or 1.0), x_label, y_written, x_ticks)
     plot.axes()
     for curve in drawn:
         plot.draw(curve)

@@ -1,11 +1,12 @@
-"""One server for all tests of this folder, and a browser for each module.
+"""One server and one browser for all tests of this folder.
 
-A browser must end with the tests that use it: no async test can run while it is open.
+No async test can run while a browser is open: here they come first, and the browser ends with the folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import iscoroutinefunction
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -13,6 +14,16 @@ from playwright.sync_api import Browser, Page
 from chatproof.fake_providers.journal.control_client import FakesSync
 from tests.browser.chromium import Watched, launched, opened
 from tests.browser.site import Site, running
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The async tests of this folder before its others."""
+    places = [place for place, item in enumerate(items) if item.nodeid.startswith("tests/browser/")]
+    ours = [items[place] for place in places]
+    ours.sort(key=lambda item: not iscoroutinefunction(getattr(item, "obj", None)))
+    for place, item in zip(places, ours, strict=True):
+        items[place] = item
 
 
 @pytest.fixture(scope="package")
@@ -34,7 +45,7 @@ def journal(site: Site) -> Iterator[FakesSync]:
         yield fakes
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with launched() as started:
         yield started

@@ -130,7 +130,8 @@ def test_private_characters_of_a_script_stay_what_they_are() -> None:
 def test_split_bytes_cuts_inside_characters(model: str, framing: str, scripts: dict[str, Script]) -> None:
     sent = as_request("POST", f"/v1/models/{model}{framing}", KEY, request("scenario split-bytes").body)
     pieces = [
-        write.data.split(b"\r\n", 1)[1][:-2] for write in plan_writes(replied(sent, scripts), True, True).writes[1:-2]
+        write.payload.split(b"\r\n", 1)[1][:-2]
+        for write in plan_writes(replied(sent, scripts), True, True).writes[1:-2]
     ]
     broken = 0
     for piece in pieces:

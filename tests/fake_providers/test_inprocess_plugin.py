@@ -1,26 +1,32 @@
-"""The fixtures, as a user's own pytest run gets them."""
+"""The fixtures, as a user's own pytest run gets them.
+
+One run has all plugins that are installed, found by pytest itself; the others name ours, which saves a second each.
+"""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
 
-import pytest
+from tests.suite.running import OWN, ROOT, few_plugins
 
-ROOT = Path(__file__).parents[2]
-SETTINGS = "asyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
+SETTINGS = "filterwarnings = error\n"
+EVERY_PLUGIN = "asyncio_default_fixture_loop_scope = function\n"  # without it, pytest-asyncio would warn
 
 
 def run(folder: Path, test: str, *options: str, ini: str = "", conftest: str = "") -> str:
-    """What pytest says to a project with that one test file."""
+    """What pytest says to a project with that one test file. It finds its plugins itself if `ini` is EVERY_PLUGIN."""
     (folder / "test_mine.py").write_text(dedent(test), encoding="utf-8")
     (folder / "conftest.py").write_text(dedent(conftest), encoding="utf-8")
     (folder / "pytest.ini").write_text(f"[pytest]\n{SETTINGS}{ini}", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": "sk-real", "GOOGLE_API_KEY": "real"}
+    environment = few_plugins(PYTHONPATH=str(ROOT), OPENAI_API_KEY="sk-real", GOOGLE_API_KEY="real")
+    if ini == EVERY_PLUGIN:
+        del environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+    else:
+        command += ["-p", OWN]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
     return done.stdout + done.stderr
 
@@ -66,6 +72,7 @@ def test_the_fixtures_set_the_variables_and_take_them_back(tmp_path: Path) -> No
         def test_afterwards():
             assert os.environ["OPENAI_API_KEY"] == "sk-real" and "OPENAI_BASE_URL" not in os.environ
         """,
+        ini=EVERY_PLUGIN,
     )
     assert "6 passed" in said, said
 
@@ -155,8 +162,6 @@ def test_the_fakes_in_process_do_not_need_respx(tmp_path: Path) -> None:
         def test_it(fake_local):
             assert httpx.get(fake_local.url + "/api/version").status_code == 200
         """,
-        "-p",
-        "no:respx",
         conftest="import sys; sys.modules['respx'] = None",
     )
     assert "1 passed" in said, said
@@ -174,14 +179,13 @@ def test_the_plugin_costs_other_runs_nothing(tmp_path: Path) -> None:
             ]
             assert not {"httpx2", "openai", "tiktoken", "uvloop", "httptools"} & set(sys.modules)
         """,
-        "-p",
-        "no:anyio",
     )
     assert "1 passed" in said, said
 
 
-@pytest.mark.parametrize("provider", ["openai", "gemini", "local"])
-def test_each_fixture_is_listed_with_what_it_does(tmp_path: Path, provider: str) -> None:
+def test_each_fixture_is_listed_with_what_it_does(tmp_path: Path) -> None:
     said = run(tmp_path, "", "--fixtures", "-q")
-    assert f"fake_{provider}" in said
-    assert "A fake" in said
+    for provider in ("openai", "gemini", "local"):
+        _, listed, after = said.partition(f"fake_{provider}")
+        assert listed, said
+        assert "A fake" in after.partition("\nfake_")[0], said

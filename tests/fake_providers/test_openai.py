@@ -84,7 +84,7 @@ def test_ascii_scripts_escape() -> None:
 @pytest.mark.parametrize("model", ["m", "gpt-4o", "gpt-4o-mini", "gpt-4.1", "abcde", "abcdefgh", "abcdefghi"])
 def test_split_bytes_cuts_inside_characters_whatever_the_models_name(model: str, scripts: dict[str, Script]) -> None:
     reply = openai.render(asked({**chat("scenario split-bytes", stream=True), "model": model}, scripts))
-    pieces = [write.data.split(b"\r\n")[1] for write in plan_writes(reply, True, True).writes[1:-2]]
+    pieces = [write.payload.split(b"\r\n")[1] for write in plan_writes(reply, True, True).writes[1:-2]]
     broken = 0
     for piece in pieces:
         try:

@@ -92,7 +92,7 @@ def test_usage_counts_the_inputs() -> None:
 def test_prose_with_the_word_scenario_is_no_script() -> None:
     ask = openai.read(request(body("In this scenario nobody wins."), EMBEDDINGS), script())
     assert isinstance(ask, Ask)
-    assert (ask.scenario, ask.script.name) == (None, "")
+    assert ask.script.name == ""
     assert openai.render(ask).status == 200
 
 

@@ -52,7 +52,7 @@ CASES: Final[dict[str, tuple[str, dict[str, Any], Any]]] = {
 
 def served(reply: Reply) -> bytes:
     """The bytes on the wire, and how they end."""
-    return b"".join(write.data for write in plan_writes(reply, True, True).writes) + f"\n-- {reply.end}\n".encode()
+    return b"".join(write.payload for write in plan_writes(reply, True, True).writes) + f"\n-- {reply.end}\n".encode()
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -34,7 +34,7 @@ STREAM = Reply(
 
 def shown(grouping: Grouping) -> list[tuple[float, bytes, int]]:
     made = plan_writes(STREAM, True, True, grouping=grouping)
-    return [(write.due, write.data, write.tokens) for write in made.writes]
+    return [(write.due, write.payload, write.tokens) for write in made.writes]
 
 
 def test_each_event_is_a_write_also_where_a_frame_has_two() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from pathlib import Path
 
@@ -132,8 +131,8 @@ def test_providers() -> None:
 
 
 def test_every_key_is_an_option() -> None:
-    parser = argparse.ArgumentParser()
-    add_options(HelpParser(parser))
+    parser = HelpParser()
+    add_options(parser)
     known = {action.dest.removeprefix(PREFIX) for action in parser._actions} | {"strict"}  # pytest's own
     for name, option in KEYS.items():
         assert option.field in known, name
@@ -147,8 +146,8 @@ def test_names_keys_and_help_of_options() -> None:
     fields = {one.name for one in dataclasses.fields(Settings)}
     plain = {option.field for option in OPTIONS if option.is_key and not option.is_plural}
     assert plain <= fields, plain - fields
-    parser = argparse.ArgumentParser()
-    add_options(HelpParser(parser))
+    parser = HelpParser()
+    add_options(parser)
     text = " ".join(parser.format_help().split())
     for group in GROUPS:
         assert group.title in text

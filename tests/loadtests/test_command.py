@@ -21,7 +21,7 @@ import jwt
 import pytest
 
 from chatproof.loadtests.load_command import main
-from chatproof.loadtests.load_plan import SHAPES, LoadPlan
+from chatproof.loadtests.load_plan import SHAPES, Arrivals, LoadPlan
 from chatproof.loadtests.managed_server import managed_server
 from tests.loadtests.commands import Commands, Made
 from tests.loadtests.kit import HEAD, HOLD, ROOT, Step, chunk, event, playing, reply, steady, token
@@ -279,7 +279,7 @@ def test_shapes_as_whole_runs(ran: Any, shape: str) -> None:
     assert made.returncode == 0, made.stdout + made.stderr
     begun = document_in(folder)["meta"]["started"]
     starts = sorted(one["start"] - begun for one in document_in(folder)["streams"])
-    late = [start - due for start, due in zip(starts, LoadPlan(12, 4, shape).starts(), strict=True)]
+    late = [start - due for start, due in zip(starts, Arrivals(LoadPlan(12, 4, shape)).starts(), strict=True)]
     usual = statistics.median(late)
     assert 0 <= usual < 2
     assert statistics.median(abs(one - usual) for one in late) < 0.15

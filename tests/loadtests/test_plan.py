@@ -9,7 +9,7 @@ import pytest
 
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.behaviour import read_think
-from chatproof.loadtests.load_plan import SHAPES, LoadPlan
+from chatproof.loadtests.load_plan import SHAPES, Arrivals, LoadPlan
 
 
 def test_shapes_have_their_levels() -> None:
@@ -25,20 +25,20 @@ def test_the_total_is_the_levels_integral(shape: str) -> None:
     steps = 20_000
     area = sum(plan.level((step + 0.5) / steps * 50) for step in range(steps)) * 50 / steps
     assert plan.total(50) == pytest.approx(area, rel=1e-3)
-    starts = list(plan.starts())
+    starts = list(Arrivals(plan).starts())
     assert len(starts) == pytest.approx(area, abs=1)
     assert starts == sorted(starts)
     assert 0 <= starts[0] <= starts[-1] < 50
 
 
 def test_a_constant_rate_is_even() -> None:
-    starts = list(LoadPlan(20, 10).starts())
+    starts = list(Arrivals(LoadPlan(20, 10)).starts())
     assert len(starts) == 200
     assert all(later - earlier == pytest.approx(0.05, abs=1e-6) for earlier, later in pairwise(starts))
 
 
 def test_a_poisson_rate_is_not() -> None:
-    starts = list(LoadPlan(50, 100).starts(poisson=True, seed=3))
+    starts = list(Arrivals(LoadPlan(50, 100), poisson=True, seed=3).starts())
     gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert len(starts) == pytest.approx(5000, rel=0.06)
     assert mean(gaps) == pytest.approx(0.02, rel=0.06)
@@ -49,8 +49,8 @@ def test_a_poisson_rate_is_not() -> None:
 @pytest.mark.parametrize("shape", ["constant", "spike"])
 def test_workers_shares_are_together_the_whole_plan(shape: str, poisson: bool) -> None:
     plan = LoadPlan(30, 10, shape)
-    shares = [list(plan.starts(poisson=poisson, seed=5, part=(index, 3))) for index in range(3)]
-    assert sorted(chain(*shares)) == list(plan.starts(poisson=poisson, seed=5))
+    shares = [list(Arrivals(plan, poisson, 5, (index, 3)).starts()) for index in range(3)]
+    assert sorted(chain(*shares)) == list(Arrivals(plan, poisson, 5).starts())
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 

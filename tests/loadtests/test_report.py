@@ -13,7 +13,7 @@ from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import parse_objectives
 from chatproof.loadtests.readers.reading import StreamOutcome
 from chatproof.loadtests.reporting.charts import percentile_curve, raster
-from chatproof.loadtests.reporting.load_report import page, write_html
+from chatproof.loadtests.reporting.load_report import page
 from chatproof.loadtests.result import Result
 from tests.loadtests.runs import a_run, stream
 from tests.loadtests.screens import chromium
@@ -23,7 +23,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_chromium(tmp_path: Path, scheme: str) -> None:
-    write_html(a_run(), tmp_path / "run.html")
+    (tmp_path / "run.html").write_text(page(a_run()), encoding="utf-8")
     with chromium(color_scheme=scheme, offline=True) as open_page:
         report = open_page(f"file://{tmp_path / 'run.html'}")
         assert report.title() == "chatproof load: missed"

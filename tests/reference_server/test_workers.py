@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import httpx
 import psutil
@@ -20,17 +20,18 @@ from tests.reference_server.kit import Asker, connect, journal_entry, new_case, 
 from tests.reference_server.redis import Redis
 
 
-@contextmanager
-def workers(fakes: FakesProcess, redis: Redis) -> Iterator[tuple[subprocess.Popen[str], str]]:
+@pytest.fixture(scope="module")
+def started(fakes: FakesProcess, redis: Redis) -> Iterator[tuple[subprocess.Popen[str], str, float]]:
+    """One server for all tests: its process, its URL, and the seconds until it printed "Listening"."""
     upstream = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": fakes.openai_base_url}
+    began = time.monotonic()
     with running("--workers", "2", REDIS_URL=redis.url, **upstream) as (process, url):
-        yield process, url
+        yield process, url, time.monotonic() - began
 
 
 @pytest.fixture(scope="module")
-def server(fakes: FakesProcess, redis: Redis) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    with workers(fakes, redis) as both:
-        yield both
+def server(started: tuple[subprocess.Popen[str], str, float]) -> tuple[subprocess.Popen[str], str]:
+    return started[:2]
 
 
 @pytest.fixture
@@ -54,6 +55,14 @@ def exchange(url: str, request: bytes) -> bytes:
 
 def get(url: str, path: str) -> httpx.Response:
     return httpx.get(url + path, trust_env=False, timeout=10)
+
+
+def test_all_are_ready_at_the_start(started: tuple[subprocess.Popen[str], str, float]) -> None:
+    """The first test: the server prints "Listening" only after every worker is ready."""
+    _, url, seconds = started
+    asked = time.monotonic()
+    assert [get(url, "/health").status_code for _ in range(4)] == [200] * 4  # connections take turns
+    assert time.monotonic() - asked < seconds / 2
 
 
 def test_a_session_is_known_to_both(url: str) -> None:
@@ -156,26 +165,21 @@ def test_redis_may_come_and_go(url: str, redis: Redis) -> None:
         assert get(url, "/api/chat/sessions/any").status_code == 404
 
 
-def test_all_are_ready_at_the_start_and_told_of_the_end(fakes: FakesProcess, redis: Redis) -> None:
-    """The server prints "Listening" only after every worker is ready, and ends every running reply when it stops."""
-    began = time.monotonic()
-    with workers(fakes, redis) as (process, url):
-        listens = time.monotonic()
-        assert [get(url, "/health").status_code for _ in range(4)] == [200] * 4  # connections take turns
-        assert time.monotonic() - listens < (listens - began) / 2
-        clients = [connect(url) for _ in range(4)]
-        for client in clients:
-            client.sendall(post("/api/chat/stream", "scenario stall"))
-        begun = [client.recv(65536) for client in clients]
-        assert all(b"200 OK" in one for one in begun)
-        pids = children(process)
-        assert len(pids) == 2
-        process.terminate()
-        for client in clients:
-            answer = b""
-            with client:
-                while piece := client.recv(65536):
-                    answer += piece
-            assert b'data: {"error":"The server is shutting down."}' in answer
-        assert process.wait(10) == 0
-        assert not any(psutil.pid_exists(pid) for pid in pids)
+def test_all_are_told_of_the_end(server: tuple[subprocess.Popen[str], str]) -> None:
+    """The last test: the server ends every running reply when it stops."""
+    process, url = server
+    clients = [connect(url) for _ in range(4)]
+    for client in clients:
+        client.sendall(post("/api/chat/stream", "scenario stall"))
+    begun = [client.recv(65536) for client in clients]
+    assert all(b"200 OK" in one for one in begun)
+    pids = children(process)
+    assert len(pids) == 2
+    process.terminate()
+    for client in clients:
+        answer = b""
+        with client:
+            while piece := client.recv(65536):
+                answer += piece
+        assert b'data: {"error":"The server is shutting down."}' in answer
+    assert process.wait(10) == 0

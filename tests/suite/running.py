@@ -17,6 +17,8 @@ from chatproof.conformance.suite.judge import judge
 from chatproof.conformance.suite.outcome import CODES
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import contract
+from chatproof.harness.report.console import remarks, verdict_line
+from chatproof.harness.report.verdicts import Row
 
 ROOT = Path(__file__).parents[2]
 PASS, FAIL, ERROR, USAGE = 0, 1, 2, 4
@@ -51,18 +53,22 @@ def suite(*options: str, timeout: float = 60) -> subprocess.CompletedProcess[str
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The exit code, the line that the suite says of the whole run, and each row's verdict."""
+    """The exit code, the line that the suite says of the whole run, each row's verdict, and what a terminal shows."""
 
     code: int
     text: str
     verdicts: dict[str, str]
+    rows: Sequence[Row]
+    output: str
 
 
 async def judged_here(**options: object) -> Judged:
     """Run the suite in this process. The options have the names of the fields of Settings."""
-    summary = await judge(Settings.read(options, contract()))
+    said: list[str] = []
+    summary = await judge(Settings.read(options, contract()), say=said.append)
     verdicts = {row.requirement.id: row.verdict.value for row in summary.rows}
-    return Judged(CODES[summary.verdict], summary.error, verdicts)
+    output = "\n".join([*said, *remarks(summary.rows), verdict_line(summary)])
+    return Judged(CODES[summary.verdict], summary.error, verdicts, summary.rows, output)
 
 
 def says(judged: Judged, code: int, words: Sequence[str]) -> None:

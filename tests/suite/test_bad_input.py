@@ -47,11 +47,11 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
             thread.join()
 
 
-def test_a_dead_url() -> None:
+async def test_a_dead_url() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        judged(suite("--base-url", url), ERROR, url, "refused", "is the server running")
+        says(await judged_here(base_url=url), ERROR, [url, "refused", "is the server running"])
 
 
 def test_a_url_that_is_no_chat_server() -> None:
@@ -168,7 +168,7 @@ async def test_a_server_that_accepts_and_never_answers() -> None:
 
 def test_a_server_that_dies_before_it_listens() -> None:
     start = "python -c 'raise SystemExit(\"no key given\")'"
-    judged(suite("--start", start), ERROR, "exit code 1", "no key given")
+    judged(suite("--start", start, "--provider", "openai"), ERROR, "exit code 1", "no key given")
 
 
 @pytest.mark.parametrize(

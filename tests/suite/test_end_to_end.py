@@ -19,7 +19,7 @@ from tests.suite.running import FAIL, PASS, ROOT, suite
 QUICK = "REQ,TOK,END,ERR-01,ERR-04,SIO-01,SIO-11,SES-06,INT-01"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reference() -> Iterator[str]:
     """The reference server, offline, in its own process."""
     port = free_port()

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from chatproof.harness.common.started_server import free_port, listens
-from tests.suite.running import ASYNCIO, FAIL, ROOT, few_plugins, pytest_words
+from tests.servers.line_process import LineProcess
+from tests.suite.running import FAIL
 
 MOST_MEMORY = 300  # MB, at the suite's peak
 MOST_TIME = 60.0  # seconds
@@ -29,38 +30,42 @@ Answer = Callable[[socket.socket], None]
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a run said, and what it took: seconds, and MB at its peak."""
+    """What a run said, in one line and in all, and what it took: seconds, and MB of its process at its peak."""
 
     code: int
+    text: str
     output: str
     seconds: float
     memory: float
 
 
-def suite(url: str, folder: Path, *options: str) -> Ran:
-    """Run the suite in a process of its own, and measure that."""
-    command = [*pytest_words(ASYNCIO), "conformance", "--base-url", url, *options]
-    began, path = time.monotonic(), folder / "output.txt"
-    with path.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=few_plugins(), stdout=output, stderr=subprocess.STDOUT)
-        # looked at often: what the system calls a process's peak counts its parent's memory in, from before the exec
-        watched, peak = psutil.Process(process.pid), 0
-        while process.poll() is None:
-            with suppress(psutil.Error):
-                peak = max(peak, watched.memory_info().rss)
-            if time.monotonic() > began + MOST_TIME + 30:
-                process.kill()
-            time.sleep(0.02)
-    return Ran(process.returncode, path.read_text(encoding="utf-8"), time.monotonic() - began, peak / 2**20)
+@pytest.fixture(scope="module")
+def judge() -> Iterator[LineProcess]:
+    """A process that runs the suite, for one server after the other."""
+    with LineProcess("tests.suite.url_judge") as process:
+        yield process
+
+
+def suite(judge: LineProcess, **options: object) -> Ran:
+    """Run the suite, and measure its process."""
+    began, answer = time.monotonic(), judge.ask(options)
+    # looked at often: what the system calls a process's peak counts its parent's memory in, from before the exec
+    watched, peak = psutil.Process(judge.process.pid), 0
+    while not answer.done():
+        with suppress(psutil.Error):
+            peak = max(peak, watched.memory_info().rss)
+        if time.monotonic() > began + MOST_TIME + 30:
+            judge.process.kill()
+        time.sleep(0.02)
+    return Ran(**answer.result(), seconds=time.monotonic() - began, memory=peak / 2**20)
 
 
 def judged(ran: Ran, *words: str) -> None:
     """Red, one line that says what, and nothing out of bounds."""
     assert ran.code == FAIL, ran.output
     assert "Traceback" not in ran.output
-    lines = [line for line in ran.output.splitlines() if "chatproof: FAIL" in line]
-    assert len(lines) == 1, ran.output
-    assert all(word in lines[0] for word in words), lines[0]
+    assert len(ran.text.splitlines()) == 1, ran.output
+    assert all(word in ran.text for word in words), ran.text
     assert ran.memory < MOST_MEMORY, f"{ran.memory:.0f} MB"
     assert ran.seconds < MOST_TIME, f"{ran.seconds:.0f} s"
 
@@ -175,14 +180,14 @@ def silent(connection: socket.socket) -> None:
         "gzip bomb",
     ],
 )
-def test_a_hostile_server_is_red(answer: Answer, words: list[str], tmp_path: Path) -> None:
+def test_a_hostile_server_is_red(judge: LineProcess, answer: Answer, words: list[str]) -> None:
     if answer is bomb:
         packed()  # takes seconds on a busy machine, which are not the server's silence
     with answering(answer) as url:
-        judged(suite(url, tmp_path, "--silence", "4"), url, *words)
+        judged(suite(judge, base_url=url, silence=4.0), url, *words)
 
 
-def test_pythons_file_server_is_red(tmp_path: Path) -> None:
+def test_pythons_file_server_is_red(judge: LineProcess, tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -190,7 +195,7 @@ def test_pythons_file_server_is_red(tmp_path: Path) -> None:
             deadline = time.monotonic() + 20
             while not listens("127.0.0.1", port) and time.monotonic() < deadline:
                 time.sleep(0.05)
-            judged(suite(f"http://127.0.0.1:{port}", tmp_path), "status 501", "not a chat server")
+            judged(suite(judge, base_url=f"http://127.0.0.1:{port}"), "status 501", "not a chat server")
         finally:
             process.terminate()
 
@@ -199,7 +204,7 @@ TOKEN = b'data: {"token": "a", "count": 1, "partial": "a"}\n\n'
 
 
 @pytest.mark.parametrize(("tokens", "pause"), [(1000, 0.0), (1, 0.01)])
-def test_tokens_without_an_end_are_red(tokens: int, pause: float, tmp_path: Path) -> None:
+def test_tokens_without_an_end_are_red(judge: LineProcess, tokens: int, pause: float) -> None:
     """A chat server by its looks, that would wear out each row one by one."""
     with answering(for_ever(head(), TOKEN * tokens, pause)) as url:
-        judged(suite(url, tmp_path, "--silence", "2"), "a reply that never ends")
+        judged(suite(judge, base_url=url, silence=2.0), "a reply that never ends")

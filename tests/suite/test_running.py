@@ -6,16 +6,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.suite.running import ASYNCIO, ERROR, FAIL, OWN, PASS, ROOT, USAGE, XDIST, few_plugins, named
+from chatproof.conformance.suite import interruption
+from chatproof.fake_providers.dialects.provider_variables import server_variables
+from tests.servers.host import FAKES
+from tests.servers.judge_process import HOST
+from tests.servers.line_process import LineProcess
+from tests.suite.running import ASYNCIO, ERROR, FAIL, OWN, PASS, ROOT, USAGE, XDIST, few_plugins, judged_here, named
 
 PLAIN = f"{sys.executable} -m tests.servers.run_server --port {{port}} --variant plain"
-REFERENCE = f"{sys.executable} -m reference_server --port {{port}}"
 
 
 def run(
@@ -39,6 +43,18 @@ def run(
     return ran.returncode, output, found
 
 
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[str, str]]:
+    """The URLs of a plain server that runs already, and of the fakes behind it."""
+    with LineProcess(HOST) as host:
+
+        def opened(**question: object) -> str:
+            return f"http://127.0.0.1:{host.ask(question).result(30)['port']}"
+
+        fakes = opened(open=FAKES)
+        yield opened(open="plain", environment=server_variables("openai", fakes, "sk-test")), fakes
+
+
 def test_each_provider_has_its_rows(tmp_path: Path) -> None:
     """Where a server knows one provider only, the others' rows are red, and say what to look at."""
     start = f"env LLM_PROVIDER=openai {PLAIN}"
@@ -49,31 +65,30 @@ def test_each_provider_has_its_rows(tmp_path: Path) -> None:
     assert [row["verdict"] for row in rows] == ["passed", "passed", "not testable"]
     assert "as openai, not as gemini: does it use LLM_PROVIDER=gemini?" in rows[2]["seen"]
     assert "failed: TOK-04 (gemini)" in output
+    assert "counted for each: openai, gemini" in output
 
 
-def test_three_providers(tmp_path: Path) -> None:
-    code, output, rows = run(tmp_path, "--start", PLAIN, "--provider", "all", "--only", "TOK-01,TOK-04,ERR-02,INT-01")
-    assert code == PASS, output
-    assert len(rows) == 10
-    assert {row["verdict"] for row in rows} == {"passed"}
-    assert "counted for each: openai, gemini, local" in output
+async def test_three_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruption, "MANY_TIMES", interruption.FEW_TIMES)  # each provider's way to cancel is the same
+    found = await judged_here(start=PLAIN, provider=["all"], only=["TOK-01,TOK-04,ERR-02,INT-01"])
+    assert found.code == PASS, found.output
+    assert len(found.rows) == 10
+    assert {row.verdict for row in found.rows} == {"passed"}
 
 
-def test_a_provider_that_does_not_come_up_costs_its_rows_only(tmp_path: Path) -> None:
+async def test_a_provider_that_does_not_come_up_costs_its_rows_only() -> None:
     start = f"sh -c '[ $LLM_PROVIDER = openai ] || {{ echo no such provider; exit 3; }}; exec {PLAIN}'"
-    code, output, rows = run(tmp_path, "--start", start, "--provider", "openai,local", "--only", "SSE-01,TOK-05")
-    assert code == FAIL, output
-    assert [row["verdict"] for row in rows] == ["passed", "passed", "not testable"]
-    assert "with LLM_PROVIDER=local" in rows[2]["seen"]
-    assert "no such provider" in rows[2]["seen"]
+    found = await judged_here(start=start, provider=["openai,local"], only=["SSE-01,TOK-05"])
+    assert found.code == FAIL, found.output
+    assert [row.verdict for row in found.rows] == ["passed", "passed", "not testable"]
+    assert "with LLM_PROVIDER=local" in found.rows[2].seen
+    assert "no such provider" in found.rows[2].seen
 
 
-@pytest.mark.parametrize("server", [PLAIN, REFERENCE], ids=["plain", "reference"])
-def test_two_workers(tmp_path: Path, server: str) -> None:
+def test_two_workers(tmp_path: Path) -> None:
     """Each has its own server; rows, reports and exit code are those of one run."""
-    code, output, rows = run(
-        tmp_path, "--start", server, "--provider", "openai", "-n", "2", "--only", "REQ,TOK,END-01", plugins=[XDIST]
-    )
+    words = ("--start", PLAIN, "--provider", "openai", "-n", "2", "--only", "REQ,TOK,END-01")
+    code, output, rows = run(tmp_path, *words, plugins=[XDIST])
     assert code == PASS, output
     assert {row["verdict"] for row in rows} == {"passed"}
     assert output.count("chatproof: PASS") == 1
@@ -132,10 +147,8 @@ def test_a_known_failure_does_not_gate_and_a_stale_one_does(tmp_path: Path) -> N
     assert "ticket 8" in output
 
 
-def test_the_configuration_of_the_current_directory_counts(tmp_path: Path) -> None:
-    (tmp_path / "chatproof.toml").write_text(
-        f'start = "{PLAIN}"\nonly = "TOK-02"\nprofile = "core"\nprovider = "openai"\n'
-    )
+def test_the_configuration_of_the_current_directory_counts(tmp_path: Path, served: tuple[str, str]) -> None:
+    (tmp_path / "chatproof.toml").write_text(f'base-url = "{served[0]}"\nonly = "TOK-02"\nprofile = "core"\n')
     code, output, rows = run(tmp_path)
     assert code == PASS, output
     assert [row["id"] for row in rows] == ["TOK-02"]
@@ -155,12 +168,12 @@ def test_the_configuration_of_the_current_directory_counts(tmp_path: Path) -> No
     ],
     ids=["without base-url", "without asyncio", "strict asyncio", "without xdist"],
 )
-def test_other_plugins(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_other_plugins(tmp_path: Path, served: tuple[str, str], words: tuple[str, ...]) -> None:
     """Whatever else a user has or has not."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    code, output, rows = run(
-        tmp_path, "-c", "pytest.ini", "--start", PLAIN, "--provider", "openai", "--only", "TOK-04", *words, plugins=None
-    )
+    url, fakes = served
+    options = ("--base-url", url, "--provider-url", fakes, "--only", "TOK-04")
+    code, output, rows = run(tmp_path, "-c", "pytest.ini", *options, *words, plugins=None)
     assert code == PASS, output
     assert [row["verdict"] for row in rows] == ["passed"]
 
@@ -168,38 +181,39 @@ def test_other_plugins(tmp_path: Path, words: tuple[str, ...]) -> None:
 SHOWN = "TOK-02,TOK-04,AUTH-01,CORS-01,PERF-02"
 
 
-def test_of_a_server_that_declares_nothing_all_is_judged_that_it_shows(tmp_path: Path) -> None:
-    code, output, rows = run(tmp_path, "--start", PLAIN, "--only", SHOWN)
-    assert code == PASS, output
-    found = {(row["id"], row["provider"]) for row in rows if row["verdict"] == "passed"}
+async def test_of_a_server_that_declares_nothing_all_is_judged_that_it_shows() -> None:
+    judged = await judged_here(start=PLAIN, only=[SHOWN])
+    assert judged.code == PASS, judged.output
+    found = {(row.requirement.id, row.provider) for row in judged.rows if row.verdict == "passed"}
     behind = {(name, provider) for name in ("TOK-04", "PERF-02") for provider in ("openai", "gemini", "local")}
     assert found == {("TOK-02", None), ("AUTH-01", None), ("CORS-01", None), *behind}
-    assert "not judged with" not in output
+    assert "not judged with" not in judged.output
 
 
-def test_what_nobody_declared_and_a_server_does_not_show_is_no_failure_of_its(tmp_path: Path) -> None:
+async def test_what_nobody_declared_and_a_server_does_not_show_is_no_failure_of_its() -> None:
     """It knows OpenAI alone, no tokens and no origins. Declared, the same is red."""
     start = f"env LLM_PROVIDER=openai JWT_SECRET= ALLOWED_ORIGINS= {PLAIN}"
-    code, output, rows = run(tmp_path, "--start", start, "--only", SHOWN)
-    assert code == PASS, output
-    found = {row["id"]: (row["verdict"], row["provider"]) for row in rows}
-    assert len(found) == len(rows)
+    judged = await judged_here(start=start, only=[SHOWN])
+    assert judged.code == PASS, judged.output
+    found = {row.requirement.id: (row.verdict, row.provider) for row in judged.rows}
+    assert len(found) == len(judged.rows)
     assert {name for name, (verdict, _) in found.items() if verdict == "not applicable"} == {"AUTH-01", "CORS-01"}
     assert found["TOK-04"] == found["PERF-02"] == ("passed", "openai")
-    assert "not judged with gemini, local" in output
-    declared = ("--profile", "auth,cors", "--provider", "openai")
-    code, output, rows = run(tmp_path, "--start", start, "--only", "AUTH-01,CORS-01", *declared)
-    assert code == FAIL, output
-    assert {row["verdict"] for row in rows} == {"violated"}
+    assert "not judged with gemini, local" in judged.output
+    declared = {"profile": ["auth,cors"], "provider": ["openai"]}
+    judged = await judged_here(start=start, only=["AUTH-01,CORS-01"], **declared)
+    assert judged.code == FAIL, judged.output
+    assert {row.verdict for row in judged.rows} == {"violated"}
 
 
 def test_a_server_without_sockets_is_told_how_to_say_so(tmp_path: Path) -> None:
     """And what was under way when the first of several sockets was refused is closed: nothing warns of it."""
     start = PLAIN.replace("plain", "without-sockets")
     strict_warnings = {"PYTHONWARNINGS": "error", "PYTEST_ADDOPTS": "-W error"}
-    code, output, rows = run(tmp_path, "--start", start, "--only", "SIO", **strict_warnings)
+    words = ("--start", start, "--provider", "openai", "--only", "SIO")
+    code, output, rows = run(tmp_path, *words, **strict_warnings)
     assert code == FAIL, output
-    verdicts = {row["id"]: row["verdict"] for row in rows if row["provider"] in (None, "openai")}
+    verdicts = {row["id"]: row["verdict"] for row in rows}
     assert verdicts.pop("SIO-01") == "violated"
     assert set(verdicts.values()) == {"not testable"}
     assert "--profile limits,chat" in output

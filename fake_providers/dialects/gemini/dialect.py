@@ -19,7 +19,7 @@ from chatproof.fake_providers.dialects.gemini.error_bodies import bad_request, e
 from chatproof.fake_providers.dialects.gemini.google_json import pretty
 from chatproof.fake_providers.dialects.gemini.request_schema import Reader
 from chatproof.fake_providers.scripting.script import Script
-from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
+from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose
 
 NAME = "gemini"
 render = replies.render
@@ -107,8 +107,6 @@ def _generation(route: _Route, message: dict[str, Any], scripts: Mapping[str, Sc
     streams = route.action == "streamGenerateContent"
     return Ask(
         script=script,
-        scenario=scenario_of(text),
-        case=case_of(text),
         text=text,
         model=route.model,
         stream=streams,

@@ -6,7 +6,6 @@ Source: https://ai.google.dev/api/generate-content and recorded answers of the A
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -222,5 +221,4 @@ def _escapes(ask: Ask) -> Escapes:
 
 def _id(ask: Ask) -> str:
     """23 letters and digits, as the API's ids have."""
-    digest = hashlib.sha256(f"{ask.script.name}\n{ask.script.seed}\n{ask.text}".encode()).digest()
-    return base64.urlsafe_b64encode(digest)[:23].decode()
+    return base64.urlsafe_b64encode(bytes.fromhex(ask.digest))[:23].decode()

@@ -14,7 +14,7 @@ from chatproof.fake_providers.dialects.ollama.reply import CHAT, GENERATE, Lines
 from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.dialects.timed_reply import TIMING, go_json, json_reply, lay_out, text_reply, timestamp
 from chatproof.fake_providers.scripting.script import Script
-from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
+from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 
 NAME = "local"
 
@@ -82,9 +82,10 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply
         return _refusal(404, _not_found(model))
     if wrong is not None:
         return _refusal(*wrong)
-    if path in (CHAT, GENERATE):
-        return _speech(path, body, scripts)
-    return _embedding(path, body, scripts)
+    try:
+        return (_speech if path in (CHAT, GENERATE) else _embedding)(path, body, scripts)
+    except UnknownScenario as unknown:
+        return json_reply(400, {"error": str(unknown)}, unknown.header)
 
 
 def render(ask: Ask) -> Reply:
@@ -106,11 +107,8 @@ def _speech(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> A
         if not (text := body.get("prompt") or ""):
             return _loaded(path, body)
         heard = [body["system"], text] if body.get("system") else [text]
-    ask = _asked(path, body, text, scripts)
-    if isinstance(ask, Reply):
-        return ask
     return replace(
-        ask,
+        _asked(path, body, text, scripts),
         stream=body.get("stream") is not False,
         prompt_tokens=requests.prompt_tokens(heard),
         max_tokens=requests.max_tokens(body),
@@ -126,8 +124,6 @@ def _embedding(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return _refusal(400, "invalid input type")
     ask = _asked(path, body, texts[-1] if texts else "", scripts)
-    if isinstance(ask, Reply):
-        return ask
     own = catalogue.model_named(ask.model).width
     wanted = (body.get("dimensions") if path == EMBED else None) or own
     if wanted < 0:
@@ -138,22 +134,10 @@ def _embedding(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -
     return replace(ask, prompt_tokens=requests.prompt_tokens(texts), extra=_EmbeddingInput(tuple(texts), width))
 
 
-def _asked(path: str, body: dict[str, Any], text: str, scripts: Mapping[str, Script]) -> Ask | Reply:
+def _asked(path: str, body: dict[str, Any], text: str, scripts: Mapping[str, Script]) -> Ask:
     model = body["model"]
-    try:
-        script = choose(text, scripts, model=model, provider=NAME)
-    except UnknownScenario as unknown:
-        return json_reply(400, {"error": str(unknown)}, unknown.header)
-    return Ask(
-        script=script,
-        scenario=scenario_of(text),
-        case=case_of(text),
-        text=text,
-        model=model,
-        stream=False,
-        provider=NAME,
-        flavour=path,
-    )
+    script = choose(text, scripts, model=model, provider=NAME)
+    return Ask(script=script, text=text, model=model, stream=False, provider=NAME, flavour=path)
 
 
 def _loaded(path: str, body: dict[str, Any]) -> Reply:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Ask, Headers
 from chatproof.fake_providers.dialects.schedule import Timeline
-from chatproof.fake_providers.dialects.timed_reply import JSON, MOMENT, TIMING, Timing, digest, go_json
+from chatproof.fake_providers.dialects.timed_reply import JSON, MOMENT, TIMING, Timing, go_json
 from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import Call, Fail
 
@@ -94,7 +94,7 @@ class Lines:
 
     def _called(self, index: int, call: Call) -> dict[str, Any]:
         function = {"index": index, "name": call.name, "arguments": json.loads(call.arguments)}
-        return {"id": f"call_{digest(self._ask)[index : index + 8]}", "function": function}
+        return {"id": f"call_{self._ask.digest[index : index + 8]}", "function": function}
 
 
 def metrics(ask: Ask, line: Timeline) -> dict[str, int]:

@@ -51,6 +51,8 @@ _STRUCTS: Final[dict[str, dict[str, str]]] = {
     _OPTIONS: {},
 }
 
+_TYPES: Final = {_STRING: str, _BOOL: bool, "int": int, **dict.fromkeys(_STRUCTS, dict)}  # all others: list
+
 _INTEGERS: Final = (
     "num_keep", "seed", "num_predict", "top_k", "repeat_last_n", "num_ctx", "num_batch", "num_gpu", "main_gpu",
     "num_thread",
@@ -134,15 +136,7 @@ def _value(where: str, value: Any, kind: str) -> str | None:
 
 
 def _fits(value: Any, kind: str) -> bool:
-    if kind == _STRING:
-        return isinstance(value, str)
-    if kind == _BOOL:
-        return isinstance(value, bool)
-    if kind == "int":
-        return isinstance(value, int) and not isinstance(value, bool)
-    if kind in _STRUCTS:
-        return isinstance(value, dict)
-    return isinstance(value, list)
+    return type(value) is _TYPES.get(kind, list)
 
 
 def _image(where: str, value: Any) -> str | None:

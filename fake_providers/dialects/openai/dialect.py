@@ -21,15 +21,11 @@ from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, 
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.reply import CREATED, dumps
 from chatproof.fake_providers.scripting.script import Say, Script
-from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
+from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 
 NAME = "openai"
 
-_CHAT: Final = "/v1/chat/completions"
-_RESPONSES: Final = "/v1/responses"
-_EMBEDDINGS: Final = "/v1/embeddings"
 _MODELS: Final = "/v1/models"
-_POST: Final = (_CHAT, _RESPONSES, _EMBEDDINGS)
 _MODEL_IDS: Final = (
     "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-3.5-turbo", "text-embedding-3-small", "text-embedding-3-large",
     "text-embedding-ada-002",
@@ -46,11 +42,11 @@ _EMBEDDED: Final = Script("", "Embeddings that come at once.", (Say(()),))
 
 def answers(request: IncomingRequest) -> bool:
     path = request.path
-    return path in _POST or path == _MODELS or _model_id(path) is not None
+    return path in _READERS or path == _MODELS or _model_id(path) is not None
 
 
 def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
-    expected = "POST" if request.path in _POST else "GET"
+    expected = "POST" if request.path in _READERS else "GET"
     if request.method != expected:
         hint = "Perhaps you meant to make your HTTP request using a different HTTP method?"
         return refusal(405, Problem(f"Not allowed to {request.method} on {request.path}. (HINT: {hint})", None, None))
@@ -63,11 +59,11 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply
         reason = request.json_error or "the body is not an object"
         text = f"We could not parse the JSON body of your request. (HINT: {reason})"
         return refusal(400, Problem(text, None, None))
-    if request.path == _CHAT:
-        return _read_chat(request.json, scripts)
-    if request.path == _RESPONSES:
-        return _read_response(request.json, scripts)
-    return _read_embeddings(request.json, scripts)
+    read_body, param = _READERS[request.path]
+    try:
+        return read_body(request.json, scripts)
+    except UnknownScenario as unknown:
+        return refusal(400, Problem(str(unknown), param, "unknown_scenario"), (unknown.header,))
 
 
 def render(ask: Ask) -> Reply:
@@ -86,16 +82,12 @@ def _read_chat(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Rep
         return refusal(400, wrong)
     said = body["messages"]
     text = messages.last_user_text(said)
-    script = _script(text, body["model"], scripts, "messages")
-    if isinstance(script, Reply):
-        return script
+    script = choose(text, scripts, model=body["model"], provider=NAME)
     stream = body.get("stream") is True
     usage = not stream or (body.get("stream_options") or {}).get("include_usage") is True
     most = body.get("max_completion_tokens")
     return Ask(
         script=script,
-        scenario=scenario_of(text),
-        case=case_of(text),
         text=text,
         model=body["model"],
         stream=stream,
@@ -112,9 +104,7 @@ def _read_response(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask |
     if (wrong := responses_request.problem(body)) is not None:
         return refusal(400, wrong)
     text = items.last_user_text(body.get("input"))
-    script = _script(text, body["model"], scripts, "input")
-    if isinstance(script, Reply):
-        return script
+    script = choose(text, scripts, model=body["model"], provider=NAME)
     try:
         echo = dumps(responses_request.echo(body), script)
     except (ValueError, RecursionError):
@@ -122,8 +112,6 @@ def _read_response(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask |
         return refusal(400, Problem(f"We could not parse the JSON body of your request. (HINT: {reason})", None, None))
     return Ask(
         script=script,
-        scenario=scenario_of(text),
-        case=case_of(text),
         text=text,
         model=body["model"],
         stream=body.get("stream") is True,
@@ -142,15 +130,12 @@ def _read_embeddings(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask
         return refusal(400, wrong)
     wanted = embeddings.read(body)
     text = embeddings.last_text(wanted)
-    script, scenario = _EMBEDDED, scenario_of(text)
     try:
         script = choose(text, scripts, model=body["model"], provider=NAME)
     except UnknownScenario:
-        scenario = None
+        script = _EMBEDDED
     return Ask(
         script=script if script.name else _EMBEDDED,
-        scenario=scenario,
-        case=case_of(text),
         text=text,
         model=body["model"],
         stream=False,
@@ -162,11 +147,11 @@ def _read_embeddings(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask
     )
 
 
-def _script(text: str, model: str, scripts: Mapping[str, Script], param: str) -> Script | Reply:
-    try:
-        return choose(text, scripts, model=model, provider=NAME)
-    except UnknownScenario as unknown:
-        return refusal(400, Problem(str(unknown), param, "unknown_scenario"), (unknown.header,))
+_READERS: Final = {  # the paths that take a POST; the parameter that holds the user's text
+    "/v1/chat/completions": (_read_chat, "messages"),
+    "/v1/responses": (_read_response, "input"),
+    "/v1/embeddings": (_read_embeddings, "input"),
+}
 
 
 def _model_id(path: str) -> str | None:

@@ -126,15 +126,12 @@ class Rules:
         words: Mapping[str, Sequence[str]],
         kinds: Mapping[str, Kind],
     ) -> None:
-        self._rules: dict[str, Callable[[str, Any], Problem | None]] = {}
-        for name, (low, high) in decimals.items():
-            self._rules[name] = partial(_decimal, low=low, high=high)
-        for name, (least, most) in integers.items():
-            self._rules[name] = partial(integer, low=least, high=most)
-        for name, known in words.items():
-            self._rules[name] = partial(one_of, known=known)
-        for name, (kind, called) in kinds.items():
-            self._rules[name] = partial(_kind, kind=kind, called=called)
+        self._rules: dict[str, Callable[[str, Any], Problem | None]] = {
+            **{name: partial(_decimal, low=low, high=high) for name, (low, high) in decimals.items()},
+            **{name: partial(integer, low=least, high=most) for name, (least, most) in integers.items()},
+            **{name: partial(one_of, known=known) for name, known in words.items()},
+            **{name: partial(_kind, kind=kind, called=called) for name, (kind, called) in kinds.items()},
+        }
 
     def broken(self, body: Mapping[str, Any]) -> Problem | None:
         """The first rule that the body breaks, in the body's order: most requests have few of the parameters."""

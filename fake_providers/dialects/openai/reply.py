@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from json.encoder import encode_basestring, encode_basestring_ascii
@@ -13,7 +12,7 @@ from chatproof.fake_providers.dialects.endings import error_reply, in_one_piece,
 from chatproof.fake_providers.dialects.openai import error_bodies as errors
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.schedule import Timeline
-from chatproof.fake_providers.scripting.script import Fail, Script
+from chatproof.fake_providers.scripting.script import Script
 
 CREATED: Final = 1_700_000_000  # fixed: the same request has the same bytes on every day
 
@@ -28,29 +27,15 @@ class Whole:
 
     fragments = True
 
-    def opening(self) -> bytes:
+    def opening(self, *_: object, **__: object) -> bytes:
         return b""
 
-    def token(self, text: str) -> bytes:
-        return b""
-
-    def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
-        return b""
-
-    def broken(self) -> bytes:
-        return b""
-
-    def error(self, fail: Fail) -> bytes:
-        return b""
-
-    def closing(self, finish_reason: str) -> bytes:
-        return b""
+    token = call = broken = error = closing = opening
 
 
 def digest(ask: Ask) -> str:
     """29 hexadecimal digits, derived from the request, for all ids of its reply."""
-    source = f"{ask.script.name}\n{ask.script.seed}\n{ask.text}"
-    return hashlib.sha256(source.encode()).hexdigest()[:29]
+    return ask.digest[:29]
 
 
 def dumps(value: object, script: Script) -> str:

@@ -27,7 +27,7 @@ from chatproof.fake_providers.dialects.openai_compatible.products import PRODUCT
 from chatproof.fake_providers.dialects.provider_variables import HOSTS
 from chatproof.fake_providers.dialects.timed_reply import json_reply, lay_out, text_reply
 from chatproof.fake_providers.scripting.script import Script
-from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose, scenario_of
+from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 
 NAME = "local"
 
@@ -41,7 +41,11 @@ _OPENAI_MODEL: Final = re.compile(
     r"(?:ft:)?(?:gpt-(?!oss)|chatgpt-|o\d|text-embedding-|codex-|computer-use-|davinci|babbage)"
 )
 _PORT: Final = ":11434"  # Ollama's
-_VLLM_VERSION: Final = "0.11.2"
+_OWN_PATHS: Final = {  # by product and path
+    **dict.fromkeys((("vllm", "/health"), ("vllm", "/ping")), Reply(200)),
+    ("vllm", "/version"): json_reply(200, {"version": "0.11.2"}),
+    **dict.fromkeys((("llamacpp", "/health"), ("llamacpp", "/v1/health")), json_reply(200, {"status": "ok"})),
+}
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -73,7 +77,7 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply
     product, path = _split(request.path)
     product = product or "ollama"
     voice = PRODUCTS[product]
-    if (own := _own_path(product, path)) is not None:
+    if (own := _OWN_PATHS.get((product, path))) is not None:
         return own if request.method in ("GET", "HEAD") else _refused(voice, 405, "Method Not Allowed")
     if path not in _SHARED:
         return _nowhere(voice, request, path)
@@ -120,8 +124,6 @@ def _chat(voice: type[Compatible], body: dict[str, Any], scripts: Mapping[str, S
     limit = next((body[name] for name in limits if body.get(name) is not None), None)
     return Ask(
         script=script,
-        scenario=scenario_of(text),
-        case=case_of(text),
         text=text,
         model=body["model"],
         stream=body.get("stream") is True,
@@ -144,18 +146,6 @@ def _passed_on(voice: type[Compatible], request: IncomingRequest, scripts: Mappi
     error = json.loads(b"".join(frame.payload for frame in answer.frames))["error"]
     hints = tuple(header for header in answer.headers if header[0].startswith("x-fake-"))
     return _refused(voice, answer.status or 400, error["message"], error["param"], error["code"], hints)
-
-
-def _own_path(product: str, path: str) -> Reply | None:
-    """The reply to one of the product's own paths; None for another path."""
-    if product == "vllm":
-        if path in ("/health", "/ping"):
-            return Reply(200)
-        if path == "/version":
-            return json_reply(200, {"version": _VLLM_VERSION})
-    if product == "llamacpp" and path in ("/health", "/v1/health"):
-        return json_reply(200, {"status": "ok"})
-    return None
 
 
 def _nowhere(voice: type[Compatible], request: IncomingRequest, path: str) -> Reply:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Ask, Headers
 from chatproof.fake_providers.dialects.schedule import Timeline
-from chatproof.fake_providers.dialects.timed_reply import JSON, digest, go_json
+from chatproof.fake_providers.dialects.timed_reply import JSON, go_json
 from chatproof.fake_providers.scripting.script import Call, Fail
 
 CREATED: Final = 1_700_000_000  # fixed: the same request has the same bytes on every day
@@ -119,7 +119,7 @@ class Compatible:
 
     @property
     def id(self) -> str:
-        return f"chatcmpl-{digest(self.ask)[:32]}"
+        return f"chatcmpl-{self.ask.digest[:32]}"
 
     def head(self, kind: str = "chat.completion.chunk") -> dict[str, Any]:
         head = {"id": self.id, "object": kind, "created": CREATED, "model": self.ask.model}
@@ -130,7 +130,7 @@ class Compatible:
         return {"id": self.call_id(index), "type": "function", "index": index, "function": function}
 
     def call_id(self, index: int) -> str:
-        return f"call_{digest(self.ask)[:22]}{index:02x}"
+        return f"call_{self.ask.digest[:22]}{index:02x}"
 
     def usage(self, said: int) -> dict[str, Any]:
         heard = self.ask.prompt_tokens
@@ -161,14 +161,14 @@ class OllamaCompatible(Compatible):
 
     @property
     def id(self) -> str:
-        return f"chatcmpl-{int(digest(self.ask)[:8], 16) % 999}"
+        return f"chatcmpl-{int(self.ask.digest[:8], 16) % 999}"
 
     def last_delta(self) -> dict[str, Any]:
         return {"role": "assistant", "content": ""}
 
     def called(self, index: int, call: Call) -> dict[str, Any]:
         function = {"name": call.name, "arguments": call.arguments}
-        return {"id": f"call_{digest(self.ask)[index : index + 8]}", "index": index, "type": "function"} | {
+        return {"id": f"call_{self.ask.digest[index : index + 8]}", "index": index, "type": "function"} | {
             "function": function
         }
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from chatproof.fake_providers.dialects.base import Headers
 from chatproof.fake_providers.dialects.openai_compatible import encoder
 from chatproof.fake_providers.dialects.schedule import Timeline
-from chatproof.fake_providers.dialects.timed_reply import TIMING, Timing, digest
+from chatproof.fake_providers.dialects.timed_reply import TIMING, Timing
 from chatproof.fake_providers.scripting.script import Call, Fail
 
 _CONTEXT: Final = 32_768
@@ -77,7 +77,7 @@ class Vllm(encoder.Compatible):
         return {"prompt_tokens": heard, "total_tokens": heard + said, "completion_tokens": said}
 
     def call_id(self, index: int) -> str:
-        return f"chatcmpl-tool-{digest(self.ask)[:30]}{index:02x}"
+        return f"chatcmpl-tool-{self.ask.digest[:30]}{index:02x}"
 
     @classmethod
     def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
@@ -177,7 +177,7 @@ class LlamaCpp(encoder.Compatible):
         return counts | {"prompt_tokens_details": {"cached_tokens": 0}}
 
     def call_id(self, index: int) -> str:
-        return f"{digest(self.ask)[:30]}{index:02x}"
+        return f"{self.ask.digest[:30]}{index:02x}"
 
     @classmethod
     def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
@@ -247,7 +247,7 @@ class LmStudio(encoder.Compatible):
         return {"role": "assistant", "content": line.text, "tool_calls": calls}
 
     def call_id(self, index: int) -> str:
-        return str(int(digest(self.ask)[:8], 16) % 900_000_000 + 100_000_000 + index)
+        return str(int(self.ask.digest[:8], 16) % 900_000_000 + 100_000_000 + index)
 
     @classmethod
     def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
