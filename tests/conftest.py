@@ -51,7 +51,7 @@ def _certificates_are_read_once() -> Iterator[None]:
     create, made = ssl.create_default_context, dict[tuple[object, object], ssl.SSLContext]()
 
     def create_once(*arguments: Any, **named: Any) -> ssl.SSLContext:
-        if arguments or not named.keys() <= {"cafile", "capath"}:
+        if arguments or not named.get("cafile") or not named.keys() <= {"cafile", "capath"}:
             return create(*arguments, **named)
         key = named.get("cafile"), named.get("capath")
         if key not in made:

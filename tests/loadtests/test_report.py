@@ -21,18 +21,19 @@ from tests.loadtests.screens import chromium
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_in_chromium(tmp_path: Path, scheme: str) -> None:
+def test_in_chromium(tmp_path: Path) -> None:
     (tmp_path / "run.html").write_text(page(a_run()), encoding="utf-8")
-    with chromium(color_scheme=scheme, offline=True) as open_page:
+    with chromium(offline=True) as open_page:
         report = open_page(f"file://{tmp_path / 'run.html'}")
         assert report.title() == "chatproof load: missed"
         assert report.locator("svg").count() == 9
         assert report.locator("h2").all_inner_texts() == [
             *("Objectives", "Figures", "Percentiles", "Over time", "Outcomes", "Trust", "Workers")
         ]
-        dark = report.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 100")
-        assert dark == (scheme == "dark")
+        for scheme in ("light", "dark"):
+            report.emulate_media(color_scheme=scheme)
+            dark = report.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 100")
+            assert dark == (scheme == "dark")
         # nothing is wider than the window, also where that is small
         report.set_viewport_size({"width": 420, "height": 800})
         assert report.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -54,9 +54,9 @@ async def test_a_dead_url() -> None:
         says(await judged_here(base_url=url), ERROR, [url, "refused", "is the server running"])
 
 
-def test_a_url_that_is_no_chat_server() -> None:
+async def test_a_url_that_is_no_chat_server() -> None:
     with serving(SimpleHTTPRequestHandler) as url:
-        judged(suite("--base-url", url), FAIL, url, "status 501", "not a chat server")
+        says(await judged_here(base_url=url), FAIL, [url, "status 501", "not a chat server"])
 
 
 class FiveHundred(BaseHTTPRequestHandler):

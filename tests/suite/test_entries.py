@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chatproof.harness.command import main
 from tests.suite.entry_probe import ROOT, Probed, probe
 
 SUITE = "--pyargs chatproof.conformance"
@@ -149,9 +150,10 @@ def test_the_command_alone_prints_its_help_and_fails(tmp_path: Path) -> None:
         ("zzz", "commands: "),
     ],
 )
-def test_an_unknown_command_is_one_line(tmp_path: Path, word: str, hint: str) -> None:
-    found = command(tmp_path, word)
-    assert (found.code, found.out) == (2, "")
+def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str], word: str, hint: str) -> None:
+    code = main([word])
+    found = capsys.readouterr()
+    assert (code, found.out) == (2, "")
     assert found.err.startswith(f"chatproof: there is no command {word!r}; {hint}")
     assert found.err.count("\n") == 1
 

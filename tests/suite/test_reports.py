@@ -16,6 +16,9 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.requirements import contract
+from chatproof.harness.report.files import unwritable
 from tests.suite.running import ASYNCIO, ERROR, FAIL, ROOT, XDIST, few_plugins, pytest_words, suite
 from tests.suite.test_bad_input import judged
 
@@ -144,13 +147,18 @@ def test_no_report_tells_a_secret(leaked: tuple[Reports, list[str]]) -> None:
         assert "[redacted]" in texts[kind] or r"\[redacted\]" in texts[kind], kind
 
 
-@pytest.mark.parametrize("option", ["--report-json", "--report-html", "--report-md", "--badge"])
-def test_a_report_that_cannot_be_written_ends_the_run_before_it_begins(option: str, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_ends_the_run_before_it_begins(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    other = tmp_path / "never.json"
-    options = (option, str(tmp_path / "file" / "report"), "--only", "TOK-01")
-    judged(suite("--base-url", "http://127.0.0.1:9", *options), ERROR, option, "cannot write")
-    assert not other.exists()
+    options = ("--report-html", str(tmp_path / "file" / "report"), "--only", "TOK-01")
+    judged(suite("--base-url", "http://127.0.0.1:9", *options), ERROR, "--report-html", "cannot write")
+
+
+@pytest.mark.parametrize("option", ["--report-json", "--report-html", "--report-md", "--badge", "--server-log"])
+def test_every_option_for_a_file_is_looked_at(option: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "report"
+    given = {"base_url": "http://127.0.0.1:9", option[2:].replace("-", "_"): path}
+    assert unwritable(Settings.read(given, contract())).startswith(f"{option}: cannot write {path}: ")
 
 
 # -- how it looks
