@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import install, lines
+from bench import install, lines, steady
 from bench.peers import default_folder
 
 _MEASUREMENTS = {
@@ -59,8 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     installing = commands.add_parser("install", help=about, description=description)
     installing.add_argument("--wheel", type=Path, metavar="FILE", help="wheel (default: built from this checkout)")
+    about = "whether any row's verdict changes over many full runs, some of them beside busy processes"
+    description = f"Run the suite again and again, and print {about}. A run against the reference server takes 70 s."
+    repeating = commands.add_parser("steady", help=about, description=description)
+    repeating.add_argument("--runs", type=int, default=20, help="full runs (default: %(default)s)")
+    repeating.add_argument("--busy", type=int, default=5, help="how many of them are disturbed (default: %(default)s)")
+    repeating.add_argument("--start", default=steady.REFERENCE, help="the server (default: the reference server)")
+    repeating.add_argument("options", nargs="*", metavar="OPTION", help="after --: more options of `chatproof check`")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "steady":
+            return steady.run(options.runs, options.busy, options.start, options.options)
         if options.command == "install":
             return install.run(options.wheel)
         return lines.run(options.checkout) if options.command == "lines" else _measure(options)
