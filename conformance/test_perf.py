@@ -17,6 +17,7 @@ FIFTY_A_SECOND = f'about = "Forty tokens, 50 a second."\n[timing]\ninter_token_m
 # few tokens: what a session takes does not depend on them, and each costs a polling client a connection
 HELD_OPEN = 'about = "One second."\n[timing]\ninter_token_ms = 500\n[[steps]]\ntokens = ["I am ", "still ", "here."]\n'
 SESSIONS_OPEN = 20
+FEWER_OPEN = 6  # where a server serves no more of them in time
 WARM_UP = 20  # sessions opened first: what a server allocates for its peak load belongs to no session
 PER_SESSION = 50  # MB
 MB = 1 << 20
@@ -60,12 +61,21 @@ async def test_a_session_takes_little_memory(case: Case, transport: Transport) -
     if (server := case.lane.scene.server) is None:
         raise NotApplicable("needs a server that the suite starts (--start), since it measures its memory")
     await case.provider.register("held-open", HELD_OPEN)
-    await most_memory(case, server.process.pid, WARM_UP, transport)
-    before = memory_of(server.process.pid)
-    most = await most_memory(case, server.process.pid, SESSIONS_OPEN, transport)
-    grown = (most - before) / SESSIONS_OPEN / MB
-    seen = f"{grown:.1f} MB a session ({before / MB:.0f} MB grew to {most / MB:.0f} MB with {SESSIONS_OPEN} of them)"
+    sessions, slow = SESSIONS_OPEN, ""
+    try:
+        before, most = await weighed(case, server.process.pid, sessions, transport)
+    except TooLate as late:
+        sessions, slow = FEWER_OPEN, f"; with fewer at once, since {late}"
+        before, most = await weighed(case, server.process.pid, sessions, transport)
+    grown = (most - before) / sessions / MB
+    seen = f"{grown:.1f} MB a session ({before / MB:.0f} MB grew to {most / MB:.0f} MB with {sessions} of them{slow})"
     case.holds("PERF-04", grown < PER_SESSION, seen, f"under {PER_SESSION} MB", measured=True)
+
+
+async def weighed(case: Case, pid: int, sessions: int, transport: Transport) -> tuple[int, int]:
+    """The server's bytes after a warm-up, and the most with new sessions open. Raises TooLate."""
+    await most_memory(case, pid, min(WARM_UP, sessions), transport)
+    return memory_of(pid), await most_memory(case, pid, sessions, transport)
 
 
 async def most_memory(case: Case, pid: int, sessions: int, transport: Transport) -> int:
