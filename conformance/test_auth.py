@@ -43,6 +43,8 @@ async def count_of(case: Case, session: str, credential: str | None) -> int | No
     answer = await case.request(
         HttpRequest("GET", SESSIONS_PATH + session, headers=bearer(credential)), case.lane.budget.addresses.fresh()
     )
+    if answer.is_unanswered:
+        raise NotTestable(f"GET of a session: {answer.outcome()}")
     body = json_of(answer)
     count = body.get(MESSAGES) if answer.status == 200 and isinstance(body, dict) else None
     return int(count) if is_integer(count) else None
@@ -130,7 +132,7 @@ def judge_forgery(case: Case, forged: Forgery, answers: Written, identities: tup
     if answers.chat and isinstance(body, dict):
         seen = f"{forged.name}: /api/chat named the user {shown(body.get('user'))}"
         case.holds("AUTH-02", body.get(USER) not in identities, seen, "not the token's identity", answers.chat)
-    seen = f"{forged.name}: {reply.outcome()}" if reply.status == 200 else f"{forged.name}: status {reply.status}"
+    seen = f"{forged.name}: {reply.outcome()}"
     case.holds("AUTH-03", reply.status in REFUSED, seen, "status 401 or 422", reply)
 
 

@@ -73,6 +73,8 @@ async def test_a_preflight_from_the_allowed_origin_is_granted(case: Case) -> Non
         answer = await preflight(case, path, origin)
         granted = answer.status is not None and 200 <= answer.status <= 299
         case.holds("CORS-01", granted, f"preflight to {path}: {answer.outcome()}", "a 2xx status", answer)
+        if answer.is_unanswered:
+            continue
         seen = answer.header(ALLOW_ORIGIN)
         case.holds("CORS-01", seen == origin, f"preflight to {path}: {ALLOW_ORIGIN}: {seen}", origin, answer)
         seen = answer.header(ALLOW_CREDENTIALS)
@@ -127,7 +129,7 @@ async def test_error_answers_carry_the_allowed_origin(case: Case) -> None:
     if Profile.LIMITS in case.lane.settings.profiles:
         client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
         errors += await client.send(1, headers=headers)
-    errors = [answer for answer in errors if answer.status is not None and 400 <= answer.status <= 499]
+    errors = [answer for answer in errors if answer.is_unanswered or 400 <= (answer.status or 0) <= 499]
     for answer in errors:
         seen = f"{route_of(answer)}: status {answer.status}, {ALLOW_ORIGIN}: {shown(answer.header(ALLOW_ORIGIN))}"
         case.holds("CORS-04", answer.header(ALLOW_ORIGIN) == origin, seen, f"{ALLOW_ORIGIN}: {origin}", answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotApplicable
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
@@ -12,6 +13,8 @@ from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     speed_is_tokens_over_duration,
 )
 from chatproof.harness.protocol.checks.end import one_completion_and_last
+
+SHORT = 0.5  # seconds of reply; what happens between a server's two clock readings spoils the speed of a shorter one
 
 
 @requirement("END-01", "END-02", "END-03", "END-04", "END-07", "END-08")
@@ -25,8 +28,10 @@ async def test_duration_and_speed_are_true(case: Case) -> None:
     """The figures of a reply of about a second, compared with the client's clock."""
 
     async def attempt() -> Attempt:
-        reply = await case.ask(script="paced")
+        reply = await case.ask("Please count from one to fifty, in words.", script="paced")
         case.conforms(reply, one_completion_and_last, AGREES_WITH_TOKENS)
+        if case.lane.provider is None and (took := (reply.ended_at or 0.0) - reply.asked_at) < SHORT:
+            raise NotApplicable(f"the reply took {took:.2f} s, which is too short to measure its speed")
         return reply, (speed_is_tokens_over_duration, duration_is_true)
 
     await steadily(case, attempt)

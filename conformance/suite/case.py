@@ -20,7 +20,7 @@ from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import redacted
 from chatproof.harness.protocol.apis.api import Headers
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, CHAT_STREAM
-from chatproof.harness.protocol.findings import Check, Finding, Late, Unjudged, Violation
+from chatproof.harness.protocol.findings import Check, Finding, Late, Unjudged, Violation, flat
 from chatproof.harness.protocol.lateness import Lateness
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from chatproof.harness.report.evidence import Evidence
@@ -213,7 +213,7 @@ class Case:
 
     def conforms(self, transcript: Transcript, *checks: Check | Iterable[Check]) -> None:
         """Run checks on a transcript and record what each of them finds, also that a row is kept."""
-        for one in _flat(checks):
+        for one in flat(checks):
             self.keep(one.id, one(transcript), transcript)
 
     def holds(
@@ -256,7 +256,16 @@ class Case:
     def keep(
         self, requirement_id: str, findings: Sequence[Finding], transcript: Transcript | None, seen: str = ""
     ) -> None:
-        """Record what was found of a row. Without a finding the row is kept, and `seen` is reported with it."""
+        """Record what was found of a row. Without a finding the row is kept, and `seen` is reported with it.
+
+        An answer that never came is no finding about what it should have held, and keeps no row either.
+        """
+        row = self.lane.contract[requirement_id]
+        if transcript is not None and transcript.is_unanswered and not row.asks_for_answer:
+            self.log.keeps(transcript, requirement_id)
+            why = f"{' '.join(transcript.request.split(' ', 2)[:2])}: {transcript.outcome()}"
+            self._record(requirement_id, Verdict.NOT_TESTABLE, why, timed=transcript.did_not_come)
+            return
         if not findings:
             self.log.keeps(transcript, requirement_id)
             self._record(requirement_id, Verdict.PASSED, seen)
@@ -267,7 +276,7 @@ class Case:
                 self._record(requirement_id, Verdict.NOT_TESTABLE, finding.why, weak=True, timed=in_vain)
             else:
                 self.log.violates(transcript, requirement_id, finding.at)
-                shown = screen(self.lane.contract[requirement_id], finding, transcript, self.lane.did(transcript))
+                shown = screen(row, finding, transcript, self.lane.did(transcript))
                 timed = in_vain or finding.late is not None
                 self._record(requirement_id, Verdict.VIOLATED, finding.seen, finding.expected, shown, timed=timed)
 
@@ -283,6 +292,9 @@ class Case:
     ) -> None:
         if requirement_id not in self.ids:
             raise LookupError(f"{self.name} judges {requirement_id}, which it does not name")
+        row = self.lane.contract[requirement_id]
+        if verdict is Verdict.PASSED and row.black_box and self.lane.provider is None:
+            seen = f"judged without the fake providers: {row.black_box}"
         if self.lane.applies(requirement_id):
             seen, expected = redacted(seen), redacted(expected)
             self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name, weak, timed=timed))
@@ -309,11 +321,3 @@ class Case:
 
 async def _hang_up(connection: TcpConnection) -> None:
     connection.close()
-
-
-def _flat(checks: Iterable[Check | Iterable[Check]]) -> Iterable[Check]:
-    for one in checks:
-        if isinstance(one, Check):
-            yield one
-        else:
-            yield from one

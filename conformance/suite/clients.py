@@ -48,6 +48,16 @@ async def client_of(case: Case, path: str) -> Client:
     return Client(case, path, await case.lane.budget.fresh_client(path))
 
 
+def served(answers: list[Transcript]) -> list[Transcript]:
+    """The answers that are no 429. Where no answer came, nobody was served."""
+    return [answer for answer in answers if answer.status not in (None, 429)]
+
+
+def unanswered(answers: list[Transcript]) -> Transcript | None:
+    """The first request that got no answer."""
+    return next((answer for answer in answers if answer.is_unanswered), None)
+
+
 def refused(answers: list[Transcript]) -> list[Transcript]:
     """The answers that are a 429."""
     return [answer for answer in answers if answer.status == 429]

@@ -44,7 +44,7 @@ class LaneState:
         row = contract[requirement_id]
         if undeclared := self.undeclared(requirement_id, settings, contract):
             return undeclared
-        if row.needs_provider and not self.has_provider and not self.unfit:
+        if not (row.is_black_box or self.has_provider or self.unfit):
             return self.no_provider
         return ""
 

@@ -41,9 +41,10 @@ async def unseen_profiles(lane: Lane) -> dict[str, str]:
     )
     granted = await _answer(lane, HttpRequest("OPTIONS", lane.api.path, headers=headers))
     allowed = granted.header("access-control-allow-origin")
+    answered = granted.outcome() if granted.is_unanswered else shown(allowed)
     unseen = {
         Profile.AUTH: "" if named == user.identity else refused or anonymous,
-        Profile.CORS: "" if allowed == origin else f"a preflight from {origin} was answered with {shown(allowed)}",
+        Profile.CORS: "" if allowed == origin else f"a preflight from {origin} was answered with {answered}",
     }
     return {profile.value: f"profile {profile} is not declared, and {seen}" for profile, seen in unseen.items() if seen}
 

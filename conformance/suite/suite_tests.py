@@ -60,7 +60,7 @@ class SuiteTest:
         rows = [contract[name] for name in self.ids]
         if not all(set(row.profiles) <= settings.profiles for row in rows):
             return False
-        return any(settings.has_provider or not row.needs_provider for row in rows)
+        return any(settings.has_provider or row.is_black_box for row in rows)
 
 
 def in_order(tests: Sequence[SuiteTest]) -> list[SuiteTest]:

@@ -214,7 +214,10 @@ class _Reader:
                     async with asyncio.timeout_at(min(whole, self._patience(silent_since))):
                         data = await self.connection.receive()
                     at = silent_since = time.monotonic()
-                    http.receive_data(data)
+                    if not data and self.transcript.status is None:  # h11 would say it in words of its own
+                        self._ended(at, End.TRUNCATED, NO_ANSWER)
+                    else:
+                        http.receive_data(data)
                 elif isinstance(event, h11.Event):
                     self._take(event, at, http)
                 else:

@@ -61,3 +61,12 @@ def check(requirement_id: str) -> Callable[[Look], Check]:
 def on_behalf_of(requirement_id: str, *checks: Check) -> tuple[Check, ...]:
     """The same checks, speaking for another requirement."""
     return tuple(replace(one, id=requirement_id) for one in checks)
+
+
+def flat(checks: Iterable[Check | Iterable[Check]]) -> Iterable[Check]:
+    """Checks, and the checks in groups of them, one after the other."""
+    for one in checks:
+        if isinstance(one, Check):
+            yield one
+        else:
+            yield from one

@@ -50,7 +50,9 @@ class Requirement:
     """One row: `id` is permanent, `profiles` must all be declared for the row to apply.
 
     `why`: the reason for its form. `how`: how it is tested. `typical`: what servers that break it do. `excluded`:
-    why no test judges it, else empty. `hurts`: what a violation does.
+    why no test judges it, else empty. `hurts`: what a violation does. `black_box`: of a row that needs the provider,
+    what is judged without it; empty: nothing. `asks_for_answer`: no answer at all violates the row; in other rows it
+    is no finding, and the row is not testable.
     """
 
     id: str
@@ -63,6 +65,13 @@ class Requirement:
     typical: str = ""
     excluded: str = ""
     hurts: Hurt = Hurt.FORM
+    black_box: str = ""
+    asks_for_answer: bool = False
+
+    @property
+    def is_black_box(self) -> bool:
+        """Whether it is judged without the fake providers, if only by half."""
+        return not self.needs_provider or self.black_box != ""
 
     @property
     def group(self) -> str:

@@ -157,6 +157,11 @@ class Transcript:
         """Whether the client waited in vain: for a connection, or for what should have come."""
         return self.end in (End.TIMEOUT, End.REFUSED) or (self.end is None and self.terminal is None)
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Over HTTP, the exchange is over, and not even a status came. False where the client left before one could."""
+        return self.transport is Transport.SSE and self.status is None and self.end not in (None, End.LEFT)
+
     def of(self, *kinds: Kind) -> list[Message]:
         """The messages of these kinds, in order."""
         return [message for message in self.messages if message.kind in kinds]
@@ -173,6 +178,8 @@ class Transcript:
 
     def outcome(self) -> str:
         """How the exchange ended, in a few words."""
+        if self.is_unanswered:
+            return f"no answer: {self.fault or self.end}"
         if self.terminal is not None and self.terminal.kind is Kind.ERROR:
             text = self.terminal.text
             return f"error event {shown(dict(self.terminal.body) if text is None else text, 120)}"

@@ -18,7 +18,7 @@ What a conforming server does, row by row. This page is generated from
 
 - A **MUST** row decides the verdict. A **SHOULD** row is reported, and fails a run only with `--strict`.
 - A row marked **P** needs the fake providers behind the server (`--start`, or `--provider-url`). Without them the row
-  is "not applicable".
+  is "not applicable", unless it says what is judged without the provider.
 - A row applies to a server that declares the row's profile (`--profile`).
 
 Each row says how the suite tests it, and what servers that break it typically do. "Up to three tries" means that a
@@ -40,7 +40,10 @@ def page(rows: Contract) -> str:
 def _entry(row: Requirement) -> str:
     level = f"{row.level} **P**" if row.needs_provider else row.level.value
     lines = [f"### {row.id}", f"{level} · {' + '.join(row.profiles)}", "", row.text, ""]
-    told = (("Why", row.why), ("Tested", row.how), ("Not tested", row.excluded), ("Typical fault", row.typical))
+    told = (
+        *(("Why", row.why), ("Tested", row.how), ("Without the provider", row.black_box)),
+        *(("Not tested", row.excluded), ("Typical fault", row.typical)),
+    )
     lines += [f"- *{name}:* {text}" for name, text in told if text]
     return "\n".join(lines) + "\n"
 

@@ -24,6 +24,7 @@ def explained(row: Requirement) -> str:
         ("not tested", row.excluded),
         ("typical fault", row.typical),
         ("provider", provider),
+        ("without it", row.black_box),
     ]
     head = f"{row.id}  {row.level}  profile {' + '.join(row.profiles)}"
     lines = [head, *textwrap.wrap(row.text, WIDTH, initial_indent="  ", subsequent_indent="  "), ""]

@@ -63,6 +63,21 @@ def writes(*pieces: bytes) -> Answer:
     return answer
 
 
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-", b"HTTP/1.1 103 Early Hints\r\n\r\n"])
+async def test_no_answer_is_told_in_words(sent: bytes) -> None:
+    reply = await asked(writes(sent))
+    assert (reply.is_unanswered, reply.end) == (True, End.TRUNCATED)
+    assert reply.outcome() == "no answer: the connection was closed without an answer"
+
+
+async def test_silence_is_told_in_seconds() -> None:
+    async def wait(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    reply = await asked(wait, deadlines=Deadlines(silence=0.2))
+    assert reply.outcome() == "no answer: nothing for 0.2 s"
+
+
 async def test_a_whole_answer_is_complete() -> None:
     reply = await asked(writes(CHUNKED, chunk(EVENT), chunk(EVENT), b"0\r\n\r\n"))
     assert (reply.end, reply.status, reply.body) == (End.COMPLETE, 200, EVENT * 2)

@@ -86,6 +86,16 @@ class NotOnStream(ChatServer):
         return {} if is_stream else super().cors_headers(request, response, origin)
 
 
+@fault("cors-closes", "", ONLY, unjudged="CORS-02 CORS-03 CORS-04", says="/api/chat/stream: no answer: the")
+class ClosesOnOrigin(ChatServer):
+    """A page of another origin gets no answer at all from the stream."""
+
+    async def on_stream(self, request: web.Request) -> web.StreamResponse:
+        if "Origin" in request.headers and request.transport:
+            request.transport.close()
+        return await super().on_stream(request)
+
+
 @fault("cors-not-on-errors", "CORS-04", ONLY)
 class NotOnErrors(ChatServer):
     def cors_headers(self, request: web.Request, response: web.StreamResponse, origin: str) -> dict[str, str]:

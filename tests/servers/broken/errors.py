@@ -115,6 +115,14 @@ class ErrorAsAnswer(ChatServer):
         return web.json_response({"response": f"Error: {error}"})
 
 
+@fault("chat-closes", "CHAT-01 CHAT-03", "CHAT SSE-01", unjudged="CHAT-02", says="no answer: the connection was closed")
+class ClosesChat(ChatServer):
+    async def on_chat(self, request: web.Request) -> web.StreamResponse:
+        if request.transport:
+            request.transport.close()
+        return await super().on_chat(request)
+
+
 @fault("chat-is-text", "CHAT-01 CHAT-02", "CHAT SSE-01")
 class ChatIsText(ChatServer):
     async def on_chat(self, request: web.Request) -> web.StreamResponse:

@@ -25,6 +25,14 @@ class EscapesHtml(ChatServer):
         return super().prompt(session, message.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
+@fault("refuses-scripts", "REQ-07", "REQ-01 REQ-07", says='status 400 with \'{"error": "message')
+class RefusesScripts(ChatServer):
+    """Letters that it does not know."""
+
+    def is_message(self, text: str) -> bool:
+        return super().is_message(text) and not any("\u0900" <= letter <= "\u097f" for letter in text)
+
+
 @fault("crash-on-bad-json", "REQ-04", "REQ ERR-04 SSE-01")
 class CrashesOnBadJson(ChatServer):
     async def read_object(self, request: web.Request) -> Any:

@@ -86,7 +86,10 @@ class SpoilsDefault(_KeepsAsks):
 
 @fault("default-spoiled-before", "SES-09", "REQ-02 SES-09", says="the provider also got")
 class SpoiledDefault(_KeepsAsks):
-    """As after such an ask."""
+    """As after such an ask. Over sockets alone: HTTP requests have sessions of their own."""
+
+    def new_session_id(self) -> str:
+        return ChatServer.new_session_id(self)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
