@@ -28,14 +28,17 @@ $(JS_READY): %/node_modules/.package-lock.json: %/package-lock.json
 
 setup: $(READY)  ## make .venv and install everything into it
 
-# mypy runs beside the servers' tests, which wait more than they compute, and takes only what they leave.
+# Tests that watch no time, and load what is slow to load: official clients and schemathesis.
+BESIDE := tests/clients tests/reference_server/test_openapi.py
+
+# They and mypy run beside the servers' tests, which wait more than they compute, and take only what those leave.
 test: $(READY) $(JS_READY)  ## the project's own tests, with ruff and mypy; shows the ten slowest, and which were left out and why
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@nice -n 19 $(BIN)/mypy >$(VENV)/mypy.txt 2>&1 & mypy=$$!; \
+	@(nice -n 19 $(BIN)/mypy && nice -n 10 $(BIN)/python -m pytest $(BESIDE)) >$(VENV)/beside.txt 2>&1 & beside=$$!; \
 	$(BIN)/python -m pytest tests/servers --durations=10; servers=$$?; \
-	wait $$mypy; types=$$?; cat $(VENV)/mypy.txt; exit $$((servers ? servers : types))
-	$(BIN)/python -m pytest tests --ignore tests/servers -n 3 --dist loadfile --durations=10
+	wait $$beside; others=$$?; cat $(VENV)/beside.txt; exit $$((servers ? servers : others))
+	$(BIN)/python -m pytest tests --ignore tests/servers $(BESIDE:%=--ignore %) -p no:schemathesis -n 3 --dist loadfile --durations=10
 
 lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check .

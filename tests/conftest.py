@@ -13,7 +13,7 @@ LONGEST: Final = (
     *("suite/test_running.py", "browser", "suite/test_entries.py", "test_packaging.py", "suite/test_hostile.py"),
     *("reference_server/test_robustness_replies.py", "loadtests/test_command.py", "suite/test_bad_input.py"),
     *("reference_server/test_workers.py", "reference_server/test_end_to_end.py", "loadtests/test_distributed.py"),
-    *("reference_server/test_openapi.py", "reference_server/test_robustness_sockets.py", "suite/test_reports.py"),
+    *("reference_server/test_robustness_sockets.py", "suite/test_reports.py"),
     *("reference_server/test_robustness_connections.py", "fake_providers/test_record.py", "suite/test_end_to_end.py"),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import case_of, scenario_of
@@ -16,11 +16,10 @@ End = Literal["complete", "close", "cut", "reset", "stall"]
 """What happens on the connection after the last frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimedFrame:
+class TimedFrame(NamedTuple):
     """Payload bytes, without HTTP framing in a reply, and when they are due, in seconds from the request's arrival.
 
-    `tokens` and `text`: what a client has more once it has read the whole frame.
+    `tokens` and `text`: what a client has more once it has read the whole frame. A tuple, since a reply has thousands.
     """
 
     payload: bytes

@@ -128,14 +128,15 @@ class _Layout:
         for token in step.tokens:
             self._count()
             self._advance()
-            payload = self._encoder.token(token)
-            pieces = _pieces(payload, position, step)
-            if position in step.split_bytes or (every and position and position % every == 0):
-                self._now += SPLIT_PAUSE
-            for piece in pieces[:-1]:
-                self._add(piece)
-                self._now += SPLIT_PAUSE
-            self._add(pieces[-1], 1, token)
+            payload = last = self._encoder.token(token)
+            if every or step.split_bytes:
+                *pieces, last = _pieces(payload, position, step)
+                if position in step.split_bytes or (every and position and position % every == 0):
+                    self._now += SPLIT_PAUSE
+                for piece in pieces:
+                    self._add(piece)
+                    self._now += SPLIT_PAUSE
+            self._add(last, 1, token)
             self.line.said.append(token)
             position += len(payload)
 

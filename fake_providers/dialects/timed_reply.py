@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -123,7 +123,7 @@ def _nanoseconds(seconds: float) -> int:
 
 def _settled(line: Timeline, timing: bytes) -> tuple[TimedFrame, ...]:
     """The frames with their times filled in, and without the empty ones (an empty chunk would end the body)."""
-    frames = [replace(frame, payload=frame.payload.replace(TIMING, timing)) for frame in line.frames if frame.payload]
+    frames = [frame._replace(payload=frame.payload.replace(TIMING, timing)) for frame in line.frames if frame.payload]
     ends, total = [], 0
     for frame in frames:
         total += len(frame.payload)
@@ -135,7 +135,7 @@ def _settled(line: Timeline, timing: bytes) -> tuple[TimedFrame, ...]:
         position = data.find(MOMENT, position)
     starts = [0, *ends]
     return tuple(
-        replace(frame, payload=bytes(data[start:end])) for frame, start, end in zip(frames, starts, ends, strict=False)
+        frame._replace(payload=bytes(data[start:end])) for frame, start, end in zip(frames, starts, ends, strict=False)
     )
 
 

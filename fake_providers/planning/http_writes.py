@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -95,7 +95,7 @@ def _events(frame: TimedFrame) -> list[TimedFrame]:
     payloads = _EVENT.findall(frame.payload)
     if len(payloads) < 2:
         return [frame]
-    return [*(TimedFrame(payload, frame.due) for payload in payloads[:-1]), replace(frame, payload=payloads[-1])]
+    return [*(TimedFrame(payload, frame.due) for payload in payloads[:-1]), frame._replace(payload=payloads[-1])]
 
 
 def _head(reply: Reply, chunked: bool, keep_alive: bool) -> bytes:

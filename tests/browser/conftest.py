@@ -27,10 +27,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def site() -> Iterator[Site]:
+def shared_site() -> Iterator[Site]:
     """A server that runs offline. All tests come from one address, so its rate limits are high."""
     with running({"STREAM_LIMIT": "100000", "CHAT_LIMIT": "100000"}) as server:
         yield server
+
+
+@pytest.fixture(scope="package")
+def site(shared_site: Site) -> Site:
+    """The server that a test looks at: the shared one, where its module has no other."""
+    return shared_site
 
 
 @pytest.fixture(scope="package")
@@ -46,8 +52,11 @@ def journal(site: Site) -> Iterator[FakesSync]:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    with launched() as started:
+def browser(shared_site: Site) -> Iterator[Browser]:
+    """It finds the shared server at http://localhost:5000 too: the documentation's Socket.IO example connects there."""
+    here = f"--host-resolver-rules=MAP localhost:5000 127.0.0.1:{shared_site.port}"
+    # A test hands a page to the browser, which so does not know that it comes from this machine too.
+    with launched([here, "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"]) as started:
         yield started
 
 

@@ -100,7 +100,7 @@ class Turns(asyncio.Transport):
 
 @pytest.mark.parametrize(("grouping", "turns"), [(Grouping(each=True), 7), (Grouping(), 1)])
 async def test_each_write_has_a_turn_of_the_loop_for_itself(grouping: Grouping, turns: int) -> None:
-    at_once = replace(STREAM, frames=tuple(replace(frame, due=0.0) for frame in STREAM.frames), end_due=0.0)
+    at_once = replace(STREAM, frames=tuple(frame._replace(due=0.0) for frame in STREAM.frames), end_due=0.0)
     transport, finished = Turns(), asyncio.Event()
     made = plan_writes(at_once, True, True, grouping=grouping)
     Player(transport, made, Journal(), None, lambda _: finished.set()).start(False)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import aiohttp
 
 from tests.servers.parts import Ask, Config, Message, ProviderFailed
+
+REST = 0.05  # seconds
 
 
 class Upstream:
@@ -31,6 +34,7 @@ class Upstream:
                         if text:
                             yield text
                         if finished:
+                            await self.read_rest(response)
                             return
                 self.on_early_end()
         except TimeoutError as error:
@@ -75,6 +79,12 @@ class Upstream:
             return "", False
         choice = chunk["choices"][0]
         return choice["delta"].get("content") or "", choice["finish_reason"] is not None
+
+    async def read_rest(self, response: aiohttp.ClientResponse) -> None:
+        """Read what follows the last chunk, if it is there: then the connection can be used again."""
+        with suppress(TimeoutError, aiohttp.ClientError):
+            async with asyncio.timeout(REST):
+                await response.read()
 
     def on_early_end(self) -> None:
         raise ProviderFailed("The language model broke off.")
