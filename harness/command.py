@@ -70,8 +70,11 @@ def check(arguments: Sequence[str]) -> int:
         return 0
     import pytest  # here, since the other commands have no use for it
 
+    from chatproof.conformance.suite.short_output import ShortOutput
+
     ctrl_c = CtrlC()
-    code = int(pytest.main([suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *arguments], plugins=[ctrl_c]))
+    words = [suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *arguments]
+    code = int(pytest.main(words, plugins=[ctrl_c, ShortOutput()]))
     return INTERRUPTED if ctrl_c.happened else code
 
 

@@ -12,12 +12,15 @@ import pytest
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.interrupts import Interrupts
 from chatproof.conformance.suite.outcome import Outcome
-from chatproof.conformance.suite.reporting import attach, evidence_of, keep, records_of
+from chatproof.conformance.suite.progress import Progress
+from chatproof.conformance.suite.reporting import attach, evidence_of, explained, keep, records_of
 from chatproof.conformance.suite.scheduler import Scheduler
+from chatproof.conformance.suite.short_output import ShortOutput
 from chatproof.conformance.suite.suite_tests import BEHIND, SuiteTest, from_item, in_order, providers_of
 from chatproof.harness.common.configuration import configured
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import given
+from chatproof.harness.common.redaction import redacted
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report import failure_text, unwritable
@@ -44,10 +47,12 @@ class SuitePlugin:
         self.contract = contract()
         self.scheduler: Scheduler | None = None
         self.outcome: Outcome | None = None
+        self.progress = Progress(self.contract)
         self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._tests: dict[str, SuiteTest] = {}
         self._told: set[str] = set()
         self._interrupts = Interrupts()
+        self._watch: asyncio.Task[None] | None = None
         self._is_open = self._has_begun = False
 
     @cached_property
@@ -121,6 +126,8 @@ class SuitePlugin:
         self._interrupts.take()
         self.outcome.error = unwritable(self.settings)
         if not self.outcome.error:
+            if short := ShortOutput.of(self.config):
+                short.state("the server starts")
             try:
                 self._do(self.scheduler.open())
                 self._is_open = True
@@ -128,7 +135,10 @@ class SuitePlugin:
                 self.outcome.error = str(error)
         if self.worker is not None:
             return None  # the controller expects a report of each test
-        return True if self.outcome.error or self.outcome.unfit else None
+        if self._nothing_to_judge and not self.outcome.error:
+            about_asks = [item for item in session.items if "REQ-01" in self._ids(item)]
+            session.items[:] = (about_asks or session.items)[:1]  # it fails, so that JUnit's XML says why
+        return True if self.outcome.error else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
@@ -136,14 +146,21 @@ class SuitePlugin:
         test = self._tests.get(pyfuncitem.nodeid)
         if test is None or self.scheduler is None:
             return None
+        if self.worker is None and not self._has_begun and (reason := self._nothing_to_judge):
+            explained(pyfuncitem)
+            pytest.fail(redacted(reason), pytrace=False)
         if reason := self._why_not(test):
             pytest.skip(reason)
+        short = ShortOutput.of(self.config)
         if self.worker is None and not self._has_begun:
-            self._do(self.scheduler.begin([one for one in self._tests.values() if not self._why_not(one)]))
-            self._has_begun = True
+            wanted = [one for one in self._tests.values() if not self._why_not(one)]
+            self._do(self.scheduler.begin(wanted))
+            self._has_begun, self.progress.total = True, len(wanted)
+            if short:
+                self._watch = self._loop.create_task(self._tell_progress(short))
         try:
             if self.worker is None:
-                self._do(self.scheduler.ended(test.name, SILENT_WAIT))
+                self._do(self.scheduler.ended(test.name, None if short else SILENT_WAIT))
             else:
                 self._do(self.scheduler.run(test))
         finally:
@@ -162,6 +179,17 @@ class SuitePlugin:
             return None
         return self.scheduler.case(test)
 
+    @property
+    def _nothing_to_judge(self) -> str:
+        """Why no row can be judged, though there is a server, or nothing."""
+        assert self.scheduler is not None
+        assert self.outcome is not None
+        return self.outcome.unfit or self.scheduler.stopped
+
+    def _ids(self, item: pytest.Item) -> tuple[str, ...]:
+        test = self._tests.get(item.nodeid)
+        return test.ids if test else ()
+
     def _why_not(self, test: SuiteTest) -> str:
         assert self.scheduler is not None
         assert self.outcome is not None
@@ -173,8 +201,21 @@ class SuitePlugin:
         """Run a coroutine on the suite's own event loop. Tests that have begun go on meanwhile."""
         self._loop.run_until_complete(work)
 
+    async def _tell_progress(self, short: ShortOutput) -> None:
+        """Say how far the run has come, again and again, until this is cancelled."""
+        assert self.scheduler is not None
+        assert self.outcome is not None
+        while True:
+            for name, case in self.scheduler.cases.items():
+                if self.scheduler.has_ended(name) and not self.progress.knows(name):
+                    self.progress.ended(name, [one.id for one in self.outcome.failures(case.records)])
+            short.state(self.progress.line(self.scheduler.under_way))
+            await asyncio.sleep(short.pause)
+
     def _say(self, text: str) -> None:
-        if reporter := self.config.pluginmanager.get_plugin("terminalreporter"):
+        if short := ShortOutput.of(self.config):
+            short.say(f"chatproof: {text}")
+        elif reporter := self.config.pluginmanager.get_plugin("terminalreporter"):
             reporter.ensure_newline()
             reporter.write_line(f"chatproof: {text}")
 
@@ -198,6 +239,10 @@ class SuitePlugin:
         """Collect what a test found, also in another process."""
         if self.outcome:
             self.outcome.add(records_of(report), evidence_of(report))
+            if report.when == "call" and self.scheduler is None and (short := ShortOutput.of(self.config)):
+                # in the controller of pytest-xdist
+                self.progress.ended(report.nodeid, [one.id for one in self.outcome.failures(records_of(report))])
+                short.state(self.progress.line())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
@@ -242,9 +287,14 @@ class SuitePlugin:
         self._loop.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the table, the remarks and the verdict."""
-        if self.outcome and self.worker is None:
-            self.outcome.show(terminalreporter)
+        """Print the root causes, the counts and the verdict."""
+        if self.outcome is None or self.worker is not None:
+            return
+        if short := ShortOutput.of(self.config):
+            short.finish(self.outcome)
+            return
+        terminalreporter.section("chatproof", sep="=")
+        self.outcome.show(terminalreporter.write_line)
 
 
 async def _cancel_all() -> None:

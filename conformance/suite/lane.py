@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,31 +13,29 @@ from chatproof.conformance.suite.crowds import Crowds
 from chatproof.conformance.suite.heartbeat import Heartbeat
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.left_over import left_over
-from chatproof.conformance.suite.provider import DUE, Upstream
+from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.rate_budget import RateBudget
-from chatproof.conformance.suite.setup import DIALECTS, PROVIDER_TIMEOUT, Scene, set_up, why_unfit
-from chatproof.fake_providers.dialects.provider_variables import URL_VARIABLES
-from chatproof.fake_providers.journal.control_client import Fakes, FakesError
+from chatproof.conformance.suite.setup import PROVIDER_TIMEOUT, Scene, set_up
 from chatproof.harness.client.connection import SourceAddresses, TcpConnection
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.first_error import first_error
+from chatproof.harness.common.redaction import clipped
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Api, Conversation, Role, Turn
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
 from chatproof.harness.protocol.requirements import Contract, Profile
-from chatproof.harness.protocol.transcript import End, Transcript, Transport
+from chatproof.harness.protocol.transcript import Transcript, Transport
 
+ERROR_LINE = 300  # characters of the server's own error line
 FRESH = ""  # stands for a new session id
-FIRST_ASKS = 3  # before the run is given up: a server may lose one ask now and then, which is for the rows to judge
-PAUSE = 0.3  # seconds between them
-TRIED = 2.0  # seconds to wait for a provider request of a provider that nobody declared
 
 
 @dataclass(slots=True)
 class Lane:
-    """A server under test and everything around it. Use `launch`, `wait_until_up`, `probe`, then `close`.
+    """A server under test and everything around it. Use `launch`, `wait_until_up`, `first_ask`, then `close`.
 
     `share`: which part of the source addresses is this process's, of how many. `side_by_side`: whether the
     server was seen to serve several clients at once and to keep them apart.
@@ -97,62 +94,12 @@ class Lane:
                 "and a whole run takes about 20 minutes; --only and --profile make it shorter"
             )
 
-    async def probe(self) -> None:
-        """Ask: is this a chat server, and does it ask the fakes? An ask that fails at once is repeated twice.
-
-        Raises:
-            ChatproofError: nobody answers, so there is nothing to judge.
-        """
-        if url := self.scene.fakes_url:
-            self.provider = Upstream(Fakes(url), due=self.settings.allowed(DUE))
-            try:
-                await self.provider.open()
-            except FakesError as error:
-                raise ChatproofError(f"--provider-url: {error}") from error
-        reply = await self._first_reply()
-        for _ in range(FIRST_ASKS - 1):
-            if not self.state.unfit or reply.end in (End.TIMEOUT, End.TOO_LARGE) or reply.status == 429:
-                break
-            await asyncio.sleep(PAUSE)
-            reply = await self._first_reply()
-        if self.provider and not self.state.unfit:
-            await self._know_provider(reply, self.provider)
-        self.state.has_provider = self.provider is not None
-
-    async def _know_provider(self, reply: Transcript, provider: Upstream) -> None:
-        """Check that the server asks the fakes, as the provider that it was told to use."""
-        # the reply is over: a request to a provider that was only tried is there by now, or never comes
-        await provider.asked(reply, *([] if self.settings.declares_providers else [TRIED]))
-        entries, name = await provider.entries(reply), self.state.name
-        if any(entry.provider in DIALECTS[name] for entry in entries):
-            return
-        if entries:
-            why = f"asked its provider as {entries[0].provider}, not as {name}: does it use LLM_PROVIDER={name}?"
-        else:
-            variable = URL_VARIABLES[name]
-            why = f"answered without asking the fake providers at {provider.fakes.url}: does it use {variable}?"
-        await provider.fakes.aclose()
-        self.provider, self.state.missing, self.state.no_provider = None, True, f"the server {why}"
-
-    async def _first_reply(self) -> Transcript:
-        case = self.new_case()
-        deadlines = Deadlines(silence=self.settings.silence, whole=self.settings.silence * 3)
-        waited = 0.0
-        while True:
-            await self.budget.pace(self.api.path)
-            ask = HttpRequest.of(self.api.ask(self.conversation("Please say hello.", "hello", case)))
-            exchange = self.exchange(ask, self.budget.addresses.fresh(), deadlines, case=case)
-            reply = await exchange.start().finish()
-            if reply.status != 429 or waited:
-                self.state.unfit = why_unfit(exchange, self.provider is not None, waited)
-                self.completes = reply.completion is not None or reply.terminal is not None
-                return reply
-            waited = await self.budget.wait_out(reply, 0)
-
     async def close(self) -> None:
         """Stop everything that this lane started."""
         if self.provider:
             await self.provider.fakes.aclose()
+        if server := self.scene.server:
+            self.state.error_line = clipped(first_error(server.output.text()), ERROR_LINE)
         self.resources.close()
 
     def _say_what_is_left_over(self) -> None:

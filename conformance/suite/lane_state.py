@@ -18,7 +18,8 @@ class LaneState:
 
     `no_provider` says why they are not, and `advice` what to do then; `unfit` why there is no chat server at all;
     `stopped` why no more tests are run. `unseen` holds the profiles that nobody declared and the server does not show,
-    each with what was seen; `set_aside` says why nothing is judged with a provider that nobody declared.
+    each with what was seen; `set_aside` says why nothing is judged with a provider that nobody declared. `error_line`
+    is the line of the server's own output that names an error, once the lane is closed.
     """
 
     name: str
@@ -31,6 +32,7 @@ class LaneState:
     stopped: str = ""
     unseen: dict[str, str] = field(default_factory=dict)
     set_aside: str = ""
+    error_line: str = ""
 
     def undeclared(self, requirement_id: str, settings: Settings, contract: Contract) -> str:
         """Why a row's profile is not tested, or nothing."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
-
-import pytest
 
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.run_causes import run_causes
 from chatproof.conformance.suite.suite_tests import SuiteTest
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
-from chatproof.harness.report import RunSummary, remarks, table, verdict_line, write_reports
+from chatproof.harness.report import RunSummary, remarks, start_here, table, verdict_line, write_reports
 from chatproof.harness.report.baseline import Baseline
 from chatproof.harness.report.evidence import Evidence
 from chatproof.harness.report.verdicts import ExitCode, Ledger, Overall, Record, Row, Verdict, overall
@@ -78,6 +76,7 @@ class Outcome:
             ours.has_provider |= other.has_provider
             ours.unfit, ours.stopped = ours.unfit or other.unfit, ours.stopped or other.stopped
             ours.unseen, ours.set_aside = ours.unseen or other.unseen, ours.set_aside or other.set_aside
+            ours.error_line = ours.error_line or other.error_line
             if other.missing:
                 ours.missing, ours.no_provider, ours.advice = True, other.no_provider, other.advice
 
@@ -119,6 +118,7 @@ class Outcome:
             error=self.error or self.unfit,
             stale=stale,
             found=tuple(run_causes(self.lanes, self.error)),
+            server_error=next((one.error_line for one in self.lanes if one.error_line), ""),
         )
 
     def failures(self, records: Iterable[Record]) -> list[Record]:
@@ -146,10 +146,13 @@ class Outcome:
             return ExitCode.ERROR
         return CODES[self.finished.verdict]
 
-    def show(self, reporter: pytest.TerminalReporter) -> None:
-        """Print the table, the remarks and the verdict."""
-        write = reporter.write_line
-        reporter.ensure_newline()
+    def show(self, write: Callable[..., None], is_short: bool = False) -> None:
+        """Print the root causes, the counts, the remarks and the verdict.
+
+        Args:
+            write: prints a line; its keywords are pytest's marks.
+            is_short: leave out the counts of the groups.
+        """
         if self.error and not self.ledger.records:
             write(f"chatproof: ERROR {self.error}", red=True)
             return
@@ -157,12 +160,16 @@ class Outcome:
             write(f"chatproof: FAIL {self.unfit}", red=True)
             return
         summary = self.finished or self.summary()
-        reporter.section("chatproof", sep="=")
-        for line in table(summary):
-            write(line)
+        for line in start_here(summary.causes):
+            write(line, bold=not line.startswith(" "))
+        if not is_short:
+            write("")
+            for line in table(summary):
+                write(line)
         if len(self.providers) > 1:
             write(f"rows that need the provider are counted for each: {', '.join(self.providers)}")
-        write("")
+        if not is_short:
+            write("")
         for line in remarks(summary.rows):
             write(line)
         for line in summary.stale:

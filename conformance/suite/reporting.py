@@ -29,6 +29,11 @@ def keep(item: pytest.Item, case: Case) -> None:
     item.user_properties += properties(case.lane.contract, case.ids, case.lane.provider_name, case.records)
 
 
+def explained(item: pytest.Item) -> None:
+    """Note that the verdict of the run explains why the test failed."""
+    item.stash[FOUND] = {}
+
+
 def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     """Put what was stored into the report of a test's call."""
     if report.when == "call" and FOUND in item.stash:

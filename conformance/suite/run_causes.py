@@ -27,5 +27,5 @@ def run_causes(lanes: Sequence[LaneState], error: str) -> Iterator[Cause]:
             yield Cause(
                 "The server never asks the fake provider", lane.no_provider, lane.advice, reason=lane.no_provider
             )
-        if lane.stopped:
+        if lane.stopped and lane.stopped != lane.no_provider:
             yield Cause("The server ended during the run", lane.stopped, OUTPUT, reason=lane.stopped)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.first_ask import first_ask
 from chatproof.conformance.suite.heartbeat import Heartbeat
 from chatproof.conformance.suite.lane import Lane
 from chatproof.conformance.suite.lane_state import LaneState
@@ -109,6 +110,9 @@ class Scheduler:
                 if lane is not self.lanes[0] and lane.state.unfit:
                     raise ChatproofError(lane.state.unfit)
         await self._set_aside_what_is_not_shown()
+        for state in (lane.state for lane in self.lanes if lane.state.missing):
+            rest = "so nothing can be judged" if state.stopped else "so only rows without a provider are judged"
+            self.say(f"{state.no_provider} {state.advice} Until then no provider is reached, {rest}")
 
     async def _set_aside_what_is_not_shown(self) -> None:
         """Leave out the providers and profiles that nobody declared and that the server does not show."""
@@ -119,9 +123,12 @@ class Scheduler:
                     lane.state.unfit, lane.state.missing = "", False
                     await lane.close()
             if aside := [lane.state for lane in self.lanes if lane.state.set_aside]:
-                names = ", ".join(one.name for one in aside)
-                why = f"which the server does not seem to use ({aside[0].set_aside})"
-                self.say(f"not judged with {names}, {why}; --provider names the providers to judge")
+                used = [lane.state.name for lane in self.lanes if not lane.state.set_aside]
+                if not self.lanes[0].state.missing:
+                    self.say(
+                        f"judged with {_and(used)}: the server was not seen to ask {_and(one.name for one in aside)}; "
+                        "--provider names the providers to judge"
+                    )
         if not self.settings.declares_profiles and not self.lanes[0].state.unfit:
             unseen = await unseen_profiles(self.lanes[0])
             for lane in self.lanes:
@@ -155,8 +162,8 @@ class Scheduler:
         if await self._second_tries.run(test, self.cases[test.name], second):
             self.cases[test.name] = second
 
-    async def ended(self, name: str, patience: float) -> None:
-        """Wait for a test that was begun. After `patience` seconds say which tests are still under way."""
+    async def ended(self, name: str, patience: float | None) -> None:
+        """Wait for a test that was begun. After `patience` seconds, if any, say which tests are still under way."""
         end = self._ends[name]
         await asyncio.wait([end], timeout=patience)
         if not end.done():
@@ -164,6 +171,11 @@ class Scheduler:
             more = f" and {len(waiting) - 4} more" if len(waiting) > 4 else ""
             self.say(f"waiting for {', '.join(waiting[:4])}{more} …")
         await end
+
+    @property
+    def under_way(self) -> list[str]:
+        """The ids of the rows that are being tested."""
+        return [row for name in self._under_way for row in self.cases[name].ids]
 
     def has_ended(self, name: str) -> bool:
         """Whether a test that was begun is over."""
@@ -242,6 +254,11 @@ class Scheduler:
                 del self._under_way[test.name]
 
 
+def _and(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 @dataclass(slots=True)
 class _Attempt:
     """A step of opening a lane. If it fails, the run fails for the first lane; any other lane becomes unfit."""
@@ -262,6 +279,6 @@ class _Attempt:
 
 
 async def _probe(lane: Lane) -> None:
-    await lane.probe()
+    await first_ask(lane)
     if lane.state.has_provider and not lane.state.unfit:
         lane.side_by_side = await serves_side_by_side(lane)

@@ -3,6 +3,17 @@
 from chatproof.harness.report.console import failure_text, remarks, table, verdict_line
 from chatproof.harness.report.document import as_json
 from chatproof.harness.report.files import unwritable, write_reports
+from chatproof.harness.report.start_here import start_here
 from chatproof.harness.report.summary import RunSummary
 
-__all__ = ["RunSummary", "as_json", "failure_text", "remarks", "table", "unwritable", "verdict_line", "write_reports"]
+__all__ = [
+    "RunSummary",
+    "as_json",
+    "failure_text",
+    "remarks",
+    "start_here",
+    "table",
+    "unwritable",
+    "verdict_line",
+    "write_reports",
+]

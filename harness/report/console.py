@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from chatproof.harness.common.redaction import redacted
 from chatproof.harness.protocol.excerpts import counted
-from chatproof.harness.protocol.requirements import Level, contract
+from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report.failure_screen import reasons
 from chatproof.harness.report.summary import ORDER, RunSummary, count
 from chatproof.harness.report.verdicts import BAD, Record, Row, Verdict
@@ -28,21 +28,20 @@ def table(summary: RunSummary) -> list[str]:
 
 
 def remarks(rows: Iterable[Row]) -> list[str]:
-    """A line for each violation, and one for each reason why rows were not judged."""
+    """A line for each known failure, and one for each reason why rows do not apply."""
     lines: list[str] = []
     rows = list(rows)
-    retried = [row for row in rows if row.retried]
-    unjudged: dict[tuple[Verdict, str], list[str]] = {}
+    reasons_why: dict[str, list[str]] = {}
     for row in rows:
-        known = f", known: {row.known}" if row.known else ""
-        if row.verdict in (Verdict.NOT_APPLICABLE, Verdict.NOT_TESTABLE) and not known:
-            unjudged.setdefault((row.verdict, row.seen), []).append(row.name)
-        elif row.verdict is not Verdict.PASSED:
-            level = "" if row.requirement.level is Level.MUST else " SHOULD"
+        if row.known and row.verdict in BAD:
             expected = f"; expected {row.expected}" if row.expected else ""
-            lines.append(f"{row.name}{level} {row.verdict}{known}: {row.seen}{expected}")
-    lines += [f"{verdict}, {why}: {', '.join(ids)}" for (verdict, why), ids in unjudged.items()]
-    lines += [f"{row.name} passed when tried again alone; beside other tests: {row.retried}" for row in retried]
+            lines.append(f"{row.name} {row.verdict}, known: {row.known}: {row.seen}{expected}")
+        elif row.verdict is Verdict.NOT_APPLICABLE:
+            reasons_why.setdefault(row.seen, []).append(row.name)
+    lines += [f"{Verdict.NOT_APPLICABLE}, {why}: {_few(names)}" for why, names in reasons_why.items()]
+    lines += [
+        f"{row.name} passed when tried again alone; beside other tests: {row.retried}" for row in rows if row.retried
+    ]
     return [redacted(line) for line in lines]
 
 
@@ -68,8 +67,13 @@ def verdict_line(summary: RunSummary) -> str:
     tolerated = [row.name for row in rows if row.gates(True) and not row.gates(strict)]
     known = [row.name for row in rows if row.known and row.verdict in BAD]
     harmless = Counter(row.verdict for row in rows if row.verdict in BAD and not row.gates(strict))
-    parts = [f"{counted(counts[Verdict.PASSED], 'row')} passed"]
-    parts += [f"{counts[one]} {one}{_without_effect(harmless[one], counts[one])}" for one in ORDER[1:] if counts[one]]
+    parts = (
+        [f"{counted(counts[Verdict.PASSED], 'row')} passed"]
+        if counts[Verdict.PASSED] or bad
+        else ["no MUST row failed"]
+    )
+    told = [(one, counts[one] - harmless[one]) for one in ORDER[1:]]
+    parts += [f"{number} {one}" for one, number in told if number]
     verdict = f"{summary.verdict.upper()} {summary.target}"
     line = f"chatproof: {verdict}: {', '.join(parts)} in {summary.seconds:.0f} s"
     if bad:
@@ -79,13 +83,6 @@ def verdict_line(summary: RunSummary) -> str:
     if known:
         line += f"; known failures: {_few(known)}"
     return line
-
-
-def _without_effect(harmless: int, all_of_them: int) -> str:
-    if not harmless:
-        return ""
-    number = "" if harmless == all_of_them else f"{harmless} of them "
-    return f" ({number}without an effect on the verdict)"
 
 
 def _few(ids: Sequence[str], most: int = 12) -> str:

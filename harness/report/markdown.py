@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from chatproof.harness.common.redaction import clipped, redacted
+from chatproof.harness.report.root_causes import Cause
+from chatproof.harness.report.start_here import names
 from chatproof.harness.report.summary import ORDER, RunSummary, count, is_bad, is_tolerated
 from chatproof.harness.report.verdicts import Overall, Row, Verdict
 
@@ -14,7 +16,7 @@ WORDS = {Overall.PASS: "✅ passed", Overall.FAIL: "❌ failed", Overall.ERROR: 
 
 
 def markdown(summary: RunSummary) -> str:
-    """The summary: the verdict, the failures, the counts by group, and each failure's screen folded away."""
+    """The summary: the verdict, where to start, the failures, the counts, and each failure's screen folded away."""
     when = f", {summary.began:%Y-%m-%d %H:%M %Z}" if summary.began else ""
     parts = [
         f"## chatproof {WORDS[summary.verdict]}: {_code(summary.target)}",
@@ -23,6 +25,8 @@ def markdown(summary: RunSummary) -> str:
     if summary.error:
         parts.append(f"**{escaped(redacted(summary.error))}**")
     parts += [f"**{escaped(redacted(line))}**" for line in summary.stale]
+    if causes := summary.causes:
+        parts.append("### Start here\n\n" + "\n".join(map(_cause, causes)))
     gating = [row for row in summary.rows if is_bad(row) and not is_tolerated(row, summary.strict)]
     tolerated = [row for row in summary.rows if is_tolerated(row, summary.strict)]
     for title, rows in (("Failures", gating), ("Not kept, without an effect on the verdict", tolerated)):
@@ -34,6 +38,16 @@ def markdown(summary: RunSummary) -> str:
         if len(told) > MOST_SCREENS:
             parts.append(f"… and {len(told) - MOST_SCREENS} more.")
     return "\n\n".join(parts) + "\n"
+
+
+def _cause(cause: Cause) -> str:
+    """A root cause as an item of a numbered list."""
+    rows, effect = names(cause), "" if cause.gates else " (without an effect on the verdict)"
+    head = f"**{escaped(rows)}:** " if rows else ""
+    told = (("seen", cause.seen), ("expected", cause.expected))
+    found = "; ".join(f"*{name}:* {escaped(_cell(redacted(text)))}" for name, text in told if text)
+    lines = [f"1. {head}{escaped(redacted(cause.title))}{effect}", found, escaped(redacted(cause.do))]
+    return "\\\n   ".join(line for line in lines if line)
 
 
 def escaped(text: str) -> str:
@@ -59,8 +73,8 @@ def _failures(rows: list[Row]) -> str:
         finding = (row.requirement.level.value, verdict, _cell(row.seen), _cell(row.expected))
         findings.setdefault(finding, []).append(row.name)
     lines = ["| row | level | verdict | seen | expected |", "|---|---|---|---|---|"]
-    for told, names in findings.items():
-        lines.append(f"| **{escaped(', '.join(names))}** | " + " | ".join(map(escaped, told)) + " |")
+    for told, ids in findings.items():
+        lines.append(f"| **{escaped(', '.join(ids))}** | " + " | ".join(map(escaped, told)) + " |")
     return "\n".join(lines)
 
 

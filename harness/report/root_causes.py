@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from chatproof.harness.common.redaction import redacted
@@ -18,7 +19,7 @@ from chatproof.harness.protocol.requirements import HURTS, Hurt
 from chatproof.harness.report.verdicts import BAD, Row, Verdict
 
 MANY: Final = 3  # requirements that must share an answer or a transport before that is taken for their cause
-VERY_MANY: Final = 10  # requirements that could not be tested for one reason: it stands before single violations
+VERY_MANY: Final = 10  # requirements that follow from one cause: it stands before all that explain fewer
 LONG_ENOUGH: Final = 12  # characters of a reason that is worth comparing
 
 LOOK: Final = "Look for this answer in the server's code, and for its cause in the server's output (--server-log FILE)."
@@ -37,7 +38,8 @@ class Cause:
     `title`: what is wrong, in one sentence. `seen`: what was observed, in the server's own words where it said
     something; `expected`: what should have been; `do`: what to do about it. `rows`: names of rows (`Row.name`), in the
     contract's order, the one that says it best first. `gates`: whether it makes the run fail. `reason`: a row that
-    could not be tested for a reason with this text in it follows from the cause.
+    could not be tested for a reason with this text in it follows from the cause. `repeat`: lines for a shell that send
+    again what showed it, or nothing.
     """
 
     title: str
@@ -49,6 +51,7 @@ class Cause:
     gates: bool = True
     verdict: Verdict = Verdict.VIOLATED
     reason: str = ""
+    repeat: str = ""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -66,15 +69,20 @@ class Cause:
             "seen": redacted(self.seen),
             "expected": redacted(self.expected),
             "do": redacted(self.do),
+            "repeat": self.repeat or None,
         }
 
 
-def root_causes(rows: Iterable[Row], found: Sequence[Cause] = (), strict: bool = False) -> tuple[Cause, ...]:
+def root_causes(
+    rows: Iterable[Row], found: Sequence[Cause] = (), strict: bool = False, server_error: str = ""
+) -> tuple[Cause, ...]:
     """The causes of all red rows that are not known failures. Each such row follows from exactly one of them.
 
     Args:
         found: what the run itself saw. They come first, in their order, with the rows that follow from them.
         strict: whether SHOULD rows make the run fail.
+        server_error: the line of the server's own output that names an error; it stands beside an answer that many
+            rows saw.
     """
     left = [row for row in rows if row.verdict in (*BAD, Verdict.HARNESS_ERROR) and not row.known]
     first: list[Cause] = []
@@ -83,7 +91,11 @@ def root_causes(rows: Iterable[Row], found: Sequence[Cause] = (), strict: bool =
         left = [row for row in left if row not in mine]
         first.append(_with_rows(cause, mine, strict) if mine else cause)
     shared: list[Cause] = []
-    for alike, told in ((_faults, _own_fault), (_marks, _common), (_transports, _broken_transport)):
+    for alike, told in (
+        (_faults, _own_fault),
+        (_marks, partial(_common, server_error)),
+        (_transports, _broken_transport),
+    ):
         for mark, mine in _largest_first(left, alike):
             shared.append(_with_rows(told(mark, mine), mine, strict))
             left = [row for row in left if row not in mine]
@@ -96,7 +108,7 @@ def root_causes(rows: Iterable[Row], found: Sequence[Cause] = (), strict: bool =
 
 def _order(cause: Cause) -> tuple[bool, bool, int, bool]:
     """What makes the run fail, first what explains many rows; then what hurts most; then what was seen, not guessed."""
-    is_root = len(cause.ids) >= (MANY if cause.verdict is Verdict.VIOLATED else VERY_MANY)
+    is_root = len(cause.ids) >= VERY_MANY
     return (not cause.gates, not is_root, HURTS.index(cause.hurts), cause.verdict is Verdict.NOT_TESTABLE)
 
 
@@ -105,7 +117,8 @@ def _with_rows(cause: Cause, rows: Sequence[Row], strict: bool) -> Cause:
     gates = any(row.gates(strict) or row.verdict is Verdict.HARNESS_ERROR for row in rows)
     order = list(Verdict)
     verdict = min((row.verdict for row in rows), key=order.index)
-    return replace(cause, rows=tuple(row.name for row in rows), hurts=worst, gates=gates, verdict=verdict)
+    names = tuple(row.name for row in rows)
+    return replace(cause, rows=names, hurts=worst, gates=gates, verdict=verdict)
 
 
 # -- what rows have in common
@@ -122,9 +135,10 @@ def _largest_first(rows: Sequence[Row], marks: Marks) -> Iterator[tuple[str, lis
         for row in left:
             for mark in dict.fromkeys(marks(row)):
                 groups.setdefault(mark, []).append(row)
-        mark, mine = max(groups.items(), key=lambda group: _size(group[1]), default=("", []))
-        if not _is_a_group(mark, mine):
+        found = [(mark, mine) for mark, mine in groups.items() if _is_a_group(mark, mine)]
+        if not found:
             return
+        mark, mine = max(found, key=lambda group: _size(group[1]))
         yield mark, mine
         left = [row for row in left if row not in mine]
 
@@ -169,7 +183,8 @@ def _marks(row: Row) -> Iterator[str]:
     elif len(row.seen) >= LONG_ENOUGH:
         yield f"reason {_generic(row.seen)}"
         yield f"reason {_generic(row.seen.partition('; ')[0])}"  # without advice
-        yield f"alike {row.requirement.group} {_generic(row.seen)} {_generic(row.expected)}"
+        if row.expected:
+            yield f"alike {row.seen} {row.expected}"
 
 
 def _generic(text: str) -> str:
@@ -192,11 +207,12 @@ def _broken_transport(transport: str, rows: Sequence[Row]) -> Cause:
     return replace(_of_one_row(rows[0]), title=title)
 
 
-def _common(mark: str, rows: Sequence[Row]) -> Cause:
+def _common(server_error: str, mark: str, rows: Sequence[Row]) -> Cause:
     kind, _, _ = mark.partition(" ")
     if kind == "answer" and (answer := _ANSWER.search(rows[0].seen)):
         title = f"The server answers ordinary requests with status {answer[1]}"
-        return Cause(title, answer[0], LOOK, "status 200 and a reply")
+        said = f"; the server's own output says: {server_error}" if server_error else ""
+        return Cause(title, answer[0] + said, LOOK, "status 200 and a reply")
     violated = [row for row in rows if row.verdict is Verdict.VIOLATED]
     if violated:
         return _of_one_row(violated[0])

@@ -21,7 +21,8 @@ class RunSummary:
     """`titles` are those of the groups, `seconds` the run's duration, `began` its beginning with a time zone.
 
     `error` says why the run as a whole could not judge, or nothing. `stale`: a line for each known failure that now
-    passes. `found`: causes that the run itself saw, which explain rows.
+    passes. `found`: causes that the run itself saw, which explain rows. `server_error`: the line of the server's own
+    output that names an error.
     """
 
     target: str
@@ -37,11 +38,12 @@ class RunSummary:
     error: str = ""
     stale: Sequence[str] = ()
     found: Sequence[Cause] = ()
+    server_error: str = ""
 
     @property
     def causes(self) -> tuple[Cause, ...]:
         """Where to start: the root causes of all failures, the worst first."""
-        return root_causes(self.rows, self.found, self.strict)
+        return root_causes(self.rows, self.found, self.strict, self.server_error)
 
     @property
     def suite(self) -> str:

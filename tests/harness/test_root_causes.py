@@ -86,11 +86,14 @@ def test_rows_share_a_reason_that_differs_in_its_names_alone() -> None:
     assert cause.seen == rows[0].seen
 
 
-def test_violated_rows_of_different_groups_do_not_merge() -> None:
-    assert (
-        len(root_causes([red("TOK-01", "0 tokens, no terminal event"), red("END-01", "0 tokens, no terminal event")]))
-        == 2
-    )
+def test_rows_with_one_symptom_are_one_cause() -> None:
+    rows = [red(name, "count 0 at token 1", expected="count 1") for name in ("TOK-02", "SIO-02")]
+    assert named(root_causes(rows)) == [("TOK-02", "SIO-02")]
+    others = [
+        red("TOK-01", "0 tokens, no terminal event", expected="a token"),
+        red("END-01", "0 tokens, no terminal event"),
+    ]
+    assert len(root_causes(others)) == 2
 
 
 def test_a_transport_that_alone_fails_is_a_cause() -> None:
@@ -134,7 +137,7 @@ def test_the_json_report_begins_with_the_causes() -> None:
     rows = [red("INT-01", "went on with sk-proj-SECRET99"), red("SSE-10", "cached")]
     document = json.loads(json.dumps(as_json(RunSummary("http://x", Overall.FAIL, rows, {}))))
     first, second = document["start_here"]
-    assert list(first) == ["title", "rows", "hurts", "verdict", "gates", "seen", "expected", "do"]
+    assert list(first) == ["title", "rows", "hurts", "verdict", "gates", "seen", "expected", "do", "repeat"]
     assert (first["rows"], first["hurts"], first["gates"]) == (["INT-01"], "costs money", True)
     assert "SECRET99" not in first["seen"]
     assert second["gates"] is False

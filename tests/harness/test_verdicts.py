@@ -14,7 +14,7 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.chat_stream.token_checks import counts_rise_by_one
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import contract
-from chatproof.harness.report import RunSummary, as_json, remarks, table, verdict_line
+from chatproof.harness.report import RunSummary, as_json, start_here, table, verdict_line
 from chatproof.harness.report.document import as_text
 from chatproof.harness.report.failure_screen import screen
 from chatproof.harness.report.verdicts import Ledger, Overall, Record, Row, Verdict, overall
@@ -107,7 +107,7 @@ def test_keys_are_redacted_everywhere() -> None:
     ledger = Ledger(contract())
     ledger.add([Record("ERR-04", Verdict.VIOLATED, "Authorization: Bearer abc.def-123456 and sk-secret123456", "none")])
     found = ledger.rows(["ERR-04"], lambda row, _: Record(row.id, Verdict.PASSED))
-    texts = [json.dumps(as_json(told(found))), *remarks(found)]
+    texts = [json.dumps(as_json(told(found))), *start_here(told(found).causes)]
     reply = sse([{"error": "key sk-secret123456 is wrong"}])
     texts.append(screen(contract()["ERR-04"], Violation("sk-secret123456", "none"), reply))
     for text in texts:
@@ -157,11 +157,11 @@ def test_the_verdict_says_which_failures_do_not_count() -> None:
     should = rows(("SSE-05", Verdict.VIOLATED))
     assert [one.requirement.level.value for one in should] == ["SHOULD"]
     line = verdict_line(told(should, Overall.PASS))
-    assert "PASS http://x: 0 rows passed, 1 violated (without an effect on the verdict) in 12 s; SHOULD rows" in line
+    assert line == "chatproof: PASS http://x: no MUST row failed in 12 s; SHOULD rows not kept: SSE-05"
     line = verdict_line(
         told(rows(("SSE-05", Verdict.VIOLATED), ("TOK-02", Verdict.VIOLATED), ("TOK-01", Verdict.PASSED)))
     )
-    assert "1 row passed, 2 violated (1 of them without an effect on the verdict) in" in line
+    assert "1 row passed, 1 violated in 12 s; failed: TOK-02; SHOULD rows not kept: SSE-05" in line
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from chatproof.conformance.suite.judge import judge
 from chatproof.conformance.suite.outcome import CODES
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import contract
-from chatproof.harness.report.console import remarks, verdict_line
+from chatproof.harness.report import remarks, start_here, verdict_line
 from chatproof.harness.report.verdicts import Row
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ async def judged_here(**options: object) -> Judged:
     said: list[str] = []
     summary = await judge(Settings.read(options, contract()), say=said.append)
     verdicts = {row.requirement.id: row.verdict.value for row in summary.rows}
-    output = "\n".join([*said, *remarks(summary.rows), verdict_line(summary)])
+    output = "\n".join([*said, *start_here(summary.causes), *remarks(summary.rows), verdict_line(summary)])
     return Judged(CODES[summary.verdict], summary.error, verdicts, summary.rows, output)
 
 

@@ -187,7 +187,7 @@ async def test_of_a_server_that_declares_nothing_all_is_judged_that_it_shows() -
     found = {(row.requirement.id, row.provider) for row in judged.rows if row.verdict == "passed"}
     behind = {(name, provider) for name in ("TOK-04", "PERF-02") for provider in ("openai", "gemini", "local")}
     assert found == {("TOK-02", None), ("AUTH-01", None), ("CORS-01", None), *behind}
-    assert "not judged with" not in judged.output
+    assert "was not seen to ask" not in judged.output
 
 
 async def test_what_nobody_declared_and_a_server_does_not_show_is_no_failure_of_its() -> None:
@@ -199,7 +199,7 @@ async def test_what_nobody_declared_and_a_server_does_not_show_is_no_failure_of_
     assert len(found) == len(judged.rows)
     assert {name for name, (verdict, _) in found.items() if verdict == "not applicable"} == {"AUTH-01", "CORS-01"}
     assert found["TOK-04"] == found["PERF-02"] == ("passed", "openai")
-    assert "not judged with gemini, local" in judged.output
+    assert "judged with openai: the server was not seen to ask gemini and local" in judged.output
     declared = {"profile": ["auth,cors"], "provider": ["openai"]}
     judged = await judged_here(start=start, only=["AUTH-01,CORS-01"], **declared)
     assert judged.code == FAIL, judged.output
