@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import time
 from collections.abc import Generator
 from typing import Any, Final
@@ -89,7 +90,7 @@ class ShortOutput:
         """Say how far the run has come: in place on a terminal, as a line now and then in a log."""
         assert self._screen is not None
         if self._screen.isatty():
-            width = self._screen._tw.fullwidth - 1  # the width that pytest knows; it gives no other way to it
+            width = shutil.get_terminal_size().columns - 1
             self._screen.rewrite(f"chatproof: {text}"[:width], erase=True)
             self._screen.flush()
             self._is_drawn = True
