@@ -17,6 +17,7 @@ from chatproof.harness.common.redaction import clipped
 from chatproof.harness.common.started_server import listens
 from chatproof.harness.protocol.apis.api import Conversation
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
+from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
@@ -104,26 +105,28 @@ async def _know_provider(lane: Lane, reply: Transcript, provider: Upstream) -> N
     entries, state = await provider.entries(reply), lane.state
     if any(entry.provider in DIALECTS[state.name] for entry in entries):
         return
+    has_failed = not entries and (bool(reply.of(Kind.ERROR)) or reply.end is End.TIMEOUT)
     if entries:
-        why = (
-            f"asked its provider as {entries[0].provider}, not as {state.name}: does it use LLM_PROVIDER={state.name}?"
-        )
+        asked_as = entries[0].provider
+        why = f"asked its provider as {asked_as}, not as {state.name}: does it use LLM_PROVIDER={state.name}?"
+        do = "let its code choose the provider by LLM_PROVIDER"
     else:
-        how = "answered" if lane.succeeded(reply) else f"failed ({reply.outcome()})"
+        how = f"failed ({reply.outcome()})" if has_failed else "answered"
         variable = URL_VARIABLES[state.name]
         why = f"{how} without asking the fake providers at {provider.fakes.url}: does it use {variable}?"
+        do = f"let its code take the provider's base URL from {variable}"
     await provider.fakes.aclose()
     lane.provider, state.missing, state.no_provider = None, True, f"the server {why}"
-    state.advice = _advice(state.name, provider.fakes.url, bool(lane.settings.start))
-    if not entries and not lane.succeeded(reply):
+    state.advice = f"{_given(state.name, provider.fakes.url, bool(lane.settings.start))}: {do}."
+    if has_failed:
         state.stopped = state.no_provider  # each row would fail for this one reason
 
 
-def _advice(name: str, fakes_url: str, was_started: bool) -> str:
-    """How to let the server ask the fakes, with the variables that it was given, or should be."""
+def _given(name: str, fakes_url: str, was_started: bool) -> str:
+    """The variables that the server was given, or should be, in words."""
     values = server_variables(name, fakes_url)
     told = [f"{one}={values[one]}" for one in (URL_VARIABLES[name], "LLM_PROVIDER")]
     if name in KEY_VARIABLES:
         told.append(KEY_VARIABLES[name])
     start = "The suite started the server with" if was_started else "Start the server with"
-    return f"{start} {', '.join(told)}: let its code take the provider's base URL from {URL_VARIABLES[name]}."
+    return f"{start} {', '.join(told)}"

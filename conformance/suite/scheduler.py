@@ -111,8 +111,10 @@ class Scheduler:
                     raise ChatproofError(lane.state.unfit)
         await self._set_aside_what_is_not_shown()
         for state in (lane.state for lane in self.lanes if lane.state.missing):
-            rest = "so nothing can be judged" if state.stopped else "so only rows without a provider are judged"
-            self.say(f"{state.no_provider} {state.advice} Until then no provider is reached, {rest}")
+            rest = f"no row is judged with {state.name}"
+            if not any(lane.state.has_provider for lane in self.lanes):
+                rest = "nothing can be judged" if self.stopped else "only rows without a provider are judged"
+            self.say(f"{state.no_provider} {state.advice} Until then {rest}")
 
     async def _set_aside_what_is_not_shown(self) -> None:
         """Leave out the providers and profiles that nobody declared and that the server does not show."""
@@ -129,7 +131,7 @@ class Scheduler:
                         f"judged with {_and(used)}: the server was not seen to ask {_and(one.name for one in aside)}; "
                         "--provider names the providers to judge"
                     )
-        if not self.settings.declares_profiles and not self.lanes[0].state.unfit:
+        if not self.settings.declares_profiles and not (self.lanes[0].state.unfit or self.lanes[0].state.stopped):
             unseen = await unseen_profiles(self.lanes[0])
             for lane in self.lanes:
                 lane.state.unseen = unseen
@@ -184,7 +186,7 @@ class Scheduler:
     @property
     def stopped(self) -> str:
         """Why no more tests are run in any lane, or nothing."""
-        usable = [lane for lane in self.lanes if not lane.state.unfit]
+        usable = [lane for lane in self.lanes if not (lane.state.unfit or lane.state.set_aside)]
         return usable[0].state.stopped if usable and all(lane.state.stopped for lane in usable) else ""
 
     async def _conduct(self, tests: Sequence[SuiteTest]) -> None:

@@ -93,7 +93,7 @@ async def test_a_server_that_asks_no_provider_is_told_so_first_and_judged_as_a_b
     assert "OPENAI_BASE_URL=http://127.0.0.1:" in cause.do
     assert "LLM_PROVIDER=openai, OPENAI_API_KEY:" in cause.do
     assert cause.ids == ("TOK-04", "INT-01")
-    assert any("OPENAI_BASE_URL" in line and "only rows without a provider are judged" in line for line in said)
+    assert any("OPENAI_API_KEY" in line and "only rows without a provider are judged" in line for line in said)
 
 
 async def test_a_server_that_fails_for_want_of_its_provider_is_not_judged_row_by_row() -> None:
