@@ -73,7 +73,8 @@ def check(arguments: Sequence[str]) -> int:
     from chatproof.conformance.suite.short_output import ShortOutput
 
     ctrl_c = CtrlC()
-    words = [suite(), "--rootdir", suite(), "-p", "no:cacheprovider", *arguments]
+    own = ["-c", str(Path(suite()) / "check.ini"), "--rootdir", suite(), "-p", "no:cacheprovider"]
+    words = [suite(), *own, "-p", "no:asyncio", *arguments]  # pytest-asyncio warns where an ini does not name a scope
     code = int(pytest.main(words, plugins=[ctrl_c, ShortOutput()]))
     return INTERRUPTED if ctrl_c.happened else code
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatproof.harness.common.started_server import free_port, listens
-from tests.suite.running import ASYNCIO, FAIL, OWN, PASS, ROOT, few_plugins, named, suite
+from tests.suite.running import FAIL, OWN, PASS, ROOT, few_plugins, named, suite
 
 QUICK = "REQ,TOK,END,ERR-01,ERR-04,SIO-01,SIO-11,SES-06,INT-01"
 
@@ -55,7 +55,7 @@ def test_provider_in_the_loop(tmp_path: Path) -> None:
     """With --start the same rows are judged, by the `chatproof` command from another directory as well."""
     report = tmp_path / "report.json"
     start = "python -m reference_server --port {port}"
-    command = [sys.executable, "-m", "chatproof.harness.command", "check", *named(OWN, ASYNCIO)]
+    command = [sys.executable, "-m", "chatproof.harness.command", "check", *named(OWN)]
     command += ["--provider", "openai", "--start", start]
     result = subprocess.run(
         [*command, "--only", "TOK-04,INT-01,END-05", "--report-json", str(report)],

@@ -13,7 +13,7 @@ import pytest
 
 from chatproof.harness.common.child_process import module_command
 from tests.harness.test_child_process import alive
-from tests.suite.running import ASYNCIO, OWN, ROOT, few_plugins, named
+from tests.suite.running import OWN, ROOT, few_plugins, named
 
 SILENT = """
 import signal, socket, sys, time
@@ -38,7 +38,7 @@ def test_ctrl_c_is_130_quietly_with_reports(times: int, tmp_path: Path) -> None:
     code.write_text(SILENT)
     words = ["--start", f"{sys.executable} {code} {{port}} {pid_file}", "--provider", "openai"]
     command = module_command(
-        "harness.command", "check", *named(OWN, ASYNCIO), *words, "--silence", "60", "--report-json", str(report)
+        "harness.command", "check", *named(OWN), *words, "--silence", "60", "--report-json", str(report)
     )
     process = subprocess.Popen(
         command, cwd=ROOT, env=few_plugins(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -17,7 +17,7 @@ from chatproof.fake_providers.dialects.provider_variables import server_variable
 from tests.servers.host import FAKES
 from tests.servers.judge_process import HOST
 from tests.servers.line_process import LineProcess
-from tests.suite.running import ASYNCIO, ERROR, FAIL, OWN, PASS, ROOT, USAGE, XDIST, few_plugins, judged_here, named
+from tests.suite.running import ERROR, FAIL, OWN, PASS, ROOT, USAGE, XDIST, few_plugins, judged_here, named
 
 PLAIN = f"{sys.executable} -m tests.servers.run_server --port {{port}} --variant plain"
 
@@ -35,7 +35,7 @@ def run(
     if plugins is None:
         del variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
     else:
-        command += named(OWN, ASYNCIO, *plugins)
+        command += named(OWN, *plugins)
     ran = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=100, check=False)
     output = ran.stdout + ran.stderr
     assert "INTERNALERROR" not in output

@@ -12,10 +12,10 @@ from xml.etree import ElementTree
 
 from chatproof.conformance.suite.progress import Progress
 from chatproof.harness.protocol.requirements import contract
-from tests.suite.running import ASYNCIO, FAIL, OWN, ROOT, few_plugins, named
+from tests.suite.running import FAIL, OWN, ROOT, few_plugins, named
 from tests.suite.test_bad_input import ANSWER, TOLD, answers_with, serving
 
-CHECK = [sys.executable, "-m", "chatproof.harness.command", "check", *named(OWN, ASYNCIO)]
+CHECK = [sys.executable, "-m", "chatproof.harness.command", "check", *named(OWN)]
 BROKEN = f"{sys.executable} -m tests.servers.run_server --port {{port}} --variant count-from-0"
 
 
@@ -62,6 +62,8 @@ def test_the_body_of_a_500_is_in_the_first_screen_of_every_report(tmp_path: Path
 
 
 def test_pytest_keeps_its_own_output_with_v(tmp_path: Path) -> None:
+    """And no ini of the project changes it."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n", encoding="utf-8")
     ran = checked(tmp_path, "-v", "--base-url", "http://127.0.0.1:1", "--only", "TOK-01")
     assert "test session starts" in ran.stdout
     assert "Warning" not in ran.stdout + ran.stderr
