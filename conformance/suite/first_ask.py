@@ -64,18 +64,21 @@ async def _reply(lane: Lane) -> Transcript:
     conversation = lane.conversation("Please say hello.", "hello", case)
     if profile is Profile.SOCKETIO:
         return await _reply_over_sockets(lane, conversation, case)
-    deadlines = Deadlines(silence=lane.settings.silence, whole=lane.settings.silence * 3)
     ask = CHAT_STREAM.ask_chat(conversation) if profile is Profile.CHAT else lane.api.ask(conversation)
     waited = 0.0
     while True:
         await lane.budget.pace(ask.path)
-        exchange = lane.exchange(HttpRequest.of(ask), lane.budget.addresses.fresh(), deadlines, case=case)
+        exchange = lane.exchange(HttpRequest.of(ask), lane.budget.addresses.fresh(), _deadlines(lane), case=case)
         reply = await exchange.start().finish()
         if reply.status != 429 or waited:
             lane.state.unfit = why_unfit(exchange, lane.provider is not None, waited)
             lane.completes = reply.completion is not None or reply.terminal is not None
             return reply
         waited = await lane.budget.wait_out(reply, 0)
+
+
+def _deadlines(lane: Lane) -> Deadlines:
+    return Deadlines(silence=lane.settings.silence, whole=lane.settings.silence * 3)
 
 
 async def _reply_over_sockets(lane: Lane, conversation: Conversation, case: str) -> Transcript:
@@ -88,7 +91,7 @@ async def _reply_over_sockets(lane: Lane, conversation: Conversation, case: str)
             await client.connect()
             reply = await client.ask(lane.api.emit(conversation))
             reply.case = case
-            await client.terminal(reply, lane.settings.silence)
+            await client.terminal(reply, _deadlines(lane))
         except NotConnected:
             continue
         finally:
