@@ -45,7 +45,7 @@ def test_black_box(reference: str, tmp_path: Path) -> None:
     assert result.returncode == PASS, result.stdout
     found = rows(report)
     assert {found[name]["verdict"] for name in ("REQ-01", "TOK-03", "END-08", "ERR-04", "SIO-01")} == {"passed"}
-    for name in ("TOK-04", "END-05", "ERR-01", "SIO-11", "INT-01"):
+    for name in ("TOK-04", "TOK-05", "ERR-01", "SIO-11", "INT-01"):
         assert found[name]["verdict"] == "not applicable"
         assert "--provider-url" in found[name]["seen"]
         assert found[name]["provider"] is None
