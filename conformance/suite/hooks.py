@@ -64,7 +64,11 @@ class SuitePlugin:
 
     @cached_property
     def _loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.new_event_loop()
+        try:
+            import uvloop  # a quarter less CPU time, on a machine that the server shares
+        except ImportError:
+            return asyncio.new_event_loop()
+        return uvloop.new_event_loop()
 
     def _new_outcome(self) -> Outcome:
         try:
