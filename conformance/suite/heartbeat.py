@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.lateness import Lateness
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 BEAT = 0.02  # seconds
 KEPT = int(120 / BEAT)  # beats: two minutes
+BUSY = 0.1  # seconds; a machine whose timers are this late is busy
 CALM, CALM_FOR = 0.02, 0.5  # no beat later than this, for so long, in seconds
 
 
@@ -37,8 +39,14 @@ class Heartbeat:
 
     def since(self, began: float, entries: tuple[Entry, ...] | list[Entry] = ()) -> Lateness:
         """How late the suite was since `began` (monotonic seconds), and the provider in the writes of `entries`."""
-        suite = [late for due, late in self.beats if due + late >= began]
+        suite = [one for due, late in self.beats if due + late >= began for one in _all_of(late)]
         return Lateness(tuple(suite), tuple(write.late for entry in entries for write in entry.writes))
+
+    def may_have_lost(self, reply: Transcript) -> bool:
+        """Whether this machine can be why something of a reply did not come: in time, or at all, because the server
+        gave the socket up while the suite was too busy to answer its pings."""
+        is_lost = reply.transport is not Transport.SSE and reply.end in (End.RESET, End.TRUNCATED)
+        return reply.did_not_come or (is_lost and self.since(reply.asked_at).at() >= BUSY)
 
     async def calm(self, patience: float) -> None:
         """Wait until the event loop has been on time for a moment, at most `patience` seconds."""
@@ -47,3 +55,9 @@ class Heartbeat:
             await asyncio.sleep(CALM_FOR)
             if self.since(time.monotonic() - CALM_FOR).at() < CALM:
                 return
+
+
+def _all_of(late: float) -> list[float]:
+    """The lateness of a beat, and that of each beat that had no turn because of it: else one long pause would hide
+    among many beats that came in time (coordinated omission)."""
+    return [late - BEAT * number for number in range(int(late / BEAT) + 1)]

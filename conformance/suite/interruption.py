@@ -185,7 +185,7 @@ def report_cancelled(
     count = f"too late or never for {len(late)} of {len(left)} clients" if late else f"the slowest of {len(left)}"
     seen = f"{slowest.what}: the provider's connection {seen} ({count})"
     if crowd.slow:
-        seen += f"; asked by few clients at once ({crowd.slow})"
+        seen += f"; with fewer clients at once, since {crowd.slow}"
     expected = f"closed within {within:g} s"
     case.holds(
         requirement_id,

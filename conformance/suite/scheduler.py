@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chatproof.conformance.suite.case import Case
@@ -159,10 +159,11 @@ class Scheduler:
         if is_doubtful(self.case(test)):
             await self._try_again(test)
 
-    async def _try_again(self, test: SuiteTest) -> None:
+    async def _try_again(self, test: SuiteTest) -> bool:
         second = self._new_case(test)
         if await self._second_tries.run(test, self.cases[test.name], second):
             self.cases[test.name] = second
+        return True
 
     async def ended(self, name: str, patience: float | None) -> None:
         """Wait for a test that was begun. After `patience` seconds, if any, say which tests are still under way."""
@@ -206,8 +207,8 @@ class Scheduler:
                         if test.when is when:
                             phase.create_task(self._one(test, gates[self.lane(test.provider).state.name]))
         for test in self._doubtful:
-            await self._try_again(test)
-            self._ends[test.name].set_result(None)
+            self._under_way[test.name] = None
+            await self._end(test, self._try_again(test))
 
     def _gates(self, when: When, at_once: int) -> dict[str, asyncio.Semaphore]:
         """How many tests of each lane run at once. If lanes share their fakes, one test runs alone in all of them."""
@@ -242,18 +243,23 @@ class Scheduler:
             self._under_way[test.name] = None
             if len(self._under_way) > 1:
                 self._in_company.update(self._under_way)
-            end = self._ends[test.name]
-            try:
-                await perform(self.case(test), test)
-            except Exception as error:
-                end.set_exception(error)
-            else:
-                if test.name in self._in_company and is_doubtful(self.case(test)):
-                    self._doubtful.append(test)
-                else:
-                    end.set_result(None)
-            finally:
-                del self._under_way[test.name]
+            await self._end(test, self._once(test))
+
+    async def _once(self, test: SuiteTest) -> bool:
+        await perform(self.case(test), test)
+        if is_doubted := test.name in self._in_company and is_doubtful(self.case(test)):
+            self._doubtful.append(test)
+        return not is_doubted
+
+    async def _end(self, test: SuiteTest, work: Awaitable[bool]) -> None:
+        """Tell whoever waits for a test that it is over, if its work says so."""
+        try:
+            if await work:
+                self._ends[test.name].set_result(None)
+        except Exception as error:
+            self._ends[test.name].set_exception(error)
+        finally:
+            del self._under_way[test.name]
 
 
 def _and(names: Iterable[str]) -> str:

@@ -33,6 +33,8 @@ def markdown(summary: RunSummary) -> str:
         if rows:
             parts.append(f"### {title}\n\n{_failures(rows)}")
     parts.append(f"### Groups\n\n{_groups(summary)}")
+    if retried := [row.name for row in summary.rows if row.retried]:
+        parts.append(f"Passed when tried again alone: {escaped(', '.join(retried))}.")
     if told := [row for row in (*gating, *tolerated) if row.screens or row.verdict is Verdict.VIOLATED]:
         parts.append("### Details\n\n" + "\n\n".join(map(_folded, told[:MOST_SCREENS])))
         if len(told) > MOST_SCREENS:

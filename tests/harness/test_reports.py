@@ -369,3 +369,10 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     assert unwritable(Paths(badge=tmp_path)).endswith("it is a directory")
     assert unwritable(Paths(badge=tmp_path / "new" / "b.svg")) == ""
     assert unwritable(Paths(server_log=tmp_path)) == f"--server-log: cannot write {tmp_path}: it is a directory"
+
+
+def test_a_row_that_passed_when_tried_again_alone_is_told_quietly() -> None:
+    told = summary(row("TOK-02", Verdict.PASSED, retried="nothing for 10.0 s"), row("TOK-04", Verdict.PASSED))
+    assert remarks(told.rows) == ["TOK-02 passed when tried again alone; beside other tests: nothing for 10.0 s"]
+    assert [one["retried"] for one in as_json(told)["rows"]] == ["nothing for 10.0 s", None]
+    assert "Passed when tried again alone: TOK\\-02." in markdown(told)
