@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 
@@ -35,12 +36,15 @@ class SecondTries:
         began = time.monotonic()
         lane.budget.has_time = True
         try:
-            await lane.heartbeat.calm(PATIENCE)
-            await perform(second, test)
+            async with asyncio.timeout(AT_MOST - self.spent):
+                await lane.heartbeat.calm(PATIENCE)
+                await perform(second, test)
+        except TimeoutError:
+            return False
         finally:
             lane.budget.has_time = False
+            self.spent += time.monotonic() - began
         self.in_vain = self.in_vain + 1 if is_doubtful(second) else 0
-        self.spent += time.monotonic() - began
         _join(first, second)
         return True
 

@@ -34,7 +34,7 @@ LIMIT = 480.0  # seconds to wait for one run: the plain server's, of all rows, t
 # To begin with: those of many rows do so anyway.
 LONG = {PLAIN, "no-terminal-event", "not-cancelled", "held-back", "no-limit", "never-again", "slow-to-pass-on"}
 LONG |= {"stuck-reader", "no-timeout", "slow-to-start", "old-stream", "socket-not-cancelled"}
-LONG |= {"cancels-mostly", "cancels-mostly-polling"}
+LONG |= {"locked-sessions", "cancels-mostly", "cancels-mostly-polling"}
 RECORDED: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("verdicts.json").read_text(encoding="utf-8"))
 # server: row: why its verdict is not always the same
 VARYING: dict[str, dict[str, str]] = {}

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from chatproof.conformance.suite import heartbeat
+from chatproof.conformance.suite import heartbeat, second_try
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import TooLate
 from chatproof.conformance.suite.marks import When
@@ -146,6 +146,22 @@ def test_second_tries_end_once_several_changed_nothing() -> None:
     assert [body.runs for body in bodies] == [2] * IN_VAIN + [1, 1]
     assert rows["TOK-02"].verdict == "violated"
     assert not scheduler.lanes[0].budget.has_time
+
+
+def test_second_tries_have_a_bound_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes longer is broken off, and what was seen first stands."""
+    monkeypatch.setattr(second_try, "AT_MOST", 0.1)
+    runs: list[None] = []
+
+    async def body(case: Case) -> None:
+        runs.append(None)
+        await asyncio.sleep(0.01 if len(runs) == 1 else 60)
+        raise TooLate("the provider was never asked")
+
+    after = InTurn(End.TIMEOUT)
+    _, rows = run(("TOK-04", body), ("TOK-02", after), ("SSE-01", bystander))
+    assert (len(runs), after.runs) == (2, 1)
+    assert (rows["TOK-04"].verdict, rows["TOK-04"].seen) == ("not testable", "the provider was never asked")
 
 
 def test_a_message_says_that_the_suite_shortened_its_patience() -> None:
