@@ -46,7 +46,11 @@ class Heartbeat:
         """Whether this machine can be why something of a reply did not come: in time, or at all, because the server
         gave the socket up while the suite was too busy to answer its pings."""
         is_lost = reply.transport is not Transport.SSE and reply.end in (End.RESET, End.TRUNCATED)
-        return reply.did_not_come or (is_lost and self.since(reply.asked_at).at() >= BUSY)
+        return reply.did_not_come or (is_lost and self.was_busy(reply.asked_at))
+
+    def was_busy(self, began: float) -> bool:
+        """Whether this machine was so busy since `began` that even what waits for seconds may have waited in vain."""
+        return self.since(began).at() >= BUSY
 
     async def calm(self, patience: float) -> None:
         """Wait until the event loop has been on time for a moment, at most `patience` seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -246,10 +247,13 @@ class Scheduler:
             await self._end(test, self._once(test))
 
     async def _once(self, test: SuiteTest) -> bool:
+        began = time.monotonic()
         await perform(self.case(test), test)
-        if is_doubted := test.name in self._in_company and is_doubtful(self.case(test)):
-            self._doubtful.append(test)
-        return not is_doubted
+        was_alone = test.name not in self._in_company and not self._heartbeat.was_busy(began)
+        if was_alone or not is_doubtful(self.case(test)):
+            return True
+        self._doubtful.append(test)
+        return False
 
     async def _end(self, test: SuiteTest, work: Awaitable[bool]) -> None:
         """Tell whoever waits for a test that it is over, if its work says so."""

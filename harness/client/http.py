@@ -223,8 +223,13 @@ class _Reader:
                 else:
                     break
         except TimeoutError:
-            waited = time.monotonic() - silent_since
-            self._ended(time.monotonic(), End.TIMEOUT, f"nothing for {waited:.1f} s{self.deadlines.cut}")
+            now, cut = time.monotonic(), self.deadlines.cut
+            fault = (
+                f"not over after {self.deadlines.whole:g} s"
+                if now >= whole
+                else f"nothing for {now - silent_since:.1f} s"
+            )
+            self._ended(now, End.TIMEOUT, f"{fault}{cut}")
         except h11.RemoteProtocolError as error:
             self._ended(at, End.TRUNCATED, str(error))
         except OSError as error:
