@@ -33,7 +33,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_reply(end: End = End.COMPLETE) -> Transcript:
-    reply = Transcript(Transport.SSE)
+    reply = Transcript(Transport.SSE, status=200)
     reply.ended(0.0, end, "nothing for 10.0 s" if end is End.TIMEOUT else "")
     return reply
 
@@ -186,7 +186,7 @@ def test_a_socket_that_a_busy_machine_lost_is_tried_again(transport: Transport, 
 
     async def body(case: Case) -> None:
         tries.append(None)
-        reply = Transcript(transport, asked_at=time.monotonic())
+        reply = Transcript(transport, asked_at=time.monotonic(), status=200 if transport is Transport.SSE else None)
         case.lane.heartbeat.beats.append((time.monotonic(), late))
         reply.ended(time.monotonic(), End.TRUNCATED, "Invalid session")
         await asyncio.sleep(0)
