@@ -40,11 +40,13 @@ async def first_ask(lane: Lane) -> None:
             raise ChatproofError(f"--provider-url: {error}") from error
     reply = await _reply(lane)
     for _ in range(FIRST_ASKS - 1):
-        if not lane.state.unfit or reply.end in (End.TIMEOUT, End.TOO_LARGE) or reply.status == 429:
+        is_final = reply.end in (End.TIMEOUT, End.TOO_LARGE) or reply.status == 429 or lane.state.crashes
+        if not lane.state.unfit or is_final:
             break
         await asyncio.sleep(PAUSE)
         reply = await _reply(lane)
-    if lane.state.unfit and lane.scene.server and (cause := first_error(lane.scene.server.output.text())):
+    started = lane.scene.server if not lane.state.crashes else None  # the crash tells it
+    if lane.state.unfit and started and (cause := first_error(started.output.text())):
         lane.state.unfit += f"; the server's own output says: {clipped(cause, ERROR_LINE)}"
     if lane.provider and not lane.state.unfit and reply.asked_at:
         await _know_provider(lane, reply, lane.provider)
@@ -70,6 +72,9 @@ async def _reply(lane: Lane) -> Transcript:
         await lane.budget.pace(ask.path)
         exchange = lane.exchange(HttpRequest.of(ask), lane.budget.addresses.fresh(), _deadlines(lane), case=case)
         reply = await exchange.start().finish()
+        if reply.status is None and (crashed := await lane.life.first_end(reply.request)):
+            lane.state.unfit = crashed
+            return reply
         if reply.status != 429 or waited:
             lane.state.unfit = why_unfit(exchange, lane.provider is not None, waited)
             lane.completes = reply.completion is not None or reply.terminal is not None

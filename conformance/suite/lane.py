@@ -15,6 +15,7 @@ from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.left_over import left_over
 from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.rate_budget import RateBudget
+from chatproof.conformance.suite.server_life import ServerLife
 from chatproof.conformance.suite.setup import PROVIDER_TIMEOUT, Scene, set_up
 from chatproof.harness.client.connection import SourceAddresses, TcpConnection
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
@@ -49,6 +50,7 @@ class Lane:
     api: Api = CHAT_STREAM
     scene: Scene = field(default_factory=lambda: Scene(Target("http", "127.0.0.1", 0)))
     budget: RateBudget = field(init=False)
+    life: ServerLife = field(init=False)
     provider: Upstream | None = None
     completes: bool = True
     side_by_side: bool = False
@@ -57,6 +59,9 @@ class Lane:
     resources: ExitStack = field(default_factory=ExitStack)
     _numbers: count[int] = field(default_factory=lambda: count(1))
     _name: str = field(default_factory=lambda: secrets.token_hex(3))
+
+    def __post_init__(self) -> None:
+        self.life = ServerLife(self)
 
     def launch(self, port: int | None) -> None:
         """Start or find the server and the fakes in the background. `port`: the one to use, else a free one.
@@ -147,14 +152,6 @@ class Lane:
             return reply.is_success
         return bool(reply.tokens) and reply.terminal is None
 
-    def look_after_server(self, test: str) -> None:
-        """Notice that a started server has ended, so that no more tests are run against it."""
-        server = self.scene.server
-        if server and not self.state.stopped and (code := server.exit_code) is not None:
-            kept = f"; all that is kept of its output: {self.server_log}" if self.server_log else ""
-            self.state.stopped = f"the server ended with exit code {code} during {test}{server.last_words()}{kept}"
-            self.say(self.state.stopped)
-
     # -- what is judged
 
     def applies(self, requirement_id: str) -> bool:
@@ -183,11 +180,15 @@ class Lane:
         """An HTTP exchange with the server, not started yet. The lane's api reads its reply."""
         transcript = Transcript(Transport.SSE, api=self.api, case=case)
         deadlines = deadlines or self.budget.deadlines
-        return HttpExchange(self.target, request, source, deadlines, receive_buffer, kept, transcript)
+        exchange = HttpExchange(self.target, request, source, deadlines, receive_buffer, kept, transcript)
+        self.life.asks.note(exchange)
+        return exchange
 
     def socket(self, transport: Transport, source: str | None) -> SocketClient:
         """A socket to the server, not connected yet."""
-        return SocketClient(self.target, transport, source, self.api)
+        client = SocketClient(self.target, transport, source, self.api)
+        self.life.asks.note(client)
+        return client
 
     # -- names
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract
+from chatproof.harness.report.crash import Crash
 from chatproof.harness.report.verdicts import Record, Verdict
 
 NOT_RUN = "not run: the run ended before this row's test"
@@ -19,7 +21,7 @@ class LaneState:
     `no_provider` says why they are not, and `advice` what to do then; `unfit` why there is no chat server at all;
     `stopped` why no more tests are run. `unseen` holds the profiles that nobody declared and the server does not show,
     each with what was seen; `set_aside` says why nothing is judged with a provider that nobody declared. `error_line`
-    is the line of the server's own output that names an error, once the lane is closed.
+    is the line of the server's own output that names an error, once the lane is closed. `crashes`: those of the server.
     """
 
     name: str
@@ -33,6 +35,12 @@ class LaneState:
     unseen: dict[str, str] = field(default_factory=dict)
     set_aside: str = ""
     error_line: str = ""
+    crashes: list[Crash] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> LaneState:
+        """What `asdict` made of one."""
+        return cls(**{**data, "crashes": [Crash(**crash) for crash in data["crashes"]]})
 
     def undeclared(self, requirement_id: str, settings: Settings, contract: Contract) -> str:
         """Why a row's profile is not tested, or nothing."""

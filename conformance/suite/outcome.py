@@ -68,13 +68,15 @@ class Outcome:
         """Take what a worker of pytest-xdist knows."""
         self.selected = self.selected or data["selected"]
         self.error = self.error or data["error"]
-        theirs = [LaneState(**one) for one in data["lanes"]]
+        theirs = [LaneState.from_json(one) for one in data["lanes"]]
         if not self.lanes:
             self.lanes = theirs
+            return
         for ours, other in zip(self.lanes, theirs, strict=True):
             ours.url = ours.url or other.url
             ours.has_provider |= other.has_provider
             ours.unfit, ours.stopped = ours.unfit or other.unfit, ours.stopped or other.stopped
+            ours.crashes += other.crashes
             ours.unseen, ours.set_aside = ours.unseen or other.unseen, ours.set_aside or other.set_aside
             ours.error_line = ours.error_line or other.error_line
             if other.missing:
@@ -104,9 +106,12 @@ class Outcome:
         """All selected rows with their verdicts, the stale known failures, and the one verdict."""
         rows = self.baseline.applied(self.ledger.rows(self.selected, self._absent, self.providers))
         stale = self.baseline.stale(rows)
+        crashes = [crash for lane in self.lanes if not lane.set_aside for crash in lane.crashes]
+        known = {row.requirement.id for row in rows if row.known}
+        crashed = any(crash.row not in known for crash in crashes)
         return RunSummary(
             target=self.url,
-            verdict=Overall.ERROR if self.error else overall(rows, self.settings.strict, stale),
+            verdict=Overall.ERROR if self.error else overall(rows, self.settings.strict, stale, crashed),
             rows=rows,
             titles=self.contract.titles,
             strict=self.settings.strict,
@@ -119,6 +124,7 @@ class Outcome:
             stale=stale,
             found=tuple(run_causes(self.lanes, self.error)),
             server_error=next((one.error_line for one in self.lanes if one.error_line), ""),
+            crashes=crashes,
         )
 
     def failures(self, records: Iterable[Record]) -> list[Record]:

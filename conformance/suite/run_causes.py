@@ -1,10 +1,11 @@
-"""The causes that a run itself sees, before any row is judged: no server, no chat server, no provider."""
+"""The causes that a run itself sees, before any row is judged: no server, no chat server, no provider, a crash."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from chatproof.conformance.suite.lane_state import NOT_RUN, LaneState
+from chatproof.harness.report.crash import Crash
 from chatproof.harness.report.root_causes import Cause
 
 START = "--start: "  # errors of a server's start begin with the option
@@ -27,5 +28,13 @@ def run_causes(lanes: Sequence[LaneState], error: str) -> Iterator[Cause]:
             yield Cause(
                 "The server never asks the fake provider", lane.no_provider, lane.advice, reason=lane.no_provider
             )
-        if lane.stopped and lane.stopped != lane.no_provider:
+        if lane.stopped and lane.stopped != lane.no_provider and not lane.crashes:
             yield Cause("The server ended during the run", lane.stopped, OUTPUT, reason=lane.stopped)
+        for crash in lane.crashes:
+            if crash.text != lane.unfit:
+                yield _crashed(crash)
+
+
+def _crashed(crash: Crash) -> Cause:
+    do = "Catch the error in the handler of this ask: no client may end the server for all others. " if crash.ask else ""
+    return Cause(f"{crash.title[0].upper()}{crash.title[1:]}", crash.details, do + OUTPUT, reason=crash.text)

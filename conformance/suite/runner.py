@@ -1,4 +1,4 @@
-"""Run the body of one test, and set a verdict on every row that it names."""
+"""Run one test, again where a crash of the server cut it off, and set a verdict on every row that it names."""
 
 from __future__ import annotations
 
@@ -8,17 +8,44 @@ from dataclasses import replace
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate
+from chatproof.conformance.suite.exchange_log import ExchangeLog
+from chatproof.conformance.suite.recent_asks import UNDER_TEST
 from chatproof.conformance.suite.suite_tests import SuiteTest
-from chatproof.harness.report.verdicts import Verdict
+from chatproof.harness.protocol.findings import Violation
+from chatproof.harness.report.crash import Crash
+from chatproof.harness.report.failure_screen import screen
+from chatproof.harness.report.verdicts import Record, Verdict
 
 TEST_TIMEOUT = 240.0  # seconds; a test's own deadlines end it long before
 
 
 async def perform(case: Case, test: SuiteTest) -> None:
-    """Run a test's body. An error becomes a record of the case; nothing is raised."""
-    if case.lane.state.stopped:  # the server has ended
-        case.close_records(Verdict.NOT_TESTABLE, case.lane.state.stopped)
-        return
+    """Run a test's body until it comes to an end on a server that lives. An error becomes a record of the case; nothing
+    is raised."""
+    life, name = case.lane.life, case.name
+    life.rows[name] = next(filter(case.lane.applies, case.ids), "")
+    UNDER_TEST.set(name)
+    while True:
+        await life.turn(name)
+        if case.lane.state.stopped:  # the server is gone
+            case.close_records(Verdict.NOT_TESTABLE, case.lane.state.stopped)
+            break
+        if crash := life.accused.get(name):
+            _accuse(case, crash)
+            break
+        try:
+            is_judged = await life.outlives(name, _run(case, test))
+        finally:
+            await case.close()
+        if is_judged:
+            break
+        _start_over(case)
+    life.over(name)
+    provider, over = case.lane.provider_name, str(test.parameters.get("transport", ""))
+    case.records[:] = [replace(record, provider=provider, over=over) for record in case.records]
+
+
+async def _run(case: Case, test: SuiteTest) -> None:
     try:
         async with asyncio.timeout(case.lane.settings.allowed(TEST_TIMEOUT)):
             await test.body(case=case, **test.parameters)
@@ -34,9 +61,25 @@ async def perform(case: Case, test: SuiteTest) -> None:
         why = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
         case.close_records(Verdict.HARNESS_ERROR, why)
         case.blame(why, traceback.format_exc())
-    finally:
-        await case.close()
-        case.lane.look_after_server(case.name.rpartition("::")[2])
-        name = case.lane.provider_name
-        over = str(test.parameters.get("transport", ""))
-        case.records[:] = [replace(record, provider=name, over=over) for record in case.records]
+
+
+def _start_over(case: Case) -> None:
+    """Forget what was found on a server that has crashed."""
+    case.records.clear()
+    case.evidence.clear()
+    case.log = ExchangeLog(case.log.wanted)
+    case.source = case.lane.budget.addresses.fresh()
+
+
+def _accuse(case: Case, crash: Crash) -> None:
+    """The test's first row is violated by a crash; whether its other rows are kept was not seen. A server that the
+    suite did not start may have crashed for other reasons."""
+    seen, expected = crash.text, "the server answers, and goes on"
+    first = case.lane.life.rows[case.name]
+    for requirement_id in filter(case.lane.applies, case.ids):
+        if requirement_id == first and case.lane.life.server:
+            shown = screen(case.lane.contract[first], Violation(seen, expected), None)
+            case.records.append(Record(first, Verdict.VIOLATED, seen, expected, shown, case.name))
+        else:
+            weak = requirement_id != first
+            case.records.append(Record(requirement_id, Verdict.NOT_TESTABLE, seen, test=case.name, weak=weak))

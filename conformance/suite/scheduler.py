@@ -136,6 +136,7 @@ class Scheduler:
             unseen = await unseen_profiles(self.lanes[0])
             for lane in self.lanes:
                 lane.state.unseen = unseen
+            await self.lanes[0].life.look()
 
     async def close(self) -> None:
         """Cancel what is under way, and stop what was started, by its handle."""
@@ -294,3 +295,6 @@ async def _probe(lane: Lane) -> None:
     await first_ask(lane)
     if lane.state.has_provider and not lane.state.unfit:
         lane.side_by_side = await serves_side_by_side(lane)
+    if not lane.state.unfit:
+        await lane.life.look()
+        lane.life.remember_workers()

@@ -26,6 +26,7 @@ from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 CONNECT_TIMEOUT = 5.0
 PACKETS_KEPT = 5000
+SENT_KEPT = 20
 
 
 class NotConnected(Exception):
@@ -34,7 +35,11 @@ class NotConnected(Exception):
 
 @dataclass(slots=True)
 class SocketClient:
-    """One socket. Events go to the transcript of the last ask, or to `strays` before the first ask."""
+    """One socket. Events go to the transcript of the last ask, or to `strays` before the first ask.
+
+    `began_at`, `lost_at` and `left_at`: when the client began to connect, when the server refused or ended the
+    connection, when the client left; in seconds, 0 where it has not happened. `sent`: the last packets that it sent.
+    """
 
     target: Target
     transport: Transport
@@ -42,6 +47,10 @@ class SocketClient:
     api: Api = CHAT_STREAM
     opened: engineio.Opened | None = None
     opened_at: float = 0.0
+    began_at: float = 0.0
+    lost_at: float = 0.0
+    left_at: float = 0.0
+    sent: deque[Packet] = field(default_factory=lambda: deque(maxlen=SENT_KEPT))
     pings: list[float] = field(default_factory=list)
     packets: deque[Packet] = field(default_factory=lambda: deque(maxlen=PACKETS_KEPT))
     strays: Transcript = field(init=False)
@@ -65,6 +74,7 @@ class SocketClient:
         kind = PollingCarrier if self.transport is Transport.POLLING else WebSocketCarrier
         carrier: Carrier = kind(self.target, self.source)
         self._carrier = carrier
+        self.began_at = time.monotonic()
         try:
             await carrier.open()
             self._task = asyncio.create_task(self._run(carrier))
@@ -74,6 +84,8 @@ class SocketClient:
             if self._closed:
                 raise NotConnected(self._closed)
         except (CarrierClosed, NotConnected) as error:
+            if isinstance(error, CarrierClosed):
+                self._end(str(error))
             await self.close()
             raise NotConnected(str(error)) from error
         return self
@@ -82,6 +94,11 @@ class SocketClient:
     def is_open(self) -> bool:
         """Whether the socket is connected, as far as the server has said."""
         return self._joined and not self._closed
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether it has sent something, and the last ask has no terminal event yet."""
+        return bool(self.sent) and (self._current is None or self._current.terminal is None)
 
     async def ask(self, ask: SocketAsk) -> Transcript:
         """Emit an api's ask, and begin its transcript. Raises NotConnected."""
@@ -110,6 +127,7 @@ class SocketClient:
         """Send one packet as it is. Raises NotConnected."""
         try:
             assert self._carrier is not None
+            self.sent.append(Packet(time.monotonic(), packet))
             await self._carrier.send(packet)
         except CarrierClosed as error:
             raise NotConnected(str(error)) from error
@@ -168,7 +186,13 @@ class SocketClient:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
-        self._closed = self._closed or "the client left"
+        if not self._closed:
+            self._closed, self.left_at = "the client left", time.monotonic()
+
+    def _end(self, why: str) -> None:
+        """Note how the server ended the connection."""
+        if not self._closed:
+            self._closed, self.lost_at = why, time.monotonic()
 
     async def _wait(self, is_reached: Callable[[], object], timeout: float, missing: str) -> None:
         deadline = time.monotonic() + timeout
@@ -188,7 +212,7 @@ class SocketClient:
                     await self._take(packet, carrier)
                 self._grown.set()
         except CarrierClosed as error:
-            self._closed = str(error)
+            self._end(str(error))
         finally:
             self._grown.set()
 
@@ -207,4 +231,4 @@ class SocketClient:
                 sink = self.strays if self._current is None else self._current
                 sink.event(packet.at, name, args[0] if args else None)
             case engineio.Closed(why):
-                self._closed = why
+                self._end(why)

@@ -15,6 +15,7 @@ TAIL: Final = 256 * 1024  # bytes kept of the end
 _READ: Final = 1 << 20  # bytes, at most, in one read
 _F_SETPIPE_SZ: Final = 1031  # fcntl's, on Linux alone
 _LEFT_OVERS: Final = 0.5  # seconds to wait for the last bytes of a process that has ended
+_CRASHED: Final = "\n[chatproof: the server crashed here]\n"
 
 
 class KeptOutput:
@@ -61,6 +62,14 @@ class KeptOutput:
             return (head + tail).decode("utf-8", "replace")
         gap = f"{CUT}\n[{missing} bytes are not kept]\n{CUT}"
         return head.decode("utf-8", "replace") + gap + tail.decode("utf-8", "replace")
+
+    def note_crash(self) -> None:
+        """Draw a line below what the server printed until it crashed."""
+        self.feed(_CRASHED.encode())
+
+    def latest(self) -> str:
+        """What is kept since the last crash. Not redacted."""
+        return self.text().rpartition(_CRASHED)[2]
 
     def write(self, path: Path) -> None:
         """Write what is kept to a file, redacted. Raises OSError."""

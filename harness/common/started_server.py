@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -65,12 +66,16 @@ def listens(host: str, port: int) -> bool:
 
 @dataclass(slots=True)
 class StartedServer:
-    """A server that a run started, in a process group of its own."""
+    """A server that a run started, in a process group of its own.
+
+    `environment`: the variables set for it beside the caller's own, or None where it cannot be started again.
+    """
 
     command: str
     target: Target
     process: subprocess.Popen[bytes]
     output: KeptOutput
+    environment: Mapping[str, str] | None = None
 
     @classmethod
     def start(cls, command: str, environment: Mapping[str, str], port: int, timeout: float) -> Self:
@@ -97,18 +102,20 @@ class StartedServer:
         Raises:
             ChatproofError: it cannot be started.
         """
-        words = words_of(command, port)
-        variables = {**os.environ, **environment, "PORT": str(port), "PATH": search_path()}
-        try:
-            process = child_process.launch(
-                words, environment=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
-            )
-        except OSError as error:
-            raise ChatproofError(f"--start: cannot run {words[0]!r}: {error.strerror}") from error
-        assert process.stdout is not None
         output = KeptOutput()
-        output.drain(process.stdout)
-        return cls(command, Target("http", "127.0.0.1", port), process, output)
+        process = _run(command, environment, port, output)
+        return cls(command, Target("http", "127.0.0.1", port), process, output, environment)
+
+    def restart(self, timeout: float) -> None:
+        """Stop what is left of it, and run the same command on the same port. Returns once it listens.
+
+        Raises:
+            ChatproofError: it cannot be started again, or does not listen within `timeout` seconds.
+        """
+        assert self.environment is not None
+        self.stop()
+        self.process = _run(self.command, self.environment, self.target.port, self.output)
+        self.wait(timeout)
 
     def wait(self, timeout: float) -> None:
         """Wait until it listens, at most `timeout` seconds.
@@ -136,12 +143,16 @@ class StartedServer:
                 return True
         return False
 
+    def error_line(self) -> str:
+        """Its first error line since it last crashed, for a message; or nothing."""
+        cause = first_error(self.output.latest())
+        return f"; its first error line: {clipped(cause, LAST_WORDS)}" if cause else ""
+
     def last_words(self) -> str:
-        """Its first error line, else the end of its output; for an error line."""
-        text = self.output.text()
-        if cause := first_error(text):
-            return f"; its first error line: {clipped(cause, LAST_WORDS)}"
-        said = clipped_start(text.strip(), LAST_WORDS)
+        """Its first error line, else the end of its output; for a message."""
+        if cause := self.error_line():
+            return cause
+        said = clipped_start(self.output.latest().strip(), LAST_WORDS)
         lines = said.splitlines()
         whole = lines[1:] if said.startswith(CUT) and len(lines) > 1 else lines
         end = " / ".join(line.strip() for line in whole if line.strip())
@@ -156,6 +167,30 @@ class StartedServer:
         """End it and everything that it started."""
         child_process.stop(self.process)
         self.output.close()
+
+
+def _run(command: str, environment: Mapping[str, str], port: int, output: KeptOutput) -> subprocess.Popen[bytes]:
+    words = words_of(command, port)
+    variables = {**os.environ, **environment, "PORT": str(port), "PATH": search_path()}
+    try:
+        process = child_process.launch(
+            words, environment=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+        )
+    except OSError as error:
+        raise ChatproofError(f"--start: cannot run {words[0]!r}: {error.strerror}") from error
+    assert process.stdout is not None
+    output.drain(process.stdout)
+    return process
+
+
+def exit_in_words(code: int) -> str:
+    """An exit code, or the signal that ended the process. Shells report a signal as 128 plus its number."""
+    number = -code if code < 0 else code - 128
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"exit code {code}"
+    return f"signal {name}" if code < 0 else f"exit code {code}, signal {name}"
 
 
 def search_path() -> str:

@@ -133,6 +133,11 @@ class Transcript:
         return b"".join(read.data for read in self.reads)
 
     @property
+    def size(self) -> int:
+        """Bytes of the body so far."""
+        return self._length
+
+    @property
     def tokens(self) -> list[Message]:
         """The token events."""
         return self.of(Kind.TOKEN)

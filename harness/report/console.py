@@ -76,6 +76,8 @@ def verdict_line(summary: RunSummary) -> str:
     parts += [f"{number} {one}" for one, number in told if number]
     verdict = f"{summary.verdict.upper()} {summary.target}"
     line = f"chatproof: {verdict}: {', '.join(parts)} in {summary.seconds:.0f} s"
+    if summary.crashes:
+        line += f"; the server crashed {counted(len(summary.crashes), 'time')}"
     if bad:
         line += f"; failed: {_few(bad)}"
     if tolerated:

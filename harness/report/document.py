@@ -17,7 +17,7 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
     that was behind the server for the row, or null where the row needs none or there was none. `known` is why a
     failure is known, or null. `retried` is what was seen beside other tests, where a row passed when it was tried again
     alone, or null. `error` is why the run as a whole could not judge, or null. `start_here` holds the root causes of
-    all failures, the worst first: see `Cause`.
+    all failures, the worst first: see `Cause`. `crashes` holds those of the server: see `Crash`.
     """
     provider = summary.providers[0] if summary.providers else None
     return {
@@ -26,6 +26,7 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
         "verdict": summary.verdict.value,
         "error": redacted(summary.error) or None,
         "start_here": [cause.to_json() for cause in summary.causes],
+        "crashes": [crash.to_json() for crash in summary.crashes],
         "rows": [
             {
                 "id": row.requirement.id,

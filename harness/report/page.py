@@ -88,7 +88,8 @@ class PageBody:
         facts.append(f"providers: {', '.join(summary.providers) or 'none in the loop'}")
         if summary.strict:
             facts.append("strict: SHOULD rows count")
-        why = "".join(f'<p class="why">{_text(line)}</p>' for line in (summary.error, *summary.stale) if line)
+        lines = (summary.error, *(crash.text for crash in summary.crashes), *summary.stale)
+        why = "".join(f'<p class="why">{_text(line)}</p>' for line in lines if line)
         return (
             f'<header class="head {summary.verdict.value}"><div><h1><b>{WORDS[summary.verdict].capitalize()}</b> '
             f"{_text(summary.target)}</h1>{why}<p>{_text(counts)}</p><p>{_text(' · '.join(facts))}</p></div></header>"

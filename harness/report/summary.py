@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chatproof import __version__
+from chatproof.harness.report.crash import Crash
 from chatproof.harness.report.evidence import Evidence
 from chatproof.harness.report.root_causes import Cause, root_causes
 from chatproof.harness.report.verdicts import Overall, Row, Verdict
@@ -22,7 +23,7 @@ class RunSummary:
 
     `error` says why the run as a whole could not judge, or nothing. `stale`: a line for each known failure that now
     passes. `found`: causes that the run itself saw, which explain rows. `server_error`: the line of the server's own
-    output that names an error.
+    output that names an error. `crashes`: those of the server.
     """
 
     target: str
@@ -37,6 +38,7 @@ class RunSummary:
     evidence: Sequence[Evidence] = field(default=())
     error: str = ""
     stale: Sequence[str] = ()
+    crashes: Sequence[Crash] = ()
     found: Sequence[Cause] = ()
     server_error: str = ""
 

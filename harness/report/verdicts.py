@@ -150,12 +150,13 @@ def _row(requirement: Requirement, records: list[Record], provider: str | None) 
     )
 
 
-def overall(rows: Iterable[Row], strict: bool, stale: Sequence[str] = ()) -> Overall:
-    """The one verdict. A run in which no row was judged is an error. `stale`: known failures that now pass."""
+def overall(rows: Iterable[Row], strict: bool, stale: Sequence[str] = (), crashed: bool = False) -> Overall:
+    """The one verdict. A run in which no row was judged is an error. `stale`: known failures that now pass.
+    `crashed`: the server did, in a way that is not known."""
     rows = list(rows)
     verdicts = {row.verdict for row in rows}
     if Verdict.HARNESS_ERROR in verdicts:
         return Overall.ERROR
-    if stale or any(row.gates(strict) for row in rows):
+    if stale or crashed or any(row.gates(strict) for row in rows):
         return Overall.FAIL
     return Overall.PASS if verdicts & {Verdict.PASSED, Verdict.VIOLATED} else Overall.ERROR

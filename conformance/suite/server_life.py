@@ -1,0 +1,307 @@
+"""The life of the server under test: notices that it crashed, starts it again, and finds the ask that ends it.
+
+Tests that a crash cut off are run again on the new server, so that no row is judged by a server that was gone. The
+test that sent the ask is not: its row is violated. Where none of the asks under way ends the server alone, the tests
+that had sent one are run again one at a time, and the one in which it crashes again sent it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import psutil
+
+from chatproof.conformance.suite.lane_state import LaneState
+from chatproof.conformance.suite.rate_budget import RateBudget
+from chatproof.conformance.suite.recent_asks import RecentAsks, Suspect
+from chatproof.conformance.suite.setup import Scene
+from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.common.started_server import StartedServer, exit_in_words, listens
+from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.excerpts import counted
+from chatproof.harness.report.crash import Crash
+
+MOST_CRASHES: Final = 5  # after which the server is not started again
+MOST_SECONDS: Final = 60.0  # of starting it again, and of searching, in all
+SEARCH: Final = 20.0  # seconds, for one crash
+MOST_TRIES: Final = 20  # asks sent again, for one crash
+POLL: Final = 0.05  # seconds
+GRACE: Final = 0.15  # seconds between the loss of a connection and the end of the process
+BACK_WITHIN: Final = 10.0  # seconds in which a server that the suite did not start may come back
+WORKER: Final = "a worker process ended"
+GONE: Final = "it stopped accepting connections"
+
+
+class Inhabited(Protocol):
+    """What a lane tells of its server."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def state(self) -> LaneState: ...
+    @property
+    def scene(self) -> Scene: ...
+    @property
+    def budget(self) -> RateBudget: ...
+    @property
+    def say(self) -> Callable[[str], None]: ...
+    @property
+    def target(self) -> Target: ...
+    @property
+    def server_log(self) -> Path | None: ...
+    @property
+    def provider_name(self) -> str | None: ...
+
+
+@dataclass(slots=True)
+class ServerLife:
+    """What became of one lane's server. `number`: which life of it this is; `accused`: the crash that a test caused;
+    `rows`: the first row of each test."""
+
+    lane: Inhabited
+    asks: RecentAsks = field(default_factory=RecentAsks)
+    number: int = 1
+    accused: dict[str, Crash] = field(default_factory=dict)
+    rows: dict[str, str] = field(default_factory=dict)
+    _workers: list[psutil.Process] = field(default_factory=list)
+    _bodies: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _again: set[str] = field(default_factory=set)
+    _alone: str = ""
+    _is_up: bool = True
+    _looked: float = field(default_factory=time.monotonic)
+    _spent: float = 0.0
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _watcher: asyncio.Task[None] | None = None
+
+    @property
+    def server(self) -> StartedServer | None:
+        """The server, where this run started it and can start it again."""
+        server = self.lane.scene.server
+        return server if server and server.environment is not None else None
+
+    # -- running tests
+
+    async def outlives(self, name: str, work: Coroutine[Any, Any, None]) -> bool:
+        """Run a test's work. False where the server crashed meanwhile: then the work was cut off, or is in doubt."""
+        number = self.number
+        body = self._bodies[name] = asyncio.ensure_future(work)
+        if self._watcher is None or self._watcher.done():
+            self._watcher = asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait([body])
+            await self.look()
+        finally:
+            body.cancel()
+            await asyncio.gather(body, return_exceptions=True)
+            del self._bodies[name]
+        if self.number == number:
+            body.result()
+        return self.number == number
+
+    async def turn(self, name: str) -> None:
+        """Wait until the server is up, and until it is this test's turn."""
+        while not self._may_run(name):
+            await asyncio.sleep(POLL)
+        if name in self._again:
+            self._alone = name
+
+    def over(self, name: str) -> None:
+        """The test has been judged."""
+        self._again.discard(name)
+        self._alone = "" if self._alone == name else self._alone
+
+    def _may_run(self, name: str) -> bool:
+        if not self._is_up:
+            return False
+        return not self._again or self._alone == name or (name in self._again and not self._alone and not self._bodies)
+
+    async def _watch(self) -> None:
+        while self._bodies:
+            self.asks.forget()
+            await self.look(wait=0)
+            await asyncio.sleep(POLL)
+
+    # -- noticing a crash
+
+    def remember_workers(self) -> None:
+        """Note the processes that the server has while it is asked nothing."""
+        self._workers = self._children()
+
+    async def look(self, wait: float = GRACE) -> None:
+        """Notice a crash, and recover from it. A process that has just lost its connections gets `wait` seconds to
+        end."""
+        async with self._turn:
+            if not self.lane.state.stopped and (how := await self._end(wait)):
+                await self._recover(how)
+
+    async def first_end(self, ask: str) -> str:
+        """What to say if the server ended at the very first ask, or nothing."""
+        if not (how := await self._end(GRACE)):
+            return ""
+        crash = self._crash(how, during=f"the first ask, {ask}")
+        self.lane.state.crashes.append(crash)
+        return crash.text
+
+    async def _end(self, wait: float) -> str:
+        """How the server ended, or nothing."""
+        give_up = time.monotonic() + wait
+        lost = self.asks.lost(self._looked)
+        while True:
+            if how := self._ended():
+                return how
+            if not lost or time.monotonic() >= give_up:
+                break
+            await asyncio.sleep(POLL)
+        since, self._looked = self._looked, time.monotonic() - GRACE
+        return GONE if self.asks.lost(since) and await self._is_gone() else ""
+
+    def _ended(self) -> str:
+        if (server := self.lane.scene.server) and (code := server.exit_code) is not None:
+            return exit_in_words(code)
+        return WORKER if any(not _lives(one) for one in self._workers) and self.asks.lost(self._looked) else ""
+
+    async def _is_gone(self) -> bool:
+        target = self.lane.target
+        for _ in range(3):  # one refusal may be chance
+            if await asyncio.to_thread(listens, target.host, target.port):
+                return False
+            await asyncio.sleep(POLL)
+        return True
+
+    async def _is_over(self, seconds: float) -> bool:
+        """Whether the server ends within so many seconds of an ask that is sent again."""
+        give_up = time.monotonic() + seconds
+        while True:
+            server = self.server
+            if (server and server.exit_code is not None) or any(not _lives(one) for one in self._workers):
+                return True
+            if time.monotonic() >= give_up:
+                return seconds > GRACE and await self._is_gone()
+            await asyncio.sleep(POLL)
+
+    def _children(self) -> list[psutil.Process]:
+        with suppress(psutil.Error):
+            if self.server:
+                return psutil.Process(self.server.process.pid).children(recursive=True)
+        return []
+
+    # -- recovering from it
+
+    async def _recover(self, how: str) -> None:
+        """Cut off what is under way, bring the server back, and find the ask that ended it."""
+        began, self._is_up = time.monotonic(), False
+        suspects = self.asks.suspects(began)
+        cut = dict(self._bodies)
+        for body in cut.values():
+            body.cancel()
+        await asyncio.gather(*cut.values(), return_exceptions=True)
+        during = sorted({one.test for one in suspects} or cut)
+        crash = self._crash(how, during=_names(during))
+        self.lane.say(f"{crash.title}; {'starting it again' if self.server else 'waiting for it'}")
+        crash, guilty = await self._brought_back(crash, suspects, began)
+        self._spent += time.monotonic() - began
+        self.number += 1
+        if how != WORKER or guilty or crash.said:
+            self._report(crash)
+        if guilty:
+            self.accused[guilty] = crash
+        else:
+            self._again |= set(during) & cut.keys()
+        self._alone, self._looked, self._is_up = "", time.monotonic(), True
+        self.lane.say(self.lane.state.stopped or crash.text)
+
+    async def _brought_back(self, crash: Crash, suspects: list[Suspect], began: float) -> tuple[Crash, str]:
+        """Bring the server back and search. Gives what is known of the crash, and the test that caused it."""
+        if why := await self._start_again(crash.how, began):
+            self.lane.state.stopped = f"{why}: {crash.text}"
+            return replace(crash, then=why), ""
+        then = "it was started again" if self.server and crash.how != WORKER else "it came back"
+        if self._alone:
+            ask = suspects[0].words if suspects else "not known"
+            search = "the test was run again, alone, and it crashed again"
+            return self._found(replace(crash, search=search, then=then), self._alone, ask), self._alone
+        if self.server is None:
+            return replace(crash, then=then), ""
+        tried = 0
+        for suspect in suspects[:MOST_TRIES]:
+            if time.monotonic() > began + SEARCH:
+                break
+            tried += 1
+            if await suspect.kills(self.lane.budget.addresses.fresh, self._is_over):
+                crash = replace(crash, search="asked again, alone, it ends the server again", then=then)
+                if why := await self._start_again(crash.how, began):
+                    self.lane.state.stopped = f"{why}: {crash.text}"
+                return self._found(crash, suspect.test, suspect.words), suspect.test
+        search = f"none of {counted(tried, 'ask')} that were under way ends it alone" if tried else ""
+        return replace(crash, search=search, then=then), ""
+
+    async def _start_again(self, how: str, began: float) -> str:
+        """Bring the server back. Gives why that is not possible, or nothing."""
+        if len(self.lane.state.crashes) >= MOST_CRASHES:
+            return f"the server is not asked any more after {MOST_CRASHES} crashes"
+        if (server := self.server) is None:
+            back = await self._comes_back(BACK_WITHIN)
+            return "" if back else f"the server did not come back within {BACK_WITHIN:g} s"
+        server.output.note_crash()
+        if how == WORKER and await self._comes_back(2.0):
+            self.remember_workers()
+            return ""
+        if self._spent + time.monotonic() - began > MOST_SECONDS:
+            return f"the server is not started again after {MOST_SECONDS:g} s of starting it"
+        try:
+            await asyncio.to_thread(server.restart, self.lane.settings.start_timeout)
+        except ChatproofError as error:
+            return f"the server could not be started again ({error})"
+        self.remember_workers()
+        return ""
+
+    async def _comes_back(self, within: float) -> bool:
+        give_up, target = time.monotonic() + within, self.lane.target
+        while time.monotonic() < give_up:
+            enough = len(self._children()) >= len(self._workers)
+            if enough and await asyncio.to_thread(listens, target.host, target.port):
+                return True
+            await asyncio.sleep(0.2)
+        return False
+
+    # -- in words
+
+    def _crash(self, how: str, during: str) -> Crash:
+        said = ""
+        if server := self.lane.scene.server:
+            said = (server.error_line() if how == WORKER else server.last_words()).removeprefix("; ")
+        if said and (log := self.lane.server_log):
+            said += f" (all that is kept of its output: {log})"
+        return Crash(how, said, during, provider=self.lane.provider_name)
+
+    def _found(self, crash: Crash, test: str, ask: str) -> Crash:
+        return replace(crash, test=_name(test), ask=ask, row=self.rows.get(test, ""))
+
+    def _report(self, crash: Crash) -> None:
+        crashes = self.lane.state.crashes
+        if crashes and self.server is None:  # the same crash, of which more is known now
+            crashes.pop()
+        crashes.append(crash)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _name(test: str) -> str:
+    return test.rpartition("::")[2]
+
+
+def _names(tests: list[str], most: int = 4) -> str:
+    more = f" and {len(tests) - most} more" if len(tests) > most else ""
+    return ", ".join(map(_name, tests[:most])) + more if tests else "a pause between two tests"
