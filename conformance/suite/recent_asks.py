@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from chatproof.harness.client.http import Deadlines, HttpExchange
+from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import clipped
 from chatproof.harness.protocol.transcript import End
@@ -27,6 +28,7 @@ LATELY: Final = 3.0  # seconds: an ask that ended longer ago is not why the serv
 AT_ITS_END: Final = 1.0  # seconds between a connection's loss and the process's end
 REPEATED_AT_MOST: Final = 4.0  # seconds of an ask that is sent again
 AFTERWARDS: Final = 0.5  # seconds in which the server may end after an ask
+MOST_TRIES: Final = 20  # asks that are sent again for one crash
 PACKETS: Final = 5  # sent again on one socket, at most
 SHOWN: Final = 300  # characters of an ask in a message
 
@@ -37,20 +39,54 @@ _LOST = (End.RESET, End.TRUNCATED)
 
 IsOver = Callable[[float], Awaitable[bool]]
 """Waits at most so many seconds for the server's end, and says whether it came."""
-FreshSource = Callable[[], str | None]
-"""Gives a source address that nothing was asked from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Where suspects are asked again. `fresh_source` gives a source address, and `fresh_name` a name, that nobody has
+    used. `held`: connections that stay open until the search is over, since hanging up may be what ends the server."""
+
+    fresh_source: Callable[[], str | None]
+    fresh_name: Callable[[], str]
+    is_over: IsOver
+    held: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    def renamed(self, request: HttpRequest) -> HttpRequest:
+        """The request in a session, and as a case, of its own: so it is asked as if nothing had been asked before."""
+        texts = (request.path, request.body.decode("latin-1"))
+        path, body = self.renamed_all(texts)
+        return replace(request, path=path, body=body.encode("latin-1"))
+
+    def renamed_all(self, texts: Iterable[str]) -> list[str]:
+        """Texts with fresh names, the same one for the same name."""
+        names: dict[str, str] = {}
+        return [_OWN_NAME.sub(lambda match: names.setdefault(match[0], self.fresh_name()), text) for text in texts]
+
+    async def find(self, suspects: Sequence[Suspect], give_up: float) -> tuple[Suspect | None, int]:
+        """The suspect that ends the server when it is asked again, alone; and how many were tried until `give_up`, a
+        moment in seconds."""
+        tried, found = 0, None
+        for suspect in suspects[:MOST_TRIES]:
+            if found or time.monotonic() > give_up:
+                break
+            tried += 1
+            found = suspect if await suspect.kills(self) else None
+        await asyncio.gather(*(hang_up() for hang_up in self.held), return_exceptions=True)
+        return found, tried
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """An ask that may have ended the server. `rank`: 0 if it had no answer when the server ended, 1 if its client had
-    just left, 2 if its answer had just come. `at`: when it was sent, in seconds."""
+    just left, 2 if its answer had just come. `at`: when it was sent, in seconds. `case`: the id by which the provider
+    knows it."""
 
     test: str
     words: str
     rank: int
     at: float
-    kills: Callable[[FreshSource, IsOver], Awaitable[bool]]
+    case: str
+    kills: Callable[[Search], Awaitable[bool]]
     """Asks again, alone, and says whether that ends the server."""
 
     @property
@@ -69,6 +105,10 @@ class RecentAsks:
         """Remember an exchange or a socket that is about to begin."""
         self.forget()
         self._noted.append((UNDER_TEST.get(), ask))
+
+    def clear(self) -> None:
+        """Let go of everything: it was sent to a server that is no more."""
+        self._noted.clear()
 
     def forget(self) -> None:
         """Let go of what is over for long, or large."""
@@ -115,23 +155,21 @@ def _of_http(test: str, one: HttpExchange, died: float) -> Suspect | None:
     left = reply.ended_at - reply.asked_at if reply.end is End.LEFT and reply.ended_at else None
     words = reply.request if left is None else f"{reply.request}, whose client hung up after {left:.1f} s"
     again = partial(_ask_again, one, min(died - reply.asked_at, REPEATED_AT_MOST), left)
-    return Suspect(test, clipped(words, SHOWN), rank, reply.asked_at, again)
+    return Suspect(test, clipped(words, SHOWN), rank, reply.asked_at, reply.case, again)
 
 
-async def _ask_again(
-    one: HttpExchange, seconds: float, left: float | None, fresh: FreshSource, is_over: IsOver
-) -> bool:
+async def _ask_again(one: HttpExchange, seconds: float, left: float | None, search: Search) -> bool:
     for hang_up in (HttpExchange.close,) if left is None else (HttpExchange.close, HttpExchange.reset):
-        again = HttpExchange(one.target, one.request, fresh(), Deadlines(), one.receive_buffer)
-        again.start()
-        try:
-            if left is not None:
-                over = await is_over(min(left, REPEATED_AT_MOST))
-            else:
-                over = await _until(partial(_has_ended, again), seconds, is_over)
-        finally:
+        again = HttpExchange(
+            one.target, search.renamed(one.request), search.fresh_source(), Deadlines(), one.receive_buffer
+        )
+        search.held.append(again.start().close)
+        if left is None:
+            over = await _until(partial(_has_ended, again), seconds, search.is_over)
+        else:
+            over = await search.is_over(min(left, REPEATED_AT_MOST))
             await hang_up(again)
-        if over or await is_over(AFTERWARDS):
+        if over or await search.is_over(AFTERWARDS):
             return True
     return False
 
@@ -152,25 +190,24 @@ def _of_socket(test: str, one: SocketClient, died: float) -> Suspect | None:
     if rank == 1:
         words += ", whose client then left"
     again = partial(_emit_again, one, min(died - at, REPEATED_AT_MOST), bool(one.left_at))
-    return Suspect(test, clipped(f"{words} {name}", SHOWN), rank, at, again)
+    return Suspect(test, clipped(f"{words} {name}", SHOWN), rank, at, one.case, again)
 
 
-async def _emit_again(one: SocketClient, seconds: float, left: bool, fresh: FreshSource, is_over: IsOver) -> bool:
-    packets = [packet.text for packet in one.sent]
+async def _emit_again(one: SocketClient, seconds: float, left: bool, search: Search) -> bool:
+    packets = search.renamed_all([packet.text for packet in one.sent])
     for chosen in (packets[-1:], packets[-PACKETS:])[: 1 if len(packets) < 2 else 2]:
         for hang_up in (SocketClient.disconnect, SocketClient.vanish)[: 2 if left else 1]:
-            again = SocketClient(one.target, one.transport, fresh(), one.api)
+            again = SocketClient(one.target, one.transport, search.fresh_source(), one.api)
+            search.held.append(again.disconnect)
             over = False
-            try:
+            with suppress(NotConnected):  # the server may be ending
                 await again.connect()
                 for packet in chosen:
                     await again.send(packet)
-                over = await _until(partial(_has_answer, again), seconds, is_over)
-            except NotConnected:
-                pass  # the server may be ending
-            finally:
-                await hang_up(again)
-            if over or await is_over(AFTERWARDS):
+                over = await _until(partial(_has_answer, again), seconds, search.is_over)
+                if left:
+                    await hang_up(again)
+            if over or await search.is_over(AFTERWARDS):
                 return True
     return False
 

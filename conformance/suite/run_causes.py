@@ -36,5 +36,7 @@ def run_causes(lanes: Sequence[LaneState], error: str) -> Iterator[Cause]:
 
 
 def _crashed(crash: Crash) -> Cause:
-    do = "Catch the error in the handler of this ask: no client may end the server for all others. " if crash.ask else ""
+    do = (
+        "Catch the error in the handler of this ask: no client may end the server for all others. " if crash.ask else ""
+    )
     return Cause(f"{crash.title[0].upper()}{crash.title[1:]}", crash.details, do + OUTPUT, reason=crash.text)

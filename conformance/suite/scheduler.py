@@ -297,4 +297,4 @@ async def _probe(lane: Lane) -> None:
         lane.side_by_side = await serves_side_by_side(lane)
     if not lane.state.unfit:
         await lane.life.look()
-        lane.life.remember_workers()
+        lane.life.begin()

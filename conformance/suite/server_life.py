@@ -19,19 +19,19 @@ import psutil
 
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.rate_budget import RateBudget
-from chatproof.conformance.suite.recent_asks import RecentAsks, Suspect
+from chatproof.conformance.suite.recent_asks import RecentAsks, Search, Suspect
 from chatproof.conformance.suite.setup import Scene
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.started_server import StartedServer, exit_in_words, listens
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.excerpts import counted
+from chatproof.harness.protocol.transcript import Transcript, Transport
 from chatproof.harness.report.crash import Crash
 
 MOST_CRASHES: Final = 5  # after which the server is not started again
 MOST_SECONDS: Final = 60.0  # of starting it again, and of searching, in all
 SEARCH: Final = 20.0  # seconds, for one crash
-MOST_TRIES: Final = 20  # asks sent again, for one crash
 POLL: Final = 0.05  # seconds
 GRACE: Final = 0.15  # seconds between the loss of a connection and the end of the process
 BACK_WITHIN: Final = 10.0  # seconds in which a server that the suite did not start may come back
@@ -58,6 +58,8 @@ class Inhabited(Protocol):
     def server_log(self) -> Path | None: ...
     @property
     def provider_name(self) -> str | None: ...
+    def new_case(self) -> str: ...
+    def did(self, transcript: Transcript | None) -> str: ...
 
 
 @dataclass(slots=True)
@@ -130,9 +132,10 @@ class ServerLife:
 
     # -- noticing a crash
 
-    def remember_workers(self) -> None:
-        """Note the processes that the server has while it is asked nothing."""
+    def begin(self) -> None:
+        """Note the processes that the server has while it is asked nothing. What was asked before was answered."""
         self._workers = self._children()
+        self.asks.clear()
 
     async def look(self, wait: float = GRACE) -> None:
         """Notice a crash, and recover from it. A process that has just lost its connections gets `wait` seconds to
@@ -214,6 +217,7 @@ class ServerLife:
             self.accused[guilty] = crash
         else:
             self._again |= set(during) & cut.keys()
+        self.asks.clear()
         self._alone, self._looked, self._is_up = "", time.monotonic(), True
         self.lane.say(self.lane.state.stopped or crash.text)
 
@@ -222,25 +226,28 @@ class ServerLife:
         if why := await self._start_again(crash.how, began):
             self.lane.state.stopped = f"{why}: {crash.text}"
             return replace(crash, then=why), ""
-        then = "it was started again" if self.server and crash.how != WORKER else "it came back"
+        is_new = self.server and crash.how != WORKER
+        then = "the suite started the server again" if is_new else "the server came back by itself"
         if self._alone:
-            ask = suspects[0].words if suspects else "not known"
-            search = "the test was run again, alone, and it crashed again"
-            return self._found(replace(crash, search=search, then=then), self._alone, ask), self._alone
+            said = "when the test ran again, alone, the server crashed again"
+            last = suspects[0] if suspects else Suspect(self._alone, "its last ask", 0, began, "", _never)
+            return self._found(replace(crash, search=said, then=then), last), self._alone
         if self.server is None:
             return replace(crash, then=then), ""
-        tried = 0
-        for suspect in suspects[:MOST_TRIES]:
-            if time.monotonic() > began + SEARCH:
-                break
-            tried += 1
-            if await suspect.kills(self.lane.budget.addresses.fresh, self._is_over):
-                crash = replace(crash, search="asked again, alone, it ends the server again", then=then)
-                if why := await self._start_again(crash.how, began):
-                    self.lane.state.stopped = f"{why}: {crash.text}"
-                return self._found(crash, suspect.test, suspect.words), suspect.test
-        search = f"none of {counted(tried, 'ask')} that were under way ends it alone" if tried else ""
-        return replace(crash, search=search, then=then), ""
+        search = Search(self.lane.budget.addresses.fresh, self.lane.new_case, self._is_over)
+        found, tried = await search.find(suspects, began + SEARCH)
+        if found or await self._is_over(2 * GRACE):
+            why = await self._start_again(crash.how, began)
+        if found:
+            crash = self._found(replace(crash, search="sent again, alone, it ended the server again"), found)
+        elif tried:
+            crash = replace(
+                crash, search=f"none of {counted(tried, 'ask')} that were under way ended it again, sent alone"
+            )
+        crash = replace(crash, then=why or then)
+        if why:
+            self.lane.state.stopped = f"{why}: {crash.text}"
+        return crash, found.test if found else ""
 
     async def _start_again(self, how: str, began: float) -> str:
         """Bring the server back. Gives why that is not possible, or nothing."""
@@ -251,7 +258,7 @@ class ServerLife:
             return "" if back else f"the server did not come back within {BACK_WITHIN:g} s"
         server.output.note_crash()
         if how == WORKER and await self._comes_back(2.0):
-            self.remember_workers()
+            self._workers = self._children()
             return ""
         if self._spent + time.monotonic() - began > MOST_SECONDS:
             return f"the server is not started again after {MOST_SECONDS:g} s of starting it"
@@ -259,7 +266,7 @@ class ServerLife:
             await asyncio.to_thread(server.restart, self.lane.settings.start_timeout)
         except ChatproofError as error:
             return f"the server could not be started again ({error})"
-        self.remember_workers()
+        self._workers = self._children()
         return ""
 
     async def _comes_back(self, within: float) -> bool:
@@ -281,14 +288,20 @@ class ServerLife:
             said += f" (all that is kept of its output: {log})"
         return Crash(how, said, during, provider=self.lane.provider_name)
 
-    def _found(self, crash: Crash, test: str, ask: str) -> Crash:
-        return replace(crash, test=_name(test), ask=ask, row=self.rows.get(test, ""))
+    def _found(self, crash: Crash, ask: Suspect) -> Crash:
+        did = self.lane.did(Transcript(Transport.SSE, case=ask.case))
+        search = f"{crash.search}; the provider plays {did}" if did else crash.search
+        return replace(crash, search=search, test=_name(ask.test), ask=ask.words, row=self.rows.get(ask.test, ""))
 
     def _report(self, crash: Crash) -> None:
         crashes = self.lane.state.crashes
         if crashes and self.server is None:  # the same crash, of which more is known now
             crashes.pop()
         crashes.append(crash)
+
+
+async def _never(search: Search) -> bool:
+    return False
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -100,6 +100,11 @@ class SocketClient:
         """Whether it has sent something, and the last ask has no terminal event yet."""
         return bool(self.sent) and (self._current is None or self._current.terminal is None)
 
+    @property
+    def case(self) -> str:
+        """The case of the last ask."""
+        return self._current.case if self._current else ""
+
     async def ask(self, ask: SocketAsk) -> Transcript:
         """Emit an api's ask, and begin its transcript. Raises NotConnected."""
         return await self.emit(ask.event, ask.payload)
