@@ -101,6 +101,7 @@ class Lane:
 
     async def close(self) -> None:
         """Stop everything that this lane started."""
+        await self.life.close()
         if self.provider:
             await self.provider.fakes.aclose()
         if server := self.scene.server:

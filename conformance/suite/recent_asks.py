@@ -32,9 +32,8 @@ MOST_TRIES: Final = 20  # asks that are sent again for one crash
 PACKETS: Final = 5  # sent again on one socket, at most
 SHOWN: Final = 300  # characters of an ask in a message
 
-_OWN_NAME = re.compile(
-    r"[0-9a-f]{6}-\d+x", re.IGNORECASE
-)  # cases and sessions: asks that differ only in these are alike
+_OWN_NAME = re.compile(r"[0-9a-f]{6}-\d+x", re.IGNORECASE)  # in the names of cases and sessions
+_DIFFERS = re.compile(rf"{_OWN_NAME.pattern}|[\d.]+ s$", re.IGNORECASE)  # also where asks are alike
 _LOST = (End.RESET, End.TRUNCATED)
 
 IsOver = Callable[[float], Awaitable[bool]]
@@ -91,8 +90,8 @@ class Suspect:
 
     @property
     def likeness(self) -> str:
-        """The same for asks that differ in names only."""
-        return f"{self.test} {_OWN_NAME.sub('', self.words)}"
+        """The same for asks that differ only in names, and in when their clients left."""
+        return f"{self.test} {_DIFFERS.sub('', self.words)}"
 
 
 @dataclass(slots=True)

@@ -25,24 +25,29 @@ async def perform(case: Case, test: SuiteTest) -> None:
     life, name = case.lane.life, case.name
     life.rows[name] = next(filter(case.lane.applies, case.ids), "")
     UNDER_TEST.set(name)
-    while True:
-        await life.turn(name)
-        if case.lane.state.stopped:  # the server is gone
-            case.close_records(Verdict.NOT_TESTABLE, case.lane.state.stopped)
-            break
-        if crash := life.accused.get(name):
-            _accuse(case, crash)
-            break
-        try:
-            is_judged = await life.outlives(name, _run(case, test))
-        finally:
-            await case.close()
-        if is_judged:
-            break
-        _start_over(case)
-    life.over(name)
+    try:
+        while not await _is_judged(case, test):
+            _start_over(case)
+    finally:
+        life.over(name)
     provider, over = case.lane.provider_name, str(test.parameters.get("transport", ""))
     case.records[:] = [replace(record, provider=provider, over=over) for record in case.records]
+
+
+async def _is_judged(case: Case, test: SuiteTest) -> bool:
+    """Run the test once, if it may run. False where a crash of the server cut it off."""
+    life = case.lane.life
+    await life.turn(case.name)
+    if case.lane.state.stopped:  # the server is gone
+        case.close_records(Verdict.NOT_TESTABLE, case.lane.state.stopped)
+        return True
+    if crash := life.accused.get(case.name):
+        _accuse(case, crash)
+        return True
+    try:
+        return await life.outlives(case.name, _run(case, test))
+    finally:
+        await case.close()
 
 
 async def _run(case: Case, test: SuiteTest) -> None:

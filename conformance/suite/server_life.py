@@ -10,18 +10,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import psutil
-
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.rate_budget import RateBudget
 from chatproof.conformance.suite.recent_asks import RecentAsks, Search, Suspect
+from chatproof.conformance.suite.server_workers import ServerWorkers
 from chatproof.conformance.suite.setup import Scene
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.redaction import clipped
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.started_server import StartedServer, exit_in_words, listens
 from chatproof.harness.common.target import Target
@@ -72,7 +71,7 @@ class ServerLife:
     number: int = 1
     accused: dict[str, Crash] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
-    _workers: list[psutil.Process] = field(default_factory=list)
+    _workers: ServerWorkers = field(default_factory=ServerWorkers)
     _bodies: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _again: set[str] = field(default_factory=set)
     _alone: str = ""
@@ -81,6 +80,7 @@ class ServerLife:
     _spent: float = 0.0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _watcher: asyncio.Task[None] | None = None
+    _starting: asyncio.Future[None] | None = None
 
     @property
     def server(self) -> StartedServer | None:
@@ -130,11 +130,24 @@ class ServerLife:
             await self.look(wait=0)
             await asyncio.sleep(POLL)
 
+    async def close(self) -> None:
+        """Notice nothing any more. A server that is just starting again is stopped."""
+        if self._watcher:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        while self._starting and not self._starting.done():
+            assert self.server is not None
+            await asyncio.to_thread(self.server.stop)
+            await asyncio.wait([self._starting], timeout=POLL)
+        if self._starting:
+            await asyncio.gather(self._starting, return_exceptions=True)
+
     # -- noticing a crash
 
     def begin(self) -> None:
         """Note the processes that the server has while it is asked nothing. What was asked before was answered."""
-        self._workers = self._children()
+        if self.server:
+            self._workers.remember(self.server.process.pid)
         self.asks.clear()
 
     async def look(self, wait: float = GRACE) -> None:
@@ -146,7 +159,7 @@ class ServerLife:
 
     async def first_end(self, ask: str) -> str:
         """What to say if the server ended at the very first ask, or nothing."""
-        if not (how := await self._end(GRACE)):
+        if self.server is None or not (how := await self._end(GRACE)):
             return ""
         crash = self._crash(how, during=f"the first ask, {ask}")
         self.lane.state.crashes.append(crash)
@@ -168,7 +181,7 @@ class ServerLife:
     def _ended(self) -> str:
         if (server := self.lane.scene.server) and (code := server.exit_code) is not None:
             return exit_in_words(code)
-        return WORKER if any(not _lives(one) for one in self._workers) and self.asks.lost(self._looked) else ""
+        return WORKER if self._workers.has_lost_one() and self.asks.lost(self._looked) else ""
 
     async def _is_gone(self) -> bool:
         target = self.lane.target
@@ -183,17 +196,11 @@ class ServerLife:
         give_up = time.monotonic() + seconds
         while True:
             server = self.server
-            if (server and server.exit_code is not None) or any(not _lives(one) for one in self._workers):
+            if (server and server.exit_code is not None) or self._workers.has_lost_one():
                 return True
             if time.monotonic() >= give_up:
                 return seconds > GRACE and await self._is_gone()
             await asyncio.sleep(POLL)
-
-    def _children(self) -> list[psutil.Process]:
-        with suppress(psutil.Error):
-            if self.server:
-                return psutil.Process(self.server.process.pid).children(recursive=True)
-        return []
 
     # -- recovering from it
 
@@ -206,13 +213,15 @@ class ServerLife:
             body.cancel()
         await asyncio.gather(*cut.values(), return_exceptions=True)
         during = sorted({one.test for one in suspects} or cut)
-        crash = self._crash(how, during=_names(during))
+        crash = replace(self._crash(how, during=_names(during)), search=_unanswered(suspects))
         self.lane.say(f"{crash.title}; {'starting it again' if self.server else 'waiting for it'}")
         crash, guilty = await self._brought_back(crash, suspects, began)
         self._spent += time.monotonic() - began
         self.number += 1
         if how != WORKER or guilty or crash.said:
             self._report(crash)
+        else:
+            self._workers.forget()
         if guilty:
             self.accused[guilty] = crash
         else:
@@ -241,9 +250,7 @@ class ServerLife:
         if found:
             crash = self._found(replace(crash, search="sent again, alone, it ended the server again"), found)
         elif tried:
-            crash = replace(
-                crash, search=f"none of {counted(tried, 'ask')} that were under way ended it again, sent alone"
-            )
+            crash = replace(crash, search=f"none of {counted(tried, 'ask')} under way ended it again, sent alone")
         crash = replace(crash, then=why or then)
         if why:
             self.lane.state.stopped = f"{why}: {crash.text}"
@@ -251,28 +258,29 @@ class ServerLife:
 
     async def _start_again(self, how: str, began: float) -> str:
         """Bring the server back. Gives why that is not possible, or nothing."""
-        if len(self.lane.state.crashes) >= MOST_CRASHES:
+        if self.number > MOST_CRASHES:
             return f"the server is not asked any more after {MOST_CRASHES} crashes"
         if (server := self.server) is None:
             back = await self._comes_back(BACK_WITHIN)
             return "" if back else f"the server did not come back within {BACK_WITHIN:g} s"
         server.output.note_crash()
         if how == WORKER and await self._comes_back(2.0):
-            self._workers = self._children()
+            self._workers.remember(server.process.pid)
             return ""
         if self._spent + time.monotonic() - began > MOST_SECONDS:
             return f"the server is not started again after {MOST_SECONDS:g} s of starting it"
         try:
-            await asyncio.to_thread(server.restart, self.lane.settings.start_timeout)
+            self._starting = asyncio.ensure_future(asyncio.to_thread(server.restart, self.lane.settings.start_timeout))
+            await asyncio.shield(self._starting)
         except ChatproofError as error:
             return f"the server could not be started again ({error})"
-        self._workers = self._children()
+        self._workers.remember(server.process.pid)
         return ""
 
     async def _comes_back(self, within: float) -> bool:
         give_up, target = time.monotonic() + within, self.lane.target
         while time.monotonic() < give_up:
-            enough = len(self._children()) >= len(self._workers)
+            enough = self.server is None or self._workers.are_as_many(self.server.process.pid)
             if enough and await asyncio.to_thread(listens, target.host, target.port):
                 return True
             await asyncio.sleep(0.2)
@@ -300,15 +308,13 @@ class ServerLife:
         crashes.append(crash)
 
 
+def _unanswered(suspects: list[Suspect], most: int = 3) -> str:
+    words = [clipped(one.words, 120) for one in suspects if one.rank == 0]
+    return f"without an answer was {' | '.join(words[:most])}" if words else ""
+
+
 async def _never(search: Search) -> bool:
     return False
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def _name(test: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from chatproof.harness.common import started_server as servers
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.started_server import free_port
+from chatproof.harness.common.started_server import StartedServer, exit_in_words, free_port
 
 HANDED_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -49,3 +49,43 @@ def test_the_system_gives_none_of_them_to_others() -> None:
     if lowest != 32_768:
         pytest.skip("this system hands out other ports than Linux usually does")
     assert lowest >= servers.FIRST_PORT + servers.PORTS
+
+
+DIES_ONCE = """
+import os, socket, sys
+with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))) as server:
+    print("life", os.getpid(), flush=True)
+    server.accept()
+    server.accept()
+raise ValueError(f"the end of {os.getpid()}")
+"""
+
+
+def test_a_server_starts_again_on_its_port_with_its_own_error(tmp_path: Path) -> None:
+    code = tmp_path / "server.py"
+    code.write_text(DIES_ONCE)
+    server = StartedServer.start(f"{sys.executable} {code}", {"KEY": "x"}, free_port(), timeout=20)
+    try:
+        first, port = server.process, server.target.port
+        with socket.create_connection(("127.0.0.1", port)):
+            first.wait(20)
+        assert server.last_words() == f"; its first error line: ValueError: the end of {first.pid}"
+        server.output.note_crash()
+        server.restart(timeout=20)
+        assert (server.target.port, server.exit_code) == (port, None)
+        assert server.error_line() == ""
+        with socket.create_connection(("127.0.0.1", port)):
+            server.process.wait(20)
+        assert server.error_line() == f"; its first error line: ValueError: the end of {server.process.pid}"
+        assert f"life {first.pid}" in server.output.text()
+        assert "[chatproof: the server crashed here]" in server.output.text()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(1, "exit code 1"), (-11, "signal SIGSEGV"), (137, "exit code 137, signal SIGKILL"), (255, "exit code 255")],
+)
+def test_an_exit_code_is_told_in_words(code: int, words: str) -> None:
+    assert exit_in_words(code) == words

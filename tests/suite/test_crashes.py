@@ -135,5 +135,6 @@ def test_a_server_that_the_suite_did_not_start_may_stay_away(monkeypatch: pytest
         summary = judged(base_url=url, provider_url=fakes, only=["REQ-01,REQ-03,TOK-02,SES-09"])
     assert len(summary.crashes) == 1
     assert verdicts(summary)["REQ-03"] == "not testable"
+    assert '{"message": null' in summary.crashes[0].search
     seen = next(row.seen for row in summary.rows if row.requirement.id == "REQ-03")
     assert "the server did not come back within 0.5 s: the server crashed (it stopped accepting connections)" in seen

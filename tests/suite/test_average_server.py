@@ -1,0 +1,85 @@
+"""A server of an average developer, in Express, socket.io and openai, and start commands with a wrong file name: what a
+person reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.clients.node import needs
+from tests.suite.running import ERROR, FAIL
+from tests.suite.test_running import run
+
+JS = Path(__file__).parent / "js"
+CAUSE = "TypeError: Cannot destructure property 'message' of 'payload' as it is undefined."
+ASK = 'emit("chat_stream") without a payload'
+TRUE = {
+    "SIO-05": "an empty payload ends the process",
+    "SES-09": "whoever names no session shares `default`",
+    "INT-01": "it never cancels",
+    "INT-02": "it never cancels",
+    "INT-03": "it never cancels",
+    "INT-09": "it never cancels",
+    "ERR-03": "the openai client takes a clean early end for a whole reply",
+    "SIO-08": "the openai client takes a clean early end for a whole reply",
+    "ERR-06": "it waits for its provider for ever",
+    "REQ-03": "a number as `message` is passed on",
+    "REQ-04": "Express decodes what is not UTF-8",
+    "REQ-05": "Express answers a bad body with a page of HTML",
+    "REQ-06": "a blank message is passed on",
+    "SIO-11": "two replies on one socket mix",
+}
+"""The rows that it violates, and the mistake that each shows."""
+
+
+@needs("express", JS)
+def test_a_full_run_tells_an_average_developer_what_to_mend(tmp_path: Path) -> None:
+    """The crash with Node's own error line and the ask that triggers it, the shared session, and nothing that is not
+    true."""
+    files = {name: tmp_path / f"report.{name}" for name in ("md", "html", "xml")}
+    reports = ("--report-md", files["md"], "--report-html", files["html"], "--junit-xml", files["xml"])
+    words = ("--start", f"node {JS / 'average_server.js'}", "--provider", "openai", "--profile", "socketio")
+    code, output, rows = run(tmp_path, *words, *map(str, reports), "--server-log", str(tmp_path / "server.log"))
+    assert code == FAIL, output
+    found = {row["id"]: row for row in rows}
+    assert {row["id"] for row in rows if row["verdict"] == "violated"} == set(TRUE), output
+    assert [row["id"] for row in rows if row["verdict"] == "not testable"] == [], output
+    assert "Nobody else may read this" in found["SES-09"]["seen"]
+    document = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    (crash,) = document["crashes"]
+    assert (crash["how"], crash["row"]) == ("exit code 1", "SIO-05")
+    assert crash["ask"].startswith(ASK)
+    assert (document["start_here"][0]["rows"], CAUSE in document["start_here"][0]["seen"]) == (["SIO-05"], True)
+    told = {name: path.read_text(encoding="utf-8") for name, path in files.items()}
+    told["terminal"] = output
+    told["xml"] = " ".join(one.attrib["message"] for one in ElementTree.fromstring(told["xml"]).iter("failure"))
+    for name, text in told.items():
+        assert "Cannot destructure property" in text, name
+        assert "without a payload" in text, name
+    assert (tmp_path / "server.log").read_text(encoding="utf-8").count(CAUSE) == 2  # and when it was sent again, alone
+
+
+NO_SUCH = [
+    pytest.param("python", "can't open file", id="python"),
+    pytest.param("node", "Error: Cannot find module", id="node", marks=needs("express", JS)),
+]
+
+
+@pytest.mark.parametrize(("runtime", "says"), NO_SUCH)
+def test_a_wrong_file_name_is_one_clear_line(runtime: str, says: str, tmp_path: Path) -> None:
+    """With the server's own error, an exit code, and reports that say the same."""
+    program = sys.executable if runtime == "python" else runtime
+    page = tmp_path / "report.html"
+    code, output, rows = run(tmp_path, "--start", f"{program} sevrer.file", "--report-html", str(page))
+    assert (code, {row["verdict"] for row in rows}) == (ERROR, {"not testable"}), output
+    (line,) = [line for line in output.splitlines() if says in line]
+    assert "before it listened on port" in line
+    assert "sevrer.file" in line
+    assert "Traceback" not in output
+    document = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert (document["verdict"], says in document["error"]) == ("error", True)
+    assert "before it listened on port" in page.read_text(encoding="utf-8")
