@@ -41,7 +41,7 @@ IsOver = Callable[[float], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class CrashSearch:
     """Where suspects are asked again. `fresh_source` gives a source address, and `fresh_name` a name, that nobody has
     used. `held`: connections that stay open until the search is over, since hanging up may be what ends the server."""
 
@@ -85,7 +85,7 @@ class Suspect:
     rank: int
     at: float
     case: str
-    kills: Callable[[Search], Awaitable[bool]]
+    kills: Callable[[CrashSearch], Awaitable[bool]]
     """Asks again, alone, and says whether that ends the server."""
 
     @property
@@ -157,7 +157,7 @@ def _of_http(test: str, one: HttpExchange, died: float) -> Suspect | None:
     return Suspect(test, clipped(words, SHOWN), rank, reply.asked_at, reply.case, again)
 
 
-async def _ask_again(one: HttpExchange, seconds: float, left: float | None, search: Search) -> bool:
+async def _ask_again(one: HttpExchange, seconds: float, left: float | None, search: CrashSearch) -> bool:
     for hang_up in (HttpExchange.close,) if left is None else (HttpExchange.close, HttpExchange.reset):
         again = HttpExchange(
             one.target, search.renamed(one.request), search.fresh_source(), Deadlines(), one.receive_buffer
@@ -192,7 +192,7 @@ def _of_socket(test: str, one: SocketClient, died: float) -> Suspect | None:
     return Suspect(test, clipped(f"{words} {name}", SHOWN), rank, at, one.case, again)
 
 
-async def _emit_again(one: SocketClient, seconds: float, left: bool, search: Search) -> bool:
+async def _emit_again(one: SocketClient, seconds: float, left: bool, search: CrashSearch) -> bool:
     packets = search.renamed_all([packet.text for packet in one.sent])
     for chosen in (packets[-1:], packets[-PACKETS:])[: 1 if len(packets) < 2 else 2]:
         for hang_up in (SocketClient.disconnect, SocketClient.vanish)[: 2 if left else 1]:

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.rate_budget import RateBudget
-from chatproof.conformance.suite.recent_asks import RecentAsks, Search, Suspect
+from chatproof.conformance.suite.recent_asks import RecentAsks, CrashSearch, Suspect
 from chatproof.conformance.suite.server_workers import ServerWorkers
 from chatproof.conformance.suite.setup import Scene
 from chatproof.harness.common.errors import ChatproofError
@@ -243,7 +243,7 @@ class ServerLife:
             return self._found(replace(crash, search=said, then=then), last), self._alone
         if self.server is None:
             return replace(crash, then=then), ""
-        search = Search(self.lane.budget.addresses.fresh, self.lane.new_case, self._is_over)
+        search = CrashSearch(self.lane.budget.addresses.fresh, self.lane.new_case, self._is_over)
         found, tried = await search.find(suspects, began + SEARCH)
         if found or await self._is_over(2 * GRACE):
             why = await self._start_again(crash.how, began)
@@ -313,7 +313,7 @@ def _unanswered(suspects: list[Suspect], most: int = 3) -> str:
     return f"without an answer was {' | '.join(words[:most])}" if words else ""
 
 
-async def _never(search: Search) -> bool:
+async def _never(search: CrashSearch) -> bool:
     return False
 
 
