@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.rate_budget import RateBudget
-from chatproof.conformance.suite.recent_asks import RecentAsks, CrashSearch, Suspect
+from chatproof.conformance.suite.recent_asks import CrashSearch, RecentAsks, Suspect
 from chatproof.conformance.suite.server_workers import ServerWorkers
 from chatproof.conformance.suite.setup import Scene
 from chatproof.harness.common.errors import ChatproofError

@@ -43,8 +43,8 @@ def test_a_full_run_tells_an_average_developer_what_to_mend(tmp_path: Path) -> N
     files = {name: tmp_path / f"report.{name}" for name in ("md", "html", "xml")}
     reports = ("--report-md", files["md"], "--report-html", files["html"], "--junit-xml", files["xml"])
     words = ("--start", f"node {JS / 'average_server.js'}", "--provider", "openai", "--profile", "socketio")
-    words += ("--server-log", str(tmp_path / "server.log"))
-    code, output, rows = run(tmp_path, *words, *map(str, reports), timeout=400)
+    log = ("--server-log", str(tmp_path / "server.log"))
+    code, output, rows = run(tmp_path, *words, *map(str, reports), *log)
     assert code == FAIL, output
     found = {row["id"]: row for row in rows}
     assert {row["id"] for row in rows if row["verdict"] == "violated"} == set(TRUE), output

@@ -36,7 +36,7 @@ def run(
         del variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
     else:
         command += named(OWN, *plugins)
-    ran = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=100, check=False)
+    ran = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)
     output = ran.stdout + ran.stderr
     assert "INTERNALERROR" not in output
     found = json.loads(report.read_text(encoding="utf-8"))["rows"] if report.exists() else []
