@@ -56,7 +56,7 @@ async def test_a_client_connects(case: Case, transport: Transport) -> None:
         if not case.lane.settings.declares_profiles:
             seen += "; for a server without Socket.IO use --profile limits,chat"
         unknown = Late(float("inf"))  # a server that was slow to answer would have done so later
-        case.holds("SIO-01", False, seen, f"a connection over {transport}", late=unknown)
+        case.holds("SIO-01", False, seen, f"a connection over {transport}", client.strays, late=unknown)
         return
     case.holds("SIO-01", not client.decoder.bad, f"{client.decoder.bad}", "packets of Engine.IO 4 and Socket.IO 5")
     await client.disconnect()

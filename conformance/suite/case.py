@@ -78,9 +78,9 @@ class Case:
             request = HttpRequest.of(lane.api.ask(conversation), headers)
             await lane.budget.pace(request.path)
             exchange = lane.exchange(request, source or self.source, deadlines, receive_buffer, case=case)
-            self.log.ask(exchange.transcript)
             self._open.append(exchange.close)
-            return SseStream(exchange.start())
+            self.log.ask(exchange.start().transcript)
+            return SseStream(exchange)
         client = socket or await self.connect(over, source)
         try:
             transcript = await client.ask(lane.api.emit(conversation))
@@ -166,6 +166,7 @@ class Case:
         exchange = self.lane.exchange(request, self.source, kept=connection)
         self._open.append(exchange.close)
         answer = await exchange.start().wait()
+        self.log.ask(answer)
         if connection and answer.status is None and (answer.end is End.RESET or answer.fault == NO_ANSWER):
             await exchange.close()
             return await self.on_kept(None, request)
@@ -278,7 +279,9 @@ class Case:
                 self.log.violates(transcript, requirement_id, finding.at)
                 shown = screen(row, finding, transcript, self.lane.did(transcript))
                 timed = in_vain or finding.late is not None
-                self._record(requirement_id, Verdict.VIOLATED, finding.seen, finding.expected, shown, timed=timed)
+                repeat = self.log.repeat(requirement_id, transcript, self.lane.provider)
+                told = (finding.seen, finding.expected, shown)
+                self._record(requirement_id, Verdict.VIOLATED, *told, timed=timed, repeat=repeat)
 
     def _record(
         self,
@@ -289,6 +292,7 @@ class Case:
         shown: str = "",
         weak: bool = False,
         timed: bool = False,
+        repeat: str = "",
     ) -> None:
         if requirement_id not in self.ids:
             raise LookupError(f"{self.name} judges {requirement_id}, which it does not name")
@@ -296,8 +300,8 @@ class Case:
         if verdict is Verdict.PASSED and row.black_box and self.lane.provider is None:
             seen = f"judged without the fake providers: {row.black_box}"
         if self.lane.applies(requirement_id):
-            seen, expected = redacted(seen), redacted(expected)
-            self.records.append(Record(requirement_id, verdict, seen, expected, shown, self.name, weak, timed=timed))
+            found = (redacted(seen), redacted(expected), shown, self.name, weak)
+            self.records.append(Record(requirement_id, verdict, *found, timed=timed, repeat=repeat))
 
     def blame(self, why: str, details: str) -> None:
         why, details = redacted(why), redacted(details)

@@ -1,4 +1,4 @@
-"""The exchanges of one test that a report draws, with what the provider wrote for each."""
+"""The exchanges of one test: what was sent, which of them a report draws, and what the provider wrote for each."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from chatproof.conformance.suite.provider import Upstream
 from chatproof.fake_providers.journal.control_client import FakesError
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.checks.pass_through import ProviderWrite
+from chatproof.harness.protocol.sent import Sent, that_belong_to
 from chatproof.harness.protocol.transcript import Transcript
 from chatproof.harness.report.evidence import Evidence, ProviderRequest, SeenExchange, evidence
+from chatproof.harness.report.repetition import IN_COMPANY, SEEN_UPSTREAM, by_hand, journal
 
 VIOLATING, JUDGED, ASKED = 4, 2, 2  # the most exchanges kept of one test
 PATIENCE = 5.0  # seconds to wait for the journal, for each exchange
@@ -20,15 +22,18 @@ PATIENCE = 5.0  # seconds to wait for the journal, for each exchange
 
 @dataclass(slots=True)
 class ExchangeLog:
-    """The exchanges of one test. With `wanted` false nothing is kept, since no report is drawn."""
+    """The exchanges of one test. With `wanted` false only what was sent is kept, since no report is drawn."""
 
     wanted: bool
     violating: list[SeenExchange] = field(default_factory=list)
     judged: list[SeenExchange] = field(default_factory=list)
     asked: list[SeenExchange] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
 
     def ask(self, transcript: Transcript) -> None:
         """Note an exchange that has begun. It is drawn only if the test judges no transcript."""
+        if transcript.sent:
+            self.sent.append(transcript.sent)
         if self.wanted and len(self.asked) < ASKED:
             self.asked.append(SeenExchange(transcript))
 
@@ -53,6 +58,18 @@ class ExchangeLog:
         if one not in self.violating and len(self.violating) < VIOLATING:
             self.violating.append(one)
 
+    def repeat(self, requirement_id: str, transcript: Transcript | None, provider: Upstream | None) -> str:
+        """Lines for a shell that send an exchange again, with what it needs before it, and show what became of it;
+        nothing where those would not show that the row is violated."""
+        if transcript is None or transcript.sent is None or requirement_id in IN_COMPANY:
+            return ""
+        if provider and provider.played.get(transcript.case) in provider.own:
+            return ""  # only this run's fakes have its script
+        lines = by_hand(that_belong_to(transcript.sent, self.sent))
+        if lines and provider and transcript.case and requirement_id in SEEN_UPSTREAM:
+            lines += f"\n{journal(provider.fakes.url, transcript.case)}"
+        return lines
+
     def _of(self, transcript: Transcript) -> SeenExchange | None:
         return next((one for one in (*self.violating, *self.judged) if one.transcript is transcript), None)
 
@@ -69,7 +86,7 @@ class ExchangeLog:
         for one in shown:
             asked = await _asked(provider, one.transcript)
             found.append(evidence(test, one, asked or (), lane, None if asked is None else time.monotonic()))
-        self.violating, self.judged, self.asked = [], [], []
+        self.violating, self.judged, self.asked, self.sent = [], [], [], []
         return found
 
 

@@ -17,6 +17,7 @@ from chatproof.conformance.suite.reporting import attach, evidence_of, explained
 from chatproof.conformance.suite.scheduler import Scheduler
 from chatproof.conformance.suite.short_output import ShortOutput
 from chatproof.conformance.suite.suite_tests import BEHIND, SuiteTest, from_item, in_order, providers_of
+from chatproof.harness.common.check_command import check_command
 from chatproof.harness.common.configuration import configured
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import given
@@ -226,7 +227,7 @@ class SuitePlugin:
     def _tell(self, case: Case) -> None:
         assert self.outcome is not None
         if bad := self.outcome.failures(case.records):
-            pytest.fail(failure_text(bad), pytrace=False)
+            pytest.fail(failure_text(bad, check_command(self.settings)), pytrace=False)
         if not case.records or all(record.verdict is Verdict.NOT_APPLICABLE for record in case.records):
             pytest.skip(case.lane.state.no_provider)
 

@@ -16,7 +16,7 @@ from chatproof.conformance.suite.left_over import left_over
 from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.rate_budget import RateBudget
 from chatproof.conformance.suite.server_life import ServerLife
-from chatproof.conformance.suite.setup import PROVIDER_TIMEOUT, Scene, set_up
+from chatproof.conformance.suite.setup import PROVIDER_TIMEOUT, Scene, set_up, started_by_hand
 from chatproof.harness.client.connection import SourceAddresses, TcpConnection
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.client.socketio import SocketClient
@@ -80,6 +80,7 @@ class Lane:
         """
         self.scene = self.scene.listening(self.settings)
         self.state.url = self.url
+        self.state.by_hand = started_by_hand(self.scene, self.state.name, self.settings)
         addresses = SourceAddresses.towards(self.target, self.share)
         keeps_limits = Profile.LIMITS in self.settings.profiles
         if self.share[1] > 1 and not addresses.available and keeps_limits:

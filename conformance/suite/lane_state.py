@@ -19,13 +19,15 @@ class LaneState:
     """`name` is the provider's, `has_provider` whether the fakes are there, `missing` that they should be and are not.
 
     `no_provider` says why they are not, and `advice` what to do then; `unfit` why there is no chat server at all;
-    `stopped` why no more tests are run. `unseen` holds the profiles that nobody declared and the server does not show,
-    each with what was seen; `set_aside` says why nothing is judged with a provider that nobody declared. `error_line`
-    is the line of the server's own output that names an error, once the lane is closed. `crashes`: those of the server.
+    `stopped` why no more tests are run. `by_hand` starts the server as the suite did, from a shell. `unseen` holds the
+    profiles that nobody declared and the server does not show, each with what was seen; `set_aside` says why nothing is
+    judged with a provider that nobody declared. `error_line` is the line of the server's own output that names an
+    error, once the lane is closed. `crashes`: those of the server.
     """
 
     name: str
     url: str = ""
+    by_hand: str = ""
     has_provider: bool = False
     missing: bool = False
     no_provider: str = NO_FAKES

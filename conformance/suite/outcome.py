@@ -11,6 +11,7 @@ from typing import Any
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.run_causes import run_causes
 from chatproof.conformance.suite.suite_tests import SuiteTest
+from chatproof.harness.common.check_command import check_command
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
 from chatproof.harness.report import RunSummary, remarks, start_here, table, verdict_line, write_reports
@@ -73,7 +74,7 @@ class Outcome:
             self.lanes = theirs
             return
         for ours, other in zip(self.lanes, theirs, strict=True):
-            ours.url = ours.url or other.url
+            ours.url, ours.by_hand = ours.url or other.url, ours.by_hand or other.by_hand
             ours.has_provider |= other.has_provider
             ours.unfit, ours.stopped = ours.unfit or other.unfit, ours.stopped or other.stopped
             ours.crashes += other.crashes
@@ -122,6 +123,8 @@ class Outcome:
             evidence=self.evidence,
             error=self.error or self.unfit,
             stale=stale,
+            command=check_command(self.settings),
+            by_hand=self.lanes[0].by_hand if self.lanes else "",
             found=tuple(run_causes(self.lanes, self.error)),
             server_error=next((one.error_line for one in self.lanes if one.error_line), ""),
             crashes=crashes,

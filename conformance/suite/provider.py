@@ -20,13 +20,14 @@ _CASE = re.compile(r"(?<![\w-])[0-9a-f]{6}-\d+x(?![\w-])")  # see `Lane.new_case
 @dataclass(slots=True)
 class Upstream:
     """The fakes, as tests see them. `offset`: their monotonic clock minus ours; `due`: how long a server may take until
-    it asks them, both in seconds; `played`: the script of each case id."""
+    it asks them, both in seconds; `played`: the script of each case id; `own`: scripts that the suite has added."""
 
     fakes: Fakes
     scripts: dict[str, dict[str, Any]] = field(default_factory=dict)
     offset: float = 0.0
     due: float = DUE
     played: dict[str, str] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)
 
     async def open(self) -> None:
         """Read the scripts and compare the clocks. Raises FakesError."""
@@ -49,6 +50,7 @@ class Upstream:
         """Add a script of the suite's own and give its name."""
         await self.fakes.register(name, toml)
         self.scripts = await self.fakes.scripts()
+        self.own.add(name)
         return name
 
     async def entries(self, reply: Transcript) -> list[Entry]:

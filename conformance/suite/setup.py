@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from html import unescape
 from pathlib import Path
 
-from chatproof.fake_providers.dialects.provider_variables import server_variables
+from chatproof.fake_providers.dialects.provider_variables import FAKE_KEY, server_variables
 from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.harness.client.http import HttpExchange
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.kept_output import KeptOutput
-from chatproof.harness.common.redaction import clipped, conceal
+from chatproof.harness.common.redaction import clipped, conceal, redacted
 from chatproof.harness.common.settings import SERVER_SECRETS, Settings
 from chatproof.harness.common.started_server import StartedServer, free_port, listens
 from chatproof.harness.common.target import Target
@@ -105,6 +106,18 @@ def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> 
         **(dict.fromkeys(SERVER_SECRETS, settings.jwt_secret) if settings.jwt_secret else {}),
         "ALLOWED_ORIGINS": settings.allowed_origin,
     }
+
+
+def started_by_hand(scene: Scene, provider: str, settings: Settings) -> str:
+    """Lines for a shell that start the fakes and the server as the suite did, at the same ports; nothing where the
+    suite started no server."""
+    if not settings.start or not scene.fakes_url:
+        return ""
+    given = {**environment(scene.fakes_url, provider, FAKE_KEY, settings), "PORT": str(scene.target.port)}
+    words = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items() if name not in SERVER_SECRETS)
+    command = settings.start.replace("{port}", str(scene.target.port))
+    fakes = f"chatproof providers --port {Target.parse(scene.fakes_url).port} &\n" if not settings.provider_url else ""
+    return redacted(f"{fakes}{words} {command} &")
 
 
 def why_unfit(exchange: HttpExchange, has_provider: bool, waited: float = 0.0) -> str:

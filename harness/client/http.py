@@ -20,6 +20,7 @@ from chatproof.harness.common.errors import reason_of
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Headers, HttpAsk
 from chatproof.harness.protocol.excerpts import CUT, shown
+from chatproof.harness.protocol.sent import SentRequest
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 BODY_LIMIT = 48 * 1024 * 1024  # bytes; three times the largest reply that the suite asks for
@@ -87,7 +88,10 @@ class HttpExchange:
 
     def start(self) -> Self:
         """Send the request and read the answer, in a task of its own."""
-        self.transcript.request = str(self.request)
+        request, target = self.request, self.target
+        self.transcript.request = str(request)
+        url = f"{target.url}{request.path}"
+        self.transcript.sent = SentRequest(request.method, url, tuple(self._headers()), request.body)
         self.transcript.asked_at = time.monotonic()
         self._task = asyncio.create_task(self._run())
         return self
@@ -169,7 +173,7 @@ class HttpExchange:
             await asyncio.gather(sender, return_exceptions=True)
             self._grown.set()
 
-    async def _send(self, connection: TcpConnection) -> None:
+    def _headers(self) -> list[tuple[str, str]]:
         request = self.request
         headers = [("Host", self.target.authority), ("User-Agent", "chatproof"), *request.headers]
         names = {name.lower() for name, _ in headers}
@@ -177,8 +181,12 @@ class HttpExchange:
             headers.append(("Accept", "text/event-stream, application/json"))
         if request.body or request.method in ("POST", "PUT", "PATCH"):
             headers.append(("Content-Length", str(len(request.body))))
+        return headers
+
+    async def _send(self, connection: TcpConnection) -> None:
+        request = self.request
         head = f"{request.method} {self.target.root}{request.path} HTTP/1.1\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in headers) + "\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in self._headers()) + "\r\n"
         # One write for small bodies. If the peer stops reading a large one, its answer is still read.
         await connection.send(head.encode("latin-1") + request.body)
 

@@ -22,11 +22,13 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol import engineio
 from chatproof.harness.protocol.apis.api import Api, SocketAsk
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
+from chatproof.harness.protocol.sent import Emit, SentEvents
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 CONNECT_TIMEOUT = 5.0
 PACKETS_KEPT = 5000
 SENT_KEPT = 20
+EMITS_KEPT = 12  # so many are remembered of one socket
 
 
 class NotConnected(Exception):
@@ -63,7 +65,8 @@ class SocketClient:
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.strays = Transcript(self.transport, api=self.api)
+        self.strays = Transcript(self.transport, api=self.api, request=f"connect over {self.transport}")
+        self.strays.sent = self._sent()
 
     async def connect(self) -> Self:
         """Connect to the namespace `/`.
@@ -120,13 +123,23 @@ class SocketClient:
         """
         transcript = Transcript(self.transport, api=self.api, request=f"emit {name} {args!r:.200}")
         transcript.asked_at = time.monotonic()
+        transcript.sent = self._sent(Emit(transcript.asked_at, name, args))
         self._current = transcript
         await self.send(engineio.emit(name, *args, escape=escape))
         return transcript
 
     async def emit_more(self, name: str, *args: Any) -> None:
         """Emit an event whose answer belongs to the current transcript."""
+        if self._current and isinstance(self._current.sent, SentEvents):
+            self._current.sent.emits += (Emit(time.monotonic(), name, args),)
         await self.send(engineio.emit(name, *args))
+
+    def _sent(self, *more: Emit) -> SentEvents:
+        """What was emitted on this socket, with one more."""
+        last = (self._current or self.strays).sent
+        before = last.emits if isinstance(last, SentEvents) else ()
+        origin = f"{self.target.scheme}://{self.target.authority}"
+        return SentEvents(origin, self.target.root, self.transport.value, (*before, *more)[-EMITS_KEPT:])
 
     async def send(self, packet: str) -> None:
         """Send one packet as it is. Raises NotConnected."""

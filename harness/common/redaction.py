@@ -16,6 +16,7 @@ from urllib.parse import quote
 from chatproof.harness.protocol.excerpts import CUT
 
 HIDDEN: Final = "[redacted]"
+SHELL_SECRET: Final = "$JWT"  # stands for a credential in a line for a shell, where the reader sets it
 SHORTEST: Final = 6  # characters: a shorter secret would be found everywhere
 _AHEAD: Final = 4_096  # characters behind a cut that are looked at: a secret may go on there
 
@@ -23,7 +24,7 @@ _AHEAD: Final = 4_096  # characters behind a cut that are looked at: a secret ma
 
 # What stands between a name and its value: `: `, `=`, `": "`, `', '`, with any quoting and escaping.
 _IS = r"(?:['\"\\]*[ \t]*[:=][ \t]*|['\"\\]+[ \t]*,[ \t]*b?(?=['\"\\]))['\"\\]*"
-_NEW = r"(?!\[redacted)"  # the value is not hidden yet
+_NEW = r"(?!\[redacted|\$JWT\b)"  # the value is not hidden yet
 _TOKENS = ("access", "refresh", "id", "auth", "api", "session", "security", "csrf", "xsrf")
 _WORD = r"[^\s'\"\\,;&<>\[\]{}]+"
 _RANDOM = r"(?-i:(?=[\w.~+/-]*(?:[\d=_~+/]|[a-z][A-Z]|[A-Z]{2})))"  # has digits, signs or capitals, unlike a plain word

@@ -14,6 +14,7 @@ from chatproof.harness.protocol.apis.api import ANSWER, Api, Failure, Finish, Pa
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
 from chatproof.harness.protocol.excerpts import counted, shown, shown_part
 from chatproof.harness.protocol.messages import Decoded, JsonFault, JsonObject, Kind, decode_object
+from chatproof.harness.protocol.sent import Sent
 from chatproof.harness.protocol.sse_parser import Event, Item, SseParser
 
 
@@ -86,6 +87,7 @@ class Transcript:
 
     transport: Transport
     request: str = ""
+    sent: Sent | None = None
     case: str = ""  # the id by which the provider's journal knows it
     asked_at: float = 0.0
     status: int | None = None
@@ -123,6 +125,8 @@ class Transcript:
         """Note how the exchange ended. Only the first call counts."""
         if self.end is None:
             self.end, self.ended_at, self.fault = end, at, fault
+            if self.sent and (end is End.LEFT or (end is End.TIMEOUT and self.transport is Transport.SSE)):
+                self.sent.left_after = at - self.asked_at
             self._take(self._parser.close())
 
     # -- what checks and tests read

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from chatproof.harness.common.redaction import redacted
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.requirements import contract
-from chatproof.harness.report.failure_screen import reasons
+from chatproof.harness.report.failure_screen import reasons, repetition
 from chatproof.harness.report.summary import ORDER, RunSummary, count
 from chatproof.harness.report.verdicts import BAD, Record, Row, Verdict
 
@@ -45,8 +45,12 @@ def remarks(rows: Iterable[Row]) -> list[str]:
     return [redacted(line) for line in lines]
 
 
-def failure_text(records: Iterable[Record]) -> str:
-    """The text of a failed test: one screen for each finding, the first few of each row, and what helps to mend it."""
+def failure_text(records: Iterable[Record], command: str = "") -> str:
+    """The text of a failed test: one screen for each finding, the first few of each row, and what helps to mend it.
+
+    Args:
+        command: judges the same server again, but for the rows to judge.
+    """
     by_row: dict[str, list[Record]] = {}
     for record in records:
         by_row.setdefault(record.id, []).append(record)
@@ -57,6 +61,8 @@ def failure_text(records: Iterable[Record]) -> str:
             lines.append(f"… and {len(found) - MOST_SCREENS} more findings of {name}")
         if any(record.verdict is Verdict.VIOLATED for record in found):
             lines += reasons(contract()[name])
+            by_hand = next((record.repeat for record in found if record.repeat), "")
+            lines += repetition(by_hand, command and f"{command} --only {name}")
     return redacted("\n".join(lines))
 
 

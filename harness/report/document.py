@@ -16,8 +16,11 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
     `text`, `why` and `typical_fault` of a row are the contract's words, null where it has none. `provider` is the one
     that was behind the server for the row, or null where the row needs none or there was none. `known` is why a
     failure is known, or null. `retried` is what was seen beside other tests, where a row passed when it was tried again
-    alone, or null. `error` is why the run as a whole could not judge, or null. `start_here` holds the root causes of
-    all failures, the worst first: see `Cause`. `crashes` holds those of the server: see `Crash`.
+    alone, or null. `repeat` are lines for a shell that send again what showed the failure, `command` judges the row
+    alone; null where the row is kept, or none is known. `error` is why the run as a whole could not judge, or null.
+    `start_by_hand` are lines for a shell that start the server and the fakes as the suite did, for the rows' `repeat`;
+    null where it started none. `start_here` holds the root causes of all failures, the worst first: see
+    `Cause`. `crashes` holds those of the server: see `Crash`.
     """
     provider = summary.providers[0] if summary.providers else None
     return {
@@ -27,6 +30,7 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
         "error": redacted(summary.error) or None,
         "start_here": [cause.to_json() for cause in summary.causes],
         "crashes": [crash.to_json() for crash in summary.crashes],
+        "start_by_hand": summary.by_hand or None,
         "rows": [
             {
                 "id": row.requirement.id,
@@ -41,6 +45,8 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
                 "expected": redacted(row.expected),
                 "known": row.known,
                 "retried": redacted(row.retried) or None,
+                "repeat": redacted(row.repeat) or None,
+                "command": summary.command_for(row) or None,
             }
             for row in summary.rows
         ],

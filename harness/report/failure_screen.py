@@ -39,6 +39,19 @@ def reasons(requirement: Requirement) -> list[str]:
     return [f"  {name} {text}" for name, text in told if text]
 
 
+def repetition(by_hand: str, command: str) -> list[str]:
+    """How to repeat a failure. Python lines begin at the left edge, so that they can be copied.
+
+    Args:
+        by_hand: lines for a shell that send the same again, or nothing.
+        command: the command that judges the row alone, or nothing.
+    """
+    lines = [f"  repeat: {by_hand}"] if by_hand and "\n" not in by_hand else []
+    if not lines and by_hand:
+        lines = ["  repeat, in a shell:", *by_hand.split("\n")]
+    return [*lines, f"  judge it alone: {command}"] if command else lines
+
+
 @dataclass(frozen=True, slots=True)
 class _Mark:
     """A line of the excerpt: when (seconds), and the event that it shows, if any."""

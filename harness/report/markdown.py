@@ -35,6 +35,10 @@ def markdown(summary: RunSummary) -> str:
     parts.append(f"### Groups\n\n{_groups(summary)}")
     if retried := [row.name for row in summary.rows if row.retried]:
         parts.append(f"Passed when tried again alone: {escaped(', '.join(retried))}.")
+    if summary.command and (gating or tolerated):
+        parts.append(f"One row again: {_code(f'{summary.command} --only ID')}")
+    if summary.by_hand and any(row.repeat for row in summary.rows):
+        parts.append(f"To repeat a failure by hand, start this first:\n\n{_fenced(summary.by_hand, 'sh')}")
     if told := [row for row in (*gating, *tolerated) if row.screens or row.verdict is Verdict.VIOLATED]:
         parts.append("### Details\n\n" + "\n\n".join(map(_folded, told[:MOST_SCREENS])))
         if len(told) > MOST_SCREENS:
@@ -100,12 +104,14 @@ def _folded(row: Row) -> str:
         one.text + (listed and f"\n{listed}"),
     ]
     parts += [_fenced(clipped(screen, SCREEN)) for screen in row.screens[:1]]
+    if row.repeat:
+        parts.append(f"To repeat it:\n\n{_fenced(redacted(row.repeat), 'sh')}")
     return "\n\n".join([*parts, "</details>"])
 
 
-def _fenced(text: str) -> str:
+def _fenced(text: str, language: str = "text") -> str:
     fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
-    return f"{fence}text\n{text}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _cell(text: str) -> str:

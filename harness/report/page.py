@@ -19,6 +19,7 @@ PICTURES, PICTURES_PASSED = 3, 1  # for a row
 MOST_SCREENS, SCREEN = 4, 8_000  # for a row; characters of one
 FEW = 20  # with more failed rows, those that could not be tested are folded
 WORDS = {Overall.PASS: "passed", Overall.FAIL: "failed", Overall.ERROR: "could not be judged"}
+FOLDED = '<details class="fold"><summary>'
 MARKS = {
     Verdict.PASSED: "✓",
     Verdict.VIOLATED: "✗",
@@ -140,8 +141,11 @@ class PageBody:
         failed = [row for row in self.summary.rows if is_bad(row) and not is_tolerated(row, strict)]
         parts = [self._section("Failures", failed, True)]
         parts.append(self._section("Not kept, without an effect on the verdict", tolerated, True))
+        if self.summary.by_hand and any(row.repeat for row in self.summary.rows):
+            first = f"{FOLDED}To repeat a failure by hand, start this first</summary>{_shell(self.summary.by_hand)}"
+            parts.insert(0, f"{first}</details>")
         if self.summary.evidence:
-            parts.insert(0, f'<details class="fold"><summary>How to read the pictures</summary>{LEGEND}</details>')
+            parts.insert(0, f"{FOLDED}How to read the pictures</summary>{LEGEND}</details>")
         for group, rows in self.summary.groups.items():
             rest = [row for row in rows if not is_bad(row)]
             parts.append(self._section(f"{group} · {self.summary.title(group)}", rest, False))
@@ -170,6 +174,8 @@ class PageBody:
             ("why", "", _marked(one.why)),
             ("how it is tested", "", _marked(one.how)),
             ("typical fault", "", _marked(one.typical)),
+            ("repeat it", "", _shell(row.repeat)),
+            ("judge it alone", "", _shell(self.summary.command_for(row))),
         ]
         listed = "".join(f'<dt>{term}</dt><dd class="{kind}">{said}</dd>' for term, kind, said in facts if said)
         return (
@@ -216,6 +222,10 @@ def _screens(row: Row) -> Iterable[str]:
 
 def _text(text: str) -> str:
     return escape(redacted(text), quote=True)
+
+
+def _shell(lines: str) -> str:
+    return f"<pre>{_text(lines)}</pre>" if lines else ""
 
 
 def _marked(text: str) -> str:

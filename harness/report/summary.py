@@ -23,7 +23,9 @@ class RunSummary:
 
     `error` says why the run as a whole could not judge, or nothing. `stale`: a line for each known failure that now
     passes. `found`: causes that the run itself saw, which explain rows. `server_error`: the line of the server's own
-    output that names an error. `crashes`: those of the server.
+    output that names an error. `command` judges the same server again, where that is known; `by_hand` are lines for a
+    shell that start the server and the fakes as the suite did. `crashes`: those of the
+    server.
     """
 
     target: str
@@ -41,6 +43,15 @@ class RunSummary:
     crashes: Sequence[Crash] = ()
     found: Sequence[Cause] = ()
     server_error: str = ""
+    command: str = ""
+    by_hand: str = ""
+
+    def command_for(self, row: Row) -> str:
+        """The command that judges a row alone; nothing where none is known."""
+        if not self.command or not is_bad(row):
+            return ""
+        provider = row.provider or next(iter(self.providers), "")
+        return f"{self.command}{f' --provider {provider}' * bool(provider)} --only {row.requirement.id}"
 
     @property
     def causes(self) -> tuple[Cause, ...]:

@@ -39,7 +39,8 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one test found for one requirement. `screen` is the failure as a person reads it.
+    """What one test found for one requirement. `screen` is the failure as a person reads it, `repeat` are lines for a
+    shell that send the same again, or nothing.
 
     `weak`: the test could not tell; the record counts only where no other test could. `provider`: the one behind the
     server. `over`: the transport, where the test is there once for each. `timed`: a busy machine, or the tests beside,
@@ -57,6 +58,7 @@ class Record:
     over: str = ""
     timed: bool = False
     retried: str = ""
+    repeat: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a report that crosses processes."""
@@ -69,7 +71,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A requirement with its verdict.
+    """A requirement with its verdict. `repeat`: lines for a shell that send again what showed the failure, or nothing.
 
     `provider`: the one that was behind the server, where the row is judged with one. `known`: why its failure
     is known, which keeps it from making the run fail. `only_over`: the transport over which alone it fails, though it
@@ -86,6 +88,7 @@ class Row:
     known: str | None = None
     only_over: str = ""
     retried: str = ""
+    repeat: str = ""
 
     @property
     def name(self) -> str:
@@ -145,9 +148,8 @@ def _row(requirement: Requirement, records: list[Record], provider: str | None) 
     held = {record.over for record in records} - failed
     only_over = failed.pop() if len(failed) == 1 and held and worst.verdict in BAD else ""
     retried = next((one.retried for one in records if one.retried and worst.verdict is Verdict.PASSED), "")
-    return Row(
-        requirement, worst.verdict, seen, worst.expected, screens, provider, only_over=only_over, retried=retried
-    )
+    repeat = next((one.repeat for one in records if one.verdict is worst.verdict and one.repeat), "")
+    return Row(requirement, worst.verdict, seen, worst.expected, screens, provider, None, only_over, retried, repeat)
 
 
 def overall(rows: Iterable[Row], strict: bool, stale: Sequence[str] = (), crashed: bool = False) -> Overall:
