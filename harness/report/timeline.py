@@ -13,12 +13,16 @@ from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.report.evidence import Evidence, Point, ProviderSide, left_at
+from chatproof.harness.report.labels import LabelRow, LabelRows
 from chatproof.harness.report.svg import LinearScale, element, picture, round_step, words
 
 WIDTH, LEFT, RIGHT = 960.0, 86.0, 22.0  # px
+EDGE = WIDTH - 2  # px: no text goes beyond it
 TOP, SIDE, LADDER, BELOW = 30.0, 34.0, 74.0, 62.0  # heights in px: labels, one provider request, lines, client and axis
 LATE = 250.0  # ms between a write and its read from which a line is drawn as late
+LINE, MOST_LINES = 13.0, 5  # px of a line of texts above the picture, and the most of them
 CLUMP = 3  # from this number of tokens at one spot the number is written there
+ONE_SPOT = 6.0  # px within which the rows that are violated share one mark
 NEAR = 0.9  # px within which points are drawn as one
 HOW_ENDED = {
     "completed": "done",
@@ -34,17 +38,19 @@ def timeline(exchange: Evidence, sparse: bool = False) -> str:
     sides = _in_order(exchange.provider)
     write_y = TOP + SIDE * max(1 if _is_known(exchange) else 0, len(sides))
     read_y = write_y + (LADDER if _is_known(exchange) else 0)
-    height = read_y + BELOW
+    top = LabelRows(LEFT, EDGE, 10, LINE, MOST_LINES)
+    moments = list(_moments(exchange, scale, read_y, top))
     parts = [
         *_axis(scale, read_y + 34, TOP - 8),
         *_aftermath(exchange, scale, write_y, sides),
         *_ladder(exchange, scale, write_y, read_y, sparse),
         *_provider(sides, scale, _is_known(exchange)),
         *_client(exchange, scale, read_y),
-        *_moments(exchange, scale, read_y),
+        *moments,
     ]
     facts = {"data_reads": len(exchange.reads), "data_end": f"{scale.end:g}"}
-    return picture(WIDTH, height, redacted(described(exchange)), parts, kind="timeline", **facts)
+    whole = element("g", *parts, transform=f"translate(0 {top.above:g})")
+    return picture(WIDTH, read_y + BELOW + top.above, redacted(described(exchange)), [whole], kind="timeline", **facts)
 
 
 def described(exchange: Evidence) -> str:
@@ -173,7 +179,7 @@ def _how_ended(side: ProviderSide, scale: Scale, y: float, x: float) -> Iterable
     elif side.ended == "completed":
         yield element("circle", kind="dot", tip=tip, cx=x, cy=y, r=3.5)
     if side.ended != "completed":
-        yield _label(x, y - 25, text, "word" if side.ended else "word bad")
+        yield LabelRow(LEFT, EDGE, y - 25).place(x, text, "word" if side.ended else "word bad")
 
 
 def _client(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
@@ -188,13 +194,16 @@ def _reads(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
     if exchange.answered is not None:
         tip = _tip(f"status {exchange.status}", exchange.answered)
         yield element("path", kind="head", tip=tip, d=f"M{scale.x(exchange.answered):g} {y:g}v-7")
+    clumps: list[tuple[int, float]] = []
     for heap in scale.spots(exchange.reads):
         yield _tick(scale.x(heap[0].at), y, 18, "read", heap, f"read {_bytes(heap)}", 0)
     for heap in scale.spots(point for point in exchange.events if point.kind == Kind.TOKEN):
         x = scale.x(heap[0].at)
         yield element("circle", kind="dot", tip=_tip(_texts(heap), heap[0].at), cx=x, cy=y, r=2.5)
         if len(heap) >= CLUMP:
-            yield _label(x, y + 15, f"{len(heap)} tokens", "word count", gap=6)
+            clumps.append((len(heap), x))
+    below = LabelRow(LEFT, EDGE, y + 15)
+    yield from (below.place(x, f"{size} tokens", "word count", gap=6) for size, x in sorted(clumps, reverse=True))
     for point in exchange.events:
         if point.kind in (Kind.COMPLETION, Kind.ERROR):
             tip = _tip(f"{point.kind} {point.text}", point.at)
@@ -202,26 +211,28 @@ def _reads(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
             yield element("path", kind=f"terminal {point.kind}", tip=tip, d=d)
 
 
-def _moments(exchange: Evidence, scale: Scale, y: float) -> Iterable[str]:
-    """The end as the client saw it, and where rows were violated."""
+def _moments(exchange: Evidence, scale: Scale, y: float, top: LabelRows) -> Iterable[str]:
+    """The end as the client saw it, and where rows were violated. `top`: the texts above the picture."""
     if (left := left_at(exchange)) is not None:
-        yield _upright(scale.x(left), y, "left", "the client left", left)
+        yield _upright(scale.x(left), y, "left", "the client left", left, top)
     elif exchange.end_at is not None and exchange.end != "complete":
         text = f"{exchange.end}: {exchange.fault}" if exchange.fault else f"{exchange.end}"
         x = scale.x(exchange.end_at)
         yield _cross(x, y, _tip(text, exchange.end_at))
-        yield _label(x, y + 30, clipped(text, 60), "word bad")
-    placed: dict[float, list[str]] = {}
-    for spot in exchange.spots:
-        if spot.at is not None:
-            placed.setdefault(spot.at, []).append(spot.id)
-    for at, ids in placed.items():
-        yield _upright(scale.x(at), y, "spot", " ".join(dict.fromkeys(ids)), at)
+        yield LabelRow(LEFT, EDGE, y + 30).place(x, clipped(text, 60), "word bad")
+    placed: list[tuple[float, list[str]]] = []
+    for at, name in sorted((spot.at, spot.id) for spot in exchange.spots if spot.at is not None):
+        if placed and scale.x(at) - scale.x(placed[-1][0]) < ONE_SPOT:
+            placed[-1][1].append(name)
+        else:
+            placed.append((at, [name]))
+    for at, ids in placed:
+        yield _upright(scale.x(at), y, "spot", " ".join(dict.fromkeys(ids)), at, top)
 
 
-def _upright(x: float, bottom: float, kind: str, text: str, at: float) -> str:
+def _upright(x: float, bottom: float, kind: str, text: str, at: float, top: LabelRows) -> str:
     line = element("path", kind=kind, tip=_tip(text, at), d=f"M{x:g} 12V{bottom + 20:g}")
-    return line + _label(x, 10, text, f"word {kind}")
+    return line + top.place(x, text, f"word {kind}")
 
 
 def _cross(x: float, y: float, tip: str) -> str:
@@ -248,13 +259,6 @@ def _texts(heap: Sequence[Point]) -> str:
 def _tip(text: str, at: float) -> str:
     """What a mark says where the pointer rests on it."""
     return f"{at:.1f} ms: {redacted(text)}"
-
-
-def _label(x: float, y: float, text: str, kind: str, gap: float = 4) -> str:
-    """A text beside `x`, on the side where there is room."""
-    fits = x + gap + 6.2 * len(text) < WIDTH
-    x, anchor = (x + gap, "start") if fits else (x - gap, "end")
-    return words(x, y, redacted(text), kind=kind, anchor=anchor)
 
 
 def _name(y: float, lane: str, detail: str) -> str:

@@ -21,7 +21,8 @@ from chatproof.harness.report.badge import badge
 from chatproof.harness.report.evidence import MOST_POINTS, Evidence, ProviderRequest, SeenExchange, evidence
 from chatproof.harness.report.failure_screen import screen
 from chatproof.harness.report.markdown import escaped, markdown
-from chatproof.harness.report.page import MOST_BYTES, page
+from chatproof.harness.report.page import page
+from chatproof.harness.report.pictures import MOST_BYTES
 from chatproof.harness.report.timeline import described, timeline
 from chatproof.harness.report.verdicts import Overall, Record, Row, Verdict
 
@@ -174,11 +175,44 @@ def test_a_page_names_all_that_is_known_of_a_row() -> None:
 
 
 def test_a_page_stays_small() -> None:
-    big = [replace(exchange(words=400, delay=9.0), test=f"t{number}", ids=("SSE-06",)) for number in range(3)]
-    rows = [row("SSE-06", Verdict.VIOLATED, provider=None) for _ in range(60)]
-    text = page(summary(*rows, evidence=big))
+    names = [one.id for one in contract()][:60]
+    big = [replace(exchange(words=400, delay=9.0), test=f"t{name}", ids=(name,)) for name in names]
+    text = page(summary(*(row(name, Verdict.PASSED) for name in names), evidence=big))
     assert "would grow too large" in text
     assert len(text) < MOST_BYTES * 1.2
+
+
+def test_a_page_draws_one_exchange_for_a_cause() -> None:
+    """Five rows that saw the same have one picture, and lead to it."""
+    names = ("TOK-01", "TOK-02", "TOK-03", "TOK-04", "TOK-05")
+    shown = [replace(exchange(delay=2.0), ids=(name,), spots=()) for name in (*names, *names)]
+    rows = [row(name, Verdict.VIOLATED, seen="the stream stopped after 3 tokens") for name in names]
+    text = page(summary(*rows, evidence=shown))
+    assert text.count('<svg class="timeline"') == 1
+    assert text.count("the same root cause") == 4
+
+
+def test_an_answer_in_one_piece_has_no_picture_and_its_body_is_open() -> None:
+    reply = Transcript(Transport.SSE, request="POST /api/chat {}", asked_at=1.0)
+    reply.status, reply.headers = 404, [("content-type", "application/json")]
+    reply.read(1.1, b'{"error": "no such route"}')
+    reply.ended(1.2, End.COMPLETE)
+    one = evidence("test_x", SeenExchange(reply, {"CHAT-01": None}, [("CHAT-01", 1.1)]))
+    failed = row("CHAT-01", Verdict.VIOLATED, screens=("the body: no such route", "another"))
+    text = page(summary(failed, evidence=[one]))
+    assert '<svg class="timeline"' not in text
+    assert re.findall(r'<details class="fold"( open)?><summary>as the terminal', text) == [" open", ""]
+    picture = page(summary(row("SSE-06", Verdict.VIOLATED, screens=("screen",)), evidence=[exchange(delay=2.0)]))
+    assert re.findall(r'<details class="fold"( open)?><summary>as the terminal', picture) == [""]
+
+
+def test_a_page_begins_with_where_to_start_and_a_line_for_each_failure() -> None:
+    rows = [row("SSE-06", Verdict.VIOLATED, provider="openai"), row("TOK-01", Verdict.NOT_TESTABLE)]
+    text = page(summary(*rows, row("SSE-01", Verdict.PASSED)))
+    places = [text.index(word) for word in ("Start here", "All failures", "<h2>Groups", "<h2>Failures", 'id="SSE-01"')]
+    assert places == sorted(places)
+    assert re.findall(r'<li><a href="#([^"]+)">', text) == ["TOK-01", "SSE-06-openai"], "what hurts most first"
+    assert "All failures" not in page(summary(row("SSE-01", Verdict.PASSED), verdict=Overall.PASS))
 
 
 def test_one_exchange_is_drawn_once_for_rows_that_passed() -> None:

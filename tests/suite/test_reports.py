@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report.files import unwritable
+from tests.browser.looks import CONTRASTS
 from tests.suite.running import ASYNCIO, ERROR, FAIL, ROOT, XDIST, few_plugins, pytest_words, suite
 from tests.suite.test_bad_input import judged
 
@@ -248,36 +249,6 @@ def test_screenshot(page: Page) -> None:
     """The picture in the README."""
     path = Path(str(SCREENSHOTS)) / "report.png"
     page.set_viewport_size({"width": 960, "height": 670})
-    page.locator("h2", has_text="Failures").evaluate("heading => scrollTo(0, heading.offsetTop - 70)")
+    page.get_by_role("heading", name="Failures", exact=True).evaluate("heading => scrollTo(0, heading.offsetTop - 70)")
     page.screenshot(path=path)
     assert path.stat().st_size < LARGEST_SCREENSHOT
-
-
-CONTRASTS = """() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgb = (color) => {
-    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const light = (color) => color.slice(0, 3).map((part) => part / 255)
-    .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
-  const behind = (element) => {
-    for (let one = element; one; one = one.parentElement) {
-      const color = rgb(getComputedStyle(one).backgroundColor);
-      if (color[3] === 255) return color;
-    }
-    return [255, 255, 255, 255];
-  };
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    if (!own || !element.checkVisibility()) continue;
-    if (["SCRIPT", "STYLE", "title", "OPTION"].includes(element.tagName)) continue;
-    const style = getComputedStyle(element), below = light(behind(element));
-    const above = light(rgb(element instanceof SVGElement ? style.fill : style.color));
-    const ratio = (Math.max(above, below) + 0.05) / (Math.min(above, below) + 0.05);
-    found.push([element.textContent.trim().slice(0, 40), style.opacity < 1 ? ratio * style.opacity : ratio]);
-  }
-  return found;
-}"""

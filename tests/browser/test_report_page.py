@@ -1,0 +1,70 @@
+"""The HTML report of a run with 70 red rows, on a wide and on a narrow screen, light and dark."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from chatproof.harness.report.page import page as html
+from tests.browser.chromium import needs_chromium
+from tests.browser.looks import CONTRASTS, LABELS, OVERFLOW
+from tests.browser.red_run import RED, ids, red_run
+
+pytestmark = needs_chromium
+SCREENSHOTS = os.environ.get("CHATPROOF_SCREENSHOTS")  # a folder for pictures of the report
+Scheme = Literal["light", "dark"]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of the report."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(html(red_run()), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(params=[(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")], ids=str, scope="module")
+def page(request: pytest.FixtureRequest, browser: Browser, report: str) -> Iterator[Page]:
+    """The report, open, all its rows unfolded."""
+    width, scheme = request.param
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(report)
+    if SCREENSHOTS:
+        for number, top in enumerate((0, 900, 3000, 12000)):
+            page.evaluate("(top) => scrollTo(0, top)", top)
+            page.screenshot(path=Path(SCREENSHOTS) / f"red-{width}-{scheme}-{number}.png")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    yield page
+    context.close()
+
+
+def test_nothing_is_wider_than_the_page(page: Page) -> None:
+    width = page.viewport_size["width"]  # type: ignore[index]  # it was given
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(OVERFLOW) == []
+
+
+def test_no_label_covers_another_or_runs_off(page: Page) -> None:
+    assert page.locator("svg.timeline text").count() > 300
+    assert page.evaluate(LABELS) == []
+
+
+def test_all_text_can_be_read(page: Page) -> None:
+    found = page.evaluate(CONTRASTS)
+    assert len(found) > 500
+    assert [one for one in found if one[1] < 4.5] == []
+
+
+def test_each_failure_has_a_line_that_leads_to_it(page: Page) -> None:
+    lines = page.locator(".failures a")
+    assert lines.count() == RED >= 60
+    assert {re.sub(r" .*", "", text) for text in page.locator(".failures .id").all_inner_texts()} == set(ids(red_run()))
+    assert all(lines.evaluate_all("(all) => all.map((one) => !!document.querySelector(one.hash))"))
+    assert page.locator(".failures").bounding_box()["y"] < page.locator(".row").first.bounding_box()["y"]  # type: ignore[index]
