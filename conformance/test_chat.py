@@ -30,7 +30,7 @@ async def test_a_message_is_answered_with_an_object(case: Case) -> None:
     """Status 200 and a JSON object with the reply."""
     answer = await chat(case, "hello")
     body = object_of(answer)
-    seen = answer.outcome() if answer.is_unanswered else f"status {answer.status} with {shown(answer.body, 120)}"
+    seen = answer.outcome() if answer.is_unanswered else f"status {answer.status} with {shown(answer.body, 400)}"
     case.holds("CHAT-01", answer.status == 200 and body is not None, seen, "200 and a JSON object", answer)
     response = (body or {}).get(RESPONSE)
     kept = is_text(response)
@@ -47,7 +47,7 @@ async def test_a_provider_failure_is_no_answer(case: Case) -> None:
         answer = await chat(case, script)
         kept = answer.status is not None and 400 <= answer.status <= 599
         kept = kept and answer.error_text is not None
-        seen = f"status {answer.status} with {shown(answer.body, 120)}" if answer.status == 200 else answer.outcome()
+        seen = f"status {answer.status} with {shown(answer.body, 400)}" if answer.status == 200 else answer.outcome()
         seen = f"after {case.provider.does(script)}: {seen}"
         case.holds("CHAT-03", kept, seen, "4xx or 5xx and JSON with a string `error`", answer)
         if is_http_error(answer):

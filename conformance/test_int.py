@@ -130,7 +130,7 @@ async def test_other_streams_are_untouched(case: Case, transport: Transport) -> 
     await case.lane.crowds.run(case.provider, plan, len(plan))
     reply = await listening
     kept = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text("paced"))
-    case.holds("INT-05", kept, f"{reply.outcome()}, {shown(reply.text)}", "the whole reply", reply)
+    case.holds("INT-05", kept, f"{reply.outcome()}; its text: {shown(reply.text)}", "the whole reply", reply)
 
 
 async def leave_one(case: Case, **how: Any) -> Interruption:
@@ -156,7 +156,7 @@ async def test_a_client_that_comes_back_starts_anew(case: Case, transport: Trans
     reply = await case.ask("I am back.", session=session, over=transport, socket=socket, script="paced")
     wanted = case.provider.text("paced")
     kept = same_words(reply.text, wanted)
-    case.holds("INT-06", kept, f"{shown(reply.text)}; {reply.outcome()}", shown(wanted), reply)
+    case.holds("INT-06", kept, f"the new reply: {shown(reply.text)}; {reply.outcome()}", shown(wanted), reply)
 
 
 @over_both
@@ -181,7 +181,8 @@ async def test_the_session_stays_usable(case: Case, transport: Transport) -> Non
         for index, (role, text) in enumerate(history)
         if role == "assistant" and (index == 0 or history[index - 1][0] != "user")
     ]
-    seen = f"{shown(orphans)} in {shown(history, 400)}"
+    told = ", ".join(map(shown, orphans))
+    seen = f"no user message stands before the assistant message {told} in {shown(history, 400)}"
     case.holds("INT-07", not orphans, seen, "every assistant message directly after a user message", reply)
 
 

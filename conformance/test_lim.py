@@ -75,7 +75,7 @@ async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
         unanswered(forged) or forged[0],
     )
     for answer in over[:3]:
-        seen = f"429 with {shown(answer.body, 120)}"
+        seen = f"429 with {shown(answer.body, 400)}"
         case.holds("LIM-06", answer.error_text is not None, seen, "JSON with a non-empty string `error`", answer)
         header = answer.header("retry-after")
         case.holds(

@@ -61,7 +61,7 @@ def judge_refusal(case: Case, requirement_id: str, what: str, answer: Transcript
     """Judge that an answer is a 4xx and holds JSON with an error."""
     case.holds(requirement_id, refused(answer), f"{what}: {answer.outcome()}", "a 4xx status", answer)
     if refused(answer):
-        seen = f"{what}: status {answer.status} with {shown(answer.body, 120)}"
+        seen = f"{what}: status {answer.status} with {shown(answer.body, 400)}"
         case.holds("REQ-05", answer.error_text is not None, seen, "JSON with a non-empty string `error`", answer)
 
 
@@ -86,7 +86,7 @@ async def test_a_request_without_a_text_is_refused(case: Case) -> None:
     """`message` is missing, or has another type."""
     for message in NO_MESSAGE:
         body = body_of(message, case.lane.new_session())
-        judge_refusal(case, "REQ-03", json.dumps(body), await case.post(body))
+        judge_refusal(case, "REQ-03", f"body {json.dumps(body)}", await case.post(body))
     judge_nothing_refused(case)
 
 
@@ -95,7 +95,8 @@ async def test_a_body_that_is_no_object_is_refused(case: Case) -> None:
     """The body is empty, not JSON, not UTF-8, or not an object."""
     for pattern in NO_OBJECT:
         body = pattern.replace(b"SESSION", case.lane.new_session().encode())
-        judge_refusal(case, "REQ-04", repr(body), await case.request(HttpRequest("POST", STREAM_PATH, body, JSON)))
+        answer = await case.request(HttpRequest("POST", STREAM_PATH, body, JSON))
+        judge_refusal(case, "REQ-04", f"body {body!r}" if body else "an empty body", answer)
     judge_nothing_refused(case)
 
 
@@ -124,8 +125,9 @@ async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
         sent = case.lane.message(text, "hello", reply.case).strip()
         entry = await case.provider.asked(reply)
         got = upstream_texts(entry.body) if entry else []
-        nearest = next((repr(one) for one in got if reply.case in one), "no request with this text")
-        case.holds("REQ-07", any(sent in one for one in got), f"the provider got {nearest}", repr(sent), reply)
+        nearest = next((f"the provider got {one!r}" for one in got if reply.case in one), "")
+        seen = nearest or f"the provider got no request with the case of this message: {reply.outcome()}"
+        case.holds("REQ-07", any(sent in one for one in got), seen, repr(sent), reply)
 
 
 async def judge_not_refused(case: Case, text: str, reply: Transcript) -> None:

@@ -58,7 +58,7 @@ def said_by(answer: Transcript) -> str:
     """An answer's status and body, or why there is none."""
     if answer.is_unanswered:
         return answer.outcome()
-    return f"status {answer.status} with {shown(object_of(answer) or answer.body, 120)}"
+    return f"status {answer.status} with {shown(object_of(answer) or answer.body, 400)}"
 
 
 async def exchange(case: Case, text: str, session: str | None, **how: Any) -> Transcript:
@@ -103,8 +103,9 @@ async def test_every_exchange_is_counted(case: Case) -> None:
     first, second = counts
     if first is None or second is None:
         raise NotTestable(f"`messages` is not an integer: {counts}")
-    case.holds("SES-02", second > first, f"{first}, then {second}", "a larger number")
-    case.holds("SES-03", second == first + 2, f"{first}, then {second}", "two more")
+    seen = f"`messages` is {first} after one exchange and {second} after two"
+    case.holds("SES-02", second > first, seen, "a larger number after two")
+    case.holds("SES-03", second == first + 2, seen, "two more after the second exchange")
 
 
 @requirement("SES-04", "SES-05")
@@ -240,7 +241,8 @@ async def test_odd_ids_do_no_harm(case: Case) -> None:
             case.holds("SES-10", not strange, seen, "nothing of another session", reply)
         asked.append((reply.case, session))
     after = await count_of(case, victim)
-    case.holds("SES-10", after == before, f"messages {before}, then {after}", "the same number")
+    seen = f"`messages` of another session was {before} before all asks with odd ids, and {after} after them"
+    case.holds("SES-10", after == before, seen, "the same number")
 
 
 @requirement("SES-11")
@@ -252,7 +254,8 @@ async def test_both_transports_share_sessions(case: Case) -> None:
     second = await exchange(case, "What is my name?", session, over=Transport.WEBSOCKET)
     after = await count_of(case, session)
     kept = before is not None and after is not None and after > before
-    case.holds("SES-11", kept, f"messages {before}, then {after}", "a larger number", second)
+    seen = f"`messages` is {before} after an exchange over SSE, and {after} after one more over Socket.IO"
+    case.holds("SES-11", kept, seen, "a larger number after the second", second)
     if case.lane.provider:
         upstream = await sent_upstream(case, second)
         kept = first.case in upstream
@@ -273,18 +276,20 @@ async def test_exchanges_at_the_same_time_are_all_kept(case: Case) -> None:
     if len(completed) < 2 and len(completed) + len(refused) == len(texts):
         raise NotTestable("exchanges at the same time are refused")
     failed = [reply.outcome() for reply in replies if not case.lane.succeeded(reply) and reply not in refused]
-    case.holds("SES-12", not failed, f"at the same time: {failed}", "whole replies", replies[0])
+    seen = f"of {len(texts)} asks at the same time these failed: {'; '.join(failed)}"
+    case.holds("SES-12", not failed, seen, "whole replies", replies[0])
     if case.lane.provider is None:
         before, after = counts[1] or 0, await count_of(case, session) or 0
         wanted = before + (before - (counts[0] or 0)) * len(completed)
-        seen = f"messages {before}, then {after} after {len(completed)} exchanges at the same time"
+        seen = f"`messages` was {before}, and {after} after {len(completed)} exchanges at the same time"
         case.holds("SES-12", after >= wanted, seen, f"{wanted}, as if they came one after the other", replies[0])
         return
     upstream = await sent_upstream(case, await exchange(case, "What do you know?", session))
     lost = [text for text in completed if text not in upstream]
-    case.holds("SES-12", not lost, f"lost: {lost}", f"all of {completed} sent to the provider", replies[0])
+    seen = f"the next request to the provider lacks {', '.join(map(shown, lost))}"
+    case.holds("SES-12", not lost, seen, f"all of these: {', '.join(map(shown, completed))}", replies[0])
     answers = words(upstream).count(words(case.provider.text("paced")))
-    seen = f"{answers} of {len(completed)} replies were sent to the provider"
+    seen = f"the next request to the provider holds {answers} of the {len(completed)} replies"
     case.holds("SES-12", answers >= len(completed), seen, "all of them", replies[0])
 
 
@@ -313,7 +318,8 @@ async def test_both_routes_agree_on_odd_ids(case: Case) -> None:
         reply = await case.ask(session=session)
         if not case.lane.succeeded(reply):
             refused = reply.status is not None and 400 <= reply.status < 500
-            case.holds("SES-14", refused, f"{session!r}: {reply.outcome()}", "a reply or a 4xx", reply)
+            seen = f"an ask with session_id {session!r}: {reply.outcome()}"
+            case.holds("SES-14", refused, seen, "a reply or a 4xx", reply)
             continue
         answer = await look_up(case, session)
         body = object_of(answer)

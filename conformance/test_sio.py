@@ -58,7 +58,8 @@ async def test_a_client_connects(case: Case, transport: Transport) -> None:
         unknown = Late(float("inf"))  # a server that was slow to answer would have done so later
         case.holds("SIO-01", False, seen, f"a connection over {transport}", client.strays, late=unknown)
         return
-    case.holds("SIO-01", not client.decoder.bad, f"{client.decoder.bad}", "packets of Engine.IO 4 and Socket.IO 5")
+    seen = f"packets that break the protocol: {'; '.join(client.decoder.bad)}"
+    case.holds("SIO-01", not client.decoder.bad, seen, "packets of Engine.IO 4 and Socket.IO 5", client.strays)
     await client.disconnect()
 
 

@@ -1,6 +1,6 @@
 """Hides API keys, tokens and passwords, wherever a text is kept or shown: the one place that knows how they look.
 
-Hide first, then cut: half a secret no longer looks like one. `clipped` and `clipped_start` do both in that order.
+Hide first, then cut: half a secret no longer looks like one. `clipped` and its like do both in that order.
 Texts that come here already cut end (or begin) with `…` at the cut, and what is left of a secret there is hidden too.
 """
 
@@ -119,6 +119,13 @@ def clipped(text: str, limit: int) -> str:
     """`redacted(text)`, its first `limit` characters and `…` where it is longer."""
     clean = redacted(text if len(text) <= limit + _AHEAD else text[: limit + _AHEAD] + CUT)
     return clean if len(clean) <= limit else clean[:limit] + CUT
+
+
+def clipped_middle(text: str, limit: int) -> str:
+    """`redacted(text)`; of a longer one than `limit` characters the beginning and the end, with `…` between them."""
+    long = len(text) > 2 * (limit + _AHEAD)
+    clean = redacted(f"{text[: limit + _AHEAD]}{CUT}{text[-limit - _AHEAD :]}" if long else text)
+    return clean if len(clean) <= limit else f"{clean[: limit - limit // 3]}{CUT}{clean[-(limit // 3) :]}"
 
 
 def clipped_start(text: str, limit: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from chatproof.harness.protocol.apis.api import ANSWER, Api, Failure, Finish, Part, Text
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
-from chatproof.harness.protocol.excerpts import counted, shown, shown_part
+from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.messages import Decoded, JsonFault, JsonObject, Kind, decode_object
 from chatproof.harness.protocol.sent import Sent
 from chatproof.harness.protocol.sse_parser import Event, Item, SseParser
@@ -26,7 +26,7 @@ class Transport(StrEnum):
     POLLING = "polling"
 
 
-BODY_SHOWN = 200  # characters of the body of an answer that is no stream
+BODY_SHOWN = 500  # characters of the body of an answer that is no stream
 
 
 class End(StrEnum):
@@ -191,10 +191,10 @@ class Transcript:
             return f"no answer: {self.fault or self.end}"
         if self.terminal is not None and self.terminal.kind is Kind.ERROR:
             text = self.terminal.text
-            return f"error event {shown(dict(self.terminal.body) if text is None else text, 120)}"
+            return f"error event {shown(dict(self.terminal.body) if text is None else text, 300)}"
         if self.status is not None and self.status != 200:
             said = b"".join(read.data for read in self.reads[:20]).decode("utf-8", "replace")
-            return f"status {self.status}" + (f" with {shown_part(said, 0, BODY_SHOWN)}" if said else "")
+            return f"status {self.status}" + (f" with {shown(said, BODY_SHOWN)}" if said else "")
         ended = f"{self.end}" if self.end else "still open"
         detail = f" ({self.fault})" if self.fault else ""
         kind = "a completion" if self.terminal else "no terminal event"

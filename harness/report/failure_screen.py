@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chatproof.harness.common.redaction import clipped, redacted
+from chatproof.harness.common.redaction import clipped_middle, redacted
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import Requirement
@@ -54,11 +54,13 @@ def repetition(by_hand: str, command: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """A line of the excerpt: when (seconds), and the event that it shows, if any."""
+    """A line of the excerpt: when (seconds), and the event that it shows, if any. `is_whole`: it is all that is known
+    of an answer, so more of it is shown."""
 
     at: float
     text: str
     shows: Message | Stamped | None = None
+    is_whole: bool = False
 
     def is_of(self, event: Message | Stamped) -> bool:
         if isinstance(self.shows, Stamped) and isinstance(event, Message):
@@ -85,7 +87,9 @@ def wire(transcript: Transcript, spot: float | None, event: Message | Stamped | 
     culprit = None if guilty is None else marks[guilty]
     lines = []
     for mark in _around(marks, middle):
-        text = f"{_short(mark.text, GUILTY)}  <-- here" if mark is culprit else _short(mark.text)
+        text = _short(mark.text, GUILTY if mark is culprit or mark.is_whole else WIDTH)
+        if mark is culprit:
+            text += "  <-- here"
         lines.append(f"{(mark.at - start) * 1000:+9.1f} ms  {text}")
     return lines
 
@@ -94,12 +98,20 @@ def _body(transcript: Transcript) -> Iterable[_Mark]:
     if transcript.transport is not Transport.SSE:
         return [_Mark(one.at, f"< {one.name} {dict(one.body)}", one) for one in transcript.messages]
     if not transcript.items:
-        return [_Mark(read.at, f"< {read.data[:LONGEST]!r}") for read in transcript.reads[:LINES_AROUND]]
+        return [_Mark(read.at, f"< {_told(read.data)}", is_whole=True) for read in transcript.reads[:LINES_AROUND]]
     body, marks = transcript.body, []
     for one in transcript.items:
         text = body[one.item.start : min(one.item.end, one.item.start + LONGEST)].decode("utf-8", "replace")
         marks.append(_Mark(one.at, f"< {text!r}", one))
     return marks
+
+
+def _told(data: bytes) -> str:
+    """The bytes of an answer that is no stream: as text, where they are text."""
+    try:
+        return repr(data[:LONGEST].decode())
+    except UnicodeDecodeError:
+        return repr(data[:LONGEST])
 
 
 def _around(marks: list[_Mark], middle: int) -> list[_Mark]:
@@ -116,4 +128,4 @@ def _around(marks: list[_Mark], middle: int) -> list[_Mark]:
 
 
 def _short(text: str, longest: int = WIDTH) -> str:
-    return clipped(text.replace("\n", "\\n"), longest)
+    return clipped_middle(text.replace("\n", "\\n"), longest)

@@ -186,7 +186,7 @@ def test_a_page_draws_one_exchange_for_a_cause() -> None:
     """Five rows that saw the same have one picture, and lead to it."""
     names = ("TOK-01", "TOK-02", "TOK-03", "TOK-04", "TOK-05")
     shown = [replace(exchange(delay=2.0), ids=(name,), spots=()) for name in (*names, *names)]
-    rows = [row(name, Verdict.VIOLATED, seen="the stream stopped after 3 tokens") for name in names]
+    rows = [row(name, Verdict.VIOLATED, only_over="polling") for name in names]
     text = page(summary(*rows, evidence=shown))
     assert text.count('<svg class="timeline"') == 1
     assert text.count("the same root cause") == 4
