@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chatproof.harness.report.markup import anchor, marked, text_of, verdict_tag
+from chatproof.harness.report.markup import anchor, marked, shell, text_of, verdict_tag
 from chatproof.harness.report.root_causes import Cause
 from chatproof.harness.report.verdicts import Row
 
@@ -44,6 +44,7 @@ def _told(cause: Cause) -> Iterator[str]:
         ("seen", text_of(cause.seen)),
         ("expected", text_of(cause.expected)),
         ("do", marked(cause.do)),
+        ("repeat", shell(cause.repeat)),
         ("rows", "".join(_links(cause))),
     )
     yield "<dl>" + "".join(f"<dt>{term}</dt><dd>{said}</dd>" for term, said in facts if said) + "</dl>"

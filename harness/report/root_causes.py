@@ -118,7 +118,8 @@ def _with_rows(cause: Cause, rows: Sequence[Row], strict: bool) -> Cause:
     order = list(Verdict)
     verdict = min((row.verdict for row in rows), key=order.index)
     names = tuple(row.name for row in rows)
-    return replace(cause, rows=names, hurts=worst, gates=gates, verdict=verdict)
+    repeat = cause.repeat or next((row.repeat for row in rows if row.repeat), "")
+    return replace(cause, rows=names, hurts=worst, gates=gates, verdict=verdict, repeat=repeat)
 
 
 # -- what rows have in common
