@@ -69,7 +69,7 @@ def test_one_verdict(records: list[tuple[str, Verdict]], strict: bool, expected:
 def test_the_json_report_keeps_its_shape() -> None:
     found = rows(("TOK-04", Verdict.VIOLATED), ("SSE-05", Verdict.PASSED))
     report = json.loads(as_text(as_json(told(found))))
-    assert list(report) == ["suite", "target", "verdict", "error", "start_here", "start_by_hand", "rows"]
+    assert list(report) == ["suite", "target", "verdict", "error", "start_here", "crashes", "start_by_hand", "rows"]
     assert (report["suite"], report["target"], report["verdict"]) == (__version__, "http://x", "fail")
     assert report["rows"] == [
         {
