@@ -232,8 +232,9 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     if length > LONGEST_UNASKED and not case.lane.settings.slow:
         raise NotApplicable(f"takes a reply of {length:.0f} s, since the server pings every {interval:g} s; use --slow")
     script = await case.provider.register("beyond-a-ping", talk(length))
+    deadlines = Deadlines(silence=case.lane.budget.deadlines.silence, whole=length + 30)
     began = time.monotonic()
-    stream = await case.start(socket=client, script=script)
+    stream = await case.start(socket=client, script=script, deadlines=deadlines)
     reply = await stream.finish()
     times = [client.opened_at, *client.pings, reply.ended_at or client.opened_at]
     pause = max(later - earlier for earlier, later in pairwise(times))

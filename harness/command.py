@@ -76,7 +76,9 @@ def check(arguments: Sequence[str]) -> int:
     own = ["-c", str(Path(suite()) / "check.ini"), "--rootdir", suite(), "-p", "no:cacheprovider"]
     words = [suite(), *own, "-p", "no:asyncio", *arguments]  # pytest-asyncio warns where an ini does not name a scope
     code = int(pytest.main(words, plugins=[ctrl_c, ShortOutput()]))
-    return INTERRUPTED if ctrl_c.happened else code
+    if ctrl_c.happened:
+        return INTERRUPTED
+    return UNUSABLE if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED) else code
 
 
 class CtrlC:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from typing import Any
 
 from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
 from chatproof.conformance.suite.exchange_log import ExchangeLog
-from chatproof.conformance.suite.lane import FRESH, Lane
+from chatproof.conformance.suite.lane import FRESH, LARGE, Lane
+from chatproof.conformance.suite.open_connections import OpenConnections
 from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.replies import SocketStream, SseStream, Stream
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import NO_ANSWER, Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
-from chatproof.harness.common.redaction import redacted
+from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.protocol.apis.api import Headers
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, CHAT_STREAM
 from chatproof.harness.protocol.findings import Check, Finding, Late, Unjudged, Violation, flat
 from chatproof.harness.protocol.lateness import Lateness
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from chatproof.harness.report.evidence import Evidence
-from chatproof.harness.report.failure_screen import screen
+from chatproof.harness.report.failure_screen import SAID, screen
 from chatproof.harness.report.verdicts import Record, Verdict
 
 
@@ -39,7 +38,8 @@ class Case:
     records: list[Record] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     log: ExchangeLog = field(init=False)
-    _open: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    _open: OpenConnections = field(default_factory=OpenConnections)
+    _holds_large: bool = False
 
     def __post_init__(self) -> None:
         self.log = ExchangeLog(wanted=self.lane.settings.report_html is not None)
@@ -73,17 +73,20 @@ class Case:
         """
         lane = self.lane
         case = lane.new_case()
+        if lane.tokens(script) > LARGE and not self._holds_large:
+            self._holds_large = await lane.large.acquire()
         conversation = lane.conversation(text, script, case, session, credential)
         if over is Transport.SSE and socket is None:
             request = HttpRequest.of(lane.api.ask(conversation), headers)
             await lane.budget.pace(request.path)
-            exchange = lane.exchange(request, source or self.source, deadlines, receive_buffer, case=case)
-            self._open.append(exchange.close)
+            source = source or self.source
+            exchange = lane.exchange(request, source, deadlines, receive_buffer, case=case, script=script)
+            self._open.add(exchange, exchange.close)
             self.log.ask(exchange.start().transcript)
             return SseStream(exchange)
         client = socket or await self.connect(over, source)
         try:
-            transcript = await client.ask(lane.api.emit(conversation))
+            transcript = await client.ask(lane.api.emit(conversation), lane.limits(script))
         except NotConnected as error:
             raise TooLate(f"the socket was lost: {error}") from error
         transcript.case = case
@@ -147,7 +150,7 @@ class Case:
         if request.method == "POST":
             await self.lane.budget.pace(request.path, wait=paced)
         exchange = self.lane.exchange(request, source or self.source, deadlines)
-        self._open.append(exchange.close)
+        self._open.add(exchange, exchange.close)
         answer = await exchange.start().finish()
         self.log.ask(answer)
         self.lane.budget.note(answer)
@@ -164,14 +167,14 @@ class Case:
         if request.method == "POST":
             await self.lane.budget.pace(request.path)
         exchange = self.lane.exchange(request, self.source, kept=connection)
-        self._open.append(exchange.close)
+        self._open.add(exchange, exchange.close)
         answer = await exchange.start().wait()
         self.log.ask(answer)
         if connection and answer.status is None and (answer.end is End.RESET or answer.fault == NO_ANSWER):
             await exchange.close()
             return await self.on_kept(None, request)
         if left := exchange.keep():
-            self._open.append(partial(_hang_up, left))
+            self._open.keep(left)
         return answer, left
 
     async def post(self, value: object) -> Transcript:
@@ -181,7 +184,7 @@ class Case:
     async def connect(self, transport: Transport, source: str | None = None) -> SocketClient:
         """Open a socket, which is closed at the end of the test. Raises TooLate."""
         client = self.lane.socket(transport, source or self.source)
-        self._open.append(client.disconnect)  # first: the test may be cancelled while it connects
+        self._open.add(client, client.disconnect)  # first: the test may be cancelled while it connects
         try:
             await client.connect()
         except NotConnected as error:
@@ -277,6 +280,7 @@ class Case:
                 self._record(requirement_id, Verdict.NOT_TESTABLE, finding.why, weak=True, timed=in_vain)
             else:
                 self.log.violates(transcript, requirement_id, finding.at)
+                finding = finding.with_cut(transcript)
                 shown = screen(row, finding, transcript, self.lane.did(transcript))
                 timed = in_vain or finding.late is not None
                 repeat = self.log.repeat(requirement_id, transcript, self.lane.provider)
@@ -300,7 +304,7 @@ class Case:
         if verdict is Verdict.PASSED and row.black_box and self.lane.provider is None:
             seen = f"judged without the fake providers: {row.black_box}"
         if self.lane.applies(requirement_id):
-            found = (redacted(seen), redacted(expected), shown, self.name, weak)
+            found = (clipped(seen, 2 * SAID), clipped(expected, 2 * SAID), shown, self.name, weak)
             self.records.append(Record(requirement_id, verdict, *found, timed=timed, repeat=repeat))
 
     def blame(self, why: str, details: str) -> None:
@@ -318,10 +322,9 @@ class Case:
 
     async def close(self) -> None:
         """Close every connection that the test left open, and collect the evidence for its pictures."""
-        await asyncio.gather(*(close() for close in self._open), return_exceptions=True)
-        self._open.clear()
-        self.evidence += await self.log.gather(self.name, self.ids, self.lane.provider, self.lane.provider_name)
-
-
-async def _hang_up(connection: TcpConnection) -> None:
-    connection.close()
+        await self._open.close()
+        if self._holds_large:
+            self._holds_large = False
+            self.lane.large.release()
+        lane = self.lane
+        self.evidence += await self.log.gather(self.name, self.ids, lane.provider, lane.provider_name, lane.drawn)

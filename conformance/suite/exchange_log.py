@@ -13,11 +13,31 @@ from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.sent import Sent, that_belong_to
 from chatproof.harness.protocol.transcript import Transcript
-from chatproof.harness.report.evidence import Evidence, ProviderRequest, SeenExchange, evidence
+from chatproof.harness.report.evidence import (
+    FEW_POINTS,
+    MOST_POINTS,
+    Evidence,
+    ProviderRequest,
+    SeenExchange,
+    evidence,
+)
 from chatproof.harness.report.repetition import IN_COMPANY, SEEN_UPSTREAM, by_hand, journal
 
 VIOLATING, JUDGED, ASKED = 4, 2, 2  # the most exchanges kept of one test
+MOST_DRAWN = 60_000  # points in all pictures of a lane, after which pictures are smaller
 PATIENCE = 5.0  # seconds to wait for the journal, for each exchange
+
+
+@dataclass(slots=True)
+class Drawn:
+    """How many points the pictures of a lane have so far."""
+
+    points: int = 0
+
+    @property
+    def most(self) -> int:
+        """The points of each kind that the next picture may have."""
+        return MOST_POINTS if self.points < MOST_DRAWN else FEW_POINTS
 
 
 @dataclass(slots=True)
@@ -74,7 +94,7 @@ class ExchangeLog:
         return next((one for one in (*self.violating, *self.judged) if one.transcript is transcript), None)
 
     async def gather(
-        self, test: str, ids: Iterable[str], provider: Upstream | None, lane: str | None
+        self, test: str, ids: Iterable[str], provider: Upstream | None, lane: str | None, drawn: Drawn
     ) -> list[Evidence]:
         """The evidence of the test, with the provider's side from its journal. If the journal does not answer, the
         evidence lacks that side and the verdict stands."""
@@ -85,7 +105,9 @@ class ExchangeLog:
         found: list[Evidence] = []
         for one in shown:
             asked = await _asked(provider, one.transcript)
-            found.append(evidence(test, one, asked or (), lane, None if asked is None else time.monotonic()))
+            read = None if asked is None else time.monotonic()
+            found.append(evidence(test, one, asked or (), lane, read, drawn.most))
+            drawn.points += found[-1].points
         self.violating, self.judged, self.asked, self.sent = [], [], [], []
         return found
 

@@ -70,7 +70,8 @@ async def _reply(lane: Lane) -> Transcript:
     waited = 0.0
     while True:
         await lane.budget.pace(ask.path)
-        exchange = lane.exchange(HttpRequest.of(ask), lane.budget.addresses.fresh(), _deadlines(lane), case=case)
+        source = lane.budget.addresses.fresh()
+        exchange = lane.exchange(HttpRequest.of(ask), source, _deadlines(lane), case=case, script="hello")
         reply = await exchange.start().finish()
         if reply.status is None and (crashed := await lane.life.first_end(reply.request)):
             lane.state.unfit = crashed

@@ -13,7 +13,7 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.interrupts import Interrupts
 from chatproof.conformance.suite.outcome import Outcome
 from chatproof.conformance.suite.progress import Progress
-from chatproof.conformance.suite.reporting import attach, evidence_of, explained, keep, records_of
+from chatproof.conformance.suite.reporting import attach, evidence_of, explained, forget, keep, records_of
 from chatproof.conformance.suite.scheduler import Scheduler
 from chatproof.conformance.suite.short_output import ShortOutput
 from chatproof.conformance.suite.suite_tests import BEHIND, SuiteTest, from_item, in_order, providers_of
@@ -21,12 +21,13 @@ from chatproof.harness.common.check_command import check_command
 from chatproof.harness.common.configuration import configured
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import given
-from chatproof.harness.common.redaction import redacted
+from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report import failure_text, unwritable
 from chatproof.harness.report.verdicts import Verdict
 
+LONGEST_ERROR = 500  # characters
 SILENT_WAIT = 3.0  # seconds of waiting after which the run says what it waits for
 OUTPUT = "chatproof"  # the key of what a worker of pytest-xdist sends at its end
 
@@ -84,6 +85,7 @@ class SuitePlugin:
         """In the controller of pytest-xdist, check the settings before any worker starts."""
         if self.config.pluginmanager.has_plugin("dsession"):
             self.outcome = self._new_outcome()
+            self._interrupts.take()
 
     @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -138,6 +140,8 @@ class SuitePlugin:
                 self._is_open = True
             except ChatproofError as error:
                 self.outcome.error = str(error)
+            except Exception as error:  # the suite's own fault, which must not cost the reports
+                self.outcome.error = clipped(f"the suite failed: {type(error).__name__}: {error}", LONGEST_ERROR)
         if self.worker is not None:
             return None  # the controller expects a report of each test
         if self._nothing_to_judge and not self.outcome.error:
@@ -171,6 +175,7 @@ class SuitePlugin:
         finally:
             case = self.scheduler.case(test)
             keep(pyfuncitem, case)
+            case.evidence = []  # it has gone into the report, which is once enough
             self._told.add(test.name)
         if self.scheduler.stopped and self.worker is None:
             pyfuncitem.session.shouldstop = self.scheduler.stopped
@@ -248,6 +253,8 @@ class SuitePlugin:
                 # in the controller of pytest-xdist
                 self.progress.ended(report.nodeid, [one.id for one in self.outcome.failures(records_of(report))])
                 short.state(self.progress.line())
+            if self.worker is None:
+                forget(report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
@@ -275,9 +282,14 @@ class SuitePlugin:
         if self.worker is not None:
             self.config.workeroutput[OUTPUT] = outcome.to_json()  # type: ignore[attr-defined]  # xdist's
             return
+        is_cut = exitstatus == pytest.ExitCode.INTERRUPTED and not any(lane.stopped for lane in outcome.lanes)
+        if self.scheduler is None and is_cut:
+            outcome.error = outcome.error or "the run was interrupted"
         if self.scheduler and not self._tests and self.settings.only:
             outcome.error = f"none of {', '.join(sorted(self.settings.only))} applies to this run"
-        if exitstatus in (0, 1, 2, 5):  # not on a usage error or an internal error of pytest
+        if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+            outcome.error = outcome.error or "pytest itself failed, with an INTERNALERROR"
+        if exitstatus != pytest.ExitCode.USAGE_ERROR:
             session.exitstatus = outcome.finish()
 
     @pytest.hookimpl(trylast=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from chatproof.conformance.suite.crowds import Crowds
+from chatproof.conformance.suite.exchange_log import Drawn
 from chatproof.conformance.suite.heartbeat import Heartbeat
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.left_over import left_over
@@ -27,11 +31,14 @@ from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Api, Conversation, Role, Turn
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
+from chatproof.harness.protocol.memory_budget import OF_THIS_PROCESS, SizeLimits
 from chatproof.harness.protocol.requirements import Contract, Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 ERROR_LINE = 300  # characters of the server's own error line
 FRESH = ""  # stands for a new session id
+LARGE, LARGE_AT_ONCE = 1_000, 3  # tokens of a large reply; tests that have large replies at once
+RUN, LONG_RUN = 900.0, 3600.0  # seconds that a run may take; an honest server needs one, or 20 minutes
 
 
 @dataclass(slots=True)
@@ -39,7 +46,9 @@ class Lane:
     """A server under test and everything around it. Use `launch`, `wait_until_up`, `first_ask`, then `close`.
 
     `share`: which part of the source addresses is this process's, of how many. `side_by_side`: whether the
-    server was seen to serve several clients at once and to keep them apart.
+    server was seen to serve several clients at once and to keep them apart. `large`: held by a test while it has
+    replies of more than `LARGE` tokens; all lanes of a run share it. `ends_at`: when the run has no more time, in
+    seconds of time.monotonic().
     """
 
     settings: Settings
@@ -56,6 +65,9 @@ class Lane:
     side_by_side: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     crowds: Crowds = field(default_factory=Crowds)
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
+    ends_at: float = math.inf
+    drawn: Drawn = field(default_factory=Drawn)
     resources: ExitStack = field(default_factory=ExitStack)
     _numbers: count[int] = field(default_factory=lambda: count(1))
     _name: str = field(default_factory=lambda: secrets.token_hex(3))
@@ -94,6 +106,8 @@ class Lane:
                 "connections; drop -n, or use --start, which gives each worker its own fakes"
             )
         self.budget = RateBudget(self.settings, addresses, keeps_limits, self.say)
+        usual = LONG_RUN if self.settings.slow or not addresses.available else RUN
+        self.ends_at = time.monotonic() + (self.settings.time_limit or self.settings.allowed(usual))
         if keeps_limits and not addresses.available:
             self.say(
                 f"the suite has only one source address towards {self.target.url}: it keeps within the rate limits, "
@@ -154,6 +168,21 @@ class Lane:
             return reply.is_success
         return bool(reply.tokens) and reply.terminal is None
 
+    def look_after_time(self) -> float:
+        """The seconds that are left. Notices that a run goes on for too long, or that the server has fallen silent."""
+        left = self.ends_at - time.monotonic()
+        if left <= 0:
+            self.stop("the run reached its time limit (--time-limit), so no more tests are run")
+        elif mute := self.budget.mute:
+            self.stop(f"the server answered none of the last {mute} requests, so no more tests are run")
+        return left
+
+    def stop(self, why: str) -> None:
+        """Run no more tests against this server."""
+        if not self.state.stopped:
+            self.state.stopped = why
+            self.say(why)
+
     # -- what is judged
 
     def applies(self, requirement_id: str) -> bool:
@@ -178,9 +207,11 @@ class Lane:
         receive_buffer: int | None = None,
         kept: TcpConnection | None = None,
         case: str = "",
+        script: str | None = None,
     ) -> HttpExchange:
-        """An HTTP exchange with the server, not started yet. The lane's api reads its reply."""
-        transcript = Transcript(Transport.SSE, api=self.api, case=case)
+        """An HTTP exchange with the server, not started yet. The lane's api reads its reply, which plays `script`."""
+        limits = self.limits(script)
+        transcript = Transcript(Transport.SSE, api=self.api, case=case, limits=limits, budget=OF_THIS_PROCESS)
         deadlines = deadlines or self.budget.deadlines
         exchange = HttpExchange(self.target, request, source, deadlines, receive_buffer, kept, transcript)
         self.life.asks.note(exchange)
@@ -188,9 +219,20 @@ class Lane:
 
     def socket(self, transport: Transport, source: str | None) -> SocketClient:
         """A socket to the server, not connected yet."""
-        client = SocketClient(self.target, transport, source, self.api)
+        client = SocketClient(self.target, transport, source, self.api, OF_THIS_PROCESS)
         self.life.asks.note(client)
         return client
+
+    def tokens(self, script: str | None) -> int:
+        """How many tokens the provider says in a script; 0 where nobody knows."""
+        known = self.provider.scripts.get(script or "", {}) if self.provider else {}
+        return len(known.get("tokens", ()))
+
+    def limits(self, script: str | None) -> SizeLimits:
+        """How much is read of a reply that plays a script, or of another answer. A real model may say a lot."""
+        if script and not self.provider:
+            return SizeLimits()
+        return SizeLimits.for_tokens(self.tokens(script))
 
     # -- names
 

@@ -95,4 +95,4 @@ async def _reply(lane: Lane, conversation: Conversation) -> Transcript:
 
 
 async def _answer(lane: Lane, request: HttpRequest) -> Transcript:
-    return await lane.exchange(request, lane.budget.addresses.fresh()).start().finish()
+    return await lane.exchange(request, lane.budget.addresses.fresh(), script=LONG).start().finish()

@@ -19,9 +19,11 @@ from chatproof.harness.protocol.retry_after import seconds_of
 from chatproof.harness.protocol.transcript import End, Transcript
 
 WINDOW = 61.0  # seconds: a minute and a little
-WAITED_OUT_AT_MOST = 305.0  # seconds that a run waits for 429s in all
+WAITED_OUT_AT_MOST = 122.0  # seconds that a run waits in all for 429s that its requests should not get
+WAITED_FOR_ONE_ADDRESS = 305.0  # the same where it has one source address only: the LIM rows use up its limit
 WAITS_AT_MOST = 6  # for one request; they grow, and take a minute together even where Retry-After asks for 0 s
 SLOW_ASKS_AT_MOST = 6  # requests that may time out before deadlines are shortened
+MUTE = 20  # requests without any answer, one after the other: the server will answer no more
 IMPATIENT = 0.4  # share of the silence allowed from then on; enough for the slowest script, which waits 2 s
 
 
@@ -41,6 +43,8 @@ class RateBudget:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _timeouts: int = 0
     _waited_out: float = 0.0
+    _unanswered: int = 0
+    _gave_up: bool = False
 
     @property
     def deadlines(self) -> Deadlines:
@@ -52,9 +56,18 @@ class RateBudget:
         return Deadlines(silence=silence, whole=silence * 6, cut=cut)
 
     def note(self, reply: Transcript) -> None:
-        """Count a request that timed out."""
-        if reply.end is End.TIMEOUT and reply.terminal is None:
-            self._timeouts += 1
+        """Count a request that timed out. Raises NotTestable once the server answers nothing at all."""
+        is_late = reply.end is End.TIMEOUT and reply.terminal is None
+        self._timeouts += is_late
+        is_unanswered = is_late and reply.status is None and not reply.messages
+        self._unanswered = self._unanswered + 1 if is_unanswered else 0
+        if self.mute:
+            raise NotTestable(f"the server answered none of the last {self.mute} requests")
+
+    @property
+    def mute(self) -> int:
+        """How many requests the server has not answered, once it answers nothing at all; else 0."""
+        return self._unanswered if self._unanswered >= MUTE else 0
 
     async def pace(self, path: str, wait: bool = True) -> None:
         """Wait until one more request to `path` is within the limit. `wait=False`: only count it."""
@@ -88,7 +101,11 @@ class RateBudget:
         """
         asked = seconds_of(answer.header("retry-after"), datetime.now(UTC))
         seconds = min(max(WINDOW if asked is None else asked, 2.0**waits), WINDOW)
-        if waits >= WAITS_AT_MOST or self._waited_out + seconds > WAITED_OUT_AT_MOST:
+        most = WAITED_OUT_AT_MOST if self.addresses.available else WAITED_FOR_ONE_ADDRESS
+        if waits >= WAITS_AT_MOST or self._waited_out + seconds > most:
+            if not self._gave_up:
+                self._gave_up = True
+                self.say(f"the server still answers 429 after {self._waited_out:.0f} s of waiting; no more waiting")
             raise NotTestable(
                 f"the server still answers 429 after {self._waited_out:.0f} s of waiting: {answer.request}"
             )

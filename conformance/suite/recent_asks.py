@@ -142,7 +142,7 @@ def _counts(one: HttpExchange | SocketClient, now: float) -> bool:
         over = max(one.lost_at, one.left_at)
         return not over or now - over < LATELY
     ended = one.transcript.ended_at
-    return ended is None or (now - ended < LATELY and one.transcript.size < SMALL)
+    return ended is None or (now - ended < LATELY and one.transcript.length < SMALL)
 
 
 def _of_http(test: str, one: HttpExchange, died: float) -> Suspect | None:

@@ -38,6 +38,13 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     """Put what was stored into the report of a test's call."""
     if report.when == "call" and FOUND in item.stash:
         setattr(report, ATTRIBUTE, item.stash[FOUND])
+        del item.stash[FOUND]
+
+
+def forget(report: pytest.TestReport) -> None:
+    """Take out of a report what was collected from it: pytest keeps all reports to the end."""
+    if hasattr(report, ATTRIBUTE):
+        setattr(report, ATTRIBUTE, {})
 
 
 def records_of(report: pytest.TestReport) -> list[Record]:

@@ -29,7 +29,7 @@ def run_causes(lanes: Sequence[LaneState], error: str) -> Iterator[Cause]:
                 "The server never asks the fake provider", lane.no_provider, lane.advice, reason=lane.no_provider
             )
         if lane.stopped and lane.stopped != lane.no_provider and not lane.crashes:
-            yield Cause("The server ended during the run", lane.stopped, OUTPUT, reason=lane.stopped)
+            yield Cause("The run ended early", lane.stopped, OUTPUT, reason=lane.stopped)
         for crash in lane.crashes:
             if crash.text != lane.unfit:
                 yield _crashed(crash)

@@ -38,7 +38,8 @@ async def _is_judged(case: Case, test: SuiteTest) -> bool:
     """Run the test once, if it may run. False where a crash of the server cut it off."""
     life = case.lane.life
     await life.turn(case.name)
-    if case.lane.state.stopped:  # the server is gone
+    case.lane.look_after_time()
+    if case.lane.state.stopped:
         case.close_records(Verdict.NOT_TESTABLE, case.lane.state.stopped)
         return True
     if crash := life.accused.get(case.name):
@@ -51,8 +52,9 @@ async def _is_judged(case: Case, test: SuiteTest) -> bool:
 
 
 async def _run(case: Case, test: SuiteTest) -> None:
+    left = case.lane.look_after_time()
     try:
-        async with asyncio.timeout(case.lane.settings.allowed(TEST_TIMEOUT)):
+        async with asyncio.timeout(min(left, case.lane.settings.allowed(TEST_TIMEOUT))):
             await test.body(case=case, **test.parameters)
         case.close_records(Verdict.HARNESS_ERROR, "the test ended without a check of this row")
     except NotApplicable as reason:
@@ -60,7 +62,9 @@ async def _run(case: Case, test: SuiteTest) -> None:
     except NotTestable as reason:
         case.close_records(Verdict.NOT_TESTABLE, str(reason), timed=isinstance(reason, TooLate))
     except TimeoutError:
-        case.close_records(Verdict.NOT_TESTABLE, f"the test did not end within {TEST_TIMEOUT:g} s", timed=True)
+        is_over = case.lane.look_after_time() <= 0
+        why = case.lane.state.stopped if is_over else f"the test did not end within {TEST_TIMEOUT:g} s"
+        case.close_records(Verdict.NOT_TESTABLE, why, timed=not is_over)
     except Exception as error:  # a fault of the suite must never look like one of the server
         where = traceback.extract_tb(error.__traceback__)[-1]
         why = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"

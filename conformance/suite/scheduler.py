@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.first_ask import first_ask
 from chatproof.conformance.suite.heartbeat import Heartbeat
-from chatproof.conformance.suite.lane import Lane
+from chatproof.conformance.suite.lane import LARGE_AT_ONCE, Lane
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.marks import IN_THE_BACKGROUND, When
 from chatproof.conformance.suite.probe import AT_ONCE, serves_side_by_side, unseen_profiles
@@ -52,8 +52,17 @@ class Scheduler:
     _second_tries: SecondTries = field(default_factory=SecondTries)
 
     def __post_init__(self) -> None:
+        large = asyncio.Semaphore(LARGE_AT_ONCE)
         self.lanes = [
-            Lane(self.settings, self.contract, self.say, LaneState(name), self.share, heartbeat=self._heartbeat)
+            Lane(
+                self.settings,
+                self.contract,
+                self.say,
+                LaneState(name),
+                self.share,
+                heartbeat=self._heartbeat,
+                large=large,
+            )
             for name in self.settings.providers
         ]
 

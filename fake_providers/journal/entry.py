@@ -56,6 +56,8 @@ class Entry:
     """Writes that were noted one by one."""
     ended: Ended | None = None
     ended_at: float | None = None
+    size: int = 0
+    """Bytes of the request's body; not in the JSON form."""
     planned: Sequence[Sent] = ()
     """What the server will write. `times` holds when it wrote each of those that are written."""
     started: float = 0.0

@@ -72,6 +72,7 @@ class Journal(Assertions):
                 stream=answer.stream,
                 script=answer.script,
                 case=answer.case,
+                size=len(request.body),
             )
 
         return self.begin(entry, len(request.body), len(answer.plan.writes))

@@ -27,6 +27,9 @@ _NAME: Final = "chatproof fake providers"
 _SCRIPTS: Final = PREFIX + "scripts/"
 _MAX_SCRIPTS: Final = 1_000
 _MAX_REFUSE_S: Final = 30.0
+_MAX_SENT: Final = 8_000_000  # bytes of entries in one answer, roughly
+_ENTRY_SIZE: Final = 1_000
+_WRITE_SIZE: Final = 120
 
 
 class Controlled(Protocol):
@@ -84,7 +87,14 @@ class Admin:
         }
 
     def _entries(self, entries: list[Entry], **more: Any) -> Reply:
-        listed = [entry.to_json() for entry in entries]
+        listed: list[dict[str, Any]] = []
+        left = _MAX_SENT
+        for entry in reversed(entries):  # the newest are worth most
+            left -= _ENTRY_SIZE + entry.size + _WRITE_SIZE * len(entry.times)
+            if left < 0 and listed:
+                break
+            listed.append(entry.to_json() if left >= 0 else {**entry.to_json(), "body": None})
+        listed.reverse()
         return json_reply(200, {"entries": listed, "dropped": self._server.journal.dropped, **more})
 
     async def _wait(self, query: Query) -> Reply:

@@ -170,6 +170,7 @@ class _Tls:
 
     async def _exchange(self, sock: socket.socket) -> None:
         await self._flush(sock)
+        await asyncio.sleep(0)  # data that decodes to nothing must not keep others from running
         if data := await asyncio.get_running_loop().sock_recv(sock, READ_SIZE):
             self._incoming.write(data)
         else:

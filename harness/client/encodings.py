@@ -8,7 +8,7 @@ from typing import Protocol
 import brotli
 
 BROKEN = (zlib.error, brotli.error, EOFError)  # what a decoder raises
-MOST_AT_ONCE = 16 << 20  # the most bytes that one piece may expand to
+MOST_AT_ONCE = 4 << 20  # the most bytes that one piece may expand to
 
 
 class ContentDecoder(Protocol):
@@ -35,6 +35,8 @@ def _zlib_decoder(window: int) -> ContentDecoder:
 
     def decode(data: bytes, last: bool) -> bytes:
         nonlocal unpack, begun
+        if unpack.eof:
+            return b""  # whatever follows would be collected
         try:
             plain = unpack.decompress(data)
         except zlib.error:

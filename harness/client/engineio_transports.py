@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -13,15 +14,21 @@ from wsproto.events import Request as WsRequest
 from wsproto.utilities import LocalProtocolError, ProtocolError, RemoteProtocolError
 
 from chatproof.harness.client.connection import TcpConnection
-from chatproof.harness.client.http import BODY_LIMIT, Deadlines, HttpExchange, HttpRequest
+from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.engineio import SEPARATOR, Opened, PacketDecoder
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.transcript import End, Transcript
+from chatproof.harness.protocol.memory_budget import LONGEST_LINE, MemoryBudget, SizeLimits
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 PATH = "/socket.io/?EIO=4&transport="
 HANDSHAKE_TIMEOUT = 5.0
 COOKIES_KEPT = 20
+LONGEST_COOKIE = 4_096  # characters, as in browsers
+SHAKING_PACKETS = 100  # in the answer that opens a connection
+MOST_OTHERS = 10_000  # frames between two text messages: pings, pongs, binary data
+PAYLOAD_LIMITS = SizeLimits(24 << 20)  # of an answer to a poll, which may hold a whole reply
+TOO_LONG = f"the server sent a packet of more than {LONGEST_LINE // 1024} KB; reading stopped"
 
 
 class CarrierClosed(Exception):
@@ -46,6 +53,8 @@ class WebSocketCarrier:
     _connection: TcpConnection | None = None
     _parts: list[str] = field(default_factory=list)
     _length: int = 0
+    _others: int = 0
+    _reply: bytes = b""
 
     async def open(self) -> None:
         try:
@@ -86,34 +95,38 @@ class WebSocketCarrier:
                 self._ws.receive_data(data or None)
                 packets = self._packets(time.monotonic())
                 with suppress(OSError):  # keep what came before the end; the next read reports the end
-                    for reply in self._replies:
-                        await self._connection.send(reply)
-                self._replies.clear()
+                    if self._reply:
+                        await self._connection.send(self._reply)
+                self._reply = b""
         except (OSError, RemoteProtocolError) as error:
             raise CarrierClosed(f"the WebSocket broke: {error}") from error
         return packets
-
-    _replies: list[bytes] = field(default_factory=list)
 
     def _packets(self, at: float) -> list[Packet]:
         packets = []
         for event in self._ws.events():
             if isinstance(event, TextMessage):
+                self._others = 0
                 self._parts.append(event.data)
-                self._length = 0 if event.message_finished else self._length + len(event.data)
-                if self._length > BODY_LIMIT:
-                    raise CarrierClosed(f"the server sent a message of more than {BODY_LIMIT >> 20} MB")
+                self._length += len(event.data) + 1  # an empty part takes memory too
+                if self._length > LONGEST_LINE:
+                    raise CarrierClosed(TOO_LONG)
                 if event.message_finished:
                     packets.append(Packet(at, "".join(self._parts)))
                     self._parts.clear()
-            elif isinstance(event, Ping):
-                with suppress(LocalProtocolError):  # the server has closed as well
-                    self._replies.append(self._ws.send(event.response()))
+                    self._length = 0
             elif isinstance(event, CloseConnection):
                 if packets:
                     packets.append(Packet(at, "1"))
                     break
                 raise CarrierClosed(f"the server closed the WebSocket (code {event.code})")
+            else:  # a ping, a pong, binary data
+                self._others += 1
+                if self._others > MOST_OTHERS:
+                    raise CarrierClosed(f"the server sent {MOST_OTHERS} frames without a message; reading stopped")
+                if isinstance(event, Ping):
+                    with suppress(LocalProtocolError):  # the server has closed as well
+                        self._reply = self._ws.send(event.response())  # to the last one of a read (RFC 6455, 5.5.3)
         return packets
 
     async def close(self) -> None:
@@ -136,15 +149,16 @@ class PollingCarrier:
 
     target: Target
     source: str | None = None
+    budget: MemoryBudget | None = None
     _path: str = f"{PATH}polling"
-    _waiting: list[Packet] = field(default_factory=list)
+    _waiting: Iterable[Packet] = ()
     _patience: float = 60.0
     _cookies: dict[str, str] = field(default_factory=dict)
     _poll: HttpExchange | None = None
 
     async def open(self) -> None:
         answer = await self._ask(HttpRequest("GET", self._path), Deadlines(silence=HANDSHAKE_TIMEOUT))
-        packets = self._payload(answer)
+        packets = list(self._payload(answer, SHAKING_PACKETS))
         opened = PacketDecoder().feed(packets[0].text) if packets else None
         if not isinstance(opened, Opened):
             raise CarrierClosed(f"no Engine.IO handshake over polling: {shown(answer.body, 120)}")
@@ -157,20 +171,25 @@ class PollingCarrier:
         request = HttpRequest("POST", self._path, packet.encode("utf-8", "surrogatepass"), headers)
         await self._ask(request, Deadlines(silence=HANDSHAKE_TIMEOUT * 2))
 
-    async def receive(self) -> list[Packet]:
+    async def receive(self) -> Iterable[Packet]:
         if self._waiting:
-            packets, self._waiting = self._waiting, []
+            packets, self._waiting = self._waiting, ()
             return packets
         deadlines = Deadlines(silence=self._patience, whole=self._patience * 2)
         request = self._with_cookies(HttpRequest("GET", self._path))
-        self._poll = HttpExchange(self.target, request, self.source, deadlines).start()
+        self._poll = self._exchange(request, deadlines)
         answer = await self._poll.wait()  # left open if cancelled: the caller chooses how to hang up
         await self._poll.close()
+        self._poll = None
         self._keep_cookies(answer)
         return self._payload(_checked(answer))
 
+    def _exchange(self, request: HttpRequest, deadlines: Deadlines) -> HttpExchange:
+        transcript = Transcript(Transport.POLLING, limits=PAYLOAD_LIMITS, budget=self.budget)
+        return HttpExchange(self.target, request, self.source, deadlines, transcript=transcript).start()
+
     async def _ask(self, request: HttpRequest, deadlines: Deadlines) -> Transcript:
-        answer = await HttpExchange(self.target, self._with_cookies(request), self.source, deadlines).start().finish()
+        answer = await self._exchange(self._with_cookies(request), deadlines).finish()
         self._keep_cookies(answer)
         return _checked(answer)
 
@@ -184,14 +203,26 @@ class PollingCarrier:
         """Keep cookies, and ignore their attributes: all go to one path, and no socket outlives them."""
         for key, line in answer.headers:
             name, there, value = line.partition(";")[0].partition("=")
-            if key == "set-cookie" and there and len(self._cookies) < COOKIES_KEPT:
+            fits = len(line) <= LONGEST_COOKIE and len(self._cookies) < COOKIES_KEPT
+            if key == "set-cookie" and there and fits:
                 self._cookies[name.strip()] = value.strip()
 
     @staticmethod
-    def _payload(answer: Transcript) -> list[Packet]:
+    def _payload(answer: Transcript, most: int = PAYLOAD_LIMITS.lines) -> Iterator[Packet]:
+        """The packets of an answer to a poll, one by one: together they may be much longer than their bytes."""
         at = answer.reads[-1].at if answer.reads else time.monotonic()
-        text = answer.body.decode("utf-8", "replace")
-        return [Packet(at, packet) for packet in text.split(SEPARATOR) if packet]
+        body, start = answer.body, 0
+        for _ in range(most):
+            if start >= len(body):
+                return
+            end = body.find(SEPARATOR.encode(), start)
+            end = len(body) if end < 0 else end
+            if end - start > LONGEST_LINE:
+                raise CarrierClosed(TOO_LONG)
+            if end > start:
+                yield Packet(at, body[start:end].decode("utf-8", "replace"))
+            start = end + 1
+        raise CarrierClosed(f"the server sent more than {most} packets in one answer; reading stopped")
 
     async def close(self) -> None:
         if self._poll:

@@ -20,15 +20,15 @@ from chatproof.harness.common.errors import reason_of
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Headers, HttpAsk
 from chatproof.harness.protocol.excerpts import CUT, shown
+from chatproof.harness.protocol.memory_budget import MB, SizeLimits
 from chatproof.harness.protocol.sent import SentRequest
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
-BODY_LIMIT = 48 * 1024 * 1024  # bytes; three times the largest reply that the suite asks for
 NO_ANSWER = "the connection was closed without an answer"
-LINES_LIMIT = 50_000  # several times the longest reply, comments and blank lines included
+HEAD_LIMIT = 64 * 1024  # bytes of the status line and the headers
 PIECE = 1024  # compressed bytes decoded at once: they may expand a thousandfold
-SHOWN_OF_TOO_MUCH = 64 * 1024  # bytes kept of the read that exceeds the limit
 INFORMATIONAL_LIMIT = 100  # answers of 1xx before the real one
+PIECES_PER_LINE = 4  # chunks of the body, for each line that the limits allow
 AFTER_TERMINAL = 2.5  # seconds that a response may stay open after its terminal event (SSE-08 allows 2)
 
 
@@ -80,7 +80,7 @@ class HttpExchange:
     deadlines: Deadlines = field(default_factory=Deadlines)
     receive_buffer: int | None = None
     kept: TcpConnection | None = None  # one that an earlier exchange left open
-    transcript: Transcript = field(default_factory=lambda: Transcript(Transport.SSE))
+    transcript: Transcript = field(default_factory=lambda: Transcript(Transport.SSE, limits=SizeLimits()))
     _connection: TcpConnection | None = None
     _can_serve_again: bool = False
     _task: asyncio.Task[None] | None = None
@@ -123,6 +123,11 @@ class HttpExchange:
             except TimeoutError:
                 return is_reached(self.transcript)
         return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended and holds no connection any more."""
+        return self.transcript.end is not None and self._connection is None
 
     def keep(self) -> TcpConnection | None:
         """Take the connection out of a finished exchange, if HTTP says that it can be used again. Else None."""
@@ -204,13 +209,13 @@ class _Reader:
     deadlines: Deadlines
     grown: asyncio.Event
     _decode: ContentDecoder | None = None
-    _length: int = 0
-    _lines: int = 0
+    _received: int = 0
+    _pieces: int = 0
     _informational: int = 0
 
     async def run(self, method: str) -> bool:
         """Read the whole answer. Gives whether the connection can carry another request."""
-        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=256 * 1024)
+        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
         # h11 reads an answer only to a request that it knows; `_send` sends the real bytes.
         http.send(h11.Request(method=method, target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
         http.send(h11.EndOfMessage())
@@ -244,6 +249,10 @@ class _Reader:
             self._ended(time.monotonic(), End.RESET, reason_of(error))
         return self.transcript.end is End.COMPLETE and http.their_state is h11.DONE
 
+    @property
+    def _limits(self) -> SizeLimits:
+        return self.transcript.limits or SizeLimits()
+
     def _patience(self, silent_since: float) -> float:
         terminal = self.transcript.terminal
         deadline = silent_since + self.deadlines.silence
@@ -251,11 +260,8 @@ class _Reader:
 
     def _take(self, event: h11.Event, at: float, http: h11.Connection) -> None:
         if isinstance(event, h11.Response):
-            self.transcript.status = event.status_code
-            self.transcript.headers = [
-                (name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers
-            ]
-            self.transcript.answered_at = at
+            headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers]
+            self.transcript.answered(at, event.status_code, headers)
             self._decode = decoder(self.transcript.header("content-encoding"))
             self.grown.set()
         elif isinstance(event, h11.Data):
@@ -270,32 +276,32 @@ class _Reader:
         elif isinstance(event, h11.InformationalResponse):
             self._informational += 1
             if self._informational > INFORMATIONAL_LIMIT:
-                self._ended(at, End.TOO_LARGE, f"more than {INFORMATIONAL_LIMIT} answers of status {event.status_code}")
+                self.transcript.too_large(at, f"more than {INFORMATIONAL_LIMIT} answers of status {event.status_code}")
+                self.grown.set()
         elif isinstance(event, h11.ConnectionClosed):
             self._ended(at, End.TRUNCATED, NO_ANSWER)
 
     def _append(self, at: float, data: bytes, last: bool = False) -> None:
+        self._received += len(data)
+        self._pieces += 1
         try:
             plain = self._unpacked(self._decode, data, last) if self._decode else data
         except BROKEN as error:
             self._ended(at, End.TRUNCATED, f"the Content-Encoding is broken: {error}")
             return
-        if not plain:
-            return
-        self._length += len(plain)
-        self._lines += plain.count(b"\n")
-        too_many = self._lines > LINES_LIMIT
-        self.transcript.read(at, plain[:SHOWN_OF_TOO_MUCH] if too_many else plain)
-        if self._length > BODY_LIMIT:
-            self._ended(at, End.TOO_LARGE, f"more than {BODY_LIMIT >> 20} MB")
-        elif too_many:
-            self._ended(at, End.TOO_LARGE, f"more than {LINES_LIMIT} lines")
+        if plain:
+            self.transcript.read(at, plain)
+        limits = self._limits
+        if self._received > limits.body:  # compressed bytes may decode to nothing
+            self.transcript.too_large(at, f"more than {limits.body / MB:.0f} MB")
+        elif self._pieces > limits.lines * PIECES_PER_LINE:
+            self.transcript.too_large(at, f"more than {self._pieces - 1} chunks")
         self.grown.set()
 
     def _unpacked(self, decode: ContentDecoder, data: bytes, last: bool) -> bytes:
-        """Decode bytes, up to a little more than `BODY_LIMIT`."""
+        """Decode bytes, up to a little more than the limit."""
         pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)] or [b""]
-        plain, left = [], BODY_LIMIT - self._length
+        plain, left = [], self._limits.body - self.transcript.length
         for number, piece in enumerate(pieces, 1):
             plain.append(decode(piece, last and number == len(pieces)))
             left -= len(plain[-1])

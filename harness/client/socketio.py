@@ -22,13 +22,16 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol import engineio
 from chatproof.harness.protocol.apis.api import Api, SocketAsk
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
+from chatproof.harness.protocol.memory_budget import MemoryBudget, SizeLimits
 from chatproof.harness.protocol.sent import Emit, SentEvents
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 CONNECT_TIMEOUT = 5.0
-PACKETS_KEPT = 5000
 SENT_KEPT = 20
 EMITS_KEPT = 12  # so many are remembered of one socket
+GOODBYE = 5.0  # seconds that a server may take to take the packets of a disconnect
+PONGS_AT_ONCE = 10  # answers to pings that came together; an honest server sends one in many seconds
+MOST_PACKETS = 100_000  # that one socket reads; the longest reply has a few thousand
 
 
 class NotConnected(Exception):
@@ -47,6 +50,7 @@ class SocketClient:
     transport: Transport
     source: str | None = None
     api: Api = CHAT_STREAM
+    budget: MemoryBudget | None = None
     opened: engineio.Opened | None = None
     opened_at: float = 0.0
     began_at: float = 0.0
@@ -54,19 +58,24 @@ class SocketClient:
     left_at: float = 0.0
     sent: deque[Packet] = field(default_factory=lambda: deque(maxlen=SENT_KEPT))
     pings: list[float] = field(default_factory=list)
-    packets: deque[Packet] = field(default_factory=lambda: deque(maxlen=PACKETS_KEPT))
     strays: Transcript = field(init=False)
     decoder: engineio.PacketDecoder = field(default_factory=engineio.PacketDecoder)
     _carrier: Carrier | None = None
     _task: asyncio.Task[None] | None = None
     _current: Transcript | None = None
     _joined: bool = False
+    _packets: int = 0
+    _pongs: int = 0
     _closed: str = ""
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.strays = Transcript(self.transport, api=self.api, request=f"connect over {self.transport}")
+        self.strays = self._transcript(f"connect over {self.transport}")
         self.strays.sent = self._sent()
+
+    def _transcript(self, request: str = "", limits: SizeLimits | None = None) -> Transcript:
+        limits = limits or SizeLimits()
+        return Transcript(self.transport, api=self.api, request=request, limits=limits, budget=self.budget)
 
     async def connect(self) -> Self:
         """Connect to the namespace `/`.
@@ -74,8 +83,9 @@ class SocketClient:
         Raises:
             NotConnected: the server refused, or did not answer within `CONNECT_TIMEOUT` seconds.
         """
-        kind = PollingCarrier if self.transport is Transport.POLLING else WebSocketCarrier
-        carrier: Carrier = kind(self.target, self.source)
+        carrier: Carrier = WebSocketCarrier(self.target, self.source)
+        if self.transport is Transport.POLLING:
+            carrier = PollingCarrier(self.target, self.source, self.budget)
         self._carrier = carrier
         self.began_at = time.monotonic()
         try:
@@ -94,6 +104,11 @@ class SocketClient:
         return self
 
     @property
+    def is_over(self) -> bool:
+        """Whether it holds no connection any more."""
+        return self._task is None and bool(self._closed)
+
+    @property
     def is_open(self) -> bool:
         """Whether the socket is connected, as far as the server has said."""
         return self._joined and not self._closed
@@ -108,20 +123,21 @@ class SocketClient:
         """The case of the last ask."""
         return self._current.case if self._current else ""
 
-    async def ask(self, ask: SocketAsk) -> Transcript:
+    async def ask(self, ask: SocketAsk, limits: SizeLimits | None = None) -> Transcript:
         """Emit an api's ask, and begin its transcript. Raises NotConnected."""
-        return await self.emit(ask.event, ask.payload)
+        return await self.emit(ask.event, ask.payload, limits=limits)
 
-    async def emit(self, name: str, *args: Any, escape: bool = False) -> Transcript:
+    async def emit(self, name: str, *args: Any, escape: bool = False, limits: SizeLimits | None = None) -> Transcript:
         """Emit an event and begin a transcript with what comes from now on.
 
         Args:
             escape: write all but ASCII as JSON escapes; a lone surrogate cannot be sent otherwise.
+            limits: of the transcript.
 
         Raises:
             NotConnected: the connection is gone.
         """
-        transcript = Transcript(self.transport, api=self.api, request=f"emit {name} {args!r:.200}")
+        transcript = self._transcript(f"emit {name} {args!r:.200}", limits)
         transcript.asked_at = time.monotonic()
         transcript.sent = self._sent(Emit(transcript.asked_at, name, args))
         self._current = transcript
@@ -159,18 +175,21 @@ class SocketClient:
         return is_reached()
 
     async def terminal(self, transcript: Transcript, deadlines: Deadlines, linger: float = 0.0) -> Transcript:
-        """Wait for a reply's terminal event, as long as the silence between two events is not too long; then wait
-        `linger` seconds for events that must not follow."""
-        silence = deadlines.silence
-        while transcript.terminal is None and await self._grows(transcript, silence):
-            pass
+        """Wait for a reply's terminal event, as long as the silence between two events is not too long, nor the whole;
+        then wait `linger` seconds for events that must not follow."""
+        silence, deadline = deadlines.silence, time.monotonic() + deadlines.whole
+        while transcript.terminal is None and transcript.end is None:
+            if not await self._grows(transcript, min(silence, deadline - time.monotonic())):
+                break
         if transcript.terminal:
             await asyncio.sleep(linger)
             transcript.ended(time.monotonic(), End.COMPLETE)
         elif self._closed:
             transcript.ended(time.monotonic(), End.TRUNCATED, self._closed)
         else:
-            transcript.ended(time.monotonic(), End.TIMEOUT, f"no event for {silence:g} s{deadlines.cut}")
+            since = max([transcript.asked_at, *(one.at for one in transcript.messages[-1:])])
+            waited = time.monotonic() - since
+            transcript.ended(time.monotonic(), End.TIMEOUT, f"no event for {waited:.1f} s{deadlines.cut}")
         return transcript
 
     async def _grows(self, transcript: Transcript, timeout: float) -> bool:
@@ -180,11 +199,11 @@ class SocketClient:
     async def disconnect(self) -> None:
         """Leave with a disconnect packet, as the official client does."""
         if self.is_open and self._carrier:
-            try:
-                await self._carrier.send(engineio.DISCONNECT)
-                await self._carrier.send(engineio.CLOSE)
-            except CarrierClosed:
-                pass  # the connection is closed, as wanted
+            # closed already, as wanted; or the server does not take it
+            with suppress(CarrierClosed, TimeoutError):
+                async with asyncio.timeout(GOODBYE):
+                    await self._carrier.send(engineio.DISCONNECT)
+                    await self._carrier.send(engineio.CLOSE)
         await self.close()
 
     async def close(self) -> None:
@@ -226,27 +245,34 @@ class SocketClient:
         try:
             while not self._closed:
                 for packet in await carrier.receive():
-                    self.packets.append(packet)
-                    await self._take(packet, carrier)
+                    self._take(packet)
+                while self._pongs:
+                    self._pongs -= 1
+                    with suppress(CarrierClosed):  # the next read says so
+                        await carrier.send(engineio.PONG)
                 self._grown.set()
         except CarrierClosed as error:
             self._end(str(error))
         finally:
             self._grown.set()
 
-    async def _take(self, packet: Packet, carrier: Carrier) -> None:
+    def _take(self, packet: Packet) -> None:
+        self._packets += 1
+        if self._packets > MOST_PACKETS:
+            raise CarrierClosed(f"the server sent more than {MOST_PACKETS} packets; reading stopped")
         signal = self.decoder.feed(packet.text)
         match signal:
             case engineio.Opened():
                 self.opened, self.opened_at = signal, packet.at
             case engineio.Pinged():
                 self.pings.append(packet.at)
-                with suppress(CarrierClosed):  # packets after the ping are still to be read
-                    await carrier.send(engineio.PONG)
+                self._pongs = min(self._pongs + 1, PONGS_AT_ONCE)
             case engineio.Joined():
                 self._joined = True
             case engineio.Emitted(name, args):
                 sink = self.strays if self._current is None else self._current
                 sink.event(packet.at, name, args[0] if args else None)
+                if sink.end is End.TOO_LARGE:
+                    raise CarrierClosed(sink.fault)
             case engineio.Closed(why):
                 self._end(why)

@@ -172,6 +172,13 @@ _JUDGED: Final = (
     Option("silence", NUMBER, "give up a request when the server sends nothing for this long", "SECONDS", 10.0),
     Option("start-timeout", NUMBER, "how long the --start command may take until it listens", "SECONDS", 60.0),
     Option(
+        "time-limit",
+        NUMBER,
+        "end the run after this long; rows that were not judged by then are not testable",
+        "SECONDS",
+        default_text="900; 3600 with --slow, or where the suite has one source address only",
+    ),
+    Option(
         "time-scale",
         NUMBER,
         "multiply the times that the server is allowed by this factor, for a slow machine",

@@ -37,8 +37,9 @@ class Settings:
 
     `providers`: the server is tested with each of them in turn. `jwt_secret` signs tokens (HS256); a server that the
     suite starts gets it. `stream_limit` and `chat_limit`: requests a minute from one address. `time_scale` multiplies
-    the times that the server is allowed. `declares_profiles` and `declares_providers`: whether the user named them;
-    if not, a server that the suite starts is tested with those that it is seen to support.
+    the times that the server is allowed; `time_limit` is that of the whole run, or None for the usual one.
+    `declares_profiles` and `declares_providers`: whether the user named them; if not, a server that the suite starts is
+    tested with those that it is seen to support.
     """
 
     base_url: str | None
@@ -60,6 +61,7 @@ class Settings:
     stream_limit: int
     chat_limit: int
     time_scale: float
+    time_limit: float | None
     report_html: Path | None
     report_md: Path | None
     badge: Path | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from chatproof.harness.protocol.memory_budget import STOPPED
 from chatproof.harness.protocol.transcript import Message, Stamped, Transcript
 
 
@@ -29,6 +30,12 @@ class Violation:
     at: float | None = None
     event: Message | Stamped | None = None
     late: Late | None = None
+
+    def with_cut(self, transcript: Transcript | None) -> Violation:
+        """The same, behind what made the client stop reading, if it did."""
+        if transcript is None or not transcript.fault.endswith(STOPPED):
+            return self
+        return replace(self, seen=f"{transcript.fault}: {self.seen}")
 
 
 @dataclass(frozen=True, slots=True)

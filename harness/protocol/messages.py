@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeGuard
 
 JsonObject = Mapping[str, Any]
+
+FEW = 40  # values of an object of which only the texts weigh
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -47,10 +50,11 @@ _STRICT = json.JSONDecoder(parse_constant=_refuse)
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A decoded text: the object if there is one, and all faults."""
+    """A decoded text: the object if there is one, all faults, and the bytes of memory that it takes."""
 
     body: dict[str, Any] | None
     faults: tuple[JsonFault, ...] = ()
+    weight: int = 0
 
 
 def decode_object(text: str) -> Decoded:
@@ -65,9 +69,11 @@ def decode_object(text: str) -> Decoded:
         return Decoded(None, (JsonFault.NOT_JSON,))
     if not isinstance(value, dict):
         return Decoded(None, (*faults, JsonFault.NOT_OBJECT))
-    if ("\\" in text or not text.isascii()) and _has_surrogate(value):
+    is_plain = "\\" not in text and text.isascii()
+    if not is_plain and _has_surrogate(value):
         faults.append(JsonFault.SURROGATE)
-    return Decoded(value, tuple(faults))
+    is_small = text.count("{") + text.count("[") + text.count(",") <= FEW
+    return Decoded(value, tuple(faults), len(text) * (1 if is_plain else 4) if is_small else weight_of(value))
 
 
 def _load(text: str, faults: list[JsonFault]) -> Any:
@@ -80,18 +86,25 @@ def _load(text: str, faults: list[JsonFault]) -> Any:
 
 
 def _has_surrogate(value: object) -> bool:
-    waiting = [value]  # not by recursion: a server may nest values as deeply as the JSON decoder allows
+    return any(isinstance(one, str) and _SURROGATE.search(one) for one in _parts(value))
+
+
+def weight_of(value: object) -> int:
+    """The bytes of memory that a JSON value takes, as if nothing in it were there twice."""
+    return sum(map(sys.getsizeof, _parts(value)))
+
+
+def _parts(value: object) -> Iterator[object]:
+    """A JSON value and all that is in it. Not by recursion: it may be nested as deeply as the JSON decoder allows."""
+    waiting = [value]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, str):
-            if _SURROGATE.search(one):
-                return True
-        elif isinstance(one, dict):
+        yield one
+        if isinstance(one, dict):
             waiting += one.keys()
             waiting += one.values()
         elif isinstance(one, list):
             waiting += one
-    return False
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

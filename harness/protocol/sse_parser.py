@@ -9,9 +9,13 @@ document's own client does not, so it is reported as `Stray` where it stands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
+
+from chatproof.harness.protocol.excerpts import CUT
 
 FIELDS = frozenset({"data", "event", "id", "retry"})
+PER_ITEM, PER_FIELD = 800, 150  # bytes of memory that each takes beside its texts
 BOM = b"\xef\xbb\xbf"
 
 
@@ -81,6 +85,36 @@ class BadText:
 Item = Event | Comment | Stray | BadText
 
 
+def shortened(item: Item, longest: int) -> Item:
+    """The item with `…` behind the first `longest` characters of each text in it."""
+    if isinstance(item, BadText) or item.end - item.start <= longest:
+        return item
+    if isinstance(item, Event):
+        return replace(item, fields=tuple(replace(one, value=_cut(one.value, longest)) for one in item.fields))
+    return replace(item, text=_cut(item.text, longest))
+
+
+def memory_of(item: Item) -> int:
+    """The bytes of memory that an item takes, roughly."""
+    if isinstance(item, Event):
+        return PER_ITEM + sum(PER_FIELD + sys.getsizeof(one.value) for one in item.fields)
+    return PER_ITEM + (0 if isinstance(item, BadText) else sys.getsizeof(item.text))
+
+
+def written(item: Item) -> str:
+    """The item as it stands in a stream, with what is kept of its texts."""
+    if isinstance(item, Event):
+        lines = [f"{one.name}:{' ' if one.spaced else ''}{one.value}" for one in item.fields]
+        return "\n".join([*lines, "", ""] if item.closed else lines)
+    if isinstance(item, BadText):
+        return item.why
+    return f": {item.text}\n" if isinstance(item, Comment) else f"{item.text}\n"
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[:longest] + CUT
+
+
 @dataclass(slots=True)
 class SseParser:
     """Feed it the body as it comes; it gives the items that are complete so far."""
@@ -104,6 +138,11 @@ class SseParser:
         del rest[:taken]
         self._searched = len(rest)
         return items
+
+    @property
+    def pending(self) -> int:
+        """The bytes of the line that has not ended yet."""
+        return len(self._rest)
 
     def close(self) -> list[Item]:
         """End the body. Gives the items that were still open."""

@@ -1,10 +1,12 @@
 """What was asked and what came back, with arrival times. A transcript records; it never judges.
 
-Times are seconds of one monotonic clock: that of the client that appends. Clients append; checks read.
+Times are seconds of one monotonic clock: that of the client that appends. Clients append; checks read. What is kept is
+bounded where the client sets bounds.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,10 +14,11 @@ from typing import Any, NamedTuple
 
 from chatproof.harness.protocol.apis.api import ANSWER, Api, Failure, Finish, Part, Text
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
-from chatproof.harness.protocol.excerpts import counted, shown
-from chatproof.harness.protocol.messages import Decoded, JsonFault, JsonObject, Kind, decode_object
+from chatproof.harness.protocol.excerpts import CUT, counted, shown
+from chatproof.harness.protocol.memory_budget import LONGEST_LINE, MB, RAW_KEPT, STOPPED, MemoryBudget, SizeLimits
+from chatproof.harness.protocol.messages import Decoded, JsonFault, JsonObject, Kind, decode_object, weight_of
 from chatproof.harness.protocol.sent import Sent
-from chatproof.harness.protocol.sse_parser import Event, Item, SseParser
+from chatproof.harness.protocol.sse_parser import Event, Item, SseParser, memory_of, shortened
 
 
 class Transport(StrEnum):
@@ -27,6 +30,10 @@ class Transport(StrEnum):
 
 
 BODY_SHOWN = 500  # characters of the body of an answer that is no stream
+TEXT_KEPT = 1_000  # characters of a text on the wire, once it is read for what it says; more than a report shows
+FAULTY_KEPT, FAULT_KEPT = 8_000, 500  # the same, where it is not what it should be; and of how the exchange ended
+READ_OF_TOO_MANY = 64 * 1024  # bytes that are parsed once there are too many lines
+EXCERPT, PER_READ, PER_MESSAGE = 50, 150, 250  # how many of each `shed` leaves; bytes that each takes beside its texts
 
 
 class End(StrEnum):
@@ -43,10 +50,11 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One read of the body: bytes after framing and compression were taken off."""
+    """One read of the body, framing and compression taken off. Far into it `data` is the first of `size` bytes."""
 
     at: float
     data: bytes
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +88,13 @@ class Message(NamedTuple):
         return self.text if self.kind is Kind.TOKEN and self.text else ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Transcript:
-    """One exchange. `ended_at` and `end` are set once it is over. `terminal` is the first event that ends the reply:
-    a completion or an error."""
+    """One exchange. `ended_at` and `end` are set once it is over. `terminal` is the first completion or error.
+
+    Past its `limits` it ends as `TOO_LARGE` and takes nothing more; None: no limits. `length` is the size of all that
+    has come, in bytes, and `weight` the memory that it takes, which counts for `budget`.
+    """
 
     transport: Transport
     request: str = ""
@@ -101,45 +112,101 @@ class Transcript:
     fault: str = ""
     terminal: Message | None = None
     api: Api = CHAT_STREAM
+    limits: SizeLimits | None = None
+    budget: MemoryBudget | None = None
+    length: int = 0
+    weight: int = 0
+    _lines: int = 0
     _parser: SseParser = field(default_factory=SseParser)
     _starts: list[int] = field(default_factory=list)
-    _length: int = 0
     _blocks: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.budget:
+            self.budget.enter(self)
+
+    def __del__(self) -> None:
+        if self.budget:
+            self.budget.leave(self)
 
     # -- what transports append
 
+    def answered(self, at: float, status: int, headers: list[tuple[str, str]]) -> None:
+        """Note the beginning of an HTTP answer; the headers' names in lower case."""
+        self.answered_at, self.status, self.headers = at, status, headers
+        self._grow(sum(PER_READ + len(name) + len(value) for name, value in headers))
+
     def read(self, at: float, data: bytes) -> None:
-        """Append bytes of an SSE body."""
-        self.reads.append(Read(at, data))
-        self._starts.append(self._length)
-        self._length += len(data)
-        self._take(self._parser.feed(data))
+        """Append bytes of a body. Over SSE they are read as events; over polling the client does that."""
+        if self.end is End.TOO_LARGE:
+            return
+        kept = data if self.length < RAW_KEPT or self.transport is not Transport.SSE else data[:TEXT_KEPT]
+        self.reads.append(Read(at, kept, len(data)))
+        self._starts.append(self.length)
+        self.length += len(data)
+        self._grow(len(kept) + PER_READ)
+        if self.transport is Transport.SSE:
+            self._lines += data.count(b"\n")
+            too_many = self.limits and self._lines > self.limits.lines
+            self._take(self._parser.feed(data[:READ_OF_TOO_MANY] if too_many else data))
+            if self.limits and self._parser.pending > LONGEST_LINE:
+                self.too_large(at, f"a line of more than {LONGEST_LINE // 1024} KB")
+        self._check_limits(at, "lines")
 
     def event(self, at: float, name: str, data: Any) -> None:
         """Append a Socket.IO event with its first argument."""
+        if self.end is End.TOO_LARGE:
+            return
+        weight, self._lines = weight_of(data) + len(name), self._lines + 1
+        self.length += weight
+        self._grow(weight)
         body = data if isinstance(data, dict) else {}
         for part in self.api.read_emitted(name, body):
             self._append(part, body, at, at, name)
+        self._check_limits(at, "events")
 
     def ended(self, at: float, end: End, fault: str = "") -> None:
         """Note how the exchange ended. Only the first call counts."""
         if self.end is None:
-            self.end, self.ended_at, self.fault = end, at, fault
+            self.end, self.ended_at = end, at
+            self.fault = fault if len(fault) <= FAULT_KEPT else fault[:FAULT_KEPT] + CUT
             if self.sent and (end is End.LEFT or (end is End.TIMEOUT and self.transport is Transport.SSE)):
                 self.sent.left_after = at - self.asked_at
             self._take(self._parser.close())
+
+    def too_large(self, at: float, what: str) -> None:
+        """Note that the client reads no more of it: `what` came."""
+        self.ended(at, End.TOO_LARGE, f"{what} in one reply; {STOPPED}")
+
+    def shed(self, why: str) -> None:
+        """Keep an excerpt and nothing more: all transcripts together take too much memory."""
+        self.end, self.fault = End.TOO_LARGE, why
+        self.ended_at = self.ended_at or (self.reads[-1].at if self.reads else self.asked_at)
+        self.reads = [Read(one.at, one.data[:TEXT_KEPT], one.size) for one in self.reads[:EXCERPT]]
+        self.items = [one for one in self.items[:EXCERPT] if one.item.end - one.item.start <= TEXT_KEPT]
+        self.messages = [one for one in self.messages[:EXCERPT] if weight_of(one.body) <= FAULTY_KEPT]
+        self.terminal = next((one for one in self.messages if one is self.terminal), None)
+        del self._starts[EXCERPT:], self.headers[EXCERPT:]
+        self._parser, self._blocks = SseParser(), {}
+        self.weight = EXCERPT * (2 * TEXT_KEPT + FAULTY_KEPT)
+
+    def _grow(self, size: int) -> None:
+        self.weight += size
+        if self.budget:
+            self.budget.grow(size)
+
+    def _check_limits(self, at: float, unit: str) -> None:
+        if self.limits and self.length > self.limits.body:
+            self.too_large(at, f"more than {self.limits.body / MB:.0f} MB")
+        elif self.limits and self._lines > self.limits.lines:
+            self.too_large(at, f"more than {self.limits.lines} {unit}")
 
     # -- what checks and tests read
 
     @property
     def body(self) -> bytes:
-        """All bytes of the body so far."""
+        """All bytes of the body so far; of a long one the beginning, see `RAW_KEPT`."""
         return b"".join(read.data for read in self.reads)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the body so far."""
-        return self._length
 
     @property
     def tokens(self) -> list[Message]:
@@ -203,13 +270,16 @@ class Transcript:
     # -- how bytes become messages
 
     def _take(self, items: Iterable[Item]) -> None:
+        parser = self._parser
         for item in items:
+            if self._parser is not parser:
+                return  # it had to shed what it held
             began, whole = self._arrival(item.start), self._arrival(item.end - 1)
-            if isinstance(item, Event):
-                decoded = self._read_event(item, began, whole)
-                self.items.append(Stamped(item, began, whole, decoded))
-            else:
-                self.items.append(Stamped(item, began, whole))
+            decoded = self._read_event(item, began, whole) if isinstance(item, Event) else ()
+            is_sound = bool(decoded) and not any(one.faults for one in decoded)
+            kept = shortened(item, TEXT_KEPT if is_sound else FAULTY_KEPT)
+            self.items.append(Stamped(kept, began, whole, decoded))
+            self._grow(memory_of(kept) + sum(one.weight for one in decoded))
 
     def _read_event(self, event: Event, began: float, whole: float) -> tuple[Decoded, ...]:
         """Read an event's data, and give the objects in it.
@@ -233,6 +303,7 @@ class Transcript:
         return found
 
     def _append(self, part: Part, body: JsonObject, began: float, at: float, name: str) -> None:
+        self._grow(PER_MESSAGE)
         if isinstance(part, Text) and part.channel == ANSWER:
             text = self._added(part) if part.snapshot else part.text
             self.messages.append(Message(Kind.TOKEN, text, body, began, at, name))
@@ -255,7 +326,5 @@ class Transcript:
         return part.text.removeprefix(before)
 
     def _arrival(self, offset: int) -> float:
-        index = len(self._starts) - 1
-        while index > 0 and self._starts[index] > offset:
-            index -= 1
-        return self.reads[index].at if self.reads else self.asked_at
+        index = max(0, bisect_right(self._starts, offset) - 1)
+        return self.reads[index].at if index < len(self.reads) else self.asked_at

@@ -10,9 +10,10 @@ from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.excerpts import CUT
 from chatproof.harness.protocol.messages import Kind
-from chatproof.harness.protocol.transcript import End, Message, Transcript, Transport
+from chatproof.harness.protocol.transcript import End, Message, Read, Transcript, Transport
 
 MOST_POINTS = 400  # of each kind in one exchange
+FEW_POINTS = 40  # the same once there are many pictures
 TEXT = 80  # characters of one point
 LONGEST = 8_000  # bytes of a read that are looked at
 T = TypeVar("T")
@@ -94,6 +95,12 @@ class Evidence:
     until: float | None = None
 
     @property
+    def points(self) -> int:
+        """How much there is to draw."""
+        drawn = (self.reads, self.events, self.links, *(side.writes for side in self.provider))
+        return sum(map(len, drawn))
+
+    @property
     def violated(self) -> tuple[str, ...]:
         """The rows that this exchange violates."""
         return tuple(dict.fromkeys(spot.id for spot in self.spots))
@@ -126,6 +133,7 @@ class Clock:
 
     asked: float
     cut: int = 0
+    most: int = MOST_POINTS
 
     def ms(self, at: float) -> float:
         return round((at - self.asked) * 1000, 2)
@@ -134,12 +142,12 @@ class Clock:
         return Point(self.ms(at), kind, size, short(text))
 
     def bounded(self, points: Sequence[T]) -> tuple[T, ...]:
-        """At most `MOST_POINTS` of the points: the first and the last."""
-        if len(points) <= MOST_POINTS:
+        """At most `most` of the points: the first and the last."""
+        if len(points) <= self.most:
             return tuple(points)
-        self.cut += len(points) - MOST_POINTS
-        last = MOST_POINTS // 4
-        return (*points[: MOST_POINTS - last], *points[-last:])
+        self.cut += len(points) - self.most
+        last = self.most // 4
+        return (*points[: self.most - last], *points[-last:])
 
 
 @dataclass(slots=True, eq=False)
@@ -157,6 +165,7 @@ def evidence(
     asked: Sequence[ProviderRequest] = (),
     lane: str | None = None,
     until: float | None = None,
+    most: int = MOST_POINTS,
 ) -> Evidence:
     """Reduce an exchange to what a picture of it needs.
 
@@ -164,9 +173,10 @@ def evidence(
         asked: what the server asked its provider for it.
         lane: the provider that the test was run with.
         until: when the journal was read, in seconds.
+        most: points of each kind.
     """
     reply = seen.transcript
-    clock = Clock(reply.asked_at or reply.answered_at or min((read.at for read in reply.reads), default=0.0))
+    clock = Clock(reply.asked_at or reply.answered_at or min((read.at for read in reply.reads), default=0.0), most=most)
     reads, events = _reads(reply, clock), _events(reply, clock)
     sides = tuple(_side(one, clock) for one in asked[:4])
     main = max(asked, key=lambda one: sum(write.tokens for write in one.writes), default=None)
@@ -206,16 +216,16 @@ def _is_stream(reply: Transcript) -> bool:
 
 def _reads(reply: Transcript, clock: Clock) -> tuple[Point, ...]:
     if reply.transport is Transport.SSE:
-        found = [(read.at, len(read.data), _start(read.data)) for read in reply.reads]
-    else:
-        found = [(message.at, len(str(message.body)), message.name) for message in reply.messages]
-    return tuple(clock.point(at, "read", size, text) for at, size, text in clock.bounded(found))
+        return tuple(clock.point(read.at, "read", read.size, _start(read)) for read in clock.bounded(reply.reads))
+    return tuple(
+        clock.point(one.at, "read", len(str(one.body)), one.name[:LONGEST]) for one in clock.bounded(reply.messages)
+    )
 
 
-def _start(data: bytes) -> str:
+def _start(read: Read) -> str:
     """The beginning of a read, long enough that a secret in what is shown of it is whole."""
-    text = data[:LONGEST].decode("utf-8", "replace")
-    return text + CUT if len(data) > LONGEST else text
+    data = read.data[:LONGEST]
+    return data.decode("utf-8", "replace") + (CUT if read.size > len(data) else "")
 
 
 def _events(reply: Transcript, clock: Clock) -> tuple[Point, ...]:

@@ -9,6 +9,7 @@ from chatproof.harness.common.redaction import clipped_middle, redacted
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.requirements import Requirement
+from chatproof.harness.protocol.sse_parser import written
 from chatproof.harness.protocol.transcript import Message, Stamped, Transcript, Transport
 
 LINES_AROUND = 5
@@ -54,11 +55,11 @@ def repetition(by_hand: str, command: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """A line of the excerpt: when (seconds), and the event that it shows, if any. `is_whole`: it is all that is known
-    of an answer, so more of it is shown."""
+    """A line of the excerpt: when (seconds), and its text, or the event that it shows. `is_whole`: it is all that is
+    known of an answer, so more of it is shown."""
 
     at: float
-    text: str
+    text: str = ""
     shows: Message | Stamped | None = None
     is_whole: bool = False
 
@@ -85,9 +86,9 @@ def wire(transcript: Transcript, spot: float | None, event: Message | Stamped | 
     if guilty is None and spot is not None:
         middle = next((index for index, mark in enumerate(marks) if mark.at >= spot), middle)
     culprit = None if guilty is None else marks[guilty]
-    lines = []
+    lines, body = [], transcript.body
     for mark in _around(marks, middle):
-        text = _short(mark.text, GUILTY if mark is culprit or mark.is_whole else WIDTH)
+        text = _short(_text(mark, body), GUILTY if mark is culprit or mark.is_whole else WIDTH)
         if mark is culprit:
             text += "  <-- here"
         lines.append(f"{(mark.at - start) * 1000:+9.1f} ms  {text}")
@@ -96,14 +97,22 @@ def wire(transcript: Transcript, spot: float | None, event: Message | Stamped | 
 
 def _body(transcript: Transcript) -> Iterable[_Mark]:
     if transcript.transport is not Transport.SSE:
-        return [_Mark(one.at, f"< {one.name} {dict(one.body)}", one) for one in transcript.messages]
+        return [_Mark(one.at, shows=one) for one in transcript.messages]
     if not transcript.items:
         return [_Mark(read.at, f"< {_told(read.data)}", is_whole=True) for read in transcript.reads[:LINES_AROUND]]
-    body, marks = transcript.body, []
-    for one in transcript.items:
-        text = body[one.item.start : min(one.item.end, one.item.start + LONGEST)].decode("utf-8", "replace")
-        marks.append(_Mark(one.at, f"< {text!r}", one))
-    return marks
+    return [_Mark(one.at, shows=one) for one in transcript.items]
+
+
+def _text(mark: _Mark, body: bytes) -> str:
+    """What the line says. An event far into a long body is written anew from what is kept of it."""
+    if isinstance(mark.shows, Message):
+        return f"< {mark.shows.name} {dict(mark.shows.body)}"
+    if mark.shows is None:
+        return mark.text
+    item = mark.shows.item
+    if item.end > len(body):
+        return f"< {written(item)!r}"
+    return f"< {body[item.start : min(item.end, item.start + LONGEST)].decode('utf-8', 'replace')!r}"
 
 
 def _told(data: bytes) -> str:

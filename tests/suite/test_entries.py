@@ -142,6 +142,13 @@ def test_the_command_alone_prints_its_help_and_fails(tmp_path: Path) -> None:
     assert command(tmp_path, "--version").out.startswith("chatproof 0.")
 
 
+@pytest.mark.parametrize(("code", "ours"), [(0, 0), (1, 1), (2, 2), (3, 2), (4, 4), (5, 2)])
+def test_a_check_ends_with_few_exit_codes(monkeypatch: pytest.MonkeyPatch, code: int, ours: int) -> None:
+    """pytest's own for an internal error (3) and for no tests (5) are those of a run that could not judge."""
+    monkeypatch.setattr(pytest, "main", lambda *_, **__: code)
+    assert main(["check", "--base-url", "http://127.0.0.1:1"]) == ours
+
+
 @pytest.mark.parametrize(
     ("word", "hint"),
     [

@@ -1,7 +1,12 @@
-"""Servers that would wear a judge out: each ends in one clear red line, in bounded time and memory."""
+"""Servers that would wear a judge out: each ends in one clear red line, in bounded time and memory.
+
+Others serve honestly at first: a few rows judge a few of them. `python -m tests.hostile` runs the whole suite against
+these and more.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -17,8 +22,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from chatproof.fake_providers.server.fake_server import FakeServer
 from chatproof.harness.common.started_server import free_port, listens
+from tests.hostile.hostile_server import HostileServer
+from tests.hostile.kinds import LATER
 from tests.servers.line_process import LineProcess
+from tests.servers.parts import Config
 from tests.suite.running import FAIL
 
 MOST_MEMORY = 300  # MB, at the suite's peak
@@ -208,3 +217,44 @@ def test_tokens_without_an_end_are_red(judge: LineProcess, tokens: int, pause: f
     """A chat server by its looks, that would wear out each row one by one."""
     with answering(for_ever(head(), TOKEN * tokens, pause)) as url:
         judged(suite(judge, base_url=url, silence=2.0), "a reply that never ends")
+
+
+FIRST = 16  # connections that a server serves honestly: the questions before the first row
+
+
+async def judged_later(judge: LineProcess, name: str, rows: list[str]) -> Ran:
+    """Let rows judge a server that keeps the contract for `FIRST` connections."""
+    fakes = FakeServer()
+    await fakes.start()
+    url = f"http://127.0.0.1:{fakes.port}"
+    config = Config.read({"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "sk-chatproof-0f1e2d3c4b5a6978"})
+    server = HostileServer(LATER[name], config, FIRST)
+    try:
+        base = f"http://127.0.0.1:{await server.start()}"
+        options = {"base_url": base, "provider_url": url, "only": rows, "silence": 3.0}
+        return await asyncio.to_thread(lambda: suite(judge, **options))
+    finally:
+        await server.stop()
+        await fakes.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "words"),
+    [
+        ("gigabyte-in-a-line", ["LIM-02"], "failed: LIM-02"),
+        ("gigabyte-in-a-line", ["TOK-04"], "a line of more than 512 KB in one reply; reading stopped"),
+        ("heavy-json", ["TOK-04"], "reading stopped"),
+        ("medium-bodies", ["TOK-04", "SES-12"], "TOK-04"),
+        ("endless-tiny-events", ["TOK-04"], "lines in one reply; reading stopped"),
+        ("gzip-bomb-later", ["TOK-04"], "in one reply; reading stopped"),
+        ("slow-to-search", ["ERR-04"], "ERR-04"),
+        ("socket-flood", ["SIO-02"], "reading stopped"),
+        ("giant-packets", ["SIO-02"], "; reading stopped"),
+    ],
+)
+async def test_a_server_that_turns_hostile_is_red(judge: LineProcess, name: str, rows: list[str], words: str) -> None:
+    ran = await judged_later(judge, name, rows)
+    assert ran.code == FAIL, ran.output
+    assert words in ran.output
+    assert "Traceback" not in ran.output
+    assert ran.memory < MOST_MEMORY, f"{ran.memory:.0f} MB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from chatproof.harness.common.child_process import module_command
 from tests.harness.test_child_process import alive
-from tests.suite.running import OWN, ROOT, few_plugins, named
+from tests.suite.running import OWN, ROOT, XDIST, few_plugins, named
 
 SILENT = """
 import signal, socket, sys, time
@@ -32,23 +33,37 @@ while True:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT of this kind")
-@pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_is_130_quietly_with_reports(times: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("times", "workers"), [(1, ()), (2, ()), (2, ("-n", "2"))])
+def test_ctrl_c_is_130_quietly_with_reports(times: int, workers: tuple[str, ...], tmp_path: Path) -> None:
     code, pid_file, report = tmp_path / "server.py", tmp_path / "pid", tmp_path / "report.json"
     code.write_text(SILENT)
     words = ["--start", f"{sys.executable} {code} {{port}} {pid_file}", "--provider", "openai"]
     command = module_command(
-        "harness.command", "check", *named(OWN), *words, "--silence", "60", "--report-json", str(report)
+        "harness.command",
+        "check",
+        *named(OWN, XDIST),
+        *workers,
+        *words,
+        "--silence",
+        "60",
+        "--report-json",
+        str(report),
     )
     process = subprocess.Popen(
-        command, cwd=ROOT, env=few_plugins(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=few_plugins(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     try:
         give_up = time.monotonic() + 60
         while not (tmp_path / "pid.asked").exists() and time.monotonic() < give_up:
             time.sleep(0.05)
         for _ in range(times):
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to workers too
             time.sleep(0.5)
         output, _ = process.communicate(timeout=60)
     finally:
@@ -58,4 +73,7 @@ def test_ctrl_c_is_130_quietly_with_reports(times: int, tmp_path: Path) -> None:
     assert "nraisable" not in output
     assert "the run was interrupted" in output
     assert json.loads(report.read_text(encoding="utf-8"))
+    give_up = time.monotonic() + 10  # a killed worker's server is ended by the watchdog, a moment later
+    while alive(int(pid_file.read_text())) and time.monotonic() < give_up:
+        time.sleep(0.05)
     assert not alive(int(pid_file.read_text()))

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatproof.conformance.suite.exceptions import NotTestable
-from chatproof.conformance.suite.rate_budget import WINDOW, RateBudget
+from chatproof.conformance.suite.rate_budget import MUTE, WINDOW, RateBudget
 from chatproof.harness.client.connection import SourceAddresses
 from chatproof.harness.common.settings import Settings
-from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.requirements import contract
-from chatproof.harness.protocol.transcript import Transcript, Transport
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from tests.suite.running import FAIL, suite
 from tests.suite.test_hostile import answering
 
@@ -35,11 +34,9 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waits
 
 
-def a_budget() -> RateBudget:
-    url = "http://127.0.0.1:1"
-    return RateBudget(
-        Settings.read({"base_url": url}, contract()), SourceAddresses.towards(Target.parse(url)), False, lambda _: None
-    )
+def a_budget(say: Callable[[str], None] = lambda _: None, addresses: bool = True) -> RateBudget:
+    settings = Settings.read({"base_url": "http://127.0.0.1:1"}, contract())
+    return RateBudget(settings, SourceAddresses(available=addresses), False, say)
 
 
 def a_refusal(retry_after: str | None) -> Transcript:
@@ -100,3 +97,36 @@ def test_429_to_everything_is_red_after_one_wait_and_reports_are_written(tmp_pat
     assert 2 <= len(asked) <= 4  # with the connections that look for source addresses, and ask nothing
     assert seconds < 30
     assert all(path.stat().st_size for path in reports.values())
+
+
+async def test_a_server_that_turns_to_429_costs_two_minutes_in_all_and_says_so_once(slept: list[float]) -> None:
+    said: list[str] = []
+    budget = a_budget(said.append)
+    for _ in range(20):
+        with suppress(NotTestable):
+            await budget.wait_out(a_refusal("60"), 0)
+    assert sum(slept) == 120
+    assert [line for line in said if "429" in line][2:] == [
+        "the server still answers 429 after 120 s of waiting; no more waiting"
+    ]
+
+
+async def test_with_one_address_only_the_budget_is_that_of_the_rate_limit_rows(slept: list[float]) -> None:
+    budget = a_budget(addresses=False)
+    for _ in range(20):
+        with suppress(NotTestable):
+            await budget.wait_out(a_refusal("60"), 0)
+    assert sum(slept) == 300
+
+
+def test_a_server_that_answers_nothing_any_more_is_given_up() -> None:
+    budget, silence = a_budget(), Transcript(Transport.SSE)
+    silence.ended(1.0, End.TIMEOUT)
+    for _ in range(MUTE - 1):
+        budget.note(silence)
+    budget.note(Transcript(Transport.SSE, status=500, end=End.COMPLETE))
+    for _ in range(MUTE - 1):
+        budget.note(silence)
+    assert budget.mute == 0
+    with pytest.raises(NotTestable, match=f"none of the last {MUTE} requests"):
+        budget.note(silence)

@@ -14,9 +14,9 @@ from chatproof.harness.protocol.transcript import End, Transcript, Transport
 _SOURCE = r"(?:py|pyc|js|mjs|cjs|ts|tsx|jsx|go|rb|rs|java|kt|php|ex|exs)"
 _INTERNALS = (
     ("a Python traceback", re.compile(r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+")),
-    ("a stack frame", re.compile(r"^\s*at [^\n]*\([^()\s]*\.\w{1,5}:\d+(?::\d+)?\)\s*$", re.MULTILINE)),
-    ("a stack frame", re.compile(r"^\s*at [^\s()]*[/\\][^\s()]*\.\w{1,4}:\d+:\d+\s*$", re.MULTILINE)),
-    ("a stack frame", re.compile(r"^\s*at [^\n]+ in [^\n]+:line \d+", re.MULTILINE)),
+    ("a stack frame", re.compile(r"^[ \t]*at [^\n]*\([^()\s]*\.\w{1,5}:\d+(?::\d+)?\)\s*$", re.MULTILINE)),
+    ("a stack frame", re.compile(r"^[ \t]*at [^\s()]*[/\\][^\s()]*\.\w{1,4}:\d+:\d+\s*$", re.MULTILINE)),
+    ("a stack frame", re.compile(r"^[ \t]*at [^\n]+ in [^\n]+:line \d+", re.MULTILINE)),
     ("a Go stack", re.compile(r"goroutine \d+ \[")),
     ("a Rust panic", re.compile(r"thread '[^']*' panicked at")),
     ("a Java stack", re.compile(r"Exception in thread \"")),
@@ -28,6 +28,10 @@ _INTERNALS = (
     ("a source path", re.compile(rf"(?<![\w:.])[\w./\\-]+\.(?:{_SOURCE}|c|cc|cpp|cs|swift):\d+\b")),
     ("a source path", re.compile(r"\b(?:site-packages|node_modules)[/\\]|/home/\w+/|\.cargo/registry")),
 )
+
+LOOKED_AT = 64 * 1024  # characters of an error
+PART, OVERLAP = 2_000, 400  # characters that are searched at once, and that two parts share
+ERRORS = 20  # events of one reply that are looked at
 
 
 @check("ERR-01")
@@ -91,8 +95,8 @@ def no_internals(*secrets: str) -> Check:
 
     @check("ERR-04")
     def look(transcript: Transcript) -> Iterator[Finding]:
-        texts = [str(dict(message.body)) for message in transcript.of(Kind.ERROR)]
-        texts += [message.text for message in transcript.of(Kind.ERROR) if message.text]
+        errors = transcript.of(Kind.ERROR)[:ERRORS]
+        texts = [str(dict(message.body)) for message in errors] + [one.text for one in errors if one.text]
         if transcript.transport is Transport.SSE and is_http_error(transcript):
             texts.append(transcript.body.decode("utf-8", "replace"))
         if not texts:
@@ -112,5 +116,11 @@ def internals(text: str, *secrets: str) -> tuple[str, int] | None:
     for secret in secrets:
         if secret and (at := text.find(secret)) >= 0:
             return "the API key", at
-    found = ((what, pattern.search(text)) for what, pattern in _INTERNALS)
-    return next(((what, match.start()) for what, match in found if match), None)
+    # in parts: a server can send a text on which a pattern takes time by the square of its length
+    for start in range(0, min(len(text), LOOKED_AT), PART - OVERLAP):
+        end = min(start + PART, len(text))
+        for what, pattern in _INTERNALS:
+            match = pattern.search(text, start, end)
+            if match and (match.end() < end or end == len(text)):  # else it may go on, and the next part shows it
+                return what, match.start()
+    return None

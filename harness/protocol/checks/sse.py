@@ -98,7 +98,7 @@ def strict_text(transcript: Transcript) -> Iterator[Finding]:
 
 def _cut_off_by(stamped: Stamped, transcript: Transcript) -> bool:
     """A character cut in two by the connection's end is not the text's fault."""
-    return transcript.end is not End.COMPLETE and stamped.item.end == len(transcript.body)
+    return transcript.end is not End.COMPLETE and stamped.item.end == transcript.length
 
 
 @check("SSE-04")
@@ -134,7 +134,7 @@ def events_come_whole(transcript: Transcript) -> Iterator[Finding]:
     length = 0
     for read in transcript.reads:
         starts.append((length, read.at))
-        length += len(read.data)
+        length += read.size
     for stamped in transcript.items:
         item = stamped.item
         if not isinstance(item, Event) or item.end - item.start > WHOLE_EVENT_BYTES:

@@ -9,6 +9,8 @@ from chatproof.harness.protocol.excerpts import difference, shown
 from chatproof.harness.protocol.findings import Check, Finding, Violation, check
 from chatproof.harness.protocol.transcript import Transcript
 
+LONGEST = 250_000  # characters of which words are compared; in NFKC one may become eighteen
+
 
 def text_is(text: str, requirement_id: str = "TOK-04") -> Check:
     """The tokens add up to exactly `text`. A reply that failed has lost its tokens."""
@@ -25,7 +27,7 @@ def text_is(text: str, requirement_id: str = "TOK-04") -> Check:
 
 def words(text: str) -> str:
     """The text without spaces, in one Unicode form. TOK-04 and TOK-05 alone judge spaces and Unicode forms."""
-    return "".join(unicodedata.normalize("NFKC", text).split())
+    return "".join(unicodedata.normalize("NFKC", text[:LONGEST]).split())
 
 
 def same_words(text: str, other: str) -> bool:
