@@ -6,6 +6,7 @@ honest server sends.
 
 from __future__ import annotations
 
+import gc
 import weakref
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -45,7 +46,7 @@ class Holder(Protocol):
 @dataclass(slots=True)
 class MemoryBudget:
     """What transcripts take together, in bytes, estimated. Above `limit` the one that is largest for what was asked
-    sheds what it holds, then the next."""
+    sheds what it holds, then the next, down to three quarters of the limit."""
 
     limit: int = ALL_TOGETHER
     total: int = 0
@@ -66,12 +67,15 @@ class MemoryBudget:
             self._make_room()
 
     def _make_room(self) -> None:
+        gc.collect()  # replies that nobody reads any more, and that only wait for this, take nothing from the others
+        if self.total <= self.limit:
+            return
         live = [one for reference in list(self._holders.values()) if (one := reference())]
         for one in sorted(live, key=_excess, reverse=True):
             before = one.weight
             one.shed(f"all replies together took more than {self.limit // MB} MB; {STOPPED}")
             self.total += one.weight - before
-            if self.total <= self.limit:
+            if self.total <= self.limit * 3 // 4:  # so that this is not done anew for each read
                 return
 
 

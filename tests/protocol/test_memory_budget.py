@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 
@@ -76,6 +77,23 @@ def test_what_is_forgotten_counts_no_more() -> None:
     assert budget.total == one.weight > 10_000
     del one
     assert budget.total == 0
+
+
+def test_replies_that_wait_for_the_garbage_collector_take_nothing_from_the_others() -> None:
+    budget, honest = MemoryBudget(limit=4 * MB), []
+    gc.disable()
+    try:
+        for _ in range(6):
+            one = reply(SizeLimits.for_tokens(2_000), budget)
+            for _ in range(30):
+                one.read(1.0, event("x" * 20_000))
+            honest.append((one.end, len(one.tokens)))
+            circle: list[object] = [one]
+            circle.append(circle)
+            del one, circle
+    finally:
+        gc.enable()
+    assert honest == [(None, 30)] * 6
 
 
 def test_json_that_takes_much_more_memory_than_its_text_counts_for_it() -> None:
