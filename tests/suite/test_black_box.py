@@ -100,7 +100,7 @@ def test_a_wrong_duration_is_seen() -> None:
     ("name", "row", "seen"),
     [
         ("plain", "SES-12", ""),
-        ("last-writer", "SES-12", "messages 4, then 6 after 3 exchanges at the same time"),
+        ("last-writer", "SES-12", "`messages` was 4, and 6 after 3 exchanges at the same time"),
         ("plain", "INT-07", ""),
         ("session-locked", "INT-07", "the next exchange: error event 'A reply is still under way.'"),
     ],
