@@ -38,7 +38,7 @@ test: $(READY) $(JS_READY)  ## the project's own tests, with ruff and mypy; show
 	@(nice -n 19 $(BIN)/mypy && nice -n 10 $(BIN)/python -m pytest $(BESIDE)) >$(VENV)/beside.txt 2>&1 & beside=$$!; \
 	$(BIN)/python -m pytest tests/servers --durations=10; servers=$$?; \
 	wait $$beside; others=$$?; cat $(VENV)/beside.txt; exit $$((servers ? servers : others))
-	$(BIN)/python -m pytest tests --ignore tests/servers $(BESIDE:%=--ignore %) -p no:schemathesis -n 4 --dist loadfile --durations=10
+	$(BIN)/python -m pytest tests --ignore tests/servers $(BESIDE:%=--ignore %) -p no:schemathesis -n 3 --dist loadfile --durations=10
 
 lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check .

@@ -16,9 +16,10 @@ import psutil
 
 from bench import proxies
 from bench.peers import Proxy
-from bench.servers import Cores, Server, free_port, start, stopping, wait_for
+from bench.servers import Cores, Server, start, stopping, wait_for
 from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.harness.common.child_process import child_environment
+from chatproof.harness.common.started_server import free_port
 
 _OWN_SETTINGS: Final = ("LLM_PROVIDER", "REDIS_URL", "SECRET_KEY", "JWT_SECRET_KEY", "ALLOWED_ORIGINS", "HOST", "PORT")
 """Settings of the reference server that must not come from the environment of the benchmark."""

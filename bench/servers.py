@@ -22,6 +22,7 @@ from bench.peers import Aimock, Llmock
 from bench.reply import CHARACTERS, SCRIPTS, TEXT, events_in, request
 from chatproof.fake_providers.server.launcher import start_fakes
 from chatproof.harness.common.child_process import child_environment
+from chatproof.harness.common.started_server import free_port
 
 _START_S: Final = 30.0
 _STOP_S: Final = 5.0
@@ -222,12 +223,6 @@ def wait_for(port: int, process: subprocess.Popen[bytes], name: str) -> None:
             return
         time.sleep(0.05)
     raise CannotStart(f"{name} did not listen within {_START_S:g} s")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _pin(core: int | None) -> None:

@@ -3,7 +3,7 @@
 import sys
 
 # socketio and httpx import these wherever they are installed, for their clients and a command line: 0.3 s at the start
-sys.modules.update(dict.fromkeys(("aiohttp", "requests", "rich", "websocket")))  # type: ignore[arg-type]  # not there
+sys.modules.update(dict.fromkeys(("aiohttp", "requests", "rich", "websocket")))  # type: ignore[arg-type]  # None: not there
 
 try:
     from gevent import monkey  # type: ignore[import-untyped]  # gevent ships no types

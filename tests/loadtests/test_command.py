@@ -304,7 +304,7 @@ def test_an_open_loop_waits_for_nobody(ran: Any) -> None:
     opened, closed = document_in(ran("open_loop")[1]), document_in(ran("closed_loop")[1])
     assert opened["outcomes"] == {"complete": 20}
     assert opened["metrics"]["ttft"]["max"] > 2.0
-    assert closed["metrics"]["ttft"]["max"] < 1.0
+    assert closed["metrics"]["ttft"]["max"] < 1.5
 
 
 @job

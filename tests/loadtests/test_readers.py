@@ -114,6 +114,7 @@ def test_times_are_those_of_the_wire() -> None:
     assert reading.whole >= reading.first_token + 2 * pause - 0.02
 
 
+@timed  # events that come together share a read
 def test_the_kernel_stamps_what_we_stamp() -> None:
     steps: list[Step] = [part for n in range(1, 30) for part in (chunk(event(token(n))), 0.01)]
     with playing(HEAD, *steps) as target:

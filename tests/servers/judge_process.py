@@ -5,8 +5,8 @@
     {"name": "crlf", "options": {"only": ["SSE-01"], ...}}  ->  {"verdict": "pass", "rows": {...}, "output": "..."}
 
 It has two more processes, which stay as well: a host for the servers, and one for the fake providers. So none of the
-three makes another one late, as it would in one process: many rows watch the time. A server that takes a lot of memory
-has a host of its own, which ends with it.
+three makes another one late, as it would in one process: many rows watch the time. A server whose memory is measured
+has a host of its own, which ends with it, and takes a fifth of what the contract calls too much.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
+from unittest.mock import patch
 
+from chatproof.conformance import test_perf
 from chatproof.conformance.suite.judge import judge
 from chatproof.conformance.suite.setup import Scene, environment
 from chatproof.harness.common.kept_output import KeptOutput
@@ -28,7 +30,7 @@ from tests.servers.host import FAKES
 from tests.servers.line_process import LineProcess, answer_lines, run
 
 HOST = "tests.servers.host"
-APART = {"leaks-memory"}  # it takes a gigabyte
+APART = {"leaks-memory": 10}  # by name, the MB a session that such a server is allowed here
 KEY = "sk-chatproof-0f1e2d3c4b5a69788796a5b4"
 
 
@@ -47,7 +49,10 @@ class Judge:
         self.fakes_port = self.fakes_port or await _port(self.fakes, {"open": FAKES})
         fakes = f"http://127.0.0.1:{self.fakes_port}"
         with ExitStack() as stack:
-            host = stack.enter_context(LineProcess(HOST)) if name in APART else self.servers
+            host = self.servers
+            if name in APART:
+                host = stack.enter_context(LineProcess(HOST))
+                stack.enter_context(patch.object(test_perf, "PER_SESSION", APART[name]))
             variables = environment(fakes, settings.providers[0], KEY, settings)
             port = await _port(host, {"open": name, "environment": variables})
             target = Target("http", "127.0.0.1", port)

@@ -112,7 +112,7 @@ class Runs:
     def __init__(self, names: Iterable[str], processes: ExitStack) -> None:
         self.answers: dict[str, Future[dict[str, Any]]] = {name: Future() for name in names}
         self.last = [name for name in self.answers if name in APART]  # on a busy machine memory is slow to come by
-        rest = self.answers.keys() - APART
+        rest = self.answers.keys() - APART.keys()
         self.left = deque(sorted(rest, key=lambda name: (name not in LONG, -len(only_of(name)), name)))
         for number in range(min(JUDGES, len(self.answers))):
             judge = processes.enter_context(LineProcess("tests.servers.judge_process"))
