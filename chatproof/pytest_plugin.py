@@ -27,6 +27,7 @@ SUITE: Final = "chatproof.conformance"
 _FOLDER: Final = Path(__file__).resolve().parent
 _SUITE_FOLDER: Final = (_FOLDER / "conformance").resolve()
 _ALLOW: Final = "offline_allow"
+_STRICT: Final = "fake_strict"
 _ESCAPED: Final = pytest.StashKey[bool]()
 _TAKEN: Final = pytest.StashKey[list[str]]()  # in a run that names the suite
 
@@ -36,6 +37,7 @@ _TAKEN: Final = pytest.StashKey[list[str]]()  # in a run that names the suite
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the guard's setting. The suite's options come once the first conftest.py files have added theirs."""
     parser.addini(_ALLOW, "hosts that tests may reach although chatproof's offline_guard is on", "args", default=[])
+    parser.addini(_STRICT, "whether the fake_… fixtures refuse unknown models, as real APIs do", "bool", default=True)
     loaded = (getattr(plugin, "__file__", None) or "" for plugin in pluginmanager.get_plugins())
     if any(Path(file).name == "conftest.py" for file in loaded):  # one of them registered this plugin
         config = pluginmanager.get_plugin("pytestconfig")
@@ -173,41 +175,51 @@ def offline_guard(request: pytest.FixtureRequest) -> Iterator[OfflineGuard]:
 
 
 @pytest.fixture
-def fake_openai(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) -> Iterator[InProcess]:
+def fake_openai(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard
+) -> Iterator[InProcess]:
     """A fake OpenAI in this process, for httpx and httpx2: `journal`, `script(name, toml)`, `plays(*names)`."""
-    yield from _in_process("openai", monkeypatch)
+    yield from _in_process("openai", request, monkeypatch)
 
 
 @pytest.fixture
-def fake_gemini(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) -> Iterator[InProcess]:
+def fake_gemini(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard
+) -> Iterator[InProcess]:
     """A fake Gemini in this process, for httpx and httpx2: `journal`, `script(name, toml)`, `plays(*names)`."""
-    yield from _in_process("gemini", monkeypatch)
+    yield from _in_process("gemini", request, monkeypatch)
 
 
 @pytest.fixture
-def fake_local(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) -> Iterator[InProcess]:
+def fake_local(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard
+) -> Iterator[InProcess]:
     """A fake Ollama, llama.cpp, vLLM or LM Studio in this process, for httpx and httpx2."""
-    yield from _in_process("local", monkeypatch)
+    yield from _in_process("local", request, monkeypatch)
 
 
 @pytest.fixture
-def fake_server(monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard) -> Iterator[ThreadedServer]:
+def fake_server(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard
+) -> Iterator[ThreadedServer]:
     """All fake providers over HTTP, for every client and every process that inherits the variables."""
     from typing import get_args
 
     from chatproof.fake_providers.dialects.provider_variables import Provider
     from chatproof.fake_providers.testing.threaded import ThreadedServer
 
-    with ThreadedServer() as server:
+    with ThreadedServer(strict=request.config.getini(_STRICT)) as server:
         for provider in get_args(Provider):
             _point_clients(monkeypatch, provider, server.url)
         yield server
 
 
-def _in_process(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
+def _in_process(
+    provider: Provider, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[InProcess]:
     from chatproof.fake_providers.testing.inprocess import InProcess
 
-    with InProcess(provider) as fakes:
+    with InProcess(provider, strict=request.config.getini(_STRICT)) as fakes:
         _point_clients(monkeypatch, provider, fakes.url)
         yield fakes
 

@@ -73,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8089, help="port; 0 uses a free one (default: %(default)s)")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse unknown models, prompts that are too long for the model, and what else the real APIs refuse of a"
+        " model (default: accept any)",
+    )
     add_scripts_option(parser)
     parser.add_argument(
         "--until-stdin-closes",
@@ -83,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(library: ScriptLibrary, options: argparse.Namespace) -> None:
-    server = FakeServer(library, options.host, options.port)
+    server = FakeServer(library, options.host, options.port, strict=options.strict)
     stop = _stop_event(options)
     await server.start()
     sys.stdout.write(f"chatproof fake providers on {server.url} (OPENAI_BASE_URL={server.url}/v1)\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chatproof.fake_providers.planning import providers_page
 from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.harness.common import configuration
 from chatproof.harness.protocol.requirements import contract
@@ -53,6 +54,11 @@ def test_the_baseline_that_is_shown_is_accepted(tmp_path: Path) -> None:
 
 def test_the_script_that_is_shown_is_accepted() -> None:
     assert parse_script("shown", shown("docs/fake-providers.md", "toml", "about =")).about.startswith("Three tokens")
+
+
+def test_the_page_of_providers_is_what_the_fakes_answer() -> None:
+    command = "run python -m chatproof.fake_providers.planning.providers_page"
+    assert providers_page.PAGE.read_text(encoding="utf-8") == providers_page.page(), command
 
 
 def test_the_readme_counts_the_rows() -> None:

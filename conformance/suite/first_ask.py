@@ -8,7 +8,7 @@ from chatproof.conformance.suite.lane import ERROR_LINE, Lane
 from chatproof.conformance.suite.provider import DUE, Upstream
 from chatproof.conformance.suite.setup import DIALECTS, why_unfit
 from chatproof.fake_providers.dialects.provider_variables import KEY_VARIABLES, URL_VARIABLES, server_variables
-from chatproof.fake_providers.journal.control_client import Fakes, FakesError
+from chatproof.fake_providers.journal.control_client import Entry, Fakes, FakesError
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected
 from chatproof.harness.common.errors import ChatproofError
@@ -112,7 +112,7 @@ async def _know_provider(lane: Lane, reply: Transcript, provider: Upstream) -> N
     # the reply is over: a request to a provider that was only tried is there by now, or never comes
     await provider.asked(reply, *([] if lane.settings.declares_providers else [TRIED]))
     entries, state = await provider.entries(reply), lane.state
-    if any(entry.provider in DIALECTS[state.name] for entry in entries):
+    if any(_is_as_told(entry, state.name) for entry in entries):
         return
     has_failed = not entries and (bool(reply.of(Kind.ERROR)) or reply.end is End.TIMEOUT)
     if entries:
@@ -129,6 +129,12 @@ async def _know_provider(lane: Lane, reply: Transcript, provider: Upstream) -> N
     state.advice = f"{_given(state.name, provider.fakes.url, bool(lane.settings.start))}: {do}."
     if has_failed:
         state.stopped = state.no_provider  # each row would fail for this one reason
+
+
+def _is_as_told(entry: Entry, name: str) -> bool:
+    """Whether the server asked that provider. With a key it meant OpenAI, whatever the model is called."""
+    meant_openai = entry.provider == "local" and entry.path.startswith("/v1/") and "authorization" in entry.headers
+    return entry.provider in DIALECTS[name] or (name == "openai" and meant_openai)
 
 
 def _given(name: str, fakes_url: str, was_started: bool) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
+from chatproof.fake_providers.models.catalogue import Catalogue
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import case_of, scenario_of
 
@@ -56,6 +57,14 @@ class Ask:
     max_tokens: int | None = None
     """The most tokens that the reply may have, tool calls' arguments included; None: no limit."""
     choices: int = 1
+    stops: tuple[str, ...] = ()
+    """The reply ends before the first of these strings."""
+    stored: bool = True
+    """Later requests may refer to the reply."""
+    tier: str = "default"
+    """The service tier that answers."""
+    stopped_by: str = ""
+    """The string that ended it; set by the planner, together with the script up to there."""
     provider: str = ""
     flavour: str = ""
     """Which of the dialect's APIs or products answers."""
@@ -114,8 +123,11 @@ class Dialect(Protocol):
     def answers(self, request: IncomingRequest) -> bool:
         """Whether the request is to this API. Several APIs have the path /v1/models: headers may decide."""
 
-    def read(self, request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
-        """Validate as the real API does. An Ask to render, or a Reply that needs no script, such as an error."""
+    def read(self, request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue) -> Ask | Reply:
+        """Validate as the real API does. An Ask to render, or a Reply that needs no script, such as an error.
+
+        `catalogue`: the models that there are; a strict one also refuses what the real API refuses of each model.
+        """
 
     def render(self, ask: Ask) -> Reply:
         """The reply to a valid request. Equal asks give equal bytes."""

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chatproof.fake_providers.dialects.base import Ask, Dialect, IncomingRequest, Reply
+from chatproof.fake_providers.models.catalogue import LENIENT, STRICT
 from chatproof.fake_providers.planning.http_writes import Grouping, WritePlan, plan_writes
 from chatproof.fake_providers.planning.router import dialect_for
 from chatproof.fake_providers.planning.sequences import Sequences
+from chatproof.fake_providers.planning.stop_strings import cut_at
 from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 from chatproof.fake_providers.scripting.selection import case_in
@@ -36,11 +38,13 @@ class Answer:
 class Planner:
     """Chooses dialect and script, and plans the writes. It knows where each sequence stands.
 
-    Equal requests share one plan: it caches up to 32 MB of them. For one thread at a time.
+    Equal requests share one plan: it caches up to 32 MB of them. For one thread at a time. `strict`: refuse unknown
+    models, and whatever else the real API refuses of the model; otherwise any name and any length is accepted.
     """
 
-    def __init__(self, library: ScriptLibrary) -> None:
+    def __init__(self, library: ScriptLibrary, *, strict: bool = False) -> None:
         self.library: Final = library
+        self.strict = strict
         self.sequences: Final = Sequences()
         self._plans: OrderedDict[_CacheKey, WritePlan] = OrderedDict()
         self._plans_size = 0
@@ -52,7 +56,7 @@ class Planner:
         """
         scripts = self.library.current()
         dialect = dialect_for(request)
-        found = dialect.read(request, scripts)
+        found = dialect.read(request, scripts, STRICT if self.strict else LENIENT)
         if isinstance(found, Reply):
             plan = plan_writes(found, chunks_allowed, keep_alive, head_only=request.method == "HEAD")
             return Answer(plan, dialect.NAME, False, None, found.case or case_in(request.json))
@@ -76,6 +80,8 @@ class Planner:
         if (known := self._plans.get(key)) is not None:
             self._plans.move_to_end(key)
             return known
+        if ask.stops and (cut := cut_at(ask.script, ask.stops)) is not None:
+            ask = replace(ask, script=cut.script, stopped_by=cut.string)
         grouping = Grouping(ask.script.writes == "each", ask.script.events_per_write)
         made = plan_writes(dialect.render(ask), chunks_allowed, keep_alive, grouping=grouping)
         self._plans[key] = made

@@ -11,6 +11,7 @@ from chatproof.fake_providers.dialects.gemini import dialect as gemini
 from chatproof.fake_providers.dialects.ollama import dialect as ollama
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai_compatible import dialect as openai_compatible
+from chatproof.fake_providers.models.catalogue import Catalogue
 from chatproof.fake_providers.scripting.script import Script
 
 DIALECTS: Final = tuple(cast(Dialect, dialect) for dialect in (gemini, ollama, openai_compatible, openai))
@@ -30,7 +31,7 @@ class _Nowhere:
     def answers(self, request: IncomingRequest) -> bool:
         return True
 
-    def read(self, request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+    def read(self, request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue) -> Ask | Reply:
         message = (
             f"Invalid URL ({request.method} {request.path[:200]}): no fake provider answers there."
             " Is the base URL right? OPENAI_BASE_URL ends in /v1."

@@ -30,13 +30,19 @@ class FakeServer:
     """Fake providers on one port of one host.
 
     `scripts`: the built-in ones (None), these by name, or a library. `start` binds (port 0: a free one) and raises
-    OSError if it cannot. For one event loop; uvloop is the fastest, any will do.
+    OSError if it cannot. For one event loop; uvloop is the fastest, any will do. `strict`: see `Planner`.
     """
 
     def __init__(
-        self, scripts: ScriptLibrary | Mapping[str, Script] | None = None, host: str = "127.0.0.1", port: int = 0
+        self,
+        scripts: ScriptLibrary | Mapping[str, Script] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        strict: bool = False,
     ) -> None:
-        self.planner = Planner(scripts if isinstance(scripts, ScriptLibrary) else ScriptLibrary(base=scripts))
+        library = scripts if isinstance(scripts, ScriptLibrary) else ScriptLibrary(base=scripts)
+        self.planner = Planner(library, strict=strict)
         self.journal = Journal()
         self.connections: set[HttpConnection] = set()
         self.refusing = False

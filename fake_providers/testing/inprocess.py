@@ -37,7 +37,8 @@ class InProcess:
     waits. A client's read timeout counts in the script's time, so a request that times out at one pace does so at
     every pace. `scripts`: folders of further scripts. `hosts`: further "host" or "host:port" to answer for, beside
     the fakes' own names and the real providers'. `patience`: real seconds after which a client fails that would wait
-    for ever, because the reply stalls and the client has no read timeout. ValueError, ScriptError.
+    for ever, because the reply stalls and the client has no read timeout. `strict`: see `Planner`; it can be changed
+    later. ValueError, ScriptError.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class InProcess:
         scripts: Sequence[Path] = (),
         hosts: Iterable[str] = (),
         patience: float = _PATIENCE_S,
+        strict: bool = True,
     ) -> None:
         if not pace >= 0:
             raise ValueError(f"pace must be 0 or more, not {pace:g}")
@@ -58,11 +60,20 @@ class InProcess:
         """While True, connections are refused."""
         self._main: Final = providers[0]
         self.journal: Final = Journal()
-        self._planner: Final = Planner(ScriptLibrary(tuple(scripts)))
+        self._planner: Final = Planner(ScriptLibrary(tuple(scripts)), strict=strict)
         own = [host for name in providers for host in (HOSTS[name], *REAL_HOSTS[name])]
         self._hosts: Final = frozenset([*own, *hosts])
         self._lock = threading.Lock()
         self._patches = ExitStack()
+
+    @property
+    def strict(self) -> bool:
+        """Whether unknown models, and whatever else the real APIs refuse of a model, are refused."""
+        return self._planner.strict
+
+    @strict.setter
+    def strict(self, strict: bool) -> None:
+        self._planner.strict = strict
 
     @property
     def url(self) -> str:

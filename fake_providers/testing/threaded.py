@@ -20,12 +20,12 @@ _DEADLINE_S: Final = 15.0
 class ThreadedServer:
     """All fake providers on one free port of 127.0.0.1, while the `with` block runs.
 
-    For every client, in any language, that takes a base URL. `scripts`: folders of further scripts.
-    OSError where it cannot listen, ScriptError for a bad script.
+    For every client, in any language, that takes a base URL. `scripts`: folders of further scripts. `strict`: see
+    `Planner`; it can be changed later. OSError where it cannot listen, ScriptError for a bad script.
     """
 
-    def __init__(self, *, scripts: Sequence[Path] = ()) -> None:
-        self._server = FakeServer(ScriptLibrary(tuple(scripts)))
+    def __init__(self, *, scripts: Sequence[Path] = (), strict: bool = True) -> None:
+        self._server = FakeServer(ScriptLibrary(tuple(scripts)), strict=strict)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Callable[[], object] = lambda: None
         self._started = threading.Event()
@@ -35,6 +35,15 @@ class ThreadedServer:
     @property
     def journal(self) -> Journal:
         return self._server.journal
+
+    @property
+    def strict(self) -> bool:
+        """Whether unknown models, and whatever else the real APIs refuse of a model, are refused."""
+        return self._server.planner.strict
+
+    @strict.setter
+    def strict(self, strict: bool) -> None:
+        self._server.planner.strict = strict
 
     @property
     def url(self) -> str:

@@ -245,10 +245,12 @@ async def test_embeddings(client: AsyncOpenAI, fakes: Fakes) -> None:
     assert len(short.data[0].embedding) == 64
 
 
-async def test_models(client: AsyncOpenAI) -> None:
+async def test_models(client: AsyncOpenAI, served: Served) -> None:
     names = [model.id async for model in client.models.list()]
     assert MODEL in names
     assert (await client.models.retrieve(MODEL)).id == MODEL
+    assert (await client.models.retrieve("gpt-nine")).id == "gpt-nine"  # it is accepted in a request, too
+    served.server.planner.strict = True
     with pytest.raises(openai.NotFoundError) as caught:
         await client.models.retrieve("gpt-nine")
     assert (caught.value.code, caught.value.param) == ("model_not_found", "model")

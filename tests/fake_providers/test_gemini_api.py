@@ -11,6 +11,7 @@ import pytest
 from chatproof.fake_providers.dialects.base import Reply
 from chatproof.fake_providers.dialects.gemini import dialect as gemini
 from chatproof.fake_providers.dialects.gemini.google_json import compact, duration, pretty
+from chatproof.fake_providers.models.catalogue import LENIENT, STRICT, Catalogue
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.planning.router import dialect_for
 from tests.fake_providers.gemini_kit import (
@@ -22,8 +23,8 @@ from tests.fake_providers.gemini_kit import (
 )
 
 
-def get(path: str, headers: dict[str, str] = KEY) -> Any:
-    reply = gemini.read(as_request("GET", path, headers, b""), {})
+def get(path: str, headers: dict[str, str] = KEY, catalogue: Catalogue = LENIENT) -> Any:
+    reply = gemini.read(as_request("GET", path, headers, b""), {}, catalogue)
     assert isinstance(reply, Reply)
     return reply.status, json.loads(payload(reply))
 
@@ -47,8 +48,9 @@ def test_models_are_listed_page_by_page(version: str) -> None:
 
 
 def test_a_model_that_there_is_not_is_not_found() -> None:
-    status, answer = get("/v1beta/models/gemini-99")
+    status, answer = get("/v1beta/models/gemini-99", catalogue=STRICT)
     assert (status, answer["error"]["status"]) == (404, "NOT_FOUND")
+    assert get("/v1beta/models/gemini-99")[1]["name"] == "models/gemini-99"
 
 
 def post(action: str, body: Any) -> tuple[int | None, Any, str | None]:

@@ -228,8 +228,11 @@ def test_other_methods_are_refused(product: str) -> None:
         (said(model="qwen3"), {"host": "127.0.0.1:8000"}, openai_compatible),
         (said(model="gpt-4o"), {}, openai),
         (said(model="o3-mini"), {}, openai),
-        (said(), {"authorization": "Bearer sk-1"}, openai),
-        (said(), {"authorization": ""}, openai),
+        (said(), {"authorization": "Bearer sk-1"}, openai_compatible),
+        (said(model="mistral:7b"), {"authorization": "Bearer sk-1"}, openai_compatible),
+        (said(model="our-own"), {"authorization": "Bearer sk-1"}, openai),
+        (said(model="our-own"), {"authorization": ""}, openai),
+        (said(model="ft:gpt-4o-mini:us::1"), {"authorization": "Bearer sk-1"}, openai),
         (said(), {"authorization": "Bearer ollama", "host": "localhost:11434"}, openai_compatible),
         (said(model="gpt-4o"), {"host": HOSTS["local"]}, openai_compatible),
         (said(model=""), {}, openai),
@@ -237,7 +240,7 @@ def test_other_methods_are_refused(product: str) -> None:
         (None, {}, openai),
     ],
 )
-def test_openais_paths_are_ollamas_where_no_key_is_needed(body: Any, headers: dict[str, str], dialect: object) -> None:
+def test_when_openais_paths_are_ollamas(body: Any, headers: dict[str, str], dialect: object) -> None:
     asking = request(PATH, body, **headers)
     assert dialect_for(asking) is dialect
     if dialect is openai_compatible:

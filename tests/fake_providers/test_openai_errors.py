@@ -8,6 +8,7 @@ import pytest
 
 from chatproof.fake_providers.dialects.base import Reply
 from chatproof.fake_providers.dialects.openai import dialect as openai
+from chatproof.fake_providers.models.catalogue import STRICT
 from chatproof.fake_providers.planning.http_request import as_request
 from tests.fake_providers.openai_kit import (
     CHAT,
@@ -142,10 +143,16 @@ def test_the_models() -> None:
     assert whole(one) in models
 
 
-def test_a_model_that_is_not_there() -> None:
-    error = refused(b"", "/v1/models/gpt-9", 404, "GET")
+def test_a_model_that_is_not_there_is_found_by_a_lenient_catalogue_alone() -> None:
+    sent = request(b"", "/v1/models/gpt-9", "GET")
+    lenient, strict = openai.read(sent, {}), openai.read(sent, {}, STRICT)
+    assert isinstance(lenient, Reply)
+    assert whole(lenient)["id"] == "gpt-9"
+    assert isinstance(strict, Reply)
+    assert strict.status == 404
+    error = whole(strict)["error"]
     assert (error["param"], error["code"]) == ("model", "model_not_found")
-    assert error["message"] == "The model 'gpt-9' does not exist"
+    assert error["message"].startswith("The model 'gpt-9' does not exist. (The fakes are strict")
 
 
 @pytest.mark.parametrize("path", ["/v1/models/a/b", "/v1/models/gemini-pro:generateContent", "/v1/chat", "/v1/models/"])

@@ -43,10 +43,14 @@ LONG = ("long", "minute")
 """Scripts whose many frames would say nothing that `hundred-tokens` does not."""
 
 
+SHOWN = ("store",)
+"""What the examples of the API's reference show and the client's types lack."""
+
+
 def unknown(value: Any, place: str = "") -> Iterator[str]:
     """The names that the client's types do not have."""
     if isinstance(value, BaseModel):
-        yield from (f"{place}.{name}" for name in value.model_extra or ())
+        yield from (f"{place}.{name}" for name in value.model_extra or () if name not in SHOWN)
         for name in type(value).model_fields:
             yield from unknown(getattr(value, name), f"{place}.{name}")
     elif isinstance(value, list):

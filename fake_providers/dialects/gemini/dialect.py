@@ -12,12 +12,15 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, TimedFrame
+from chatproof.fake_providers.dialects.gemini import model_refusals as refusals
 from chatproof.fake_providers.dialects.gemini import models as models
 from chatproof.fake_providers.dialects.gemini import reply as replies
 from chatproof.fake_providers.dialects.gemini import request as prompts
 from chatproof.fake_providers.dialects.gemini.error_bodies import bad_request, error, no_key
 from chatproof.fake_providers.dialects.gemini.google_json import pretty
 from chatproof.fake_providers.dialects.gemini.request_schema import Reader
+from chatproof.fake_providers.dialects.vectors import vector
+from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Model
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose
 
@@ -33,7 +36,7 @@ _REQUESTS: Final = {
 }
 _PATH: Final = re.compile(rf"/(v1|v1beta|v1alpha)/(?:models|tunedModels)(?:/([^/]+?)(?::({'|'.join(_REQUESTS)}))?)?")
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_MAX_DIMENSIONS: Final = 3_072
+_DIGITS: Final = 9  # of an embedding's numbers
 _MAX_BATCH: Final = 100
 
 
@@ -63,7 +66,7 @@ def answers(request: IncomingRequest) -> bool:
     return version != "v1" or action is not None or bool(_key(request, _query(request)))
 
 
-def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue = LENIENT) -> Ask | Reply:
     found = _PATH.fullmatch(request.path)
     assert found is not None, "the dialect is asked about its own paths only"
     version, model, action = found.groups()
@@ -73,7 +76,7 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply
     if not _key(request, route.query) and not request.headers.get("authorization", "").lower().startswith("bearer "):
         return _refusal(route, no_key())
     if not route.action:
-        return _catalogue(route)
+        return _catalogue(route, catalogue)
     if request.json_error is not None:
         text = f"Invalid JSON payload received. {request.json_error}"
         return _refusal(route, bad_request([("", text)]))
@@ -86,24 +89,30 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply
         return _refusal(route, bad_request(reader.violations))
     if not _MODEL.fullmatch(route.model):
         return _refusal(route, error(400, f"* {_REQUESTS[route.action]}.model: unexpected model name format\n"))
+    model = refusals.model_for(catalogue, route.model, route.action, route.version)
+    if isinstance(model, dict):
+        return _refusal(route, model)
     if route.action == "countTokens":
         return _counted(route, message)
     if route.action in ("embedContent", "batchEmbedContents"):
-        return _embedded(route, message)
-    return _generation(route, message, scripts)
-
-
-def _generation(route: _Route, message: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
-    wrong = prompts.generation_problem(message)
-    text = prompts.user_text(message.get("contents", []))
-    if wrong is not None:
+        return _embedded(route, model, message)
+    if (wrong := prompts.generation_problem(message)) is not None:
         return _refusal(route, error(400, wrong))
+    counted = prompts.prompt_tokens(message)
+    if (wrong := refusals.problem(model, message, sum(number for _, number in counted))) is not None:
+        return _refusal(route, error(400, wrong + catalogue.hint))
+    return _generation(route, message, counted, scripts)
+
+
+def _generation(
+    route: _Route, message: dict[str, Any], counted: tuple[tuple[str, int], ...], scripts: Mapping[str, Script]
+) -> Ask | Reply:
+    text = prompts.user_text(message.get("contents", []))
     try:
         script = choose(text, scripts, model=route.model, provider=NAME)
     except UnknownScenario as unknown:
         return _refusal(route, error(400, str(unknown)), (unknown.header,))
     config = message.get("generation_config", {})
-    counted = prompts.prompt_tokens(message)
     streams = route.action == "streamGenerateContent"
     return Ask(
         script=script,
@@ -114,17 +123,18 @@ def _generation(route: _Route, message: dict[str, Any], scripts: Mapping[str, Sc
         prompt_tokens=sum(number for _, number in counted),
         max_tokens=config.get("max_output_tokens"),
         choices=config.get("candidate_count", 1),
+        stops=tuple(filter(None, config.get("stop_sequences", ()))),
         provider=NAME,
         flavour=(replies.ARRAY if route.array else replies.SSE) if streams else replies.WHOLE,
         extra=counted,
     )
 
 
-def _catalogue(route: _Route) -> Reply:
+def _catalogue(route: _Route, catalogue: Catalogue) -> Reply:
     if route.model:
-        if (found := models.model(route.model)) is not None:
+        if (found := models.model(route.model, catalogue)) is not None:
             return _json(found)
-        text = f"Model is not found: models/{route.model[:200]} for api version {route.version}"
+        text = f"Model is not found: models/{route.model[:200]} for api version {route.version}{catalogue.hint}"
         return _refusal(route, error(404, text))
     listed = models.page(route.query.get("pageSize", ""), route.query.get("pageToken", ""))
     return _refusal(route, error(400, "Page size or page token is invalid.")) if listed is None else _json(listed)
@@ -141,7 +151,7 @@ def _counted(route: _Route, message: dict[str, Any]) -> Reply:
     return _json({"totalTokens": total, "promptTokensDetails": replies.details(counted)}, case)
 
 
-def _embedded(route: _Route, message: dict[str, Any]) -> Reply:
+def _embedded(route: _Route, model: Model, message: dict[str, Any]) -> Reply:
     kind = _REQUESTS[route.action]
     batch = route.action == "batchEmbedContents"
     requests = message.get("requests", []) if batch else [message]
@@ -150,14 +160,14 @@ def _embedded(route: _Route, message: dict[str, Any]) -> Reply:
     vectors = []
     for index, one in enumerate(requests):
         where = f"{kind}.requests[{index}]" if batch else kind
-        size = one.get("output_dimensionality", models.DIMENSIONS)
+        size = one.get("output_dimensionality", model.width)
         text = prompts.text_of(one.get("content", {}))
         if not one.get("content", {}).get("parts"):
             return _refusal(route, error(400, f"* {where}.content: content is not specified\n"))
-        if not 1 <= size <= _MAX_DIMENSIONS:
-            range_ = f"output_dimensionality must be in the range [1, {_MAX_DIMENSIONS}]."
+        if not 1 <= size <= model.width:
+            range_ = f"output_dimensionality must be in the range [1, {model.width}]."
             return _refusal(route, error(400, f"* {where}.output_dimensionality: {range_}\n"))
-        vectors.append({"values": list(models.embedding(text, size))})
+        vectors.append({"values": [round(number, _DIGITS) for number in vector(text, model, size)]})
     case = case_of(prompts.text_of(requests[-1]["content"]))
     return _json({"embeddings": vectors} if batch else {"embedding": vectors[0]}, case)
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply
-from chatproof.fake_providers.dialects.ollama import catalogue as catalogue
+from chatproof.fake_providers.dialects.ollama import descriptions as descriptions
+from chatproof.fake_providers.dialects.ollama import missing_abilities as abilities
 from chatproof.fake_providers.dialects.ollama import request as requests
-from chatproof.fake_providers.dialects.ollama.embeddings import vector
 from chatproof.fake_providers.dialects.ollama.reply import CHAT, GENERATE, Lines, metrics
 from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.dialects.timed_reply import TIMING, go_json, json_reply, lay_out, text_reply, timestamp
+from chatproof.fake_providers.dialects.vectors import vector
+from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Model, model_of
+from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 
@@ -22,12 +25,13 @@ EMBED: Final = "/api/embed"
 EMBEDDINGS: Final = "/api/embeddings"
 VERSION: Final = "0.13.0"
 
+_DIGITS: Final = 9  # as many as a 32-bit float has
 _MAX_NUMBERS: Final = 500_000  # more would keep everybody else waiting
 _GET: Final[dict[str, Callable[[], Reply]]] = {
     "/": lambda: text_reply(200, "Ollama is running"),
     "/api/version": lambda: json_reply(200, {"version": VERSION}),
-    "/api/tags": lambda: json_reply(200, catalogue.tags()),
-    "/api/ps": lambda: json_reply(200, catalogue.running()),
+    "/api/tags": lambda: json_reply(200, descriptions.tags()),
+    "/api/ps": lambda: json_reply(200, descriptions.running()),
 }
 _STRUCTS: Final = {
     CHAT: "ChatRequest",
@@ -51,7 +55,7 @@ def answers(request: IncomingRequest) -> bool:
     return path == "/" or path.startswith("/api/")
 
 
-def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue = LENIENT) -> Ask | Reply:
     path, method = _own_path(request), request.method
     if path in _GET:
         return _GET[path]() if method in ("GET", "HEAD") else text_reply(405, "405 method not allowed")
@@ -74,16 +78,21 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply
         return _refusal(*wrong)
     model = body.get("model") or ""
     if path == "/api/show":
-        return _show(model or body.get("name") or "")
-    if not catalogue.is_name(model):
+        return _show(model or body.get("name") or "", catalogue)
+    if not descriptions.is_name(model):
         required = path == CHAT or not model
         return _refusal(400 if path == CHAT else 404, "model is required" if required else _not_found(model))
-    if not catalogue.is_installed(model):
-        return _refusal(404, _not_found(model))
+    if (found := catalogue.find("local", model)) is None:
+        return _refusal(404, _not_found(model) + catalogue.hint)
     if wrong is not None:
         return _refusal(*wrong)
     try:
-        return (_speech if path in (CHAT, GENERATE) else _embedding)(path, body, scripts)
+        if path not in (CHAT, GENERATE):
+            return _embedding(path, body, scripts, found, catalogue)
+        kind = "chat" if path == CHAT else "generate"
+        if (missing := abilities.speech_problem(found, model, body, kind)) is not None:
+            return _refusal(400, missing + catalogue.hint)
+        return _speech(path, body, scripts)
     except UnknownScenario as unknown:
         return json_reply(400, {"error": str(unknown)}, unknown.header)
 
@@ -112,23 +121,28 @@ def _speech(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> A
         stream=body.get("stream") is not False,
         prompt_tokens=requests.prompt_tokens(heard),
         max_tokens=requests.max_tokens(body),
+        stops=tuple(filter(None, (body.get("options") or {}).get("stop") or ())),
         extra="raw" if body.get("raw") else None,
     )
 
 
-def _embedding(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+def _embedding(
+    path: str, body: dict[str, Any], scripts: Mapping[str, Script], model: Model, catalogue: Catalogue
+) -> Ask | Reply:
     value = body.get("prompt") if path == EMBEDDINGS else body.get("input")
     texts = [value] if isinstance(value, str) else value
     if value is None or value == "":
         texts = []
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return _refusal(400, "invalid input type")
+    longest = max((tokenizer.count(text) for text in texts), default=0) if catalogue.strict else 0
+    if (missing := abilities.embedding_problem(model, body, longest)) is not None:
+        return _refusal(missing[0], missing[1] + catalogue.hint)
     ask = _asked(path, body, texts[-1] if texts else "", scripts)
-    own = catalogue.model_named(ask.model).width
-    wanted = (body.get("dimensions") if path == EMBED else None) or own
+    wanted = (body.get("dimensions") if path == EMBED else None) or model.width
     if wanted < 0:
         return _refusal(400, f"invalid dimensions: {wanted}")
-    width = min(wanted, own)
+    width = min(wanted, model.width)
     if len(texts) * width > _MAX_NUMBERS:
         return _refusal(400, f"the fake provider gives at most {_MAX_NUMBERS:,} numbers for one request")
     return replace(ask, prompt_tokens=requests.prompt_tokens(texts), extra=_EmbeddingInput(tuple(texts), width))
@@ -148,14 +162,14 @@ def _loaded(path: str, body: dict[str, Any]) -> Reply:
     return json_reply(200, {**head, **said, "done": True, "done_reason": reason})
 
 
-def _show(model: str) -> Reply:
+def _show(model: str, catalogue: Catalogue) -> Reply:
     if not model:
         return _refusal(400, "model is required")
-    if not catalogue.is_name(model):
+    if not descriptions.is_name(model):
         return _refusal(400, "invalid model name")
-    if not catalogue.is_installed(model):
-        return _refusal(404, _not_found(model))
-    return json_reply(200, catalogue.show(model))
+    if catalogue.find("local", model) is None:
+        return _refusal(404, _not_found(model) + catalogue.hint)
+    return json_reply(200, descriptions.show(model))
 
 
 def _not_found(model: str) -> str:
@@ -178,7 +192,8 @@ class _Vectors(Lines):
         ask = self._ask
         wanted = ask.extra
         assert isinstance(wanted, _EmbeddingInput)
-        vectors = [vector(text, ask.model, wanted.width) for text in wanted.texts]
+        model = model_of("local", ask.model)
+        vectors = [[round(one, _DIGITS) for one in vector(text, model, wanted.width)] for text in wanted.texts]
         if ask.flavour == EMBEDDINGS:
             return go_json({"embedding": vectors[0] if vectors else []}).encode()
         return b'{"model":%b,"embeddings":%b,%b}' % (go_json(ask.model).encode(), go_json(vectors).encode(), TIMING)

@@ -68,7 +68,19 @@ def _part(where: str, part: dict[str, Any]) -> Problem | None:
         return fields.wrong_type(f"{where}.type", "a string", kind)
     if kind not in _PARTS:
         return fields.wrong_value(f"{where}.type", kind, _PARTS)
-    return fields.required(where, part, kind, kind=fields.TEXT if kind in ("text", "refusal") else fields.OBJECT)
+    if kind in ("text", "refusal"):
+        return fields.required(where, part, kind)
+    return fields.required(where, part, kind, kind=fields.OBJECT) or _medium(f"{where}.{kind}", kind, part[kind])
+
+
+def _medium(where: str, kind: str, medium: dict[str, Any]) -> Problem | None:
+    """What is wrong with an image, a sound or a file."""
+    if kind == "file":
+        found = any(isinstance(medium.get(name), str) for name in ("file_id", "file_data"))
+        return None if found else fields.missing(f"{where}.file_id")
+    if kind == "input_audio":
+        return fields.required(where, medium, "data", "format")
+    return fields.required(where, medium, "url") or fields.wrong_url(f"{where}.url", medium["url"])
 
 
 def _tool_calls(where: str, calls: Any) -> Problem | None:

@@ -42,7 +42,7 @@ class Chunks:
             "object": "chat.completion.chunk",
             "created": CREATED,
             "model": ask.model,
-            "service_tier": "default",
+            "service_tier": ask.tier,
             "system_fingerprint": _FINGERPRINT,
         }
         self._head = f"data: {dumps(head, ask.script)[:-1]}"
@@ -106,7 +106,7 @@ def _completion(ask: Ask, line: Timeline) -> bytes:
             for index in range(ask.choices)
         ],
         "usage": _usage(ask, line.tokens),
-        "service_tier": "default",
+        "service_tier": ask.tier,
         "system_fingerprint": _FINGERPRINT,
     }
     return dumps(completion, ask.script).encode()

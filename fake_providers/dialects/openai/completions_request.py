@@ -54,6 +54,8 @@ _FORMATS: Final = ("json_object", "json_schema", "text")
 _TOOL_KINDS: Final = ("function", "custom")
 _TOOL_CHOICES: Final = ("none", "auto", "required")
 _MOST_STOPS: Final = 4
+_MODALITIES: Final = ("text", "audio")
+_TIERS: Final = {"fast": "priority"} | {name: name for name in ("flex", "scale", "priority", "ultrafast")}
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -69,10 +71,22 @@ def problem(body: dict[str, Any], *, strict: bool = True) -> Problem | None:
         or fields.stream(body, _STREAM_FLAGS if strict else (*_STREAM_FLAGS, "continuous_usage_stats"), strict=strict)
         or _RULES.broken(body)
         or _combined(body)
+        or _modalities(body)
         or _stop(body.get("stop"))
         or _tools(body)
         or _format(body)
     )
+
+
+def stops(body: dict[str, Any]) -> tuple[str, ...]:
+    """The stop strings of a valid body."""
+    stop = body.get("stop") or ()
+    return (stop,) if isinstance(stop, str) else tuple(filter(None, stop))
+
+
+def tier(body: dict[str, Any]) -> str:
+    """The service tier that answers a valid request. The API answers "auto" with "default", where nothing is booked."""
+    return _TIERS.get(body.get("service_tier") or "", "default")
 
 
 def prompt_tokens(said: list[dict[str, Any]]) -> int:
@@ -97,6 +111,16 @@ def _combined(body: dict[str, Any]) -> Problem | None:
     if body.get("top_logprobs") is not None and body.get("logprobs") is not True:
         text = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled."
         return Problem(text, "top_logprobs", None)
+    return None
+
+
+def _modalities(body: dict[str, Any]) -> Problem | None:
+    wanted = body.get("modalities") or ()
+    for index, one in enumerate(wanted):
+        if one not in _MODALITIES:
+            return fields.wrong_value(f"modalities[{index}]", one, _MODALITIES)
+    if "audio" in wanted:
+        return Problem("The fake provider makes no audio: leave it out of 'modalities'.", "modalities", None)
     return None
 
 

@@ -14,22 +14,23 @@ from chatproof.fake_providers.dialects.openai import chat_messages as messages
 from chatproof.fake_providers.dialects.openai import completions_reply as chat
 from chatproof.fake_providers.dialects.openai import completions_request as chat_request
 from chatproof.fake_providers.dialects.openai import embeddings as embeddings
+from chatproof.fake_providers.dialects.openai import model_rules as rules
 from chatproof.fake_providers.dialects.openai import response_items as items
 from chatproof.fake_providers.dialects.openai import responses_reply as responses
 from chatproof.fake_providers.dialects.openai import responses_request as responses_request
 from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, refusal
-from chatproof.fake_providers.dialects.openai.field_checks import Problem
+from chatproof.fake_providers.dialects.openai.field_checks import Problem, wrong_model
 from chatproof.fake_providers.dialects.openai.reply import CREATED, dumps
+from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Provider, listed, model_of
 from chatproof.fake_providers.scripting.script import Say, Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 
 NAME = "openai"
 
+_CHAT: Final = "/v1/chat/completions"
+_RESPONSES: Final = "/v1/responses"
+_EMBEDDINGS: Final = "/v1/embeddings"
 _MODELS: Final = "/v1/models"
-_MODEL_IDS: Final = (
-    "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-3.5-turbo", "text-embedding-3-small", "text-embedding-3-large",
-    "text-embedding-ada-002",
-)  # fmt: skip
 _MOST_CHUNKS: Final = 500_000
 """The limit for tokens times choices of a reply, so that no request exhausts the memory."""
 
@@ -45,7 +46,13 @@ def answers(request: IncomingRequest) -> bool:
     return path in _READERS or path == _MODELS or _model_id(path) is not None
 
 
-def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+def read(
+    request: IncomingRequest,
+    scripts: Mapping[str, Script],
+    catalogue: Catalogue = LENIENT,
+    provider: Provider = "openai",
+) -> Ask | Reply:
+    """`provider`: whose models these are, which answers as OpenAI does."""
     expected = "POST" if request.path in _READERS else "GET"
     if request.method != expected:
         hint = "Perhaps you meant to make your HTTP request using a different HTTP method?"
@@ -54,14 +61,14 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply
     if scheme.lower() != "bearer" or not key.strip():
         return refusal(401, Problem(_NO_KEY, None, None))
     if expected == "GET":
-        return _models(_model_id(request.path))
+        return _models(_model_id(request.path), catalogue)
     if request.json_error is not None or not isinstance(request.json, dict):
         reason = request.json_error or "the body is not an object"
         text = f"We could not parse the JSON body of your request. (HINT: {reason})"
         return refusal(400, Problem(text, None, None))
     read_body, param = _READERS[request.path]
     try:
-        return read_body(request.json, scripts)
+        return read_body(request.json, scripts, catalogue, provider)
     except UnknownScenario as unknown:
         return refusal(400, Problem(str(unknown), param, "unknown_scenario"), (unknown.header,))
 
@@ -77,10 +84,17 @@ def render(ask: Ask) -> Reply:
     return chat.render(ask)
 
 
-def _read_chat(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+def _read_chat(
+    body: dict[str, Any], scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
+) -> Ask | Reply:
     if (wrong := chat_request.problem(body)) is not None:
         return refusal(400, wrong)
     said = body["messages"]
+    model = rules.model_for(catalogue, body["model"], _CHAT)
+    if isinstance(model, rules.Refusal):
+        return _refused(model, catalogue)
+    if (refused := rules.chat_problem(model, body, lambda: chat_request.prompt_tokens(said))) is not None:
+        return _refused(refused, catalogue)
     text = messages.last_user_text(said)
     script = choose(text, scripts, model=body["model"], provider=NAME)
     stream = body.get("stream") is True
@@ -95,14 +109,24 @@ def _read_chat(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Rep
         prompt_tokens=chat_request.prompt_tokens(said) if usage else 0,
         max_tokens=body.get("max_tokens") if most is None else most,
         choices=body.get("n") or 1,
+        stops=chat_request.stops(body),
+        tier=chat_request.tier(body),
         provider=NAME,
         flavour="chat",
     )
 
 
-def _read_response(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+def _read_response(
+    body: dict[str, Any], scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
+) -> Ask | Reply:
     if (wrong := responses_request.problem(body)) is not None:
         return refusal(400, wrong)
+    if provider == NAME:
+        model = rules.model_for(catalogue, body["model"], _RESPONSES)
+        if isinstance(model, rules.Refusal):
+            return _refused(model, catalogue)
+        if (refused := rules.response_problem(model, body, lambda: responses_request.prompt_tokens(body))) is not None:
+            return _refused(refused, catalogue)
     text = items.last_user_text(body.get("input"))
     script = choose(text, scripts, model=body["model"], provider=NAME)
     try:
@@ -118,17 +142,29 @@ def _read_response(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask |
         usage=True,
         prompt_tokens=responses_request.prompt_tokens(body),
         max_tokens=body.get("max_output_tokens"),
+        stored=body.get("store") is not False,
         provider=NAME,
         flavour="responses",
         extra=echo,
     )
 
 
-def _read_embeddings(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+def _read_embeddings(
+    body: dict[str, Any], scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
+) -> Ask | Reply:
     """A script can delay embeddings or make them fail. An unknown scenario is no error: texts may hold that word."""
-    if (wrong := embeddings.problem(body)) is not None:
+    if (wrong := wrong_model(body)) is not None:
         return refusal(400, wrong)
-    wanted = embeddings.read(body)
+    model = model_of(provider, body["model"])
+    if (wrong := embeddings.problem(body, model)) is not None:
+        return refusal(400, wrong)
+    wanted = embeddings.read(body, model)
+    if provider == NAME:  # local servers judge their own models, and cut what is too long
+        found = rules.model_for(catalogue, body["model"], _EMBEDDINGS)
+        if isinstance(found, rules.Refusal):
+            return _refused(found, catalogue)
+        if (wrong := embeddings.too_long(wanted, found.context)) is not None:
+            return _refused(rules.Refusal(400, wrong), catalogue)
     text = embeddings.last_text(wanted)
     try:
         script = choose(text, scripts, model=body["model"], provider=NAME)
@@ -148,22 +184,36 @@ def _read_embeddings(body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask
 
 
 _READERS: Final = {  # the paths that take a POST; the parameter that holds the user's text
-    "/v1/chat/completions": (_read_chat, "messages"),
-    "/v1/responses": (_read_response, "input"),
-    "/v1/embeddings": (_read_embeddings, "input"),
+    _CHAT: (_read_chat, "messages"),
+    _RESPONSES: (_read_response, "input"),
+    _EMBEDDINGS: (_read_embeddings, "input"),
 }
+
+
+def _refused(refused: rules.Refusal, catalogue: Catalogue) -> Reply:
+    """What only a strict catalogue refuses."""
+    status, (message, param, code) = refused
+    return refusal(status, Problem(message + catalogue.hint, param, code))
 
 
 def _model_id(path: str) -> str | None:
     """The model in the path /v1/models/MODEL; None for other paths and another provider's `MODEL:METHOD`."""
     head, _, name = path.partition(f"{_MODELS}/")
-    return name if not head and name and "/" not in name and ":" not in name else None
+    if head or not name or "/" in name or (":" in name and not name.startswith("ft:")):
+        return None
+    return name
 
 
-def _models(wanted: str | None) -> Reply:
-    models = {name: {"id": name, "object": "model", "created": CREATED, "owned_by": "openai"} for name in _MODEL_IDS}
-    if wanted is not None and wanted not in models:
-        text = f"The model '{wanted[:100]}' does not exist"
+def _models(wanted: str | None, catalogue: Catalogue) -> Reply:
+    if wanted is None:
+        body = {"object": "list", "data": [_model(model.name) for model in listed("openai")]}
+    elif catalogue.find("openai", wanted) is None:
+        text = f"The model '{wanted[:100]}' does not exist.{catalogue.hint}"
         return refusal(404, Problem(text, "model", "model_not_found"))
-    body = models[wanted] if wanted is not None else {"object": "list", "data": list(models.values())}
+    else:
+        body = _model(wanted)
     return Reply(200, (JSON, *ALWAYS), (TimedFrame(json.dumps(body).encode(), 0.0),))
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": CREATED, "owned_by": "openai"}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*:.", re.IGNORECASE)
 _NAMES: Final = {str: "a string", bool: "a boolean", int: "an integer", float: "a decimal", list: "an array"}
 
 
@@ -29,10 +31,16 @@ def missing(param: str) -> Problem:
 
 def wrong_value(param: str, value: Any, known: Sequence[str]) -> Problem:
     """The value is not one of those that the API allows there."""
+    text = f"Invalid value: '{str(value)[:64]}'. Supported values are: {listed_words(known)}."
+    return Problem(text, param, "invalid_value")
+
+
+def listed_words(known: Sequence[str]) -> str:
+    """The words as the API lists them: 'a', 'b', and 'c'."""
     words = [f"'{word}'" for word in known]
-    listed = ", ".join(words[:-1]) + (f", and {words[-1]}" if len(words) > 2 else f" and {words[-1]}")
-    listed = listed if len(words) > 1 else words[0]
-    return Problem(f"Invalid value: '{str(value)[:64]}'. Supported values are: {listed}.", param, "invalid_value")
+    if len(words) < 2:
+        return words[0]
+    return ", ".join(words[:-1]) + (f", and {words[-1]}" if len(words) > 2 else f" and {words[-1]}")
 
 
 FLAG: Final = (bool, "a boolean")
@@ -41,6 +49,14 @@ OBJECT: Final = (dict, "an object")
 ARRAY: Final = (list, "an array")
 Kind = tuple[type, str]
 """A type, and its name in OpenAI's words."""
+
+
+def wrong_url(param: str, value: str) -> Problem | None:
+    """What is wrong with the address of an image. It is not fetched, so only its form is judged."""
+    if _URL.match(value):
+        return None
+    expected = "Expected a valid URL, but got a value with an invalid format."
+    return Problem(f"Invalid '{param}'. {expected}", param, "invalid_value")
 
 
 def empty_array(param: str) -> Problem:

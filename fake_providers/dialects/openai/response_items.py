@@ -90,8 +90,13 @@ def _message(where: str, item: dict[str, Any]) -> Problem | None:
 
 
 def _part(where: str, part: dict[str, Any]) -> Problem | None:
-    wrong = fields.required_word(where, part, "type", _PARTS)
-    return wrong or (fields.required(where, part, "text") if part["type"] in _TEXT_PARTS else None)
+    if (wrong := fields.required_word(where, part, "type", _PARTS)) is not None:
+        return wrong
+    if part["type"] in _TEXT_PARTS:
+        return fields.required(where, part, "text")
+    if part["type"] == "input_image" and part.get("file_id") is None:
+        return fields.required(where, part, "image_url") or fields.wrong_url(f"{where}.image_url", part["image_url"])
+    return None
 
 
 def _calls_and_outputs(said: list[dict[str, Any]], earlier: bool) -> Problem | None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from chatproof.fake_providers.dialects.base import Ask, Reply
 from chatproof.fake_providers.dialects.openai.error_bodies import details
 from chatproof.fake_providers.dialects.openai.reply import CREATED, answer, digest, dumps, quoting
+from chatproof.fake_providers.dialects.openai.response_ids import response_id
 from chatproof.fake_providers.dialects.schedule import play
 from chatproof.fake_providers.scripting.script import Fail
 
@@ -161,7 +162,7 @@ def _status(finish_reason: str) -> str:
 def _response(ask: Ask, status: str, output: list[dict[str, Any]], **values: Any) -> str:
     """A response object as JSON; the values are those that are null unless it is over."""
     response = {
-        "id": f"resp_{digest(ask)}",
+        "id": response_id(ask.digest, stored=ask.stored),
         "object": "response",
         "created_at": CREATED,
         "status": status,

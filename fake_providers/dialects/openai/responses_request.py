@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.openai import field_checks as fields
-from chatproof.fake_providers.dialects.openai.completions_request import tool_choice, tool_function
+from chatproof.fake_providers.dialects.openai.completions_request import tier, tool_choice, tool_function
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.response_items import input_items, item_text
 from chatproof.fake_providers.scripting import tokenizer
@@ -35,6 +35,12 @@ _RULES: Final = fields.Rules(
         **dict.fromkeys(("include", "tools"), fields.ARRAY),
     },
 )
+TOOL_KINDS: Final = (
+    "code_interpreter", "programmatic_tool_calling", "function", "namespace", "tool_search", "file_search",
+    "web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11", "image_generation",
+    "mcp", "custom", "computer", "computer_use_preview", "local_shell", "shell", "apply_patch",
+)  # fmt: skip
+"""The types of tools, as the official client has them."""
 _ELSEWHERE: Final = ("previous_response_id", "prompt", "conversation")
 
 
@@ -79,7 +85,8 @@ def echo(body: dict[str, Any]) -> dict[str, Any]:
         "prompt_cache_key": body.get("prompt_cache_key"),
         "reasoning": reasoning,
         "safety_identifier": body.get("safety_identifier"),
-        "service_tier": "default",
+        "service_tier": tier(body),
+        "store": body.get("store") is not False,
         "temperature": _or(body.get("temperature"), 1.0),
         "text": text,
         "tool_choice": _or(body.get("tool_choice"), "auto"),
@@ -120,4 +127,6 @@ def _tools(body: dict[str, Any]) -> Problem | None:
 
 
 def _tool(where: str, tool: dict[str, Any]) -> Problem | None:
-    return fields.required(where, tool, "type") or (tool_function(where, tool) if tool["type"] == "function" else None)
+    return fields.required_word(where, tool, "type", TOOL_KINDS) or (
+        tool_function(where, tool) if tool["type"] == "function" else None
+    )

@@ -2,8 +2,10 @@
 
     /vllm/v1/…  /llamacpp/v1/…  /lmstudio/v1/…  /ollama/v1/…    that product, with any key or none
     /v1/…                                                       Ollama, if the request is to Ollama's port or to
-                                                                the in-process host, or has no key and names a
-                                                                model that OpenAI does not have; else OpenAI
+                                                                the in-process host, or names a local model of
+                                                                `models.toml` or one with a tag (`mistral:7b`), or
+                                                                has no key and names a model that OpenAI does not
+                                                                have; else OpenAI
 
 The product's own paths have the prefix too: /vllm/health, /llamacpp/health. Ollama's own API is a dialect of its own.
 `LOCAL_LLM_URL` is the fakes' root (an Ollama), or that root with /vllm, /llamacpp or /lmstudio.
@@ -18,22 +20,23 @@ from dataclasses import replace
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, TimedFrame
-from chatproof.fake_providers.dialects.ollama import catalogue as catalogue
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai.chat_messages import last_user_text
-from chatproof.fake_providers.dialects.openai.completions_request import problem, prompt_tokens
+from chatproof.fake_providers.dialects.openai.completions_request import problem, prompt_tokens, stops
 from chatproof.fake_providers.dialects.openai_compatible.encoder import CONTINUOUS, Compatible
 from chatproof.fake_providers.dialects.openai_compatible.products import PRODUCTS
 from chatproof.fake_providers.dialects.provider_variables import HOSTS
 from chatproof.fake_providers.dialects.timed_reply import json_reply, lay_out, text_reply
+from chatproof.fake_providers.models.catalogue import LENIENT, STRICT, Catalogue, Model, listed
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 
-NAME = "local"
+NAME: Final = "local"
 
 _CHAT: Final = "/v1/chat/completions"
 _MODELS: Final = "/v1/models"
-_PASSED_ON: Final = ("/v1/embeddings", "/v1/responses")
+_EMBEDDINGS: Final = "/v1/embeddings"
+_PASSED_ON: Final = (_EMBEDDINGS, "/v1/responses")
 _SHARED: Final = (_CHAT, _MODELS, *_PASSED_ON)
 """OpenAI's paths that a local server answers without a prefix too."""
 
@@ -63,17 +66,20 @@ def answers(request: IncomingRequest) -> bool:
 
 
 def _is_local(request: IncomingRequest) -> bool:
-    """Whether a request to one of OpenAI's paths is to a local server: by its host, or by its missing key and model."""
+    """Whether a request to one of OpenAI's paths is to a local server: by its host, its model, or its missing key.
+
+    A key says little, since every client of OpenAI's sends one.
+    """
     host = request.headers.get("host", "")
     if host == HOSTS["local"] or host.endswith(_PORT):
         return True
-    if "authorization" in request.headers or not isinstance(request.json, dict):
+    model = request.json.get("model") if isinstance(request.json, dict) else None
+    if not isinstance(model, str) or model == "" or _OPENAI_MODEL.match(model) is not None:
         return False
-    model = request.json.get("model")
-    return isinstance(model, str) and model != "" and _OPENAI_MODEL.match(model) is None
+    return "authorization" not in request.headers or ":" in model or STRICT.find(NAME, model) is not None
 
 
-def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue = LENIENT) -> Ask | Reply:
     product, path = _split(request.path)
     product = product or "ollama"
     voice = PRODUCTS[product]
@@ -84,19 +90,22 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply
     if request.method != ("GET" if path == _MODELS else "POST"):
         return _refused(voice, 405, "Method Not Allowed")
     if path == _MODELS:
-        return json_reply(200, voice.models([model.name.removesuffix(":latest") for model in catalogue.MODELS]))
+        return json_reply(200, voice.models([model.name.removesuffix(":latest") for model in listed(NAME)]))
     body = request.json
     if request.json_error is not None or not isinstance(body, dict):
         return _refused(voice, 400, f"Invalid JSON body: {request.json_error or 'it is not an object'}")
     if product != "ollama" and not body.get("model"):
-        body = {**body, "model": catalogue.MODELS[0].name}  # these serve what they have loaded
+        body = {**body, "model": listed(NAME)[0].name}  # these serve what they have loaded
     model = body.get("model")
-    if product != "llamacpp" and isinstance(model, str) and not catalogue.is_installed(model):
+    found = catalogue.find(NAME, model) if isinstance(model, str) else None
+    if product != "llamacpp" and isinstance(model, str) and found is None:
         text = f"model '{model}' not found" if product == "ollama" else f"The model `{model}` does not exist."
-        return _refused(voice, 404, text, "model", "model_not_found")
+        return _refused(voice, 404, text + catalogue.hint, "model", "model_not_found")
     if path == _CHAT:
-        return _chat(voice, body, scripts)
-    return _passed_on(voice, replace(request, path=path, json=body), scripts)
+        return _chat(voice, body, scripts, found, catalogue)
+    if path == _EMBEDDINGS and found is not None and not found.anything and "embedding" not in found.can:
+        return _refused(voice, 400, f"{voice.NO_EMBEDDINGS}{catalogue.hint}")
+    return _passed_on(voice, replace(request, path=path, json=body), scripts, catalogue)
 
 
 def render(ask: Ask) -> Reply:
@@ -105,7 +114,13 @@ def render(ask: Ask) -> Reply:
     return lay_out(ask, PRODUCTS[ask.flavour](ask))
 
 
-def _chat(voice: type[Compatible], body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+def _chat(
+    voice: type[Compatible],
+    body: dict[str, Any],
+    scripts: Mapping[str, Script],
+    model: Model | None,
+    catalogue: Catalogue,
+) -> Ask | Reply:
     # LM Studio's and llama.cpp's examples say -1 for "no limit".
     limits = {name: body[name] for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None}
     unlimited = {name for name, value in limits.items() if value in (-1, -2)}
@@ -114,6 +129,8 @@ def _chat(voice: type[Compatible], body: dict[str, Any], scripts: Mapping[str, S
         return _refused(voice, 400, *wrong)
     if body.get("n") not in (None, 1):
         return _refused(voice, 400, "Only one completion choice is allowed", "n")
+    if model is not None and not model.anything and (missing := voice.missing(model, body)) is not None:
+        return _refused(voice, 400, missing + catalogue.hint)
     text = last_user_text(body["messages"])
     try:
         script = choose(text, scripts, model=body["model"], provider=NAME)
@@ -130,15 +147,19 @@ def _chat(voice: type[Compatible], body: dict[str, Any], scripts: Mapping[str, S
         usage=usage,
         prompt_tokens=prompt_tokens(body["messages"]),
         max_tokens=limit,
+        stops=stops(body),
         provider=NAME,
         flavour=voice.PRODUCT,
         extra=CONTINUOUS if usage and options.get(CONTINUOUS) is True else None,
     )
 
 
-def _passed_on(voice: type[Compatible], request: IncomingRequest, scripts: Mapping[str, Script]) -> Ask | Reply:
+def _passed_on(
+    voice: type[Compatible], request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue
+) -> Ask | Reply:
     """Requests that these products answer just like OpenAI. Only their error bodies differ."""
-    answer = openai.read(replace(request, headers={**request.headers, "authorization": "Bearer none"}), scripts)
+    keyed = replace(request, headers={**request.headers, "authorization": "Bearer none"})
+    answer = openai.read(keyed, scripts, catalogue, NAME)
     if isinstance(answer, Ask):
         return replace(answer, provider=NAME, flavour=voice.PRODUCT, extra=answer)
     if answer.status == 200:

@@ -6,8 +6,10 @@ import json
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Ask, Headers
+from chatproof.fake_providers.dialects.ollama.missing_abilities import speech_problem
 from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.dialects.timed_reply import JSON, go_json
+from chatproof.fake_providers.models.catalogue import Model
 from chatproof.fake_providers.scripting.script import Call, Fail
 
 CREATED: Final = 1_700_000_000  # fixed: the same request has the same bytes on every day
@@ -33,6 +35,7 @@ class Compatible:
 
     PRODUCT = ""
     OWNER = ""
+    NO_EMBEDDINGS = "The model does not support Embeddings API"
     FINGERPRINT: str | None = None
     fragments = True
     early_errors = False
@@ -110,6 +113,11 @@ class Compatible:
         raise NotImplementedError
 
     @classmethod
+    def missing(cls, model: Model, body: dict[str, Any]) -> str | None:
+        """What this model cannot do of a valid chat request: the text of a 400. Not asked where any model will do."""
+        return None if "completion" in model.can else "The model does not support Chat Completions API"
+
+    @classmethod
     def models(cls, names: list[str]) -> dict[str, Any]:
         """The body of /v1/models."""
         data = [{"id": name, "object": "model", "created": CREATED, "owned_by": cls.OWNER} for name in names]
@@ -153,6 +161,7 @@ class OllamaCompatible(Compatible):
 
     PRODUCT = "ollama"
     OWNER = "library"
+    NO_EMBEDDINGS = "this model does not support embeddings"
     FINGERPRINT = "fp_ollama"
     fragments = False
     opens = False
@@ -176,7 +185,18 @@ class OllamaCompatible(Compatible):
         return go_json(value, self.ask.script)
 
     @classmethod
+    def missing(cls, model: Model, body: dict[str, Any]) -> str | None:
+        effort = body.get("reasoning_effort")
+        own = {"think": effort not in (None, "none"), "tools": body.get("tools"), "images": _has_images(body)}
+        return speech_problem(model, body["model"], own, "chat")
+
+    @classmethod
     def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
         known = {400: "invalid_request_error", 404: "not_found_error"}
         error = {"message": text, "type": kind or known.get(status, "api_error"), "param": None, "code": None}
         return go_json({"error": error}).encode()
+
+
+def _has_images(body: dict[str, Any]) -> bool:
+    contents = [message.get("content") for message in body["messages"]]
+    return any(part["type"] == "image_url" for content in contents if isinstance(content, list) for part in content)

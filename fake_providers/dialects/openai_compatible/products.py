@@ -34,7 +34,7 @@ class Vllm(encoder.Compatible):
     def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         if finish_reason is not None:
-            choice["stop_reason"] = None
+            choice["stop_reason"] = self._stop_reason(finish_reason)
         return self._counted([choice | {"token_ids": None}])
 
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
@@ -53,7 +53,7 @@ class Vllm(encoder.Compatible):
         choice = {"index": 0, "message": self.message(line), "logprobs": None, "finish_reason": line.finish_reason}
         completion = {
             **self.head("chat.completion"),
-            "choices": [choice | {"stop_reason": None, "token_ids": None}],
+            "choices": [choice | {"stop_reason": self._stop_reason(line.finish_reason), "token_ids": None}],
             "service_tier": None,
             "system_fingerprint": None,
             "usage": self.usage(line.tokens) | {"prompt_tokens_details": None},
@@ -109,6 +109,10 @@ class Vllm(encoder.Compatible):
         for card in cards["data"]:
             card |= {"root": card["id"], "parent": None, "max_model_len": _CONTEXT, "permission": [permission]}
         return cards
+
+    def _stop_reason(self, finish_reason: str) -> str | None:
+        """The stop string that ended the reply."""
+        return (self.ask.stopped_by or None) if finish_reason == "stop" else None
 
     def _counted(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         chunk = self.head() | {"choices": choices}

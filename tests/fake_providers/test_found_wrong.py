@@ -1,0 +1,173 @@
+"""What was once found wrong in the fakes, a test for each finding: they speak HTTP to a served fake, and no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from openai import BadRequestError, NotFoundError, OpenAI
+
+if TYPE_CHECKING:
+    from chatproof.fake_providers.testing.threaded import ThreadedServer
+
+GEMINI = "/v1beta/models/gemini-2.5-flash:generateContent"
+KEYS = {"authorization": "Bearer k", "x-goog-api-key": "k"}
+CONTENTS = [{"role": "user", "parts": [{"text": "Hi"}]}]
+_CHAT, _RESPONSES, _EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
+_IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+_TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+_UNSIGNED = [
+    *CONTENTS,
+    {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+    {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}}}]},
+]
+
+
+async def posted(http: httpx.AsyncClient, path: str, body: Any, **headers: str) -> Any:
+    response = await http.post(path, json=body, headers=headers)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def _chat(model: str, **more: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [user("Hi")], **more}
+
+
+def _google(model: str, action: str = "generateContent") -> str:
+    return f"/v1beta/models/{model}:{action}"
+
+
+REFUSALS = [
+    (_CHAT, _chat("gpt-nine"), (404, "model_not_found")),
+    (_CHAT, _chat("gpt-4-32k"), (404, "model_not_found")),
+    (_CHAT, _chat("text-embedding-3-small"), (404, None)),
+    (_CHAT, _chat("gpt-5-pro"), (404, None)),
+    (_CHAT, _chat("gpt-5", max_tokens=5), (400, "unsupported_parameter")),
+    (_CHAT, _chat("o3", max_tokens=5), (400, "unsupported_parameter")),
+    (_CHAT, _chat("gpt-6.2-sol", max_tokens=5), (400, "unsupported_parameter")),
+    (_CHAT, _chat("gpt-5-mini", temperature=0), (400, "unsupported_value")),
+    (_CHAT, _chat("gpt-5-mini", stop=["x"]), (400, "unsupported_parameter")),
+    (_CHAT, _chat("o4-mini", parallel_tool_calls=False, tools=[_TOOL]), (400, "unsupported_parameter")),
+    (_CHAT, _chat("gpt-5.1", reasoning_effort="minimal"), (400, "unsupported_value")),
+    (_CHAT, _chat("gpt-4o", reasoning_effort="low"), (400, None)),
+    (_CHAT, _chat("gpt-4o", max_tokens=20_000), (400, None)),
+    (_CHAT, _chat("gpt-4o", service_tier="flex"), (400, None)),
+    (_CHAT, _chat("gpt-4o", metadata={"a": "b"}), (400, None)),
+    (_CHAT, {"model": "gpt-4", "messages": [user("word " * 9_000)]}, (400, "context_length_exceeded")),
+    (_CHAT, {"model": "gpt-4o", "messages": [user("word " * 130_000)]}, (400, "context_length_exceeded")),
+    (_CHAT, _chat("gpt-4", max_tokens=8_192), (400, "context_length_exceeded")),
+    (_CHAT, {"model": "gpt-4", "messages": [{"role": "user", "content": [_IMAGE]}]}, (400, None)),
+    (_RESPONSES, {"model": "gpt-nine", "input": "Hi"}, (400, "model_not_found")),
+    (_RESPONSES, {"model": "text-embedding-3-small", "input": "Hi"}, (400, "unsupported_model")),
+    (_RESPONSES, {"model": "o3", "input": "Hi", "temperature": 0.5}, (400, "unsupported_parameter")),
+    (
+        _RESPONSES,
+        {"model": "gpt-4o", "input": "Hi", "previous_response_id": "resp_12"},
+        (400, "previous_response_not_found"),
+    ),
+    (_RESPONSES, {"model": "gpt-4o", "input": "word " * 130_000}, (400, "context_length_exceeded")),
+    (_RESPONSES, {"model": "gpt-4o", "input": "Hi", "tools": [{"type": "bogus"}]}, (400, "invalid_value")),
+    (_EMBEDDINGS, {"model": "gpt-4o", "input": "Hi"}, (403, None)),
+    (_EMBEDDINGS, {"model": "my-embedder", "input": "Hi"}, (404, "model_not_found")),
+    (_google("gemini-nine"), {"contents": CONTENTS}, (404, "NOT_FOUND")),
+    (_google("gemini-embedding-001"), {"contents": CONTENTS}, (404, "NOT_FOUND")),
+    (_google("gemini-3.8-flash", "embedContent"), {"content": CONTENTS[0]}, (404, "NOT_FOUND")),
+    (_google("gemini-3.8-flash"), {"contents": _UNSIGNED}, (400, "INVALID_ARGUMENT")),
+    ("/api/chat", _chat("mistral"), (404, "model 'mistral' not found")),
+    ("/api/chat", _chat("nomic-embed-text"), (400, '"nomic-embed-text" does not support chat')),
+    ("/api/chat", _chat("llama3.2", think=True), (400, '"llama3.2" does not support thinking')),
+    (
+        "/api/chat",
+        _chat("gemma3:4b", tools=[_TOOL]),
+        (400, "registry.ollama.ai/library/gemma3:4b does not support tools"),
+    ),
+    ("/api/embed", {"model": "llama3.2", "input": "Hi"}, (501, "this model does not support embeddings")),
+]
+
+
+def test_w4_what_the_real_api_refuses_is_refused(fake_server: ThreadedServer) -> None:
+    """In users' tests: models that are not there, what a model does not take, prompts that are too long."""
+    with httpx.Client(base_url=fake_server.url, headers=KEYS, trust_env=False, timeout=30) as http:
+        for path, body, expected in REFUSALS:
+            answer = http.post(path, json=body)
+            error = answer.json()["error"]
+            code = (error.get("status") or error.get("code")) if isinstance(error, dict) else error.partition(" (")[0]
+            assert (answer.status_code, code) == expected, (path, body, answer.text)
+        for path in ("/v1/models/gpt-nine", "/v1beta/models/gemini-nine"):
+            assert http.get(path, headers={} if "beta" in path else {"x-goog-api-key": ""}).status_code == 404, path
+
+    with OpenAI(base_url=fake_server.base_url, api_key="k", max_retries=0) as client:
+        with pytest.raises(NotFoundError, match=r"does not exist or you do not have access to it.*strict = False"):
+            client.chat.completions.create(model="gpt-nine", messages=[{"role": "user", "content": "Hi"}])
+        first = client.responses.create(model="gpt-4o", input="Hi")
+        client.responses.create(model="gpt-4o", input="And now?", previous_response_id=first.id)
+        unstored = client.responses.create(model="gpt-4o", input="Hi", store=False)
+        with pytest.raises(BadRequestError, match="not found"):
+            client.responses.create(model="gpt-4o", input="And now?", previous_response_id=unstored.id)
+
+
+async def test_w4_a_server_under_test_may_ask_for_any_model(http: httpx.AsyncClient) -> None:
+    """Behind a server, every name and every length is accepted; what is no valid request is not."""
+    long = [user("word " * 10_000)]
+    await posted(http, "/v1/chat/completions", {"model": "gpt-4", "messages": long, "max_tokens": 99_999})
+    await posted(http, "/v1/chat/completions", {"model": "our-own", "messages": [user("Hi")], "max_tokens": 5})
+    await posted(http, GEMINI.replace("2.5-flash", "nine"), {"contents": CONTENTS}, **{"x-goog-api-key": "k"})
+    tool = {"type": "bogus"}
+    assert (await http.post("/v1/responses", json={"model": "m", "input": "Hi", "tools": [tool]})).status_code == 400
+    image = [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]
+    assert (await http.post("/v1/chat/completions", json={"model": "m", "messages": image})).status_code == 400
+
+
+def test_w5_what_is_listed_answers(fake_server: ThreadedServer) -> None:
+    """The lists are of late 2026, and every model of a list is there for GET and for POST."""
+    with httpx.Client(base_url=fake_server.url, headers=KEYS, trust_env=False, timeout=30) as http:
+        openai = {"x-goog-api-key": ""}  # with a Google key the path is Gemini's
+        names = [model["id"] for model in http.get("/v1/models", headers=openai).json()["data"]]
+        assert {"gpt-5", "gpt-5.1", "gpt-6.2-astra", "gpt-4o", "o3", "text-embedding-3-small"} <= set(names)
+        for name in names:
+            assert http.get(f"/v1/models/{name}", headers=openai).json()["id"] == name
+            sent = [
+                http.post("/v1/chat/completions", json={"model": name, "messages": [user("Hi")]}),
+                http.post("/v1/responses", json={"model": name, "input": "Hi"}),
+                http.post("/v1/embeddings", json={"model": name, "input": "Hi"}),
+            ]
+            speaks = "audio" not in name  # which the fakes cannot
+            assert any(answer.status_code == 200 for answer in sent) is speaks, name
+            assert all("model_not_found" not in answer.text for answer in sent), name
+        models = http.get("/v1beta/models?pageSize=1000").json()["models"]
+        assert {"models/gemini-3.8-flash", "models/gemini-2.5-flash"} <= {model["name"] for model in models}
+        for model in models:
+            assert http.get(f"/v1beta/{model['name']}").json() == model
+            method = model["supportedGenerationMethods"][0]
+            body = {"content": CONTENTS[0]} if method == "embedContent" else {"contents": CONTENTS}
+            assert http.post(f"/v1beta/{model['name']}:{method}", json=body).status_code == 200, model["name"]
+        for local in http.get("/api/tags").json()["models"]:
+            can = http.post("/api/show", json={"model": local["name"]}).json()["capabilities"]
+            path = "/api/embed" if "embedding" in can else "/api/chat"
+            body = {"input": "Hi"} if "embedding" in can else {"messages": [user("Hi")]}
+            assert http.post(path, json={"model": local["name"], **body}).status_code == 200, local["name"]
+
+
+async def test_w9_a_local_model_is_answered_as_one_with_a_key_too(http: httpx.AsyncClient) -> None:
+    """Every client of OpenAI's sends a key. Local servers take parameters that OpenAI refuses."""
+    asked = {"messages": [user("Hi")], "top_k": 40}
+    for model in ("llama3.2", "qwen3:8b", "gpt-oss:20b", "mistral:7b"):
+        reply = await posted(http, "/v1/chat/completions", {"model": model, **asked})
+        assert reply["system_fingerprint"] == "fp_ollama"
+    assert (await http.post("/v1/chat/completions", json={"model": "gpt-4o", **asked})).status_code == 400
+
+
+async def test_w10_a_model_has_one_embedding_at_every_path(http: httpx.AsyncClient) -> None:
+    """The same width and the same numbers."""
+    for model, width in (("nomic-embed-text", 768), ("nomic-embed-text:latest", 768), ("mxbai-embed-large", 1024)):
+        own = (await posted(http, "/api/embed", {"model": model, "input": "Hello"}))["embeddings"][0]
+        old = (await posted(http, "/api/embeddings", {"model": model, "prompt": "Hello"}))["embedding"]
+        assert (len(own), old) == (width, own)
+        for prefix in ("", "/ollama", "/vllm", "/llamacpp", "/lmstudio"):
+            compatible = (await posted(http, f"{prefix}/v1/embeddings", {"model": model, "input": "Hello"}))["data"]
+            assert compatible[0]["embedding"] == pytest.approx(own, abs=1e-6), prefix
