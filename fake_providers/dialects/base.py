@@ -96,7 +96,8 @@ class Reply:
     """A reply. `status` None: no HTTP response is sent, and the frames, if any, are raw bytes.
 
     `head_due`, `end_due`: seconds from the request's arrival. `torn`: the beginning of a chunk whose
-    announced length is longer (end "cut"). `faulted`: the script wants this reply to fail.
+    announced length is longer (end "cut"). `faulted`: the script wants this reply to fail. `unfinished`: it breaks off
+    before its end.
     """
 
     status: int | None
@@ -108,6 +109,7 @@ class Reply:
     chunked: bool = False
     torn: bytes = b""
     faulted: bool = False
+    unfinished: bool = False
     case: str | None = None
     """The case id, where the planner would not find it in the request (`case_in`)."""
 

@@ -20,7 +20,7 @@ def unanswered(line: Timeline, frames: Sequence[TimedFrame]) -> Reply | None:
     if line.fail is not None and line.fail.fault == "garbage":
         return Reply(None, (), (TimedFrame(_GARBAGE, line.end_due),), "close", 0.0, line.end_due, faulted=True)
     if line.end in ("close", "cut", "reset") and not frames:
-        return Reply(None, (), (), line.end, 0.0, line.end_due, faulted=True)
+        return Reply(None, (), (), line.end, 0.0, line.end_due, faulted=True, unfinished=True)
     return None
 
 
@@ -35,6 +35,7 @@ def streamed(line: Timeline, frames: tuple[TimedFrame, ...], headers: Headers, t
         chunked=True,
         torn=torn() if line.end == "cut" else b"",
         faulted=line.fail is not None,
+        unfinished=line.fail is not None and line.fail.fault != "malformed",
     )
 
 
@@ -73,7 +74,7 @@ def in_one_piece(line: Timeline, headers: Headers, body: Callable[[], bytes]) ->
     """
     due = line.end_due
     if line.end == "stall":
-        return Reply(None, end="stall", end_due=due, faulted=True)
+        return Reply(None, end="stall", end_due=due, faulted=True, unfinished=True)
     whole = body()
     if line.fail is None:
         return Reply(200, headers, (TimedFrame(whole, due, line.tokens, line.text),), "complete", due, due)
@@ -88,4 +89,5 @@ def in_one_piece(line: Timeline, headers: Headers, body: Callable[[], bytes]) ->
         chunked=line.end != "complete",
         torn=half if torn else b"",
         faulted=True,
+        unfinished=True,
     )

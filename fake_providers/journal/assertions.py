@@ -7,13 +7,15 @@ of served fakes implement the waiting.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from itertools import pairwise
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
+from chatproof.fake_providers.journal.client_faults import ClientFault, ClientLimits, Observed
 from chatproof.fake_providers.journal.entry import Entry
+from chatproof.fake_providers.journal.resilience import judge
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +54,10 @@ class Claims(ABC):
     @abstractmethod
     async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
         """The case's entries, and whether they met `wanted` before the timeout."""
+
+    @abstractmethod
+    async def _now(self) -> float:
+        """The time on the clock of the entries, in seconds."""
 
     async def _wait(self, case: str | None, wanted: Wanted, timeout: float) -> list[Entry]:
         entries, happened = await self._until(case, wanted, timeout)
@@ -100,6 +106,29 @@ class AsyncAssertions(Claims):
         wanted = Wanted(True, entries=times + 1)
         return _retried(case, *await self._until(case, wanted, within), times, at_least, within)
 
+    async def assert_resilient(
+        self,
+        case: str | None = None,
+        *,
+        max_retries: int = ClientLimits.max_retries,
+        read_timeout: float | None = None,
+        backoff: float = ClientLimits.backoff,
+        at_once: int = ClientLimits.at_once,
+        ignore: Collection[str] = (),
+        returned: str | None = None,
+        within: float = 1.0,
+    ) -> dict[ClientFault, int]:
+        """Assert that the client under test did nothing wrong when its provider failed. Call it when its work is done.
+
+        The limits are those of `ClientLimits`. `ignore`: faults not to look for. `returned`: the text that the client
+        gave its caller as a whole answer, if it did. `within`: how long streams may still be open.
+
+        Returns how often each fault could have been made: a rule with 0 has shown nothing.
+        """
+        entries, _ = await self._until(case, Wanted(ended=True), within)
+        limits = ClientLimits(max_retries, backoff, at_once, read_timeout)
+        return _resilient(case, Observed(entries, await self._now(), limits, returned), ignore)
+
     async def retries(self, case: str | None = None) -> list[float]:
         """The seconds from the end of each request to the arrival of the next: one number for each retry.
 
@@ -137,6 +166,7 @@ class Assertions(Claims):
     assert_cancelled = blocking(AsyncAssertions.assert_cancelled)
     assert_completed = blocking(AsyncAssertions.assert_completed)
     assert_retried = blocking(AsyncAssertions.assert_retried)
+    assert_resilient = blocking(AsyncAssertions.assert_resilient)
 
     def retries(self, case: str | None = None) -> list[float]:
         """As `AsyncAssertions.retries`."""
@@ -214,6 +244,20 @@ def _retried(
     if any(gap < at_least for gap in found):
         raise AssertionError(f"{_subject(case)} was retried sooner than {at_least:g} s; seen: {seen}{_shown(entries)}")
     return found
+
+
+def _resilient(case: str | None, observed: Observed, ignore: Collection[str]) -> dict[ClientFault, int]:
+    if not observed.entries:
+        raise AssertionError(f"there was no request of {_subject(case)}: nothing can be said of the client")
+    verdict = judge(observed, ignore)
+    if not verdict.findings:
+        return verdict.tried
+    concerned = {entry.id: entry for finding in verdict.shown for entry in finding.entries}
+    count = f"{len(verdict.findings)} finding{'s' * (len(verdict.findings) != 1)}"
+    raise AssertionError(
+        f"the client under test is not resilient: {count} in {len(observed.entries)} requests of {_subject(case)}\n"
+        f"{verdict}{_shown(list(concerned.values()))}"
+    )
 
 
 def _subject(case: str | None) -> str:

@@ -41,6 +41,9 @@ class _Waiting(Claims):
         answer = await self._ask("GET", "/_fake/journal/wait", params=params, timeout=timeout + _GRACE)
         return _entries(answer), not answer["timed_out"]
 
+    async def _now(self) -> float:
+        return float((await self._ask("GET", "/_fake/health"))["monotonic"])
+
     def _late(self, case: str | None, wanted: Wanted, timeout: float, entries: list[Entry]) -> Exception:
         return NotInTime(too_late(case, wanted, timeout, entries), entries)
 

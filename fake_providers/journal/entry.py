@@ -15,6 +15,7 @@ Ended = Literal["completed", "faulted", "client_closed", "client_reset"]
 _JSON: Final = (
     *("id", "provider", "method", "path", "headers", "body", "status", "stream", "script", "case", "received"),
     *("writes", "tokens", "ended", "ended_at", "hangup_after"),
+    *("reply_headers", "error", "planned_writes", "unfinished", "key"),
 )
 _DERIVED: Final = ("writes", "tokens", "hangup_after")
 
@@ -62,6 +63,16 @@ class Entry:
     """What the server will write. `times` holds when it wrote each of those that are written."""
     started: float = 0.0
     """When it began to play that plan."""
+    reply_headers: Mapping[str, str] = field(default_factory=dict)
+    """What the reply said, in lower case; without the headers of the HTTP framing."""
+    error: str = ""
+    """The body of an answer with a status from 400."""
+    planned_writes: int = 0
+    """How many writes the reply has."""
+    unfinished: bool = False
+    """Whether the script breaks the reply off before its end."""
+    key: int = 0
+    """The same number for the same API key: tells keys apart, and cannot be turned back into one."""
     times: array[float] = field(default_factory=lambda: array("d"))
 
     @property
@@ -85,12 +96,23 @@ class Entry:
         return sum(write.tokens for write in self.writes)
 
     @property
+    def whole(self) -> bool:
+        """Whether the client was sent all of a reply that is whole. It may have hung up after that."""
+        answered = self.status is not None and self.status < 400 and self.ended != "faulted"
+        return answered and not self.unfinished and len(self.times) + len(self.noted) >= self.planned_writes
+
+    @property
+    def last_write(self) -> float:
+        """When the fake wrote last; before its first write: when the request arrived."""
+        writes = self.writes
+        return writes[-1].at if writes else self.received
+
+    @property
     def hangup_after(self) -> float | None:
         """Seconds between the last write (or the request) and the client's hang-up; None if it did not hang up."""
         if self.ended_at is None or self.ended not in ("client_closed", "client_reset"):
             return None
-        writes = self.writes
-        return self.ended_at - (writes[-1].at if writes else self.received)
+        return self.ended_at - self.last_write
 
     def to_json(self) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in _JSON}

@@ -13,6 +13,7 @@ from typing import Final
 from chatproof.fake_providers.dialects.base import IncomingRequest
 from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Wanted
 from chatproof.fake_providers.journal.entry import Ended, Entry, JournalWrite
+from chatproof.fake_providers.planning.http_request import key_of
 from chatproof.fake_providers.planning.planner import Answer
 from chatproof.harness.common.redaction import redacted_headers, redacted_path
 
@@ -73,6 +74,11 @@ class Journal(Assertions):
                 script=answer.script,
                 case=answer.case,
                 size=len(request.body),
+                reply_headers=answer.plan.headers,
+                error=answer.plan.error,
+                planned_writes=len(answer.plan.writes),
+                unfinished=answer.plan.unfinished,
+                key=hash(key_of(request)) & 0xFFFF,  # of a text: salted anew in each process
             )
 
         return self.begin(entry, len(request.body), len(answer.plan.writes))
@@ -140,6 +146,9 @@ class Journal(Assertions):
         entries = self.entries(case)
         return entries, wanted.met(entries)
 
+    async def _now(self) -> float:
+        return time.monotonic()
+
     def _block(self, case: str | None, wanted: Wanted, timeout: float) -> None:
         if asyncio._get_running_loop() is not None:
             raise RuntimeError(
@@ -196,6 +205,9 @@ class _AsyncJournal(AsyncAssertions):
 
     async def entries(self, case: str | None = None) -> list[Entry]:
         return self._journal.entries(case)
+
+    async def _now(self) -> float:
+        return time.monotonic()
 
     async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
         happened = await self._journal.wait(case, wanted.met, timeout)

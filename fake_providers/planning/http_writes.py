@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -41,7 +42,8 @@ class WritePlan:
     """All that a player needs. `keep_alive`: the connection can serve another request afterwards.
 
     `writes`: frames with their HTTP framing, as they go to the socket. `each`: every write must be a send call of its
-    own. `sent`: the writes as the journal keeps them.
+    own. `sent`: the writes as the journal keeps them. `headers`: the reply's own. `error`: the body of an answer with a
+    status from 400. `unfinished`: the reply breaks off before its end.
     """
 
     status: int | None
@@ -52,7 +54,10 @@ class WritePlan:
     keep_alive: bool
     faulted: bool
     size: int
-    each: bool = False
+    each: bool
+    headers: Mapping[str, str]
+    error: str
+    unfinished: bool
 
 
 def plan_writes(
@@ -78,8 +83,20 @@ def plan_writes(
     made = _join(writes) if grouping.joined else tuple(writes)
     sent = tuple((len(write.payload), write.tokens, write.text, write.due) for write in made)
     size = sum(size for size, *_ in sent)
+    refused = reply.status is not None and reply.status >= 400
     return WritePlan(
-        reply.status, made, sent, reply.end, reply.end_due, keep_alive, reply.faulted, size, not grouping.joined
+        status=reply.status,
+        writes=made,
+        sent=sent,
+        end=reply.end,
+        end_due=reply.end_due,
+        keep_alive=keep_alive,
+        faulted=reply.faulted,
+        size=size,
+        each=not grouping.joined,
+        headers=dict(reply.headers),
+        error=b"".join(frame.payload for frame in reply.frames).decode(errors="replace") if refused else "",
+        unfinished=reply.unfinished,
     )
 
 

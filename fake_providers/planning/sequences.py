@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from chatproof.fake_providers.dialects.base import IncomingRequest
+from chatproof.fake_providers.planning.http_request import key_of
 from chatproof.fake_providers.scripting.script import Script
 
 _MAX_COUNTS: Final = 10_000
-_KEY_HEADERS: Final = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
 
 
 class Sequences:
@@ -42,8 +42,7 @@ class Sequences:
 
 
 def _conversation(script: Script, request: IncomingRequest, case: str | None) -> str:
-    # Model names are a part of Gemini's paths, and "key" of its queries.
-    key = next((request.headers[name] for name in _KEY_HEADERS if name in request.headers), request.query)
-    who = f"case {case}" if case is not None else f"key {key}\n{request.path}"
+    # Model names are a part of Gemini's paths.
+    who = f"case {case}" if case is not None else f"key {key_of(request)}\n{request.path}"
     # The scripts' names are a part of the key: a changed sequence under the same name begins anew.
     return hashlib.sha256("\n".join([script.name, *script.sequence, who]).encode()).hexdigest()

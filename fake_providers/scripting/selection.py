@@ -43,10 +43,15 @@ def case_of(text: str) -> str | None:
 
 def case_in(body: Any) -> str | None:
     """The case id in the last user message of a request to any dialect, which may be wrong in any way."""
-    said = next((body[name] for name in _SAID if name in body), None) if isinstance(body, dict) else None
-    turns = said if isinstance(said, list) else [said]
-    users = (one for one in reversed(turns) if not isinstance(one, dict) or one.get("role", "user") == "user")
+    turns = reversed(said_in(body))
+    users = (one for one in turns if not isinstance(one, dict) or one.get("role", "user") == "user")
     return case_of("\n".join(_strings(next(users, None))))
+
+
+def said_in(body: Any) -> list[Any]:
+    """The turns in a request to any dialect, as they are; a text alone is one turn."""
+    said = next((body[name] for name in _SAID if name in body), None) if isinstance(body, dict) else None
+    return said if isinstance(said, list) else [said]
 
 
 def _strings(value: Any) -> Iterator[str]:

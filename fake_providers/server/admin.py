@@ -7,15 +7,20 @@ from typing import Any, Final, Protocol
 
 from chatproof import __version__
 from chatproof.fake_providers.dialects.base import IncomingRequest, Reply
+from chatproof.fake_providers.journal.assertions import Wanted
+from chatproof.fake_providers.journal.client_faults import Observed
 from chatproof.fake_providers.journal.journal import Entry, Journal
+from chatproof.fake_providers.journal.resilience import judge
 from chatproof.fake_providers.planning.planner import Planner
 from chatproof.fake_providers.scripting.script import Script, ScriptError, parse_script
 from chatproof.fake_providers.server.admin_parameters import (
+    MAX_WAIT_S,
     BadRequest,
     Query,
     case_of,
     json_reply,
     limit_of,
+    limits_of,
     query_of,
     seconds,
     timeout_of,
@@ -64,6 +69,8 @@ class Admin:
                 return self._entries(self._server.journal.entries(case_of(query), limit_of(query)))
             case ("GET", "/_fake/journal/wait"):
                 return await self._wait(query)
+            case ("GET", "/_fake/verdict"):
+                return await self._verdict(query)
             case ("DELETE", "/_fake/journal"):
                 self._server.journal.clear()
                 self._server.planner.sequences.clear()
@@ -101,6 +108,17 @@ class Admin:
         wanted, case, timeout = wanted_of(query), case_of(query), timeout_of(query)
         happened = await self._server.journal.wait(case, wanted.met, timeout)
         return self._entries(self._server.journal.entries(case, limit_of({})), timed_out=not happened)
+
+    async def _verdict(self, query: Query) -> Reply:
+        journal, case = self._server.journal, case_of(query)
+        ignored = [name for name in query.get("ignore", "").split(",") if name]
+        await journal.wait(case, Wanted(ended=True).met, seconds(query.get("within", 1.0), "within", MAX_WAIT_S))
+        entries = journal.entries(case)
+        try:
+            verdict = judge(Observed(entries, time.monotonic(), limits_of(query), query.get("returned")), ignored)
+        except ValueError as problem:
+            raise BadRequest(str(problem)) from problem
+        return json_reply(200, {"requests": len(entries), **verdict.to_json()})
 
     def _register(self, name: str, body: bytes) -> Reply:
         try:

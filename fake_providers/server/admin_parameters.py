@@ -8,9 +8,11 @@ from urllib.parse import parse_qs
 
 from chatproof.fake_providers.dialects.base import IncomingRequest, Reply, TimedFrame
 from chatproof.fake_providers.journal.assertions import Wanted
+from chatproof.fake_providers.journal.client_faults import ClientLimits
 
 MAX_WAIT_S: Final = 120.0
 _DEFAULT_WAIT_S: Final = 10.0
+_MAX_LIMIT_S: Final = 3_600.0
 _DEFAULT_LIMIT: Final = 200
 _MAX_LIMIT: Final = 2_000
 _MAX_ID: Final = 200
@@ -42,6 +44,14 @@ def limit_of(query: Query) -> int:
 def timeout_of(query: Query) -> float:
     """How long to wait, in seconds."""
     return seconds(query.get("timeout", str(_DEFAULT_WAIT_S)), "timeout", MAX_WAIT_S)
+
+
+def limits_of(query: Query) -> ClientLimits:
+    """What the client under test may do."""
+    given: dict[str, Any] = {name: whole(query, name, 0) for name in ("max_retries", "at_once")}
+    for name in ("backoff", "read_timeout"):
+        given[name] = seconds(query[name], name, _MAX_LIMIT_S) if name in query else None
+    return ClientLimits(**{name: value for name, value in given.items() if value is not None})
 
 
 def whole(query: Query, name: str, low: int, high: int = 1_000_000) -> int | None:

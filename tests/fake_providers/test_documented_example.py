@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,13 @@ async def test_my_code_survives_its_provider(fake_openai: InProcess) -> None:
     assert cancelled.tokens < 10  # nobody pays for the rest of the minute
 
 
-def test_the_page_shows_this_example() -> None:
-    source = inspect.getsource(test_my_code_survives_its_provider)
-    source = source.replace("fake_openai: InProcess) -> None", "fake_openai)")
+async def test_my_code_is_a_good_guest(fake_openai: InProcess) -> None:
+    fake_openai.plays("rate-limited", "drop-mid", "hello")
+    await answer("Hi! case one")
+    await fake_openai.journal.aio.assert_resilient("one", read_timeout=5.0)
+
+
+@pytest.mark.parametrize("example", [test_my_code_survives_its_provider, test_my_code_is_a_good_guest])
+def test_the_page_shows_this_example(example: Callable[..., object]) -> None:
+    source = inspect.getsource(example).replace("fake_openai: InProcess) -> None", "fake_openai)")
     assert source in PAGE.read_text(encoding="utf-8")

@@ -21,6 +21,18 @@ const commands = {
     for await (const chunk of await client.chat.completions.create({ ...chat, stream: true })) chunks.push(chunk);
     return chunks;
   },
+  async streams() {
+    const ends = input.texts.map(async (text) => {
+      try {
+        const messages = [{ role: "user", content: text }];
+        for await (const _ of await client.chat.completions.create({ ...chat, messages, stream: true }));
+        return "ended";
+      } catch (error) {
+        return error.constructor.name;
+      }
+    });
+    return await Promise.all(ends);
+  },
   async helper() {
     const stream = client.chat.completions.stream(chat);
     const texts = [];
