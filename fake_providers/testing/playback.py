@@ -16,6 +16,9 @@ _BUFFER: Final = 65_536
 """Bytes written ahead of a client that does not read, as a socket's buffers would hold them."""
 
 
+_ROUNDING: Final = 1e-9  # seconds
+
+
 class Reset(Exception):
     """The fake reset the connection."""
 
@@ -54,7 +57,9 @@ class Playback:
     def jump(self, seconds: float) -> None:
         """With pace 0: let that many script seconds pass."""
         if self.pace == 0:
-            self._jumped += seconds
+            due, later = self._due(), self._jumped + seconds
+            # Rounding must not leave the clock just before what was waited for: the reply would look finished.
+            self._jumped = due if abs(due - later) < _ROUNDING else later
 
     def take(self, size: int) -> bytes:
         """At most `size` bytes, of one write; empty at the end of the connection. Raises Reset."""
