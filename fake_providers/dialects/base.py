@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from chatproof.fake_providers.models.catalogue import Catalogue
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import case_of, scenario_of
+from chatproof.fake_providers.scripting.wire_table import Form
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -70,6 +71,8 @@ class Ask:
     """Which of the dialect's APIs or products answers."""
     extra: Hashable = None
     """What else the dialect needs to render the reply."""
+    wires: tuple[str, ...] = ()
+    """The wires of the reply, if it is streamed (`wire_table`). The planner chooses and writes them."""
 
     @property
     def key(self) -> str:
@@ -133,3 +136,9 @@ class Dialect(Protocol):
 
     def render(self, ask: Ask) -> Reply:
         """The reply to a valid request. Equal asks give equal bytes."""
+
+    def form(self, ask: Ask) -> Form | None:
+        """The form in which the reply is streamed, if it is; None for what is never streamed, such as embeddings."""
+
+    def refuse(self, ask: Ask, text: str) -> Reply:
+        """The dialect's own 400 for a valid request whose script or wire it cannot play; `text` says why."""

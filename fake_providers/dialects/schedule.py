@@ -23,6 +23,7 @@ _ENDS: Final[dict[Fault, End]] = {
     "cut": "cut",
     "reset": "reset",
     "garbage": "close",
+    "open": "stall",
 }
 
 
@@ -166,6 +167,8 @@ class _Layout:
             self._add(self._encoder.broken())
             self._waited, self._spoken = False, True
             return True
+        if fail.fault == "open":
+            self._close()
         self.line.end_due = self._now
         self.line.end = _ENDS.get(fail.fault, "complete")
         if fail.fault == "error":

@@ -75,7 +75,7 @@ def lay_out(ask: Ask, voice: Voice) -> Reply:
     fail, due = line.fail, line.end_due
     frames = _settled(line, voice.timing(line))
     if fail is not None and fail.fault == "status":
-        error = (voice.json_header, voice.failure(fail.status, fail))
+        error = (voice.json_header, voice.failure(fail.error_status, fail))
         return status_reply(fail.status, fail, due, retry_after(fail), error)
     if (without := unanswered(line, frames)) is not None:
         return without

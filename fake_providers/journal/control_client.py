@@ -83,6 +83,10 @@ class Fakes(_Waiting, AsyncAssertions):
         """Add or replace a script. FakesError if it is invalid."""
         await self._ask("PUT", f"/_fake/scripts/{name}", content=toml.encode())
 
+    async def wire(self, case: str, *names: str) -> None:
+        """Give all further requests of the case these wires; none: what their scripts say. FakesError if unknown."""
+        await self._ask("PUT", f"/_fake/cases/{case}", json={"wire": names})
+
     async def scripts(self) -> dict[str, dict[str, Any]]:
         """{name: {"about", "text", "tokens"}}."""
         return await self._ask("GET", "/_fake/scripts")
@@ -132,6 +136,7 @@ class FakesSync(_Waiting, Assertions):
     health = blocking(Fakes.health)
     entries = blocking(Fakes.entries)
     register = blocking(Fakes.register)
+    wire = blocking(Fakes.wire)
     scripts = blocking(Fakes.scripts)
     refuse_connections = blocking(Fakes.refuse_connections)
     accept_connections = blocking(Fakes.accept_connections)

@@ -13,8 +13,8 @@ Ended = Literal["completed", "faulted", "client_closed", "client_reset"]
 
 
 _JSON: Final = (
-    *("id", "provider", "method", "path", "headers", "body", "status", "stream", "script", "case", "received"),
-    *("writes", "tokens", "ended", "ended_at", "hangup_after"),
+    *("id", "provider", "method", "path", "headers", "body", "status", "stream", "script", "case", "wires"),
+    *("received", "writes", "tokens", "ended", "ended_at", "hangup_after"),
     *("reply_headers", "error", "planned_writes", "unfinished", "key"),
 )
 _DERIVED: Final = ("writes", "tokens", "hangup_after")
@@ -55,6 +55,8 @@ class Entry:
     case: str | None = None
     noted: list[JournalWrite] = field(default_factory=list)
     """Writes that were noted one by one."""
+    wires: Sequence[str] = ()
+    """The wires of a streamed reply."""
     ended: Ended | None = None
     ended_at: float | None = None
     size: int = 0

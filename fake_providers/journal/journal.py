@@ -73,6 +73,7 @@ class Journal(Assertions):
                 stream=answer.stream,
                 script=answer.script,
                 case=answer.case,
+                wires=answer.wires,
                 size=len(request.body),
                 reply_headers=answer.plan.headers,
                 error=answer.plan.error,

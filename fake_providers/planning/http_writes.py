@@ -70,7 +70,9 @@ def plan_writes(
     if reply.status is not None:
         writes.append(TimedFrame(_head(reply, chunked, keep_alive), reply.head_due))
     if not head_only:
-        frames = reply.frames if grouping.joined or not chunked else _grouped(reply.frames, grouping.events_per_write)
+        frames = (
+            reply.frames if grouping.joined or not reply.chunked else _grouped(reply.frames, grouping.events_per_write)
+        )
         for frame in frames:
             data = b"%x\r\n%b\r\n" % (len(frame.payload), frame.payload) if chunked else frame.payload
             if data:

@@ -14,14 +14,18 @@ from chatproof.fake_providers.planning.http_writes import Grouping, WritePlan, p
 from chatproof.fake_providers.planning.router import dialect_for
 from chatproof.fake_providers.planning.sequences import Sequences
 from chatproof.fake_providers.planning.stop_strings import cut_at
+from chatproof.fake_providers.planning.wire_choice import WireChoice, wired
 from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 from chatproof.fake_providers.scripting.selection import case_in
+from chatproof.fake_providers.scripting.wire_table import UnknownWire, unplayable
+from chatproof.fake_providers.wires.rewrite import BATCH, delayed, rewritten
 
 _CACHE_BYTES: Final = 32_000_000
+_GROUPINGS: Final = {"batched": Grouping(events_per_write=BATCH), "split": Grouping(each=True)}
 _PLAYED: Final = "0-plays"  # the first script by name: so its [match] is looked at first
 
-_CacheKey = tuple[str, Ask, bool, bool]
+_CacheKey = tuple[str, Ask, bool, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Answer:
     stream: bool
     script: str | None
     case: str | None
+    wires: tuple[str, ...] = ()
 
 
 class Planner:
@@ -46,6 +51,7 @@ class Planner:
         self.library: Final = library
         self.strict = strict
         self.sequences: Final = Sequences()
+        self.wires: Final = WireChoice()
         self._plans: OrderedDict[_CacheKey, WritePlan] = OrderedDict()
         self._plans_size = 0
 
@@ -56,15 +62,27 @@ class Planner:
         """
         scripts = self.library.current()
         dialect = dialect_for(request)
-        found = dialect.read(request, scripts, STRICT if self.strict else LENIENT)
+
+        def read(asked: IncomingRequest) -> Ask | Reply:
+            return dialect.read(asked, scripts, STRICT if self.strict else LENIENT)
+
+        found = read(request)
         if isinstance(found, Reply):
             plan = plan_writes(found, chunks_allowed, keep_alive, head_only=request.method == "HEAD")
             return Answer(plan, dialect.NAME, False, None, found.case or case_in(request.json))
         named = found.script.name if found.scenario is not None else ""
+        own = found.script.wires
         if found.script.sequence:
             found = replace(found, script=self.sequences.script(found.script, request, found.case, scripts))
-        plan = self._plan(dialect, found, chunks_allowed, keep_alive)
-        return Answer(plan, dialect.NAME, found.stream, named or found.script.name or None, found.case)
+        wires, problem = self._wires(dialect, found, found.script.wires or own)
+        if problem is not None:
+            plan = plan_writes(dialect.refuse(found, problem), chunks_allowed, keep_alive)
+        else:
+            found = wired(found, wires, request, read) if wires else found
+            gzip = "gzip" in wires and "gzip" in request.headers.get("accept-encoding", "")
+            plan = self._plan(dialect, found, chunks_allowed, keep_alive, gzip)
+        script = named or found.script.name or None
+        return Answer(plan, dialect.NAME, found.stream, script, found.case, found.wires)
 
     def play(self, names: Sequence[str]) -> None:
         """Answer requests that name no scenario with these scripts, one after the other. The last one repeats.
@@ -75,15 +93,32 @@ class Planner:
         self.library.register(parse_script(_PLAYED, toml))
         self.sequences.clear()
 
-    def _plan(self, dialect: Dialect, ask: Ask, chunks_allowed: bool, keep_alive: bool) -> WritePlan:
-        key = (dialect.NAME, ask, chunks_allowed, keep_alive)
+    def _wires(self, dialect: Dialect, ask: Ask, own: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+        """The wires of a streamed reply, and why it cannot be played, if so. `own`: those of its script."""
+        if (form := dialect.form(ask)) is None:
+            return (), None
+        try:
+            wires = self.wires.of(ask, own)
+        except UnknownWire as unknown:
+            return (), str(unknown)
+        return (wires, unplayable(wires, form) or ask.script.unplayable(form)) if ask.stream else ((), None)
+
+    def _plan(self, dialect: Dialect, ask: Ask, chunks_allowed: bool, keep_alive: bool, gzip: bool) -> WritePlan:
+        key = (dialect.NAME, ask, chunks_allowed, keep_alive, gzip)
         if (known := self._plans.get(key)) is not None:
             self._plans.move_to_end(key)
             return known
         if ask.stops and (cut := cut_at(ask.script, ask.stops)) is not None:
             ask = replace(ask, script=cut.script, stopped_by=cut.string)
+        reply, wires = dialect.render(ask), ask.wires
         grouping = Grouping(ask.script.writes == "each", ask.script.events_per_write)
-        made = plan_writes(dialect.render(ask), chunks_allowed, keep_alive, grouping=grouping)
+        if wires and (form := dialect.form(ask)) is not None:
+            reply = rewritten(reply, ask, form, gzip=gzip)
+            grouping = _GROUPINGS.get(next((one for one in wires if one in _GROUPINGS), ""), grouping)
+            chunks_allowed = chunks_allowed and "unchunked" not in wires
+        if ask.script.headers or ask.script.body_end:
+            reply = delayed(reply, ask.script)
+        made = plan_writes(reply, chunks_allowed, keep_alive, grouping=grouping)
         self._plans[key] = made
         self._plans_size += made.size
         while self._plans_size > _CACHE_BYTES:

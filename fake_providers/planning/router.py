@@ -43,5 +43,11 @@ class _Nowhere:
     def render(self, ask: Ask) -> Reply:
         raise AssertionError("it never gives an Ask")
 
+    def form(self, ask: Ask) -> None:
+        raise AssertionError("it never gives an Ask")
+
+    def refuse(self, ask: Ask, text: str) -> Reply:
+        raise AssertionError("it never gives an Ask")
+
 
 _NOWHERE: Final[Dialect] = _Nowhere()

@@ -24,6 +24,7 @@ from typing import Final, Literal, cast
 from chatproof.fake_providers.scripting.delays import Delay, take_delay
 from chatproof.fake_providers.scripting.steps import Call, Fail, Say, Step, Wait, take_steps
 from chatproof.fake_providers.scripting.toml_table import ScriptError, Table
+from chatproof.fake_providers.scripting.wire_table import Form, UnknownWire, known_wires
 
 __all__ = ["BUILT_IN", "Call", "Fail", "Match", "Say", "Script", "ScriptError", "Step", "Wait"]
 __all__ += ["check_sequence", "load_script", "load_scripts", "parse_script"]
@@ -37,6 +38,7 @@ _FINISH_REASONS: Final = ("stop", "length", "content_filter", "tool_calls")
 _WRITES: Final = ("joined", "each")
 _MAX_FILE_BYTES: Final = 1_000_000
 _MAX_SEQUENCE: Final = 1_000
+_MAX_MS: Final = 600_000
 _MAX_EVENTS: Final = 10_000
 
 
@@ -83,6 +85,24 @@ class Script:
     """"joined": events due at the same time are one write; "each": every event is a write of its own."""
     events_per_write: int = 1
     """How many events are held back and written at once, as a buffering proxy does."""
+    wires: tuple[str, ...] = ()
+    """The legal forms of the stream that it is sent in, see `wire_table`."""
+
+    headers: float = 0.0
+    """When the response's head is sent at the earliest, in seconds from the request. What was due before waits for it.
+    """
+    body_end: float = 0.0
+    """How long a streamed body stays open behind its last event, in seconds."""
+
+    def unplayable(self, form: Form) -> str | None:
+        """Why a stream of that form cannot play it: one line that says which can; None if it can."""
+        if form != "chat" and self._marks_an_end:
+            return f"The script '{self.name}' wants an end mark behind its error, and {form} has none: only chat has."
+        return None
+
+    @cached_property
+    def _marks_an_end(self) -> bool:
+        return any(isinstance(step, Fail) and step.end_mark for step in self.steps)
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
@@ -175,6 +195,9 @@ def _parse(name: str, toml_text: str, where: str) -> Script:
         sequence=sequence,
         writes=writes,
         events_per_write=events,
+        wires=_wires(table),
+        headers=(timing.number("headers_ms", 0, _MAX_MS) or 0) / 1000,
+        body_end=(timing.number("body_end_ms", 0, _MAX_MS) or 0) / 1000,
         steps=steps,
     )
     timing.done()
@@ -195,6 +218,18 @@ def _grouping(table: Table) -> tuple[Writes, int]:
     if writes == "each" and events > 1:
         raise table.error('writes = "each" and events_per_write exclude each other')
     return writes, events
+
+
+def _wires(table: Table) -> tuple[str, ...]:
+    """`wire = "crlf"`, or a list of them."""
+    if table.peek("wire") is None:
+        table.take("wire")  # only to be known
+        return ()
+    names = (table.text("wire") or "",) if isinstance(table.peek("wire"), str) else table.texts("wire") or ()
+    try:
+        return known_wires(names)
+    except UnknownWire as unknown:
+        raise table.error(f"wire: {unknown}") from unknown
 
 
 def _match(table: Table) -> Match | None:

@@ -52,7 +52,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """One fault. `status`, `retry_*`, `should_retry` and `body` are for "status" only, the rest also for "error"."""
+    """One fault. `status`, `retry_*`, `should_retry` and `body` are for "status" only, the rest also for "error".
+
+    `end_mark`, for "error" only: the stream's end mark follows the error object.
+    """
 
     fault: Fault
     status: int = 500
@@ -63,6 +66,12 @@ class Fail:
     message: str | None = None
     type: str | None = None
     code: str | None = None
+    end_mark: bool = False
+
+    @property
+    def error_status(self) -> int:
+        """The status that the error object describes: 500 where it comes with 200."""
+        return 500 if self.status == 200 else self.status
 
 
 Step = Say | Call | Wait | Fail
@@ -157,9 +166,11 @@ def _fail(table: Table) -> Fail:
         return Fail(fault)
     message, kind, code = table.text("message"), table.text("type"), table.text("code")
     if fault == "error":
-        return Fail(fault, message=message, type=kind, code=code)
-    if (status := table.integer("status", 400, 599)) is None:
-        raise table.error('fault = "status" needs status = a number from 400 to 599')
+        return Fail(fault, message=message, type=kind, code=code, end_mark=table.flag("end_mark"))
+    if (status := table.integer("status", 0, 999)) is None:
+        raise table.error('fault = "status" needs status = a number from 400 to 599, or 200')
+    if status != 200 and not 400 <= status <= 599:
+        raise table.error(f"status must be 200, or a whole number from 400 to 599, not {status}")
     return Fail(
         fault,
         status=status,

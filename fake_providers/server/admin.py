@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, Final, Protocol
 
@@ -13,6 +14,7 @@ from chatproof.fake_providers.journal.journal import Entry, Journal
 from chatproof.fake_providers.journal.resilience import judge
 from chatproof.fake_providers.planning.planner import Planner
 from chatproof.fake_providers.scripting.script import Script, ScriptError, parse_script
+from chatproof.fake_providers.scripting.wire_table import FORMS, UnknownWire, wires_of
 from chatproof.fake_providers.server.admin_parameters import (
     MAX_WAIT_S,
     BadRequest,
@@ -30,6 +32,8 @@ from chatproof.fake_providers.server.admin_parameters import (
 PREFIX: Final = "/_fake/"
 _NAME: Final = "chatproof fake providers"
 _SCRIPTS: Final = PREFIX + "scripts/"
+_CASES: Final = PREFIX + "cases/"
+_CASE: Final = re.compile(r"[a-z0-9-]{1,200}")
 _MAX_SCRIPTS: Final = 1_000
 _MAX_REFUSE_S: Final = 30.0
 _MAX_SENT: Final = 8_000_000  # bytes of entries in one answer, roughly
@@ -77,8 +81,12 @@ class Admin:
                 return json_reply(200, {"cleared": True})
             case ("GET", "/_fake/scripts"):
                 return json_reply(200, {name: _described(s) for name, s in self._library.current().items()})
+            case ("GET", "/_fake/wires"):
+                return json_reply(200, {form: wires_of(form) for form in FORMS})
             case ("PUT", path) if path.startswith(_SCRIPTS):
                 return self._register(path.removeprefix(_SCRIPTS), request.body)
+            case ("PUT", path) if path.startswith(_CASES):
+                return self._choose(path.removeprefix(_CASES), request.json)
             case ("POST", "/_fake/listener"):
                 return await self._refuse(request.json)
         return json_reply(404, {"error": f"no such control request: {request.method} {request.path[:200]}"})
@@ -130,6 +138,18 @@ class Admin:
             raise BadRequest(f"{len(scripts)} scripts are registered: replace one of them instead")
         self._library.register(script)
         return json_reply(200, {name: _described(script)})
+
+    def _choose(self, case: str, body: Any) -> Reply:
+        if not _CASE.fullmatch(case):
+            raise BadRequest(f"{case[:100]!r}: a case id is up to 200 lower-case letters, digits and dashes")
+        given = body.get("wire") if isinstance(body, dict) and body.keys() == {"wire"} else None
+        names = [given] if isinstance(given, str) else given
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise BadRequest('the body must be {"wire": "NAME"}, or a list of names; [] is what the script says')
+        try:
+            return json_reply(200, {"case": case, "wire": self._server.planner.wires.choose(case, names)})
+        except UnknownWire as unknown:
+            raise BadRequest(str(unknown)) from unknown
 
     async def _refuse(self, body: Any) -> Reply:
         value = body.get("refuse_s") if isinstance(body, dict) else None

@@ -96,6 +96,10 @@ class InProcess:
         """Add or replace a script. ScriptError says what is wrong with it."""
         self._planner.library.register(parse_script(name, toml))
 
+    def wire(self, case: str, *names: str) -> None:
+        """Give all further requests of the case these wires; none: what their scripts say. UnknownWire."""
+        self._planner.wires.choose(case, names)
+
     def __enter__(self) -> Self:
         self._patches = intercepted(self)
         return self

@@ -66,6 +66,10 @@ class ThreadedServer:
         """Answer requests that name no scenario with these scripts, one after the other. The last one repeats."""
         self._server.planner.play(names)
 
+    def wire(self, case: str, *names: str) -> None:
+        """Give all further requests of the case these wires; none: what their scripts say. UnknownWire."""
+        self._server.planner.wires.choose(case, names)
+
     def refuse_connections(self, seconds: float) -> None:
         """Refuse new connections for that long; 0: accept them again."""
         if self._loop is None:

@@ -40,6 +40,39 @@ async def test_a_broken_script_is_refused_with_its_line(fakes: Fakes) -> None:
         await fakes.register("Mine", SCRIPT)
 
 
+async def test_wires_are_chosen_by_case_for_asks_side_by_side(fakes: Fakes, http: httpx.AsyncClient) -> None:
+    await fakes.wire("w-1", "crlf", "no-done")
+    await fakes.wire("w-2", "comments")
+
+    async def ask(case: str) -> str:
+        text = f"scenario hello case {case}"
+        body = {"model": "gpt-4o", "stream": True, "messages": [{"role": "user", "content": text}]}
+        return (await http.post("/v1/chat/completions", json=body)).text
+
+    first, second, third = await asyncio.gather(*map(ask, ("w-1", "w-2", "w-3")))
+    assert ("\r\n\r\n" in first, "[DONE]" in first) == (True, False)
+    assert second.startswith(": OPENROUTER PROCESSING\n\n")
+    assert third.startswith("data: {")
+    assert [(await fakes.entries(case))[0].wires for case in ("w-1", "w-2", "w-3")] == [
+        ["crlf", "no-done"],
+        ["comments"],
+        [],
+    ]
+    await fakes.wire("w-1")
+    assert "[DONE]" in await ask("w-1")
+
+
+async def test_bad_wires_of_a_case_are_one_clear_line(fakes: Fakes, http: httpx.AsyncClient) -> None:
+    with pytest.raises(FakesError, match=r"with 400: Unknown wire 'crfl'. Did you mean 'crlf'\?"):
+        await fakes.wire("w-1", "crfl")
+    bodies: list[object] = [None, [], {}, {"wire": 1}, {"wire": [1]}, {"wire": "crlf", "more": 1}]
+    for body in bodies:
+        answer = await http.put("/_fake/cases/w-1", json=body)
+        assert (answer.status_code, "the body must be" in answer.json()["error"]) == (400, True), body
+    assert "a case id is" in (await http.put("/_fake/cases/A_1", json={"wire": "crlf"})).json()["error"]
+    assert "crlf" in (await http.get("/_fake/wires")).json()["chat"]
+
+
 async def test_registered_scripts_are_bounded(fakes: Fakes, served: Served) -> None:
     library, spare = served.server.planner.library, served.server.planner.library.current()["hello"]
     for number in range(1_000):

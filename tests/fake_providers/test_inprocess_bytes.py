@@ -16,6 +16,7 @@ import pytest
 
 from chatproof.fake_providers.planning.router import DIALECTS
 from chatproof.fake_providers.scripting.script import BUILT_IN
+from chatproof.fake_providers.scripting.wire_table import FORMS, Form, wires_of
 from chatproof.fake_providers.testing.inprocess import InProcess
 from chatproof.fake_providers.testing.playback import Playback, Reset
 from chatproof.fake_providers.testing.threaded import ThreadedServer
@@ -99,7 +100,8 @@ async def served_bytes(server: ThreadedServer, kind: Kind, text: str) -> tuple[b
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
     body = kind.body_bytes(text)
     head = [f"{'POST' if body else 'GET'} {kind.path} HTTP/1.1", "host: fake", ": ".join(kind.key)]
-    head += ["content-type: application/json", "connection: close", f"content-length: {len(body)}", "", ""]
+    head += ["content-type: application/json", "accept-encoding: gzip", "connection: close"]
+    head += [f"content-length: {len(body)}", "", ""]
     writer.write("\r\n".join(head).encode() + body)
     received = b""
     try:
@@ -117,6 +119,7 @@ async def served_bytes(server: ThreadedServer, kind: Kind, text: str) -> tuple[b
 def in_process_bytes(fakes: InProcess, kind: Kind, text: str) -> tuple[bytes, str]:
     body = kind.body_bytes(text)
     headers = dict([kind.key, ("content-type", "application/json"), ("connection", "close"), ("host", "fake")])
+    headers["accept-encoding"] = "gzip"
     request = httpx.Request("POST" if body else "GET", fakes.url + kind.path, headers=headers, content=body)
     return drained(fakes.play(request))
 
@@ -142,6 +145,48 @@ async def test_the_bytes_on_the_wire_are_the_same(both: tuple[ThreadedServer, In
     for (dialect, kind), (data, end) in zip(kinds(), expected, strict=True):
         given, given_end = in_process_bytes(fakes, kind, f"scenario {name}")
         assert (given, given_end) == (data, end), f"{dialect} {kind.path}"
+
+
+STREAMED: dict[Form, Kind] = {
+    "chat": KINDS["openai"][0],
+    "responses": KINDS["openai"][4],
+    "gemini": KINDS["gemini"][0],
+    "gemini-array": KINDS["gemini"][1],
+    "ollama": KINDS["local"][0],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_the_bytes_of_each_wire_are_the_same(both: tuple[ThreadedServer, InProcess], form: Form) -> None:
+    server, fakes = both
+    texts = [f"scenario {name} wire {wire}" for name in ("three-tokens", "tool-call") for wire in wires_of(form)]
+    expected = await asyncio.gather(*(served_bytes(server, STREAMED[form], text) for text in texts))
+    assert len({data for data, _ in expected}) > len(texts) * 0.8, "most wires differ"
+    assert {data[:15] for data, _ in expected} == {b"HTTP/1.1 200 OK"}
+    for text, whole in zip(texts, expected, strict=True):
+        assert in_process_bytes(fakes, STREAMED[form], text) == whole, text
+
+
+@pytest.mark.parametrize("more", ["", "wire crlf"])
+async def test_timings_and_faults_around_the_stream_are_the_same(
+    both: tuple[ThreadedServer, InProcess], more: str
+) -> None:
+    """Late headers, an open end, an error with 200, an error before the end mark."""
+    server, fakes = both
+    end, steps = "fin", '[[steps]]\ntokens = ["Hi"]\n[[steps]]\n'
+    for name, toml in {
+        "late": "[timing]\nheaders_ms = 40\nbody_end_ms = 40\n[[steps]]\ntokens = ['Hi']",
+        "not-ended": f'{steps}fault = "open"',
+        "error-200": '[[steps]]\nfault = "status"\nstatus = 200',
+        "error-end": f'{steps}fault = "error"\nend_mark = true',
+    }.items():
+        for where in (server, fakes):
+            where.script(name, f'about = "x"\n{toml}')
+        given = await served_bytes(server, STREAMED["chat"], f"scenario {name} {more}")
+        assert in_process_bytes(fakes, STREAMED["chat"], f"scenario {name} {more}") == given
+        assert given[1] == ("open" if name == "not-ended" else end), name
+        assert (b"[DONE]" in given[0]) == (name != "error-200"), name
+        assert (b'"error":' in given[0]) == name.startswith("error"), name
 
 
 def test_each_dialect_is_compared() -> None:

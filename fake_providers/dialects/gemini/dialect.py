@@ -23,6 +23,7 @@ from chatproof.fake_providers.dialects.vectors import vector
 from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Model
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, case_of, choose
+from chatproof.fake_providers.scripting.wire_table import Form
 
 NAME = "gemini"
 render = replies.render
@@ -102,6 +103,15 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Cat
     if (wrong := refusals.problem(model, message, sum(number for _, number in counted))) is not None:
         return _refusal(route, error(400, wrong + catalogue.hint))
     return _generation(route, message, counted, scripts)
+
+
+def form(ask: Ask) -> Form | None:
+    return "gemini-array" if ask.flavour == replies.ARRAY else "gemini"
+
+
+def refuse(ask: Ask, text: str) -> Reply:
+    frame = TimedFrame(replies.error_body(error(400, text), ask.flavour == replies.ARRAY), 0.0)
+    return Reply(400, (replies.JSON_TYPE, *replies.HEADERS), (frame,))
 
 
 def _generation(

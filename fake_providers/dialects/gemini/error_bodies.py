@@ -79,7 +79,7 @@ def meant(fail: Fail, model: str, default: int | None = None) -> dict[str, Any]:
     type = "UNAUTHENTICATED". A script's `type` is the status and its `code` the reason, where they look like
     Google's: upper case.
     """
-    code = default or fail.status
+    code = default or fail.error_status
     status = fail.type if fail.type and _CANONICAL.fullmatch(fail.type) else None
     reason = fail.code if fail.code and _CANONICAL.fullmatch(fail.code) else None
     if code == 401 and status is None:

@@ -196,7 +196,8 @@ def _blocked(ask: Ask, reason: str, line: Timeline) -> Reply:
 def _status(ask: Ask, fail: Fail, due: float) -> Reply:
     error = meant(fail, ask.model)
     own = (JSON_TYPE, error_body(error, ask.flavour == ARRAY))
-    return status_reply(error["error"]["code"], fail, due, HEADERS, own, "text/html; charset=UTF-8")
+    status = 200 if fail.status == 200 else error["error"]["code"]
+    return status_reply(status, fail, due, HEADERS, own, "text/html; charset=UTF-8")
 
 
 def error_body(error: dict[str, Any], array: bool) -> bytes:

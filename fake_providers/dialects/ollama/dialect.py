@@ -18,6 +18,7 @@ from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Model,
 from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
+from chatproof.fake_providers.scripting.wire_table import Form
 
 NAME = "local"
 
@@ -99,6 +100,14 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Cat
 
 def render(ask: Ask) -> Reply:
     return lay_out(ask, Lines(ask) if ask.flavour in (CHAT, GENERATE) else _Vectors(ask))
+
+
+def form(ask: Ask) -> Form | None:
+    return "ollama" if ask.flavour in (CHAT, GENERATE) else None
+
+
+def refuse(ask: Ask, text: str) -> Reply:
+    return _refusal(400, text)
 
 
 def _own_path(request: IncomingRequest) -> str:

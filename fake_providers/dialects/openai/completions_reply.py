@@ -14,6 +14,7 @@ from chatproof.fake_providers.dialects.schedule import Timeline, play
 from chatproof.fake_providers.scripting.script import Call, Fail
 
 _FINGERPRINT: Final = "fp_chatproof"
+_DONE: Final = b"data: [DONE]\n\n"
 
 
 def render(ask: Ask) -> Reply:
@@ -75,7 +76,7 @@ class Chunks:
         return f'{self._before[0]}{{"content":"brok\n\n'.encode()
 
     def error(self, fail: Fail) -> bytes:
-        return b"data: %b\n\n" % failure(500, fail)
+        return b"data: %b\n\n%b" % (failure(500, fail), _DONE if fail.end_mark else b"")
 
     def closing(self, finish_reason: str) -> bytes:
         self._after = f',"logprobs":null,"finish_reason":"{finish_reason}"}}]{self._tail}'
@@ -83,7 +84,7 @@ class Chunks:
         if self._ask.usage:
             usage = dumps(_usage(self._ask, self._said), self._ask.script)
             end += f'{self._head},"choices":[],"usage":{usage}}}\n\n'.encode()
-        return end + b"data: [DONE]\n\n"
+        return end + _DONE
 
     def _chunks(self, delta: str) -> bytes:
         rest = delta + self._after

@@ -24,6 +24,7 @@ from chatproof.fake_providers.dialects.openai.reply import CREATED, dumps
 from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Provider, listed, model_of
 from chatproof.fake_providers.scripting.script import Say, Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
+from chatproof.fake_providers.scripting.wire_table import Form
 
 NAME = "openai"
 
@@ -38,6 +39,7 @@ _NO_KEY: Final = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using"
     " Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
 )
+_FORMS: Final[Mapping[str, Form]] = {"chat": "chat", "responses": "responses"}
 _EMBEDDED: Final = Script("", "Embeddings that come at once.", (Say(()),))
 
 
@@ -82,6 +84,14 @@ def render(ask: Ask) -> Reply:
         text = f"The fake provider gives at most {_MOST_CHUNKS:,} tokens over all choices: ask for fewer."
         return refusal(400, Problem(text, "n", "invalid_value"))
     return chat.render(ask)
+
+
+def form(ask: Ask) -> Form | None:
+    return _FORMS.get(ask.flavour)
+
+
+def refuse(ask: Ask, text: str) -> Reply:
+    return refusal(400, Problem(text, "input" if ask.flavour == "responses" else "messages", "unplayable"))
 
 
 def _read_chat(

@@ -62,7 +62,7 @@ def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[
     if ask.script.blocked is not None:
         return errors.refusal(400, Problem(_BLOCKED, None, "invalid_prompt"), headers[:1])
     if fail is not None and fail.fault == "status":
-        error = (errors.JSON, errors.failure(fail.status, fail))
+        error = (errors.JSON, errors.failure(fail.error_status, fail))
         return status_reply(fail.status, fail, line.end_due, headers + errors.retry_headers(fail), error)
     if (without := unanswered(line, line.frames)) is not None:
         return without

@@ -30,6 +30,7 @@ from chatproof.fake_providers.dialects.timed_reply import json_reply, lay_out, t
 from chatproof.fake_providers.models.catalogue import LENIENT, STRICT, Catalogue, Model, listed
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
+from chatproof.fake_providers.scripting.wire_table import Form
 
 NAME: Final = "local"
 
@@ -112,6 +113,14 @@ def render(ask: Ask) -> Reply:
     if isinstance(ask.extra, Ask):
         return openai.render(replace(ask.extra, script=ask.script))  # the planner may have changed it
     return lay_out(ask, PRODUCTS[ask.flavour](ask))
+
+
+def form(ask: Ask) -> Form | None:
+    return openai.form(ask.extra) if isinstance(ask.extra, Ask) else "chat"
+
+
+def refuse(ask: Ask, text: str) -> Reply:
+    return _refused(PRODUCTS[ask.flavour], 400, text, "messages", "unplayable")
 
 
 def _chat(

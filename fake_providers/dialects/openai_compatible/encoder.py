@@ -13,6 +13,7 @@ from chatproof.fake_providers.models.catalogue import Model
 from chatproof.fake_providers.scripting.script import Call, Fail
 
 CREATED: Final = 1_700_000_000  # fixed: the same request has the same bytes on every day
+DONE: Final = b"data: [DONE]\n\n"
 CONTINUOUS: Final = "continuous_usage_stats"
 
 _MESSAGES: Final = {
@@ -69,13 +70,13 @@ class Compatible:
         return f'data: {text},"choices":[{{"index":0,"delta":{{"content":"brok\n\n'.encode()
 
     def error(self, fail: Fail) -> bytes:
-        return b"data: %b\n\n" % self.failure(500, fail)
+        return b"data: %b\n\n%b" % (self.failure(500, fail), DONE if fail.end_mark else b"")
 
     def closing(self, finish_reason: str) -> bytes:
         end = self.chunk(self.last_delta(), finish_reason)
         if self.ask.usage:
             end += self.event(self.head() | {"choices": [], "usage": self.usage(self.said)})
-        return end + b"data: [DONE]\n\n"
+        return end + DONE
 
     def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         choice: dict[str, Any] = {"index": 0, "delta": delta}

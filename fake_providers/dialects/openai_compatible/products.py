@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -47,7 +48,7 @@ class Vllm(encoder.Compatible):
         return {"content": ""}
 
     def error(self, fail: Fail) -> bytes:
-        return super().error(fail) + b"data: [DONE]\n\n"
+        return super().error(replace(fail, end_mark=True))
 
     def whole(self, line: Timeline) -> bytes:
         choice = {"index": 0, "message": self.message(line), "logprobs": None, "finish_reason": line.finish_reason}
@@ -144,7 +145,7 @@ class LlamaCpp(encoder.Compatible):
         end = self.chunk({}, finish_reason)
         if self.ask.usage:
             end += self._event({"choices": [], **self._tail(), "usage": self.usage(self.said)}, True)
-        return end + b"data: [DONE]\n\n"
+        return end + encoder.DONE
 
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
         if not first:
@@ -238,7 +239,7 @@ class LmStudio(encoder.Compatible):
         return self.chunk({"tool_calls": [{"index": index, "type": "function", "function": function}]})
 
     def error(self, fail: Fail) -> bytes:
-        return b"event: error\ndata: %b\n\n" % self.failure(500, fail)
+        return b"event: error\n" + super().error(fail)
 
     def whole(self, line: Timeline) -> bytes:
         completion = json.loads(super().whole(line))
