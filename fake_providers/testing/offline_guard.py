@@ -18,9 +18,10 @@ from functools import wraps
 from typing import Any, Final, Self
 from unittest.mock import patch
 
+from chatproof.fake_providers.testing.guard_advice import advice
+
 _LOOKUPS: Final = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
 _CONNECTS: Final = ("connect", "connect_ex", "sendto")
-_HINT: Final = "the fakes in process see httpx and httpx2 only: for other clients take the fixture fake_server"
 
 
 class EscapedTraffic(BaseException):
@@ -34,13 +35,19 @@ class OfflineGuard:
     """Raises EscapedTraffic when code looks up or connects to another machine, and again at the end of the `with` block
     (or in `check`) in case the code swallowed the first one.
 
-    `allow`: host names and addresses that may be reached. `attempts`: the "host:port"s that were tried.
+    `attempts`: the "host:port"s that were tried. `fakes`: the fixtures of fakes that the test has, for the advice.
     """
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
         self.attempts: list[str] = []
-        self._allowed: Final = frozenset(host.lower() for host in allow)
+        self.fakes: set[str] = set()
+        self._allowed: set[str] = set()
         self._patches = ExitStack()
+        self.allow(*allow)
+
+    def allow(self, *hosts: str) -> None:
+        """Let these host names and addresses be reached, and every address that a look-up of such a name gives."""
+        self._allowed.update(host.lower().rstrip(".") for host in hosts)
 
     def __enter__(self) -> Self:
         self._patches.enter_context(self.watching())
@@ -76,7 +83,7 @@ class OfflineGuard:
     def check(self) -> None:
         """Raise EscapedTraffic if there was an attempt."""
         if self.attempts:
-            raise EscapedTraffic(_line(", ".join(dict.fromkeys(self.attempts))))
+            raise self._escaped(*dict.fromkeys(self.attempts))
 
     # one for each shape of arguments: (host, port), (self, address), (loop, …)
 
@@ -84,7 +91,10 @@ class OfflineGuard:
         @wraps(original)
         def look_up(host: Any, *args: Any, **options: Any) -> Any:
             self._judge(host, args[0] if args else options.get("port"))
-            return original(host, *args, **options)
+            found = original(host, *args, **options)
+            if _name(host) in self._allowed:
+                self.allow(*_addresses(found))
+            return found
 
         return look_up
 
@@ -122,13 +132,17 @@ class OfflineGuard:
         return send
 
     def _judge(self, host: Any, port: Any = None) -> None:
-        name = host.decode("ascii", "replace") if isinstance(host, bytes | bytearray) else host
-        if not isinstance(name, str) or self._stays_here(name.lower().rstrip(".")):
+        name = _name(host)
+        if name is None or self._stays_here(name):
             return
         where = f"[{name}]" if ":" in name else name
         attempt = f"{where}:{port}" if port else where
         self.attempts.append(attempt)
-        raise EscapedTraffic(_line(attempt))
+        raise self._escaped(attempt)
+
+    def _escaped(self, *tried: str) -> EscapedTraffic:
+        line = f"this test tried to reach {', '.join(tried)}: its traffic must not leave the machine"
+        return EscapedTraffic(f"{line} ({advice(tried, self.fakes)})")
 
     def _stays_here(self, host: str) -> bool:
         if host in self._allowed or host in ("", "localhost", socket.gethostname().lower()):
@@ -141,5 +155,17 @@ class OfflineGuard:
         return any(one.is_loopback or one.is_unspecified for one in (address, mapped) if one is not None)
 
 
-def _line(hosts: str) -> str:
-    return f"this test tried to reach {hosts}: its traffic must not leave the machine ({_HINT})"
+def _name(host: Any) -> str | None:
+    """A host in lower case; None for what names no host."""
+    name = host.decode("ascii", "replace") if isinstance(host, bytes | bytearray) else host
+    return name.lower().rstrip(".") if isinstance(name, str) else None
+
+
+def _addresses(found: Any) -> Iterator[str]:
+    """The addresses in what a look-up returned: the form depends on which function it was."""
+    if isinstance(found, str):
+        yield found
+    elif isinstance(found, tuple):
+        yield from found[2]
+    else:
+        yield from (str(one[4][0]) for one in found or ())

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import uvloop
 
+from chatproof.fake_providers.testing.guard_advice import advice
 from chatproof.fake_providers.testing.offline_guard import EscapedTraffic, OfflineGuard
 
 FAR = "api.openai.com"
@@ -148,7 +149,7 @@ def test_no_retry_swallows_it() -> None:
     ):
         client.models.list()
     assert guard.attempts == ["nowhere.test:80"]
-    assert "fake_server" in str(seen.value)
+    assert "no fake answers for nowhere.test: mock the call" in str(seen.value)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "localhost", "::1", "0.0.0.0", socket.gethostname(), None])
@@ -199,6 +200,52 @@ def test_allowed_hosts_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         assert guard.attempts == ["other.test:5432"]
         guard.attempts.clear()
     assert looked_up == [("database.test", 5432)]
+
+
+def test_the_addresses_of_an_allowed_host_are_reached_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever connects looks the name up first, and then connects to an address."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (FAR_IP, 5432))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+    monkeypatch.setattr(socket, "gethostbyname_ex", lambda host: (host, [], ["192.0.2.8"]))
+    tried: list[object] = []
+    monkeypatch.setattr(socket.socket, "connect", lambda _, address: tried.append(address))
+    with OfflineGuard(allow=["database.test"]) as guard:
+        with pytest.raises(EscapedTraffic):
+            connect((FAR_IP, 5432))
+        guard.attempts.clear()
+        socket.create_connection(("database.test", 5432)).close()
+        socket.gethostbyname_ex("database.test")
+        connect(("192.0.2.8", 5432))
+        guard.allow("Cache.test")
+        socket.getaddrinfo("cache.test", 1)
+    assert tried == [(FAR_IP, 5432), ("192.0.2.8", 5432)]
+
+
+FAKE_SERVER_TEXT = "fake_server is there, but this client does not ask it: it was made before the test began"
+
+
+@pytest.mark.parametrize(
+    ("tried", "fakes", "advised"),
+    [
+        ("api.openai.com:443", [], "take the fixture fake_openai for httpx and httpx2, or fake_server"),
+        ("api.openai.com:443", ["fake_server"], FAKE_SERVER_TEXT),
+        ("generativelanguage.googleapis.com:443", ["fake_server"], 'fake_server.base_url_of("gemini")'),
+        ("generativelanguage.googleapis.com:443", ["fake_server"], "does not read GOOGLE_GEMINI_BASE_URL"),
+        ("generativelanguage.googleapis.com:443", ["fake_openai"], "fake_openai does not answer for it: take"),
+        ("fake-openai.test:80", ["fake_openai"], "this client is another one (aiohttp, requests): take the fixture"),
+        ("fake-openai.test:80", ["fake_openai", "fake_server"], FAKE_SERVER_TEXT),
+        ("raw.githubusercontent.com:443", ["fake_server"], "set LITELLM_LOCAL_MODEL_COST_MAP=True before"),
+        ("openaipublic.blob.core.windows.net:443", [], "TIKTOKEN_CACHE_DIR"),
+        ("billing.test", ["fake_server"], 'set offline_allow = ["billing.test"]'),
+        ("[2001:db8::7]:443", [], 'offline_allow = ["2001:db8::7"]'),
+    ],
+)
+def test_the_advice_leads_on_from_what_the_test_has(tried: str, fakes: list[str], advised: str) -> None:
+    line = advice([tried], fakes)
+    assert advised in line
+    assert "\n" not in line
+    if fakes == ["fake_server"]:
+        assert "take the fixture fake_server" not in line
 
 
 def test_it_leaves_nothing_behind() -> None:
