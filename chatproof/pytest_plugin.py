@@ -12,8 +12,9 @@ import re
 import shlex
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import pytest
 
@@ -21,22 +22,34 @@ if TYPE_CHECKING:
     from chatproof.fake_providers.dialects.provider_variables import Provider
     from chatproof.fake_providers.testing.inprocess import InProcess
     from chatproof.fake_providers.testing.offline_guard import OfflineGuard
+    from chatproof.fake_providers.testing.scripted_fakes import ScriptedFakes
     from chatproof.fake_providers.testing.threaded import ThreadedServer
+
+FakesT = TypeVar("FakesT", "InProcess", "ThreadedServer")
 
 SUITE: Final = "chatproof.conformance"
 _FOLDER: Final = Path(__file__).resolve().parent
 _SUITE_FOLDER: Final = (_FOLDER / "conformance").resolve()
 _ALLOW: Final = "offline_allow"
 _STRICT: Final = "fake_strict"
+_SETTINGS: Final = ("pace", "unscripted", "exhausted", "never_asked")
 _ESCAPED: Final = pytest.StashKey[bool]()
+_FAKES: Final[pytest.StashKey[list[ScriptedFakes]]] = pytest.StashKey()  # to be checked when the test has ended
 _TAKEN: Final = pytest.StashKey[list[str]]()  # in a run that names the suite
 
 # -- the suite
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the guard's setting. The suite's options come once the first conftest.py files have added theirs."""
+    """Add the settings of guard and fakes. The suite's come once the first conftest.py files have added theirs."""
     parser.addini(_ALLOW, "hosts that tests may reach although chatproof's offline_guard is on", "args", default=[])
+    for name in _SETTINGS:
+        parser.addini(f"fake_{name}", f"{name} of chatproof's fake providers in tests: see docs/testing.md", default="")
+    record = (
+        "record the cassettes of tests with the marker fake_cassette: those that are missing, or all (default: none)"
+    )
+    with suppress(ValueError):  # another plugin has the option
+        parser.getgroup("chatproof").addoption("--fake-record", choices=("missing", "all"), help=record)
     parser.addini(_STRICT, "whether the fake_… fixtures refuse unknown models, as real APIs do", "bool", default=True)
     loaded = (getattr(plugin, "__file__", None) or "" for plugin in pluginmanager.get_plugins())
     if any(Path(file).name == "conftest.py" for file in loaded):  # one of them registered this plugin
@@ -136,6 +149,9 @@ def pytest_configure(config: pytest.Config) -> None:
     The suite's conftest registers the hooks too. But with `--pyargs` the controller of pytest-xdist never loads it:
     the run would report nothing and succeed.
     """
+    settings = ", ".join(f"{name}=…" for name in _SETTINGS)
+    config.addinivalue_line("markers", f"fake_providers({settings}): settings of this test's fake providers")
+    config.addinivalue_line("markers", "fake_cassette: record this test's replies of real providers once, then replay")
     config.addinivalue_line("markers", "requirement(*ids): the rows of the contract that a conformance test judges")
     start = config.invocation_params.dir
     if _TAKEN in config.stash and any(_is_suite(word, start) for word in config.args):
@@ -149,22 +165,43 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Note when the guard's own error failed a test, so that it is reported once."""
+    """Fail the test for what its fakes were asked and should not have been. Note when the guard's own error failed it,
+    so that it is reported once.
+    """
     try:
-        return (yield)
+        result = yield
     except BaseException as problem:
+        for complaint in _complaints(pyfuncitem, failed=True):
+            problem.add_note(complaint)
         if _ESCAPED in pyfuncitem.stash:
             from chatproof.fake_providers.testing.offline_guard import EscapedTraffic
 
             pyfuncitem.stash[_ESCAPED] = isinstance(problem, EscapedTraffic)
         raise
+    if complaints := _complaints(pyfuncitem):
+        pytest.fail("\n".join(complaints), pytrace=False)
+    return result
+
+
+def _complaints(node: pytest.Item, *, failed: bool = False) -> list[str]:
+    """What the test's fakes have to say of it; only once. `failed`: what was not asked is no news then."""
+    complaints: list[str] = []
+    for fakes in node.stash.get(_FAKES, []):
+        try:
+            fakes.assert_all_scripted() if failed else fakes.check()
+        except AssertionError as complaint:
+            complaints.append(str(complaint))
+    node.stash[_FAKES] = []
+    return complaints
 
 
 @pytest.fixture
-def offline_guard(request: pytest.FixtureRequest) -> Iterator[OfflineGuard]:
+def offline_guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[OfflineGuard]:
     """Fails the test if its traffic would leave the machine. `usefixtures = offline_guard` in the ini: all tests."""
     from chatproof.fake_providers.testing.offline_guard import OfflineGuard
 
+    if "LITELLM_LOCAL_MODEL_COST_MAP" not in os.environ:
+        monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # it fetches its price list when it is imported
     stash = request.node.stash
     stash[_ESCAPED] = False
     guard = OfflineGuard(request.config.getini(_ALLOW))
@@ -178,16 +215,16 @@ def offline_guard(request: pytest.FixtureRequest) -> Iterator[OfflineGuard]:
 def fake_openai(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard
 ) -> Iterator[InProcess]:
-    """A fake OpenAI in this process, for httpx and httpx2: `journal`, `script(name, toml)`, `plays(*names)`."""
-    yield from _in_process("openai", request, monkeypatch)
+    """A fake OpenAI in this process, for httpx and httpx2: `plays`, `says`, `calls`, `fails`, `script`, `journal`."""
+    yield from _in_process("openai", request, monkeypatch, offline_guard)
 
 
 @pytest.fixture
 def fake_gemini(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard
 ) -> Iterator[InProcess]:
-    """A fake Gemini in this process, for httpx and httpx2: `journal`, `script(name, toml)`, `plays(*names)`."""
-    yield from _in_process("gemini", request, monkeypatch)
+    """A fake Gemini in this process, for httpx and httpx2: `plays`, `says`, `calls`, `fails`, `script`, `journal`."""
+    yield from _in_process("gemini", request, monkeypatch, offline_guard)
 
 
 @pytest.fixture
@@ -195,7 +232,7 @@ def fake_local(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard
 ) -> Iterator[InProcess]:
     """A fake Ollama, llama.cpp, vLLM or LM Studio in this process, for httpx and httpx2."""
-    yield from _in_process("local", request, monkeypatch)
+    yield from _in_process("local", request, monkeypatch, offline_guard)
 
 
 @pytest.fixture
@@ -206,28 +243,28 @@ def fake_server(
     from typing import get_args
 
     from chatproof.fake_providers.dialects.provider_variables import Provider
+    from chatproof.fake_providers.testing.fixture_kit import running
     from chatproof.fake_providers.testing.threaded import ThreadedServer
 
-    with ThreadedServer(strict=request.config.getini(_STRICT)) as server:
-        for provider in get_args(Provider):
-            _point_clients(monkeypatch, provider, server.url)
-        yield server
+    with running(ThreadedServer, get_args(Provider), request, monkeypatch, offline_guard) as server:
+        yield from _checked(server, request.node)
 
 
 def _in_process(
-    provider: Provider, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    provider: Provider, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, guard: OfflineGuard
 ) -> Iterator[InProcess]:
+    from functools import partial
+
+    from chatproof.fake_providers.testing.fixture_kit import running
     from chatproof.fake_providers.testing.inprocess import InProcess
 
-    with InProcess(provider, strict=request.config.getini(_STRICT)) as fakes:
-        _point_clients(monkeypatch, provider, fakes.url)
-        yield fakes
+    with running(partial(InProcess, provider), [provider], request, monkeypatch, guard) as fakes:
+        yield from _checked(fakes, request.node)
 
 
-def _point_clients(monkeypatch: pytest.MonkeyPatch, provider: Provider, root: str) -> None:
-    from chatproof.fake_providers.dialects.provider_variables import UNSET, client_variables
-
-    for name, value in client_variables(provider, root).items():
-        monkeypatch.setenv(name, value)
-    for name in UNSET:
-        monkeypatch.delenv(name, raising=False)
+def _checked(fakes: FakesT, node: pytest.Item) -> Iterator[FakesT]:
+    """Give the fakes to the test. They are checked when its function has ended."""
+    node.stash.setdefault(_FAKES, []).append(fakes)
+    yield fakes
+    if complaints := _complaints(node):  # nobody called pytest_pyfunc_call: a test of unittest
+        pytest.fail("\n".join(complaints), pytrace=False)

@@ -33,15 +33,9 @@ MAY: dict[str, tuple[tuple[str, ...], bool]] = {
     "tests": (PARTS, True),
 }
 # The floors of fake_providers, from the ground up. A room may import itself and the rooms of the lines before it.
-ROOMS = (
-    ("models",),
-    ("scripting",),
-    ("dialects",),
-    ("wires",),
-    ("planning",),
-    ("journal",),
-    ("server",),
-    ("testing", "record"),
+ROOMS = tuple(
+    (room,)
+    for room in ("models", "scripting", "dialects", "wires", "planning", "journal", "server", "record", "testing")
 )
 WORLD = {"socket", "asyncio", "time", "ssl", "select", "threading", "subprocess", "random", "os"}
 DIALECT = "each dialect has its own, and it is the same thing in each"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -58,6 +58,12 @@ class WritePlan:
     headers: Mapping[str, str]
     error: str
     unfinished: bool
+
+    def at_pace(self, pace: float) -> WritePlan:
+        """The same writes, where one second of the script takes `pace` seconds."""
+        writes = tuple(write._replace(due=write.due * pace) for write in self.writes)
+        sent = tuple((size, tokens, text, due * pace) for size, tokens, text, due in self.sent)
+        return replace(self, writes=writes, sent=sent, end_due=self.end_due * pace)
 
 
 def plan_writes(

@@ -9,29 +9,43 @@ from typing import Final
 
 from chatproof.fake_providers.dialects.base import IncomingRequest
 from chatproof.fake_providers.planning.http_request import key_of
-from chatproof.fake_providers.scripting.script import Script
+from chatproof.fake_providers.scripting.script import PLAYED, Script
 
 _MAX_COUNTS: Final = 10_000
 
 
+class SequenceOver(LookupError):
+    """All scripts of a sequence have been played, and the last one does not repeat."""
+
+
 class Sequences:
-    """Counts the requests of each conversation: those of one case, or else of one API key on one path.
+    """Counts the requests of each conversation: those of one case, or else of one API key on one path. What a test
+    plays counts all requests without a case together.
 
     Keeps the counts of the 10,000 newest conversations.
     """
 
     def __init__(self) -> None:
         self._counts: OrderedDict[str, int] = OrderedDict()
+        self._furthest: dict[str, int] = {}
 
     def script(
         self, script: Script, request: IncomingRequest, case: str | None, scripts: Mapping[str, Script]
     ) -> Script:
-        """The script that the sequence of `script` has come to with this request."""
+        """The script that the sequence of `script` has come to with this request. SequenceOver."""
         turn = self._next(_conversation(script, request, case))
+        self._furthest[script.name] = max(self._furthest.get(script.name, 0), turn + 1)
+        if turn >= len(script.sequence) and script.exhausted == "error":
+            raise SequenceOver
         return scripts[script.sequence[min(turn, len(script.sequence) - 1)]]
+
+    def unplayed(self, script: Script) -> tuple[str, ...]:
+        """What no conversation has come to yet."""
+        return script.sequence[self._furthest.get(script.name, 0) :]
 
     def clear(self) -> None:
         self._counts.clear()
+        self._furthest.clear()
 
     def _next(self, conversation: str) -> int:
         turn = self._counts.pop(conversation, 0)
@@ -43,6 +57,7 @@ class Sequences:
 
 def _conversation(script: Script, request: IncomingRequest, case: str | None) -> str:
     # Model names are a part of Gemini's paths.
-    who = f"case {case}" if case is not None else f"key {key_of(request)}\n{request.path}"
+    unnamed = "" if script.name == PLAYED else f"key {key_of(request)}\n{request.path}"
+    who = unnamed if case is None else f"case {case}"
     # The scripts' names are a part of the key: a changed sequence under the same name begins anew.
     return hashlib.sha256("\n".join([script.name, *script.sequence, who]).encode()).hexdigest()

@@ -111,6 +111,10 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.client.aclose()
 
+    async def send(self, exchange: ProxiedRequest) -> httpx.Response:
+        """The target's answer to the request, whose body has not been read. httpx's errors."""
+        return await self.client.send(forwarded(self.client, self._target, exchange), stream=True)
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -124,16 +128,6 @@ class Proxy:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-
-    def request(self, exchange: ProxiedRequest) -> httpx.Request:
-        """The request to the target. A path prefix that the target's URL has already is not doubled."""
-        base = urlsplit(self._target)
-        origin = f"{base.scheme}://{base.netloc}"
-        root = origin if base.path and exchange.path.startswith(f"{base.path}/") else self._target
-        url = f"{root}{exchange.path}?{exchange.query}" if exchange.query else f"{root}{exchange.path}"
-        headers = {name: value for name, value in exchange.headers.items() if name not in _OURS}
-        headers["accept-encoding"] = "identity"
-        return self.client.build_request(exchange.method, url, headers=headers, content=exchange.body)
 
 
 class _Downstream:
@@ -206,12 +200,12 @@ class _Downstream:
 
     async def _pass_on(self, exchange: ProxiedRequest, listener: ExchangeListener | None) -> Ending | None:
         try:
-            response = await self._proxy.client.send(self._proxy.request(exchange), stream=True)
+            response = await self._proxy.send(exchange)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as problem:
             await self._unreachable(str(problem) or type(problem).__name__)
             return None
         except httpx.HTTPError as problem:
-            return _broken(problem, begun=False)
+            return broken(problem, begun=False)
         try:
             if listener is not None:
                 listener.head(response.status_code, {name.lower(): value for name, value in response.headers.items()})
@@ -224,7 +218,7 @@ class _Downstream:
                 listener.end("complete")  # before the client knows: when it has its reply, the script is written
             await self._write(h11.EndOfMessage())
         except httpx.HTTPError as problem:
-            return _broken(problem, begun=True)
+            return broken(problem, begun=True)
         finally:
             await response.aclose()
         return "complete"
@@ -250,7 +244,18 @@ class _Downstream:
             await self._writer.drain()
 
 
-def _broken(problem: httpx.HTTPError, *, begun: bool) -> Ending:
+def forwarded(client: httpx.Client | httpx.AsyncClient, target: str, exchange: ProxiedRequest) -> httpx.Request:
+    """The request to the target. A path prefix that the target's URL has already is not doubled."""
+    base = urlsplit(target)
+    origin = f"{base.scheme}://{base.netloc}"
+    root = origin if base.path and exchange.path.startswith(f"{base.path}/") else target
+    url = f"{root}{exchange.path}?{exchange.query}" if exchange.query else f"{root}{exchange.path}"
+    headers = {name: value for name, value in exchange.headers.items() if name not in _OURS}
+    headers["accept-encoding"] = "identity"
+    return client.build_request(exchange.method, url, headers=headers, content=exchange.body)
+
+
+def broken(problem: httpx.HTTPError, *, begun: bool) -> Ending:
     """How the target's connection ended, from what httpx says of it."""
     if not isinstance(problem, httpx.RemoteProtocolError):
         return "reset"

@@ -31,24 +31,29 @@ chatproof providers --scripts DIR, and ask with the words "scenario NAME"."""
 
 
 class Recorder:
-    """Writes a script into `folder` for each exchange with a model's reply."""
+    """Writes a script into `folder` for each exchange with a model's reply.
 
-    def __init__(self, target: str, folder: Path, prefix: str, *, match: bool = False) -> None:
+    `match`: the same last message picks the script. `numbered`: name scripts by number, not by the message's case.
+    """
+
+    def __init__(self, target: str, folder: Path, prefix: str, *, match: bool = False, numbered: bool = False) -> None:
         self._host = urlsplit(target).hostname or target
         self._folder = folder
         self._prefix = prefix
         self._match = match
+        self._numbered = numbered
 
-    def open(self, exchange: ProxiedRequest) -> ExchangeRecorder | None:
-        """The listener for an exchange; None if there is nothing to record."""
+    def open(self, exchange: ProxiedRequest, message: str | None = None) -> ExchangeRecorder | None:
+        """The listener for an exchange; None if there is nothing to record. `message`: the last user message, where
+        the caller knows it better.
+        """
         listener = parser_for(exchange.path)
         if exchange.method != "POST" or listener is None:
             return None
         about = f"Recorded from {self._host}: {exchange.method} {exchange.path}, model {exchange.model or 'unknown'}."
         secrets = _secrets(exchange.headers, exchange.query)
-        return ExchangeRecorder(
-            self, exchange, Recording(about, secrets, self._pattern(exchange.last_message, secrets))
-        )
+        pattern = self._pattern(exchange.last_message if message is None else message, secrets)
+        return ExchangeRecorder(self, exchange, Recording(about, secrets, pattern))
 
     def _pattern(self, message: str, secrets: Sequence[str]) -> str | None:
         """A regular expression for exactly this message; None without --match, or if the message holds a secret."""
@@ -57,9 +62,9 @@ class Recorder:
         return rf"^{re.escape(message)}\Z"
 
     def keep(self, exchange: ProxiedRequest, recording: Recording, ending: Ending, at: float) -> str:
-        """Write the script and return its name."""
+        """Write the script and return its name. ScriptError, OSError."""
         toml = recording.toml(ending, at)
-        name = self._free_name(case_of(exchange.last_message))
+        name = self._free_name(None if self._numbered else case_of(exchange.last_message))
         try:
             parse_script(name, toml)
         except ScriptError as problem:
@@ -107,19 +112,23 @@ class ExchangeRecorder:
 
     def end(self, ending: Ending) -> None:
         """Write the script of the finished exchange, and print one line."""
-        at = time.monotonic() - self._began
-        if self._compressed:
-            sys.stderr.write(f"fake_providers: not recorded: the answer on {self._exchange.path} is compressed\n")
-            return
-        if ending == "complete":
-            self._recording.feed(b"", at, final=True)
         try:
-            name = self._recorder.keep(self._exchange, self._recording, ending, at)
+            name = self.finish(ending)
         except (ScriptError, OSError) as problem:
             sys.stderr.write(f"fake_providers: not recorded: {problem}\n")
             return
-        sys.stdout.write(f"{name}: {self._recording.said} tokens, {at:.2f} s, {self._exchange.path}\n")
+        took = time.monotonic() - self._began
+        sys.stdout.write(f"{name}: {self._recording.said} tokens, {took:.2f} s, {self._exchange.path}\n")
         sys.stdout.flush()
+
+    def finish(self, ending: Ending) -> str:
+        """Write the script of the finished exchange, and return its name. ScriptError, OSError."""
+        at = time.monotonic() - self._began
+        if self._compressed:
+            raise ScriptError(f"the answer on {self._exchange.path} is compressed")
+        if ending == "complete":
+            self._recording.feed(b"", at, final=True)
+        return self._recorder.keep(self._exchange, self._recording, ending, at)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -19,23 +19,27 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from chatproof.fake_providers.scripting.delays import Delay, take_delay
 from chatproof.fake_providers.scripting.steps import Call, Fail, Say, Step, Wait, take_steps
-from chatproof.fake_providers.scripting.toml_table import ScriptError, Table
+from chatproof.fake_providers.scripting.toml_table import ScriptError, Table, did_you_mean
 from chatproof.fake_providers.scripting.wire_table import Form, UnknownWire, known_wires
 
 __all__ = ["BUILT_IN", "Call", "Fail", "Match", "Say", "Script", "ScriptError", "Step", "Wait"]
-__all__ += ["check_sequence", "load_script", "load_scripts", "parse_script"]
+__all__ += ["check_sequence", "load_script", "load_scripts", "parse_script", "script_of"]
 
 BUILT_IN: Final = Path(__file__).parent.parent / "scripts"
 NAME: Final = re.compile(r"[a-z0-9-]{1,100}")
+PLAYED: Final = "0-plays"
+"""What a test plays is the sequence of this script: the first one by name, so its [match] is looked at first."""
 
 Writes = Literal["joined", "each"]
+Exhausted = Literal["repeat", "error"]
 
 _FINISH_REASONS: Final = ("stop", "length", "content_filter", "tool_calls")
 _WRITES: Final = ("joined", "each")
+EXHAUSTED: Final = get_args(Exhausted)
 _MAX_FILE_BYTES: Final = 1_000_000
 _MAX_SEQUENCE: Final = 1_000
 _MAX_MS: Final = 600_000
@@ -80,7 +84,9 @@ class Script:
     """The prompt itself is refused, with this reason."""
     match: Match | None = None
     sequence: tuple[str, ...] = ()
-    """Names of scripts to play instead of steps: one for each request of a conversation; the last one repeats."""
+    """Names of scripts to play instead of steps: one for each request of a conversation."""
+    exhausted: Exhausted = "repeat"
+    """What a request gets after the sequence's last script: "repeat", that script again; "error", HTTP 400."""
     writes: Writes = "joined"
     """"joined": events due at the same time are one write; "each": every event is a write of its own."""
     events_per_write: int = 1
@@ -154,22 +160,8 @@ def parse_script(name: str, toml_text: str) -> Script:
     return _parse(name, toml_text, name)
 
 
-def check_sequence(script: Script, scripts: Mapping[str, Script], where: str) -> None:
-    """ScriptError if the script's sequence names what is not among the scripts, or is a sequence itself."""
-    for name in script.sequence:
-        if name == script.name or name not in scripts:
-            raise ScriptError(f"{where}: sequence names {name!r}, and there is no other script of that name")
-        if scripts[name].sequence:
-            raise ScriptError(f"{where}: sequence names {name!r}, which is a sequence itself")
-
-
-def _parse(name: str, toml_text: str, where: str) -> Script:
-    if len(toml_text) > _MAX_FILE_BYTES:
-        raise ScriptError(f"{where}: longer than {_MAX_FILE_BYTES:,} characters; use repeat for long replies")
-    try:
-        document = tomllib.loads(toml_text)
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise ScriptError(f"{where}: not TOML: {problem}") from problem
+def script_of(name: str, document: dict[str, Any], where: str) -> Script:
+    """The script with these keys, as a TOML file has them. ScriptError begins with `where` and names the key."""
     table = Table(where, document)
     if (about := table.text("about")) is None:
         raise table.error('about is missing: say in one sentence what the script is for, about = "…"')
@@ -193,6 +185,7 @@ def _parse(name: str, toml_text: str, where: str) -> Script:
         blocked=blocked,
         match=_match(table),
         sequence=sequence,
+        exhausted=_exhausted(table, sequence),
         writes=writes,
         events_per_write=events,
         wires=_wires(table),
@@ -205,11 +198,39 @@ def _parse(name: str, toml_text: str, where: str) -> Script:
     return script
 
 
+def check_sequence(script: Script, scripts: Mapping[str, Script], where: str) -> None:
+    """ScriptError if the script's sequence names what is not among the scripts, or is a sequence itself."""
+    for name in script.sequence:
+        if name == script.name or name not in scripts:
+            others = [other for other in scripts if other != script.name]
+            problem = f"sequence names {name!r}, and there is no other script of that name."
+            raise ScriptError(f"{where}: {problem}{did_you_mean(name, others)}")
+        if scripts[name].sequence:
+            raise ScriptError(f"{where}: sequence names {name!r}, which is a sequence itself")
+
+
+def _parse(name: str, toml_text: str, where: str) -> Script:
+    if len(toml_text) > _MAX_FILE_BYTES:
+        raise ScriptError(f"{where}: longer than {_MAX_FILE_BYTES:,} characters; use repeat for long replies")
+    try:
+        document = tomllib.loads(toml_text)
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise ScriptError(f"{where}: not TOML: {problem}") from problem
+    return script_of(name, document, where)
+
+
 def _sequence(table: Table) -> tuple[str, ...]:
     names = table.texts("sequence") or ()
     if len(names) > _MAX_SEQUENCE:
         raise table.error(f"sequence names at most {_MAX_SEQUENCE:,} scripts")
     return names
+
+
+def _exhausted(table: Table, sequence: tuple[str, ...]) -> Exhausted:
+    value = table.text("exhausted", choices=EXHAUSTED)
+    if value is not None and not sequence:
+        raise table.error("exhausted is for a script with a sequence: it says what comes after the last one")
+    return cast(Exhausted, value or "repeat")
 
 
 def _grouping(table: Table) -> tuple[Writes, int]:

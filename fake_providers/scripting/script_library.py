@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -57,10 +57,18 @@ class ScriptLibrary:
             self._look()
         return self._scripts
 
-    def register(self, script: Script) -> None:
-        """Add or replace a script. ScriptError if it is a sequence that names unknown scripts."""
-        check_sequence(script, {**self.current(), script.name: script}, script.name)
-        self._registered[script.name] = script
+    def register(self, *scripts: Script, instead_of: Iterable[str] = ()) -> None:
+        """Add or replace scripts, and forget those of the names `instead_of`.
+
+        ScriptError if one is a sequence that names unknown scripts.
+        """
+        new = {script.name: script for script in scripts}
+        known = {**self.current(), **new}
+        for script in scripts:
+            check_sequence(script, known, script.name)
+        for name in instead_of:
+            self._registered.pop(name, None)
+        self._registered |= new
         self._merge()
 
     def _look(self) -> None:

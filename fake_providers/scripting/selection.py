@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final
 
 from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import Say, Script
+from chatproof.fake_providers.scripting.toml_table import did_you_mean
 
 _SCENARIO: Final = re.compile(r"\b(?i:scenario)\s+([a-z0-9-]{1,200})")
 _CASE: Final = re.compile(r"\b(?i:case)\s+([a-z0-9-]{1,200})")
 _SAID: Final = ("messages", "contents", "input", "prompt")
 """The keys under which the dialects hold what was said."""
+
+
+UNKNOWN_SCENARIO: Final = "x-fake-unknown-scenario"
+"""The header of every reply to a request that names an unknown script."""
 
 
 class UnknownScenario(LookupError):
@@ -28,7 +32,7 @@ class UnknownScenario(LookupError):
     @property
     def header(self) -> tuple[str, str]:
         """The header of every reply to such a request, whatever the provider's error body looks like."""
-        return ("x-fake-unknown-scenario", self.name)
+        return (UNKNOWN_SCENARIO, self.name)
 
 
 def scenario_of(text: str) -> str | None:
@@ -77,8 +81,7 @@ def choose(text: str, scripts: Mapping[str, Script], *, model: str = "", provide
         return _unscripted(text)
     if name in scripts:
         return scripts[name]
-    near = get_close_matches(name, scripts, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
+    hint = did_you_mean(name, scripts)
     raise UnknownScenario(f"Unknown scenario '{name}'.{hint} Known: {', '.join(sorted(scripts))}.", name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -46,8 +46,7 @@ class Table:
         if value is None:
             return default
         if choices and value not in choices:
-            near = get_close_matches(value, choices, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(value, choices)
             raise self.error(f"{key} = {_shown(value)} is not known.{hint} Known: {', '.join(choices)}.")
         return str(value)
 
@@ -89,6 +88,12 @@ class Table:
             near = get_close_matches(key, self._known, n=1, cutoff=0.4)
             hint = f" The nearest known key is {near[0]!r}." if near else ""
             raise self.error(f"unknown key {key!r}.{hint} Known here: {', '.join(sorted(self._known))}.")
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """ " Did you mean 'hello'?", with the known name that is nearest; empty if none is near."""
+    near = get_close_matches(given, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _are_texts(given: Any) -> bool:

@@ -45,6 +45,8 @@ class FakeServer:
         self.planner = Planner(library, strict=strict)
         self.journal = Journal()
         self.connections: set[HttpConnection] = set()
+        self.pace = 1.0
+        """Real seconds for one second of a script; 0: nothing waits."""
         self.refusing = False
         self.host = host
         self.port = port

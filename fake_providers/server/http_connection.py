@@ -35,6 +35,7 @@ class Service(Protocol):
     admin: Admin
     planner: Planner
     journal: Journal
+    pace: float
     refusing: bool
     connections: set[HttpConnection]
 
@@ -213,7 +214,8 @@ class HttpConnection(asyncio.Protocol):
         except Exception:
             self._failed(request)
             return
-        self._play(answer.plan, entry)
+        pace = self._service.pace
+        self._play(answer.plan if pace == 1 else answer.plan.at_pace(pace), entry)
 
     async def _answer_control(self, head: _Head, request: IncomingRequest) -> None:
         try:

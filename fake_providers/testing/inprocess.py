@@ -13,16 +13,16 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 from chatproof.fake_providers.dialects.provider_variables import HOSTS, REAL_HOSTS, Provider, base_url
 from chatproof.fake_providers.journal.journal import Journal
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.planning.planner import Planner
-from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 from chatproof.fake_providers.testing.interception import intercepted
 from chatproof.fake_providers.testing.playback import Playback
+from chatproof.fake_providers.testing.scripted_fakes import ScriptedFakes
 
 if TYPE_CHECKING:
     import httpx
@@ -30,50 +30,36 @@ if TYPE_CHECKING:
 _PATIENCE_S: Final = 60.0
 
 
-class InProcess:
+class InProcess(ScriptedFakes):
     """Fake providers for the clients of this process, in all its threads, while the `with` block runs.
 
-    `provider`: the only one to answer for (default: all). `pace`: real seconds for one second of a script; 0 never
-    waits. A client's read timeout counts in the script's time, so a request that times out at one pace does so at
-    every pace. `scripts`: folders of further scripts. `hosts`: further "host" or "host:port" to answer for, beside
-    the fakes' own names and the real providers'. `patience`: real seconds after which a client fails that would wait
-    for ever, because the reply stalls and the client has no read timeout. `strict`: see `Planner`; it can be changed
-    later. ValueError, ScriptError.
+    `provider`: the only one to answer for (default: all). A client's read timeout counts in the script's time, so a
+    request that times out at one pace does so at every pace. `scripts`: folders of further scripts. `hosts`: further
+    "host" or "host:port" to answer for, beside the fakes' own names and the real providers'. `patience`: real seconds
+    after which a client fails that would wait for ever, because the reply stalls and the client has no read timeout.
+    `settings`: those of `ScriptedFakes.configure`.
+    ValueError, ScriptError.
     """
 
     def __init__(
         self,
         provider: Provider | None = None,
         *,
-        pace: float = 1.0,
         scripts: Sequence[Path] = (),
         hosts: Iterable[str] = (),
         patience: float = _PATIENCE_S,
-        strict: bool = True,
+        **settings: Any,
     ) -> None:
-        if not pace >= 0:
-            raise ValueError(f"pace must be 0 or more, not {pace:g}")
+        super().__init__(Planner(ScriptLibrary(tuple(scripts))), Journal(), settings)
         providers: tuple[Provider, ...] = get_args(Provider) if provider is None else (provider,)
-        self.pace = pace
         self.patience = patience
         self.refusing = False
         """While True, connections are refused."""
         self._main: Final = providers[0]
-        self.journal: Final = Journal()
-        self._planner: Final = Planner(ScriptLibrary(tuple(scripts)), strict=strict)
         own = [host for name in providers for host in (HOSTS[name], *REAL_HOSTS[name])]
         self._hosts: Final = frozenset([*own, *hosts])
         self._lock = threading.Lock()
         self._patches = ExitStack()
-
-    @property
-    def strict(self) -> bool:
-        """Whether unknown models, and whatever else the real APIs refuse of a model, are refused."""
-        return self._planner.strict
-
-    @strict.setter
-    def strict(self, strict: bool) -> None:
-        self._planner.strict = strict
 
     @property
     def url(self) -> str:
@@ -87,18 +73,6 @@ class InProcess:
 
     def url_of(self, provider: Provider) -> str:
         return f"http://{HOSTS[provider]}"
-
-    def plays(self, *names: str) -> None:
-        """Answer requests that name no scenario with these scripts, one after the other. The last one repeats."""
-        self._planner.play(names)
-
-    def script(self, name: str, toml: str) -> None:
-        """Add or replace a script. ScriptError says what is wrong with it."""
-        self._planner.library.register(parse_script(name, toml))
-
-    def wire(self, case: str, *names: str) -> None:
-        """Give all further requests of the case these wires; none: what their scripts say. UnknownWire."""
-        self._planner.wires.choose(case, names)
 
     def __enter__(self) -> Self:
         self._patches = intercepted(self)
@@ -122,4 +96,5 @@ class InProcess:
         with self._lock:
             answer = self._planner.answer(parsed, chunks_allowed=True, keep_alive=keep_alive)
         entry = self.journal.open(parsed, answer, received)
-        return Playback(answer.plan, entry, self.journal, self.pace)
+        plan = answer.plan.at_pace(0) if self._instant else answer.plan
+        return Playback(plan, entry, self.journal, self.pace)

@@ -26,6 +26,12 @@ from chatproof.fake_providers.testing.playback import Playback, Reset
 _CORES: Final = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
 
+class Unintercepted(httpx.HTTPTransport):
+    """Sends requests where they are addressed to, whoever else would answer them."""
+
+    handle_request = httpx.HTTPTransport.handle_request  # as it is before anything replaces it
+
+
 class Interceptor(Protocol):
     """What answers the requests. `refusing`: refuse connections. `patience`: see `InProcess`."""
 

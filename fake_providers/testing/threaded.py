@@ -6,44 +6,31 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from chatproof.fake_providers.dialects.provider_variables import Provider, base_url
-from chatproof.fake_providers.journal.journal import Journal
-from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 from chatproof.fake_providers.server.fake_server import FakeServer, fastest_loop
+from chatproof.fake_providers.testing.scripted_fakes import ScriptedFakes
 
 _DEADLINE_S: Final = 15.0
 
 
-class ThreadedServer:
+class ThreadedServer(ScriptedFakes):
     """All fake providers on one free port of 127.0.0.1, while the `with` block runs.
 
-    For every client, in any language, that takes a base URL. `scripts`: folders of further scripts. `strict`: see
-    `Planner`; it can be changed later. OSError where it cannot listen, ScriptError for a bad script.
+    For every client, in any language, that takes a base URL. `scripts`: folders of further scripts. `settings`: those
+    of `ScriptedFakes.configure`. OSError where it cannot listen, ScriptError for a bad script.
     """
 
-    def __init__(self, *, scripts: Sequence[Path] = (), strict: bool = True) -> None:
-        self._server = FakeServer(ScriptLibrary(tuple(scripts)), strict=strict)
+    def __init__(self, *, scripts: Sequence[Path] = (), **settings: Any) -> None:
+        self._server = FakeServer(ScriptLibrary(tuple(scripts)))
+        super().__init__(self._server.planner, self._server.journal, settings)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: Callable[[], object] = lambda: None
         self._started = threading.Event()
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="fake-providers", daemon=True)
-
-    @property
-    def journal(self) -> Journal:
-        return self._server.journal
-
-    @property
-    def strict(self) -> bool:
-        """Whether unknown models, and whatever else the real APIs refuse of a model, are refused."""
-        return self._server.planner.strict
-
-    @strict.setter
-    def strict(self, strict: bool) -> None:
-        self._server.planner.strict = strict
 
     @property
     def url(self) -> str:
@@ -58,23 +45,14 @@ class ThreadedServer:
     def base_url_of(self, provider: Provider) -> str:
         return base_url(provider, self.url)
 
-    def script(self, name: str, toml: str) -> None:
-        """Add or replace a script. ScriptError says what is wrong with it."""
-        self._server.planner.library.register(parse_script(name, toml))
-
-    def plays(self, *names: str) -> None:
-        """Answer requests that name no scenario with these scripts, one after the other. The last one repeats."""
-        self._server.planner.play(names)
-
-    def wire(self, case: str, *names: str) -> None:
-        """Give all further requests of the case these wires; none: what their scripts say. UnknownWire."""
-        self._server.planner.wires.choose(case, names)
-
     def refuse_connections(self, seconds: float) -> None:
         """Refuse new connections for that long; 0: accept them again."""
         if self._loop is None:
             raise RuntimeError("the fake providers are not running")
         asyncio.run_coroutine_threadsafe(self._server.refuse(seconds), self._loop).result(_DEADLINE_S)
+
+    def _pace_changed(self) -> None:
+        self._server.pace = self.pace
 
     def __enter__(self) -> Self:
         self._thread.start()

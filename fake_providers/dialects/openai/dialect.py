@@ -22,7 +22,7 @@ from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, 
 from chatproof.fake_providers.dialects.openai.field_checks import Problem, wrong_model
 from chatproof.fake_providers.dialects.openai.reply import CREATED, dumps
 from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Provider, listed, model_of
-from chatproof.fake_providers.scripting.script import Say, Script
+from chatproof.fake_providers.scripting.script import PLAYED, Say, Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 from chatproof.fake_providers.scripting.wire_table import Form
 
@@ -162,7 +162,9 @@ def _read_response(
 def _read_embeddings(
     body: dict[str, Any], scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
 ) -> Ask | Reply:
-    """A script can delay embeddings or make them fail. An unknown scenario is no error: texts may hold that word."""
+    """A script can delay embeddings or make them fail, but not one of those that a test plays in turn: they are for
+    replies. An unknown scenario is no error: texts may hold that word.
+    """
     if (wrong := wrong_model(body)) is not None:
         return refusal(400, wrong)
     model = model_of(provider, body["model"])
@@ -181,7 +183,7 @@ def _read_embeddings(
     except UnknownScenario:
         script = _EMBEDDED
     return Ask(
-        script=script if script.name else _EMBEDDED,
+        script=_EMBEDDED if script.name in ("", PLAYED) else script,
         text=text,
         model=body["model"],
         stream=False,
