@@ -17,6 +17,9 @@ Headers = tuple[tuple[str, str], ...]
 End = Literal["complete", "close", "cut", "reset", "stall"]
 """What happens on the connection after the last frame."""
 
+Thinking = Literal["shown", "hidden", "none"]
+"""What the client gets of the model's thoughts: their text; only their number in the usage; or the model thinks not."""
+
 
 class TimedFrame(NamedTuple):
     """Payload bytes, without HTTP framing in a reply, and when they are due, in seconds from the request's arrival.
@@ -66,6 +69,7 @@ class Ask:
     """The service tier that answers."""
     stopped_by: str = ""
     """The string that ended it; set by the planner, together with the script up to there."""
+    thinking: Thinking = "shown"
     provider: str = ""
     flavour: str = ""
     """Which of the dialect's APIs or products answers."""

@@ -13,6 +13,7 @@ from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.delays import draws
 from chatproof.fake_providers.scripting.faults import Fault
 from chatproof.fake_providers.scripting.script import Call, Fail, Say, Script, Step, Wait
+from chatproof.fake_providers.scripting.steps import Channel
 
 SPLIT_PAUSE: Final = 0.003
 """Seconds between the pieces of a split step: long enough for each to be a read of its own on loopback."""
@@ -30,15 +31,24 @@ _ENDS: Final[dict[Fault, End]] = {
 class Encoder(Protocol):
     """How one provider writes the parts of a streamed reply.
 
-    `fragments`: whether it streams a tool call's arguments in pieces.
+    `fragments`: whether it streams a tool call's arguments in pieces. `silent`: the channels whose tokens take time
+    but are not sent; the encoder is told of them all the same, and writes nothing.
     """
 
     fragments: bool
+
+    @property
+    def silent(self) -> tuple[Channel, ...]: ...
 
     def opening(self) -> bytes:
         """What is sent before the first token, in the same write."""
 
     def token(self, text: str) -> bytes: ...
+
+    def thinking(self, text: str, first: bool) -> bytes:
+        """A token of the model's thoughts. `first`: it begins a step of the script."""
+
+    def refusal(self, text: str) -> bytes: ...
 
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
         """A part of the reply's call number `index` (from 0).
@@ -68,23 +78,32 @@ class Timeline:
     finish_reason: str = "stop"
     said: list[str] = field(default_factory=list)
     """The text's tokens."""
+    thoughts: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     """The tool calls that were sent; the last one's arguments may be cut."""
     tokens: int = 0
-    """The number of tokens sent, tool calls' arguments included."""
+    """The number of tokens that the model made, thoughts and tool calls' arguments included."""
 
     @property
     def text(self) -> str:
         return "".join(self.said)
 
+    @property
+    def refusal(self) -> str:
+        return "".join(self.refused)
 
-def play(script: Script, encoder: Encoder, max_tokens: int | None = None, *, key: str = "") -> Timeline:
+
+def play(
+    script: Script, encoder: Encoder, max_tokens: int | None = None, *, key: str = "", thinks: bool = True
+) -> Timeline:
     """Lay the script out in time. The end, finished or faulty, comes one inter-token delay after the last token.
 
     Past `max_tokens` the reply ends with the finish reason "length". Delays are drawn from the script's
     seed and `key`, which stands for the request (`Ask.key`).
     """
-    return _Layout(script, encoder, max_tokens, key).line
+    steps = script.steps if thinks else tuple(step for step in script.steps if not _is_thinking(step))
+    return _Layout(script, steps, encoder, max_tokens, key).line
 
 
 class _Full(Exception):
@@ -94,16 +113,18 @@ class _Full(Exception):
 class _Layout:
     """Lays one script out; `line` is the result."""
 
-    def __init__(self, script: Script, encoder: Encoder, max_tokens: int | None, key: str) -> None:
+    def __init__(
+        self, script: Script, steps: tuple[Step, ...], encoder: Encoder, max_tokens: int | None, key: str
+    ) -> None:
         self.line = Timeline(finish_reason=script.finish_reason)
         self._encoder = encoder
         self._left = math.inf if max_tokens is None else max_tokens
         self._random = Random(f"{script.seed}\n{key}")
         self._first = draws(script.first_token, self._random)
         self._usual = self._spacing = draws(script.inter_token, self._random)
-        self._now, self._waited, self._spoken = 0.0, False, False
+        self._now, self._waited, self._spoken, self._opened = 0.0, False, False, False
         try:
-            closed = all(self._step(step) for step in script.steps)
+            closed = all(self._step(step) for step in steps)
         except _Full:
             self.line.finish_reason, closed = "length", True
         if closed:
@@ -126,10 +147,15 @@ class _Layout:
 
     def _say(self, step: Say) -> None:
         position, every = 0, step.split_every
-        for token in step.tokens:
+        words = {"text": self.line.said, "thinking": self.line.thoughts, "refusal": self.line.refused}[step.channel]
+        silent = step.channel in self._encoder.silent
+        for number, token in enumerate(step.tokens):
             self._count()
-            self._advance()
-            payload = last = self._encoder.token(token)
+            self._advance(silent=silent)
+            payload = last = self._encoded(step.channel, token, number == 0)
+            words.append(token)
+            if silent:
+                continue
             if every or step.split_bytes:
                 *pieces, last = _pieces(payload, position, step)
                 if position in step.split_bytes or (every and position and position % every == 0):
@@ -137,9 +163,13 @@ class _Layout:
                 for piece in pieces:
                     self._add(piece)
                     self._now += SPLIT_PAUSE
-            self._add(last, 1, token)
-            self.line.said.append(token)
+            self._add(last, 1, token if step.channel == "text" else "")
             position += len(payload)
+
+    def _encoded(self, channel: Channel, token: str, first: bool) -> bytes:
+        if channel == "thinking":
+            return self._encoder.thinking(token, first)
+        return self._encoder.refusal(token) if channel == "refusal" else self._encoder.token(token)
 
     def _call(self, call: Call) -> None:
         index, pieces, so_far = len(self.line.calls), tokenizer.split(call.arguments), ""
@@ -165,7 +195,7 @@ class _Layout:
         self.line.fail = fail
         if fail.fault == "malformed":
             self._add(self._encoder.broken())
-            self._waited, self._spoken = False, True
+            self._waited, self._spoken, self._opened = False, True, True
             return True
         if fail.fault == "open":
             self._close()
@@ -178,8 +208,7 @@ class _Layout:
     def _close(self) -> None:
         self._now += self._delay()
         self.line.end_due = self._now
-        if not self._spoken:
-            self._add(self._encoder.opening())
+        self._open()
         self._add(self._encoder.closing(self.line.finish_reason))
 
     def _count(self) -> None:
@@ -187,12 +216,17 @@ class _Layout:
             raise _Full
         self.line.tokens += 1
 
-    def _advance(self) -> None:
-        """Advance to the time of the next token; before the first one, open the reply."""
+    def _advance(self, *, silent: bool = False) -> None:
+        """Advance to the time of the next token; before the first one that is sent, open the reply."""
         self._now += self._delay()
-        if not self._spoken:
-            self._add(self._encoder.opening())
+        if not silent:
+            self._open()
         self._waited, self._spoken = False, True
+
+    def _open(self) -> None:
+        if not self._opened:
+            self._add(self._encoder.opening())
+        self._opened = True
 
     def _delay(self) -> float:
         if not self._spoken:
@@ -201,6 +235,10 @@ class _Layout:
 
     def _add(self, payload: bytes, said: int = 0, text: str = "") -> None:
         self.line.frames.append(TimedFrame(payload, self._now, said, text))
+
+
+def _is_thinking(step: Step) -> bool:
+    return isinstance(step, Say) and step.channel == "thinking"
 
 
 def _pieces(payload: bytes, position: int, step: Say) -> list[bytes]:

@@ -17,6 +17,7 @@ from chatproof.fake_providers.dialects.endings import (
     streamed,
     unanswered,
 )
+from chatproof.fake_providers.dialects.expressible import not_expressible_locally
 from chatproof.fake_providers.dialects.schedule import Encoder, Timeline, play
 from chatproof.fake_providers.scripting.script import Fail, Script
 
@@ -70,8 +71,15 @@ class Voice(Encoder, Protocol):
         """The body of an answer with that status."""
 
 
+def speak(ask: Ask, voice: Voice) -> Reply:
+    """The script as the answer of a model: an error where a local server cannot say what the script wants."""
+    if (why := not_expressible_locally(ask.script)) is not None:
+        return error_reply(400, (voice.json_header,), voice.failure(400, Fail("status", message=why)), 0.0)
+    return lay_out(ask, voice)
+
+
 def lay_out(ask: Ask, voice: Voice) -> Reply:
-    line = play(ask.script, voice, ask.max_tokens, key=ask.key)
+    line = play(ask.script, voice, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none")
     fail, due = line.fail, line.end_due
     frames = _settled(line, voice.timing(line))
     if fail is not None and fail.fault == "status":

@@ -19,14 +19,16 @@ def cut_at(script: Script, stops: tuple[str, ...]) -> Stopped | None:
     """The script up to the first of these strings in its text, which may span tokens and steps; None if none is there.
 
     As with the real APIs, the string itself is not sent, what follows is not made, and the finish reason is "stop".
-    Text before and after a tool call is not read as one. A fault that ends the reply before the string stays.
+    Text before and after a tool call or a thought is not read as one; thoughts and refusals are not searched. A fault
+    that ends the reply before the string stays.
     """
     run, longest = "", max(map(len, stops))
     for number, step in enumerate(script.steps):
         if isinstance(step, Fail) and step.fault != "malformed":
             return None
-        if isinstance(step, Call):
+        if isinstance(step, Call) or (isinstance(step, Say) and step.channel != "text"):
             run = ""
+            continue
         if not isinstance(step, Say):
             continue
         for index, token in enumerate(step.tokens, start=1):

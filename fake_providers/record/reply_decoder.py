@@ -6,57 +6,23 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from chatproof.fake_providers.record.reply_part import (
+    Blocked,
+    Failed,
+    Finished,
+    HiddenThoughts,
+    Malformed,
+    ReplyPart,
+    TextPart,
+    ToolCallPart,
+)
+from chatproof.fake_providers.scripting.steps import Channel
 
 Form = Literal["events", "lines", "array", "whole"]
 """Server-sent events, one JSON value per line, a JSON array that grows, or one JSON value."""
 
-
-@dataclass(frozen=True, slots=True)
-class TextPart:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCallPart:
-    """A part of the call number `index`: its name, some of its arguments' JSON text, or both."""
-
-    index: int
-    name: str
-    fragment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The end of the reply, with a reason as scripts name it."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """The provider refused the prompt."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """An error object; `retry_after_s` is Gemini's RetryInfo."""
-
-    message: str | None
-    type: str | None
-    code: str | None
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """An event that is not JSON."""
-
-
-ReplyPart = TextPart | ToolCallPart | Finished | Blocked | Failed | Malformed
 
 _REASONS: Final = {
     "stop": "stop",
@@ -72,6 +38,15 @@ _REASONS: Final = {
     "recitation": "content_filter",
     "spii": "content_filter",
 }
+
+
+_DELTAS: Final[dict[str, Channel]] = {
+    "response.output_text.delta": "text",
+    "response.refusal.delta": "refusal",
+    "response.reasoning_summary_text.delta": "thinking",
+    "response.reasoning_text.delta": "thinking",
+}
+_CONTENTS: Final[dict[Any, Channel]] = {"refusal": "refusal", "summary_text": "thinking", "reasoning_text": "thinking"}
 
 
 class ValueDecoder:
@@ -201,19 +176,32 @@ def _chat(value: dict[str, Any]) -> Iterator[ReplyPart]:
         if choice.get("index", 0) != 0:
             continue
         part = choice.get("delta") or choice.get("message") or {}
+        if thought := part.get("reasoning") or part.get("reasoning_content"):
+            yield TextPart(thought, "thinking")
         if part.get("content"):
             yield TextPart(part["content"])
+        if part.get("refusal"):
+            yield TextPart(part["refusal"], "refusal")
         for number, call in enumerate(part.get("tool_calls") or ()):
             function = call.get("function") or {}
             yield ToolCallPart(call.get("index", number), function.get("name") or "", function.get("arguments") or "")
         if choice.get("finish_reason"):
             yield Finished(_reason(choice["finish_reason"]))
+    yield from _hidden((value.get("usage") or {}).get("completion_tokens_details"))
+
+
+def _hidden(details: Any) -> Iterator[HiddenThoughts]:
+    """The number of thoughts in a usage's details, if any."""
+    if isinstance(details, dict) and isinstance(count := details.get("reasoning_tokens"), int) and count > 0:
+        yield HiddenThoughts(count)
 
 
 def _responses(value: dict[str, Any]) -> Iterator[ReplyPart]:
     kind, item = value.get("type", ""), value.get("item") or {}
-    if kind == "response.output_text.delta":
-        yield TextPart(value["delta"])
+    if kind in _DELTAS:
+        yield TextPart(value["delta"], _DELTAS[kind])
+    elif kind == "response.reasoning_summary_part.added":
+        yield TextPart("", "thinking")  # a step of its own
     elif kind == "response.output_item.added" and item.get("type") == "function_call":
         yield ToolCallPart(value["output_index"], item["name"], "")
     elif kind == "response.function_call_arguments.delta":
@@ -221,22 +209,26 @@ def _responses(value: dict[str, Any]) -> Iterator[ReplyPart]:
     elif kind in ("response.failed", "error"):
         yield _failed((value.get("response") or {}).get("error") or value)
     elif kind in ("response.completed", "response.incomplete"):
-        yield _response_end(value["response"])
+        yield from _response_end(value["response"])
     elif value.get("object") == "response":
         for index, part in enumerate(value.get("output") or ()):
             if part.get("type") == "function_call":
                 yield ToolCallPart(index, part["name"], part["arguments"])
-            for content in part.get("content") or ():
-                if content.get("text"):
-                    yield TextPart(content["text"])
-        yield _response_end(value)
+            for content in (*(part.get("summary") or ()), *(part.get("content") or ())):
+                channel = _CONTENTS.get(content.get("type"), "text")
+                yield TextPart("", channel)
+                if text := content.get("text") or content.get("refusal"):
+                    yield TextPart(text, channel)
+        yield from _response_end(value)
 
 
-def _response_end(response: dict[str, Any]) -> Finished:
+def _response_end(response: dict[str, Any]) -> Iterator[ReplyPart]:
+    yield from _hidden((response.get("usage") or {}).get("output_tokens_details"))
     if details := response.get("incomplete_details"):
-        return Finished(_reason(details.get("reason", "")))
+        yield Finished(_reason(details.get("reason", "")))
+        return
     called = any(item.get("type") == "function_call" for item in response.get("output") or ())
-    return Finished("tool_calls" if called else "stop")
+    yield Finished("tool_calls" if called else "stop")
 
 
 def _gemini(value: dict[str, Any]) -> Iterator[ReplyPart]:
@@ -244,17 +236,24 @@ def _gemini(value: dict[str, Any]) -> Iterator[ReplyPart]:
         yield Blocked(blocked)
     for candidate in (value.get("candidates") or ())[:1]:
         for part in (candidate.get("content") or {}).get("parts") or ():
-            if part.get("text") and not part.get("thought"):
-                yield TextPart(part["text"])
+            if part.get("text"):
+                yield TextPart(part["text"], "thinking" if part.get("thought") else "text")
             if part.get("functionCall"):
                 call = part["functionCall"]
                 yield ToolCallPart(-1, call["name"], _compact(call.get("args") or {}))
         if candidate.get("finishReason"):
-            yield Finished(_reason(candidate["finishReason"]))
+            reason, why = _reason(candidate["finishReason"]), candidate.get("finishMessage")
+            yield from _hidden({"reasoning_tokens": (value.get("usageMetadata") or {}).get("thoughtsTokenCount")})
+            if reason == "content_filter" and why:
+                yield TextPart(why, "refusal")
+                reason = "stop"
+            yield Finished(reason)
 
 
 def _ollama(value: dict[str, Any]) -> Iterator[ReplyPart]:
     message = value.get("message") or {}
+    if thought := message.get("thinking") or value.get("thinking"):
+        yield TextPart(thought, "thinking")
     if text := message.get("content") or value.get("response"):
         yield TextPart(text)
     for call in message.get("tool_calls") or ():

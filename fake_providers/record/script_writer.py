@@ -9,35 +9,37 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, Literal
 
-from chatproof.fake_providers.record.reply_decoder import (
+from chatproof.fake_providers.record.reply_decoder import ReplyParser, ValueDecoder, failure, form_of
+from chatproof.fake_providers.record.reply_part import (
     Blocked,
     Failed,
     Finished,
+    HiddenThoughts,
     Malformed,
-    ReplyParser,
     ReplyPart,
     TextPart,
     ToolCallPart,
-    ValueDecoder,
-    failure,
-    form_of,
 )
 from chatproof.fake_providers.scripting import tokenizer
+from chatproof.fake_providers.scripting.steps import Channel
 from chatproof.harness.common.redaction import without_secrets
 
 Ending = Literal["complete", "close", "cut", "reset", "garbage", "stall"]
 """How the reply ended. "stall": the client gave up waiting."""
 
+_MOST_THOUGHTS: Final = 50_000
 _TEXT: Final = re.compile(r'"(?:content|text|response)"\s*:\s*"((?:[^"\\]|\\.)+)')
 
 
 @dataclass(slots=True)
 class _Utterance:
-    """Tokens that arrived together at the time `at`; no tokens: a malformed event."""
+    """Tokens that arrived together at the time `at`; no tokens: a malformed event. `begins`: a step of its own."""
 
     at: float
     tokens: tuple[str, ...]
     call: int | None = None
+    channel: Channel = "text"
+    begins: bool = False
 
 
 @dataclass(slots=True)
@@ -129,16 +131,20 @@ class Recording:
         elif ending != "complete":
             yield from ["", "[[steps]]", f'fault = "{ending}"']
         elif not utterances and blocked is None:
-            yield from ["", "[[steps]]", "wait_ms = 0"]  # a reply without a word
+            yield from ["", "[[steps]]", 'text = ""']
 
     def _utterances(self) -> tuple[list[_Utterance], list[_Call]]:
         """All utterances in their order; each tool call whole, where it began."""
         utterances: list[_Utterance] = []
         calls: list[_Call] = []
         known: dict[int, _Call] = {}
+        begins = False
         for at, heard in self._items:
             if isinstance(heard, TextPart):
-                utterances.append(_Utterance(at, tokenizer.split(heard.text) if self._whole else (heard.text,)))
+                if heard.text:
+                    tokens = tokenizer.split(heard.text) if self._whole else (heard.text,)
+                    utterances.append(_Utterance(at, tokens, channel=heard.channel, begins=begins))
+                begins = not heard.text
             elif isinstance(heard, Malformed):
                 utterances.append(_Utterance(at, ()))
             elif isinstance(heard, ToolCallPart):
@@ -157,23 +163,33 @@ class Recording:
         return utterances, calls
 
     def _steps(self, utterances: list[_Utterance], calls: list[_Call]) -> Iterator[str]:
+        yield from self._hidden_thoughts(utterances)
         run: list[str] = []
+        channel: Channel = "text"
         for utterance in [*utterances, None]:
-            if utterance is not None and utterance.call is None and utterance.tokens:
-                run += utterance.tokens
-                continue
-            if run:
-                run = self._clean_run(run)
-                yield from ["", "[[steps]]", "tokens = ["]
-                yield from (f"  {_quoted(token)}," for token in run)
+            words = utterance.tokens if utterance is not None and utterance.call is None else ()
+            if run and (utterance is None or not words or utterance.begins or utterance.channel != channel):
+                yield from ["", "[[steps]]", f"{'tokens' if channel == 'text' else channel} = ["]
+                yield from (f"  {_quoted(token)}," for token in self._clean_run(run))
                 yield "]"
                 run = []
-            if utterance is not None and utterance.call is not None:
+            if utterance is None:
+                return
+            if words:
+                run, channel = [*run, *words], utterance.channel
+            elif utterance.call is not None:
                 call = calls[utterance.call]
                 yield from ["", "[[steps]]", f"tool_call = {_quoted(call.name)}"]
                 yield f"arguments = {_quoted(self._clean(call.arguments))}"
-            elif utterance is not None:
+            else:
                 yield from ["", "[[steps]]", 'fault = "malformed"']
+
+    def _hidden_thoughts(self, utterances: list[_Utterance]) -> Iterator[str]:
+        """As many tokens as the model thought without showing them: they take the time before the first token."""
+        hidden = max((heard.tokens for _, heard in self._items if isinstance(heard, HiddenThoughts)), default=0)
+        if hidden and not any(utterance.channel == "thinking" for utterance in utterances):
+            yield from ["", "[[steps]]", 'thinking = "."', f"repeat = {min(hidden, _MOST_THOUGHTS)}"]
+            yield from ["inter_token_ms = 0", "", "[[steps]]", "wait_ms = 0"]
 
     def _status(self) -> Iterator[str]:
         yield f"status = {self.status}"

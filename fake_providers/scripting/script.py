@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
 from chatproof.fake_providers.scripting.delays import Delay, take_delay
-from chatproof.fake_providers.scripting.steps import Call, Fail, Say, Step, Wait, take_steps
+from chatproof.fake_providers.scripting.steps import Call, Channel, Fail, Say, Step, Wait, take_steps
 from chatproof.fake_providers.scripting.toml_table import ScriptError, Table, did_you_mean
 from chatproof.fake_providers.scripting.wire_table import Form, UnknownWire, known_wires
 
@@ -112,16 +112,31 @@ class Script:
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
-        return tuple(token for step in self.steps if isinstance(step, Say) for token in step.tokens)
+        """The tokens of the answer's text."""
+        return self._said("text")
 
     @property
     def text(self) -> str:
         return "".join(self.tokens)
 
     @cached_property
+    def thoughts(self) -> tuple[str, ...]:
+        """The tokens of what the model thinks before it answers."""
+        return self._said("thinking")
+
+    @cached_property
+    def refusal(self) -> str:
+        """Why the model does not answer; empty if it does."""
+        return "".join(self._said("refusal"))
+
+    @cached_property
     def calls(self) -> tuple[Call, ...]:
         """The tools that are called."""
         return tuple(step for step in self.steps if isinstance(step, Call))
+
+    def _said(self, channel: Channel) -> tuple[str, ...]:
+        steps = (step for step in self.steps if isinstance(step, Say) and step.channel == channel)
+        return tuple(token for step in steps for token in step.tokens)
 
 
 def load_scripts(*folders: Path) -> dict[str, Script]:

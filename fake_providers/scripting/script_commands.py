@@ -85,6 +85,8 @@ def _summary(script: Script) -> str:
     if script.sequence:
         return f"a sequence: {', '.join(script.sequence)}"
     parts = [f"{len(script.tokens)} token{'' if len(script.tokens) == 1 else 's'}"]
+    parts += [f"{len(script.thoughts)} of thinking"] if script.thoughts else []
+    parts += ["refuses"] if script.refusal else []
     parts += [f"calls {call.name}" for call in script.calls]
     parts += [f"fault {step.fault}" for step in script.steps if isinstance(step, Fail)]
     if script.blocked:

@@ -1,17 +1,20 @@
-"""The steps of a script: text, tool calls, pauses and faults."""
+"""The steps of a script: text, thinking, refusals, tool calls, pauses and faults."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.delays import Delay, take_delay
 from chatproof.fake_providers.scripting.faults import FAULTS, Fault
 from chatproof.fake_providers.scripting.toml_table import Table
 
-_KINDS: Final = ("text", "tokens", "tool_call", "wait_ms", "fault")
+Channel = Literal["text", "thinking", "refusal"]
+"""What a token is a part of: the answer, the model's thoughts before it, or its refusal to answer."""
+
+_KINDS: Final = ("text", "tokens", "thinking", "refusal", "tool_call", "wait_ms", "fault")
 _BODIES: Final = ("json", "empty", "html")
 _MAX_TOKENS: Final = 100_000
 _MAX_REPEAT: Final = 100_000
@@ -25,13 +28,14 @@ class Say:
     """Tokens, `inter_token` seconds apart (None: as the script's timing says).
 
     `split_bytes` (offsets into the step's encoded bytes) or `split_every` (bytes) cut what the provider
-    sends into separate writes, in the middle of characters too.
+    sends into separate writes, in the middle of characters too. No tokens: an empty text.
     """
 
     tokens: tuple[str, ...]
     inter_token: Delay | None = None
     split_bytes: tuple[int, ...] = ()
     split_every: int | None = None
+    channel: Channel = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ def take_steps(where: str, table: Table) -> tuple[Step, ...]:
         raise table.error("steps is missing: write one or more [[steps]]")
     steps: list[Step] = []
     said = characters = 0
+    refused = False
     for number, values in enumerate(value, start=1):
         step_table = Table(f"{where}, step {number}", values)
         if steps and isinstance(steps[-1], Fail) and steps[-1].fault != "malformed":
@@ -92,6 +97,9 @@ def take_steps(where: str, table: Table) -> tuple[Step, ...]:
         step = _step(step_table)
         if isinstance(step, Fail) and step.fault in ("status", "garbage") and _sends_before(steps):
             raise step_table.error(f"fault = {step.fault!r} is instead of a response: nothing can be said before")
+        if refused and not isinstance(step, Wait | Fail) and not _is_refusal(step):
+            raise step_table.error("a refusal ends the answer: only more of it, a wait or a fault can follow")
+        refused = refused or _is_refusal(step)
         if isinstance(step, Say):
             said += len(step.tokens)
             characters += sum(map(len, step.tokens))
@@ -104,6 +112,10 @@ def take_steps(where: str, table: Table) -> tuple[Step, ...]:
 
 def _sends_before(steps: list[Step]) -> bool:
     return any(not isinstance(step, Wait) for step in steps)
+
+
+def _is_refusal(step: Step) -> bool:
+    return isinstance(step, Say) and step.channel == "refusal"
 
 
 def _step(table: Table) -> Step:
@@ -119,14 +131,13 @@ def _step(table: Table) -> Step:
     elif kinds[0] == "tool_call":
         step = _call(table)
     else:
-        step = _say(table)
+        step = _say(table, kinds[0])
     table.done()
     return step
 
 
-def _say(table: Table) -> Say:
-    text = table.text("text")
-    said = tokenizer.split(text) if text else table.texts("tokens") or ()
+def _say(table: Table, kind: str) -> Say:
+    said = _tokens(table, kind)
     repeat = table.integer("repeat", 1, _MAX_REPEAT) or 1
     if len(said) * repeat > _MAX_TOKENS:
         raise table.error(f"more than {_MAX_TOKENS:,} tokens: repeat is too large")
@@ -136,7 +147,15 @@ def _say(table: Table) -> Say:
         raise table.error("split_bytes and split_every exclude each other")
     if (split_bytes or split_every) and len(said) * repeat > _MAX_SPLIT_TOKENS:
         raise table.error(f"a step that is split has at most {_MAX_SPLIT_TOKENS:,} tokens")
-    return Say(said * repeat, spacing, split_bytes, split_every)
+    channel = cast(Channel, kind) if kind in ("thinking", "refusal") else "text"
+    return Say(said * repeat, spacing, split_bytes, split_every, channel)
+
+
+def _tokens(table: Table, kind: str) -> tuple[str, ...]:
+    """A text is split as a model would; a list is taken as it is."""
+    if kind == "tokens" or (kind != "text" and isinstance(table.peek(kind), list)):
+        return table.texts(kind) or ()
+    return tokenizer.split(table.text(kind, empty=kind == "text") or "")
 
 
 def _call(table: Table) -> Call:

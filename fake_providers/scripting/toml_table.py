@@ -41,8 +41,11 @@ class Table:
             raise self.error(f"{key} must be {wanted}, not {_shown(value)}")
         return value
 
-    def text(self, key: str, default: str | None = None, choices: Sequence[str] = ()) -> str | None:
-        value = self._checked(key, lambda given: isinstance(given, str) and given != "", "a non-empty text")
+    def text(
+        self, key: str, default: str | None = None, choices: Sequence[str] = (), *, empty: bool = False
+    ) -> str | None:
+        wanted = "a text" if empty else "a non-empty text"
+        value = self._checked(key, lambda given: isinstance(given, str) and (empty or given != ""), wanted)
         if value is None:
             return default
         if choices and value not in choices:

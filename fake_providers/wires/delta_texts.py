@@ -47,7 +47,8 @@ def say(form: Form, value: Value, text: str) -> None:
         value.update({"message": {**value["message"], "content": text}} if "message" in value else {"response": text})
     else:
         for candidate in value["candidates"]:  # with several candidates, all say the same
-            candidate["content"]["parts"] = [{"text": text}]
+            first = candidate["content"].get("parts", [{}])[0]  # the last one may have a signature
+            candidate["content"]["parts"] = [{**first, "text": text}]
 
 
 def large_deltas(events: list[StreamEvent], form: Form, dumps: Dumps) -> list[StreamEvent]:

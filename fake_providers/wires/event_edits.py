@@ -95,7 +95,9 @@ def usage_at_end(events: list[StreamEvent], form: Form, dumps: Dumps) -> list[St
     """Gemini counts the reply's tokens in the last event only."""
     for event in events[:-1]:
         value = event.value
-        if value is not None and (usage := value.get("usageMetadata")) and usage.pop("candidatesTokenCount", 0):
+        if value is not None and (usage := value.get("usageMetadata")):
+            for name in ("candidatesTokenCount", "thoughtsTokenCount"):
+                usage.pop(name, None)
             usage["totalTokenCount"] = usage.get("promptTokenCount", 0)
             event.data = dumps(value)
     return events

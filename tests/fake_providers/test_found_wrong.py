@@ -144,7 +144,7 @@ def test_w5_what_is_listed_answers(fake_server: ThreadedServer) -> None:
         for model in models:
             assert http.get(f"/v1beta/{model['name']}").json() == model
             method = model["supportedGenerationMethods"][0]
-            body = {"content": CONTENTS[0]} if method == "embedContent" else {"contents": CONTENTS}
+            body: Any = {"content": CONTENTS[0]} if method == "embedContent" else {"contents": CONTENTS}
             assert http.post(f"/v1beta/{model['name']}:{method}", json=body).status_code == 200, model["name"]
         for local in http.get("/api/tags").json()["models"]:
             can = http.post("/api/show", json={"model": local["name"]}).json()["capabilities"]

@@ -157,7 +157,7 @@ def test_num_predict_ends_the_reply(wanted: float, count: int) -> None:
         assert last["done_reason"] == ("length" if count < 3 else "stop")
 
 
-@pytest.mark.parametrize("reason", ["stop", "length", "content_filter", "tool_calls"])
+@pytest.mark.parametrize("reason", ["stop", "length", "tool_calls"])
 def test_finish_reasons_become_ollamas(reason: str) -> None:
     last = lines(replied(CHAT, said(), script(PACED, f'finish_reason = "{reason}"')))[-1]
     assert last["done_reason"] == ("length" if reason == "length" else "stop")

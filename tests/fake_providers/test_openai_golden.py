@@ -24,6 +24,9 @@ SCRIPTS: Final = load_scripts(BUILT_IN)
 LIMITED: Final = script('[[steps]]\nfault = "status"\nstatus = 429\nretry_after_s = 1\nretry_after_ms = 500')
 BROKEN: Final = script('[[steps]]\ntokens = ["a"]\n[[steps]]\nfault = "error"')
 TEXT: Final = script()
+THINKS: Final = script('[[steps]]\nthinking = ["Hm"]\n[[steps]]\nthinking = ["So"]\n[[steps]]\ntokens = ["Yes"]')
+REFUSES: Final = script('[[steps]]\nrefusal = ["I", " won\'t"]')
+SUMMARY: Final = {"reasoning": {"summary": "auto"}, "include": ["reasoning.encrypted_content"]}
 
 CASES: Final[dict[str, tuple[str, dict[str, Any], Any]]] = {
     "chat.http": (CHAT, chat(), TEXT),
@@ -41,6 +44,14 @@ CASES: Final[dict[str, tuple[str, dict[str, Any], Any]]] = {
         named(TWO_CALLS),
     ),
     "response-error-stream.http": (RESPONSES, {"model": "gpt-4o", "input": "scenario tiny", "stream": True}, BROKEN),
+    "chat-thoughts-stream.http": (CHAT, chat(**USAGE), THINKS),
+    "chat-refusal-stream.http": (CHAT, chat(stream=True), REFUSES),
+    "response-thoughts-stream.http": (
+        RESPONSES,
+        {"model": "gpt-5", "input": "scenario tiny", "stream": True, **SUMMARY},
+        THINKS,
+    ),
+    "response-refusal-stream.http": (RESPONSES, {"model": "gpt-4o", "input": "scenario tiny", "stream": True}, REFUSES),
     "embeddings.http": (EMBEDDINGS, {"model": "m", "input": ["a", "b"], "dimensions": 3}, TEXT),
     "embeddings-base64.http": (
         EMBEDDINGS,

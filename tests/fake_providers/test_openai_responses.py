@@ -170,7 +170,7 @@ OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "21"}
         ([{"role": "user", "content": "first"}, {"role": "assistant", "content": "x"}, CALL, OUTPUT], "first"),
         ([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}], "b"),
         (message(role="user", content=[{"type": "input_image", "image_url": "data:,"}]), ""),
-        ([{"id": "msg_1"}, {"type": "reasoning", "id": "rs_1", "summary": []}], ""),
+        ([{"type": "reasoning", "id": "rs_1", "summary": []}, {"id": "msg_1"}], ""),
     ],
 )
 def test_the_last_user_message_is_what_counts(given: Any, text: str) -> None:

@@ -34,8 +34,15 @@ pytest.importorskip("openai", reason="the official openai client is not installe
 
 from openai.types import CreateEmbeddingResponse, Model, embedding_create_params
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, completion_create_params
-from openai.types.responses import Response, ResponseInputItemParam, ResponseStreamEvent, response_create_params
+from openai.types.responses import (
+    Response,
+    ResponseIncludable,
+    ResponseInputItemParam,
+    ResponseStreamEvent,
+    response_create_params,
+)
 from openai.types.shared import ErrorObject
+from openai.types.shared_params import Reasoning
 from pydantic import BaseModel, TypeAdapter
 
 SCRIPTS = load_scripts(BUILT_IN)
@@ -158,6 +165,11 @@ def test_the_known_words_are_the_clients(known: dict[str, tuple[str, ...]], kind
     hints = get_type_hints(kind)
     for name, expected in known.items():
         assert set(expected) == words(hints[name]), name
+
+
+def test_the_known_wishes_about_reasoning_are_the_clients() -> None:
+    assert set(responses_request.INCLUDABLE) == set(get_args(ResponseIncludable))
+    assert set(responses_request.SUMMARIES) == words(get_type_hints(Reasoning)["summary"])
 
 
 def test_the_known_items_are_the_clients() -> None:

@@ -109,7 +109,10 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["hello", "three-tokens", "unicode", "nasty", "long", *FAULTS])
+ENDINGS = ["reasoning", "refusal", "empty", "length", "content-filter", "parallel-tools", "quota"]
+
+
+@pytest.mark.parametrize("name", ["hello", "three-tokens", "unicode", "nasty", "long", *FAULTS, *ENDINGS])
 async def test_what_was_recorded_is_replayed(served: Served, recorder: Proxy, tmp_path: Path, name: str) -> None:
     original = await ask(served.url, f"scenario {name}")
     through = await ask(recorder.url, f"scenario {name}")
@@ -132,7 +135,9 @@ OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("provider", OTHERS)
-@pytest.mark.parametrize("name", ["three-tokens", "unicode", "tool-call", "rate-limited", "error-mid", "drop-mid"])
+@pytest.mark.parametrize(
+    "name", ["three-tokens", "unicode", "tool-call", "rate-limited", "error-mid", "drop-mid", "reasoning", "refusal"]
+)
 async def test_every_providers_answers_are_recorded(
     served: Served, recorder: Proxy, tmp_path: Path, provider: str, name: str
 ) -> None:
@@ -149,7 +154,10 @@ async def test_every_providers_answers_are_recorded(
     ((recorded, script),) = (await written(tmp_path)).items()
     wanted = load_scripts(BUILT_IN)[name]
     whole = provider in ("gemini", "ollama") and isinstance(wanted.steps[-1], Fail)  # cut off, or an error instead
-    assert whole or script.text == wanted.text
+    said = script.text if "/api/" not in target else script.text.removesuffix(wanted.refusal)  # there it is text
+    assert whole or said == wanted.text
+    assert len(script.thoughts) == len(wanted.thoughts)
+    assert script.refusal == ("" if "/api/" in target else wanted.refusal)
     if provider != "ollama":  # /api/generate has no calls
         assert [(call.name, json.loads(call.arguments)) for call in script.calls] == [
             (call.name, json.loads(call.arguments)) for call in wanted.calls

@@ -61,6 +61,46 @@ GEMINI_CALL = (
             ],
             ['"é"', 'tool_call = "f"', 'finish_reason = "length"'],
         ),
+        (
+            CHAT,
+            "events",
+            [
+                'data: {"choices":[{"delta":{"reasoning_content":"Hm"}}]}\n\n',
+                'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n',
+                'data: {"choices":[{"delta":{"refusal":"no"}}]}\n\n',
+                'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n',
+            ],
+            ['thinking = [\n  "Hm",\n]', 'tokens = [\n  "Hi",\n]', 'refusal = [\n  "no",\n]'],
+        ),
+        (
+            CHAT,
+            "whole",
+            [
+                '{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],'
+                '"usage":{"completion_tokens_details":{"reasoning_tokens":7}}}'
+            ],
+            ['thinking = "."\nrepeat = 7\ninter_token_ms = 0\n\n[[steps]]\nwait_ms = 0\n', '"Hi"'],
+        ),
+        (
+            "/v1/responses",
+            "whole",
+            [
+                '{"object":"response","output":[{"type":"reasoning","summary":[{"type":"summary_text","text":"One"},'
+                '{"type":"summary_text","text":"Two"}]},{"type":"message","content":[{"type":"refusal","refusal":"no"}]}],'
+                '"usage":{"output_tokens_details":{"reasoning_tokens":9}}}'
+            ],
+            ['thinking = [\n  "One",\n]\n\n[[steps]]\nthinking = [\n  "Two",\n]', 'refusal = [\n  "no",\n]'],
+        ),
+        (
+            "/v1/models/g:generateContent",
+            "whole",
+            [
+                '{"candidates":[{"content":{"parts":[{"text":"Yes","thought":true},{"text":"Hi"}]},"finishReason":"STOP"}],'
+                '"usageMetadata":{"thoughtsTokenCount":1}}'
+            ],
+            ['thinking = [\n  "Yes",\n]', 'tokens = [\n  "Hi",\n]'],
+        ),
+        ("/api/generate", "whole", ['{"response":"Hi","thinking":"Yes","done":true}'], ['thinking = [\n  "Yes",\n]']),
         ("/api/generate", "whole", ['{"response":"Hi","done":true,"done_reason":"stop"}'], ['"Hi"']),
         ("/api/generate", "lines", ['{"response":"Hi","done":false}\n', '{"error":"no"}\n'], ['"error"', '"no"']),
         (

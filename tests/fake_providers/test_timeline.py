@@ -7,19 +7,27 @@ import pytest
 from chatproof.fake_providers.dialects.schedule import SPLIT_PAUSE, Timeline, play
 from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import Fail, Script, parse_script
+from chatproof.fake_providers.scripting.steps import Channel
 
 
 class Plain:
     """An encoder that shows what was asked of it."""
 
-    def __init__(self, fragments: bool = True) -> None:
+    def __init__(self, fragments: bool = True, silent: tuple[Channel, ...] = ()) -> None:
         self.fragments = fragments
+        self.silent = silent
 
     def opening(self) -> bytes:
         return b"<"
 
     def token(self, text: str) -> bytes:
         return text.encode()
+
+    def thinking(self, text: str, first: bool) -> bytes:
+        return f"{'|' if first else ''}({text})".encode()
+
+    def refusal(self, text: str) -> bytes:
+        return f"[{text}]".encode()
 
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
         return f"{index}{name if first else ''}{fragment or ''}".encode()

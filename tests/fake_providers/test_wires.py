@@ -42,7 +42,9 @@ def planner() -> Planner:
     return Planner(ScriptLibrary(base=SCRIPTS))
 
 
-@pytest.mark.parametrize("name", ["three-tokens", "unicode", "nasty", "tool-call", "split-bytes"])
+@pytest.mark.parametrize(
+    "name", ["three-tokens", "unicode", "nasty", "tool-call", "split-bytes", "reasoning", "refusal", "parallel-tools"]
+)
 @pytest.mark.parametrize(("form", "wire"), PAIRS)
 def test_a_wire_carries_the_whole_script(planner: Planner, form: Form, wire: str, name: str) -> None:
     request = asking(form, f"scenario {name} wire {wire}")

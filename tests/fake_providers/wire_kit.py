@@ -12,6 +12,7 @@ from chatproof.fake_providers.dialects.base import IncomingRequest
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.planning.planner import Answer, Planner
 from chatproof.fake_providers.record import reply_decoder as decoder
+from chatproof.fake_providers.record.reply_part import Failed, Finished, Malformed, ReplyPart, TextPart, ToolCallPart
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.wire_table import FORMS, Form, wires_of
 
@@ -64,7 +65,7 @@ class Heard:
     def header(self, name: str) -> str:
         return next(line.partition(": ")[2] for line in self.head.split("\r\n") if line.startswith(f"{name}: "))
 
-    def parts(self, request: IncomingRequest) -> list[decoder.ReplyPart]:
+    def parts(self, request: IncomingRequest) -> list[ReplyPart]:
         """What the recorder's reader understands."""
         parser = decoder.parser_for(request.path)
         assert parser is not None
@@ -72,16 +73,18 @@ class Heard:
         return [part for value in decoder.ValueDecoder(form).feed(self.body, True) for part in parser.hear(value)]
 
 
-def said(parts: list[decoder.ReplyPart]) -> str:
-    return "".join(part.text for part in parts if isinstance(part, decoder.TextPart))
+def said(parts: list[ReplyPart]) -> str:
+    """The answer, and the refusal to give one."""
+    return "".join(part.text for part in parts if isinstance(part, TextPart) and part.channel != "thinking")
 
 
-def called(parts: list[decoder.ReplyPart]) -> list[tuple[str, Any]]:
+def called(parts: list[ReplyPart]) -> list[tuple[str, Any]]:
     """(name, arguments) of each tool call."""
     calls: dict[int, list[str]] = {}
     for part in parts:
-        if isinstance(part, decoder.ToolCallPart):
-            call = calls.setdefault(part.index, ["", ""])
+        if isinstance(part, ToolCallPart):
+            whole = part.index < 0  # a call in one piece has no number
+            call = calls.setdefault(-1 - len(calls) if whole else part.index, ["", ""])
             call[0], call[1] = call[0] + part.name, call[1] + part.fragment
     return [(name, json.loads(arguments)) for name, arguments in calls.values()]
 
@@ -89,10 +92,10 @@ def called(parts: list[decoder.ReplyPart]) -> list[tuple[str, Any]]:
 def reads_whole(answer: Answer, request: IncomingRequest, script: Script) -> None:
     """Asserts that the reply says the script, and that the journal counts it so."""
     parts = Heard.of(answer).parts(request)
-    assert said(parts) == script.text
+    assert said(parts) == script.text + script.refusal
     assert called(parts) == [(call.name, json.loads(call.arguments)) for call in script.calls]
-    assert [part for part in parts if isinstance(part, decoder.Malformed | decoder.Failed)] == []
-    assert [type(part) for part in parts].count(decoder.Finished) == 1
+    assert [part for part in parts if isinstance(part, Malformed | Failed)] == []
+    assert [type(part) for part in parts].count(Finished) == 1
     assert "".join(text for _, _, text, _ in answer.plan.sent) == script.text
     dues = [write.due for write in answer.plan.writes]
     assert dues == sorted(dues)

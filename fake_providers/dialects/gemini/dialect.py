@@ -134,6 +134,7 @@ def _generation(
         max_tokens=config.get("max_output_tokens"),
         choices=config.get("candidate_count", 1),
         stops=tuple(filter(None, config.get("stop_sequences", ()))),
+        thinking=prompts.thinking(config),
         provider=NAME,
         flavour=(replies.ARRAY if route.array else replies.SSE) if streams else replies.WHOLE,
         extra=counted,

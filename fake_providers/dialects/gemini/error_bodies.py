@@ -45,6 +45,15 @@ _MESSAGES: Final = {
     503: "The model is overloaded. Please try again later.",
     504: "Deadline expired before operation could complete.",
 }
+# A script's `code`, as OpenAI has it: (status, message).
+_BY_CODE: Final = {
+    "context_length_exceeded": (400, "The input token count exceeds the maximum number of tokens allowed 1048576."),
+    "model_not_found": (
+        404,
+        "models/{model} is not found for API version v1beta, or is not supported for generateContent. Call ListModels"
+        " to see the list of available models and their supported methods.",
+    ),
+}
 _BAD_KEY: Final = "API key not valid. Please pass a valid API key."
 _NO_KEY: Final = (
     "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other"
@@ -77,7 +86,7 @@ def meant(fail: Fail, model: str, default: int | None = None) -> dict[str, Any]:
 
     A wrong key is 401 elsewhere, but Google answers it with 400; a script that wants Google's own 401 says
     type = "UNAUTHENTICATED". A script's `type` is the status and its `code` the reason, where they look like
-    Google's: upper case.
+    Google's: upper case. OpenAI's codes for a spent quota, a long prompt and an unknown model are understood too.
     """
     code = default or fail.error_status
     status = fail.type if fail.type and _CANONICAL.fullmatch(fail.type) else None
@@ -88,12 +97,16 @@ def meant(fail: Fail, model: str, default: int | None = None) -> dict[str, Any]:
         return error(400, message, details=[_error_info(reason or "API_KEY_INVALID"), localized])
     details: list[dict[str, Any]] = []
     if code == 429:
-        details += [_error_info(reason or "RATE_LIMIT_EXCEEDED"), _quota(model), _HELP]
+        per = "Day" if fail.code == "insufficient_quota" else "Minute"
+        details += [_error_info(reason or "RATE_LIMIT_EXCEEDED"), _quota(model, per), _HELP]
     elif reason:
         details.append(_error_info(reason))
     if (delay := _delay(fail)) is not None:
         details.append({"@type": f"{_RPC}RetryInfo", "retryDelay": duration(delay)})
-    message = fail.message or _MESSAGES.get(code, f"The request failed with HTTP {code}.")
+    known, message = _BY_CODE.get(fail.code or "", (code, ""))
+    if known != code or not message:
+        message = _MESSAGES.get(code, f"The request failed with HTTP {code}.")
+    message = fail.message or message.replace("{model}", model)
     return error(code, message, status, details)
 
 
@@ -111,10 +124,10 @@ def _error_info(reason: str) -> dict[str, Any]:
     return {"@type": f"{_RPC}ErrorInfo", "reason": reason, "domain": "googleapis.com", "metadata": metadata}
 
 
-def _quota(model: str) -> dict[str, Any]:
+def _quota(model: str, per: str) -> dict[str, Any]:
     violation = {
         "quotaMetric": f"{SERVICE}/generate_content_free_tier_requests",
-        "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier",
+        "quotaId": f"GenerateRequestsPer{per}PerProjectPerModel-FreeTier",
         "quotaDimensions": {"location": "global", "model": model},
         "quotaValue": "10",
     }

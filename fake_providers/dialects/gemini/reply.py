@@ -1,11 +1,17 @@
 """Makes Gemini's replies of a timeline: one JSON object, server-sent events, or a streamed JSON array.
 
-Source: https://ai.google.dev/api/generate-content and recorded answers of the API.
+Thoughts are parts with `thought`, sent only to requests with includeThoughts, and counted in thoughtsTokenCount, which
+candidatesTokenCount does not include. A signature stands on the first call, or on the last part of the text. A refusal
+is a candidate that the safety filter stopped. A reply without a word has a content without parts.
+
+Source: https://ai.google.dev/api/generate-content, https://ai.google.dev/gemini-api/docs/thinking and
+/thought-signatures, and recorded answers of the API; empty ones in BerriAI/litellm#24467 and #36881.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -15,8 +21,10 @@ from chatproof.fake_providers.dialects.endings import error_reply, in_one_piece,
 from chatproof.fake_providers.dialects.gemini.error_bodies import meant
 from chatproof.fake_providers.dialects.gemini.google_json import Escapes, compact, pretty, quoted
 from chatproof.fake_providers.dialects.schedule import Timeline, play
+from chatproof.fake_providers.models.catalogue import model_of
 from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import Fail
+from chatproof.fake_providers.scripting.steps import Channel
 
 SSE: Final = "sse"
 ARRAY: Final = "array"
@@ -35,11 +43,12 @@ _CATEGORIES: Final = ("SEXUALLY_EXPLICIT", "HATE_SPEECH", "HARASSMENT", "DANGERO
 _TEXT: Final = "\ue000"
 _SAID: Final = "\ue001"
 _TOTAL: Final = "\ue002"
+_SIGNATURE_BYTES: Final = 96
 
 
 def render(ask: Ask) -> Reply:
     frames = _Frames(ask)
-    line = play(ask.script, frames, ask.max_tokens, key=ask.key)
+    line = play(ask.script, frames, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none")
     fail, due = line.fail, line.end_due
     if ask.script.blocked is not None:
         return _blocked(ask, ask.script.blocked, line)
@@ -63,31 +72,50 @@ class _Frames:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._write, self._escapes = _writer(ask), _escapes(ask)
-        self._said = 0
+        shown = ask.thinking == "shown"
+        self.silent: tuple[Channel, ...] = ("refusal",) if shown else ("refusal", "thinking")
+        self._said = self._thought = 0
+        self._refused: list[str] = []
         self._begun = False
         self._called = False
-        candidate = {"content": {"parts": [{"text": _TEXT}], "role": "model"}}
-        self._template = self._write(_response(ask, [candidate], _SAID, _TOTAL))
+        self._template = self._empty_frame()
         self._text_mark, self._said_mark, self._total_mark = (self._quoted(mark) for mark in (_TEXT, _SAID, _TOTAL))
+
+    def _empty_frame(self) -> str:
+        candidate = {"content": {"parts": [{"text": _TEXT}], "role": "model"}}
+        return self._write(_response(self._ask, [candidate], _SAID, self._thoughts, total=_TOTAL))
 
     def opening(self) -> bytes:
         return b""
 
     def token(self, text: str) -> bytes:
         said = self._count(1)
+        self._template = self._template or self._empty_frame()
         frame = self._template.replace(self._said_mark, str(said)).replace(
-            self._total_mark, str(self._ask.prompt_tokens + said)
+            self._total_mark, str(self._ask.prompt_tokens + said + self._thoughts)
         )
         return self._framed(frame.replace(self._text_mark, self._quoted(text)))
 
+    def thinking(self, text: str, first: bool) -> bytes:
+        self._thought += 1
+        self._template = ""  # the number of thoughts is in it
+        if "thinking" in self.silent:
+            return b""
+        return self._response([_content([{"text": text, "thought": True}])], self._count(0))
+
+    def refusal(self, text: str) -> bytes:
+        self._refused.append(text)
+        return b""
+
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
+        signature = {} if self._called else _signature(self._ask, self._thought)
         self._called = True
         said = self._count(len(tokenizer.split(fragment or "")))
-        part = {"functionCall": {"name": name, "args": json.loads(fragment or "{}")}}
-        return self._response([{"content": {"parts": [part], "role": "model"}}], said)
+        part = {"functionCall": {"name": name, "args": json.loads(fragment or "{}")}, **signature}
+        return self._response([_content([part])], said)
 
     def broken(self) -> bytes:
-        whole = self._template
+        whole = self._template or self._empty_frame()
         return self._framed(whole[: whole.index(self._text_mark)] + '"brok')
 
     def error(self, fail: Fail) -> bytes:
@@ -96,16 +124,22 @@ class _Frames:
         return body.encode() if self._ask.flavour == SSE else self._framed(body) + b"]"
 
     def closing(self, finish_reason: str) -> bytes:
-        candidate = _finished([{"text": ""}], finish_reason, self._called)
-        end = self._response([candidate], self._said * self._ask.choices)
+        signature = {} if self._called else _signature(self._ask, self._thought)
+        last = [{"text": "", **signature}] if self._said else []
+        candidate = _finished(last, finish_reason, self._called, "".join(self._refused))
+        end = self._response([candidate], self._count(0))
         return end if self._ask.flavour == SSE else end + b"]"
 
     def _count(self, number: int) -> int:
         self._said += number
         return self._said * self._ask.choices
 
+    @property
+    def _thoughts(self) -> int:
+        return self._thought * self._ask.choices
+
     def _response(self, candidates: list[dict[str, Any]], said: int) -> bytes:
-        return self._framed(self._write(_response(self._ask, candidates, said, self._ask.prompt_tokens + said)))
+        return self._framed(self._write(_response(self._ask, candidates, said, self._thoughts)))
 
     def _framed(self, text: str) -> bytes:
         if self._ask.flavour == SSE:
@@ -118,18 +152,30 @@ class _Frames:
 
 
 def _response(
-    ask: Ask, candidates: Sequence[dict[str, Any]], said: int | str, total: int | str, **before: Any
+    ask: Ask,
+    candidates: Sequence[dict[str, Any]],
+    said: int | str,
+    thoughts: int,
+    *,
+    total: str | None = None,
+    **before: Any,
 ) -> dict[str, Any]:
-    """GenerateContentResponse; every choice is a copy of each candidate, with its own index."""
+    """GenerateContentResponse; every choice is a copy of each candidate, with its own index.
+
+    `said` and `thoughts`: tokens of all choices. `said` and `total` may be marks, which are replaced later.
+    """
     body: dict[str, Any] = {}
     if candidates:
         body["candidates"] = [_indexed(candidate, index) for candidate in candidates for index in range(ask.choices)]
     body |= before
     # Protocol Buffers leave out what is zero.
-    counts = {"promptTokenCount": ask.prompt_tokens, "candidatesTokenCount": said, "totalTokenCount": total}
+    all_tokens = total if isinstance(said, str) else ask.prompt_tokens + said + thoughts
+    counts = {"promptTokenCount": ask.prompt_tokens, "candidatesTokenCount": said, "totalTokenCount": all_tokens}
     usage: dict[str, Any] = {name: number for name, number in counts.items() if number}
     if isinstance(ask.extra, tuple) and ask.extra:
         usage["promptTokensDetails"] = details(ask.extra)
+    if thoughts:
+        usage["thoughtsTokenCount"] = thoughts
     return {**body, "usageMetadata": usage, "modelVersion": ask.model, "responseId": _id(ask)}
 
 
@@ -144,12 +190,25 @@ def _indexed(candidate: dict[str, Any], index: int) -> dict[str, Any]:
     return {**front, "index": index, **{name: value for name, value in candidate.items() if name not in front}}
 
 
-def _finished(parts: list[dict[str, Any]], finish_reason: str, called: bool) -> dict[str, Any]:
-    """A finished candidate; without content if the safety filter stopped it."""
-    reason = _FINISH_REASONS[finish_reason]
+def _content(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"content": {"parts": parts, "role": "model"} if parts else {"role": "model"}}
+
+
+def _signature(ask: Ask, thoughts: int) -> dict[str, str]:
+    """What a part carries of the model's thoughts, for the client to send back: bytes that mean nothing."""
+    if not thoughts and "signatures" not in model_of("gemini", ask.model).can:
+        return {}  # Gemini 3 signs every call and every text, whether it shows thoughts or not
+    made = hashlib.shake_256(f"{ask.digest} signature".encode()).digest(_SIGNATURE_BYTES)
+    return {"thoughtSignature": base64.b64encode(made).decode()}
+
+
+def _finished(parts: list[dict[str, Any]], finish_reason: str, called: bool, refusal: str = "") -> dict[str, Any]:
+    """A finished candidate; without content if the safety filter stopped it, as it does for a `refusal`."""
+    reason = "SAFETY" if refusal else _FINISH_REASONS[finish_reason]
     if reason == "SAFETY":
-        return {"finishReason": reason, "safetyRatings": _ratings()}
-    candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "finishReason": reason}
+        message = {"finishMessage": refusal} if refusal else {}
+        return {"finishReason": reason, "safetyRatings": _ratings(), **message}
+    candidate: dict[str, Any] = {**_content(parts), "finishReason": reason}
     if called and reason == "STOP":
         candidate["finishMessage"] = _CALLED
     return candidate
@@ -171,11 +230,20 @@ def _whole(ask: Ask, line: Timeline) -> Reply:
 
 
 def _whole_body(ask: Ask, line: Timeline) -> bytes:
-    parts: list[dict[str, Any]] = [{"text": line.text}] if line.said or not line.calls else []
+    thoughts, signature = len(line.thoughts), _signature(ask, len(line.thoughts))
+    parts: list[dict[str, Any]] = []
+    if thoughts and ask.thinking == "shown":
+        parts.append({"text": "".join(line.thoughts), "thought": True})
+    if line.said:
+        parts.append({"text": line.text})
     parts += [{"functionCall": {"name": call.name, "args": json.loads(call.arguments)}} for call in line.calls]
-    said = line.tokens * ask.choices
-    candidate = _finished(parts, line.finish_reason, bool(line.calls))
-    return _writer(ask)(_response(ask, [candidate], said, ask.prompt_tokens + said)).encode()
+    if line.calls:
+        parts[-len(line.calls)] |= signature
+    elif line.said:
+        parts[-1] |= signature
+    said = (line.tokens - thoughts - len(line.refused)) * ask.choices
+    candidate = _finished(parts, line.finish_reason, bool(line.calls), line.refusal)
+    return _writer(ask)(_response(ask, [candidate], said, thoughts * ask.choices)).encode()
 
 
 def _blocked(ask: Ask, reason: str, line: Timeline) -> Reply:
@@ -183,7 +251,7 @@ def _blocked(ask: Ask, reason: str, line: Timeline) -> Reply:
     feedback: dict[str, Any] = {"blockReason": reason}
     if reason == "SAFETY":
         feedback["safetyRatings"] = [{**rating} for rating in _ratings()]
-    text = _writer(ask)(_response(ask, (), 0, ask.prompt_tokens, promptFeedback=feedback))
+    text = _writer(ask)(_response(ask, (), 0, 0, promptFeedback=feedback))
     framed = {SSE: f"data: {text}\r\n\r\n", ARRAY: f"[{text}]", WHOLE: text}[ask.flavour]
     due = line.frames[0].due if line.frames else line.end_due
     streamed = ask.flavour != WHOLE

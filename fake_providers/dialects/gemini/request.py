@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from chatproof.fake_providers.dialects.base import Thinking
 from chatproof.fake_providers.scripting import tokenizer
 
 _ROLES: Final = ("user", "model", "function", "tool")
@@ -42,6 +43,14 @@ def user_text(contents: list[dict[str, Any]]) -> str:
 
 def text_of(content: dict[str, Any]) -> str:
     return "\n".join(part["text"] for part in content.get("parts", []) if "text" in part)
+
+
+def thinking(config: dict[str, Any]) -> Thinking:
+    """Whether the model thinks, and shows its thoughts, by the request's generation config."""
+    wanted = config.get("thinking_config", {})
+    if wanted.get("thinking_budget") == 0:
+        return "none"
+    return "shown" if wanted.get("include_thoughts") else "hidden"
 
 
 def prompt_tokens(request: dict[str, Any]) -> tuple[tuple[str, int], ...]:

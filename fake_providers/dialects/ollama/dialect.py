@@ -12,7 +12,15 @@ from chatproof.fake_providers.dialects.ollama import missing_abilities as abilit
 from chatproof.fake_providers.dialects.ollama import request as requests
 from chatproof.fake_providers.dialects.ollama.reply import CHAT, GENERATE, Lines, metrics
 from chatproof.fake_providers.dialects.schedule import Timeline
-from chatproof.fake_providers.dialects.timed_reply import TIMING, go_json, json_reply, lay_out, text_reply, timestamp
+from chatproof.fake_providers.dialects.timed_reply import (
+    TIMING,
+    go_json,
+    json_reply,
+    lay_out,
+    speak,
+    text_reply,
+    timestamp,
+)
 from chatproof.fake_providers.dialects.vectors import vector
 from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Model, model_of
 from chatproof.fake_providers.scripting import tokenizer
@@ -99,7 +107,7 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Cat
 
 
 def render(ask: Ask) -> Reply:
-    return lay_out(ask, Lines(ask) if ask.flavour in (CHAT, GENERATE) else _Vectors(ask))
+    return speak(ask, Lines(ask)) if ask.flavour in (CHAT, GENERATE) else lay_out(ask, _Vectors(ask))
 
 
 def form(ask: Ask) -> Form | None:
@@ -131,6 +139,7 @@ def _speech(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> A
         prompt_tokens=requests.prompt_tokens(heard),
         max_tokens=requests.max_tokens(body),
         stops=tuple(filter(None, (body.get("options") or {}).get("stop") or ())),
+        thinking="none" if body.get("think") is False else "shown",
         extra="raw" if body.get("raw") else None,
     )
 

@@ -1,5 +1,7 @@
 """Ollama's own chat and generate replies: lines of JSON, or one object.
 
+A model's thoughts are its `thinking`, unless the request has `think: false`. A model refuses in words like any others.
+
 Source: https://github.com/ollama/ollama/blob/main/docs/api.md, api/types.go and server/routes.go.
 """
 
@@ -20,6 +22,7 @@ GENERATE: Final = "/api/generate"
 
 _VOCABULARY: Final = 128_256
 _MAX_CONTEXT: Final = 20_000  # characters
+_TOO_LONG: Final = "the input length exceeds the context length"
 _ERRORS: Final = {
     401: "unauthorized",
     403: "forbidden",
@@ -34,6 +37,7 @@ class Lines:
     """Writes a reply as Ollama does. `ask.flavour` is the path: chat says messages, generate says responses."""
 
     fragments = False
+    silent = ()
     early_errors = True
     stream_headers: Headers = (("content-type", "application/x-ndjson"),)
     json_header = JSON
@@ -47,6 +51,11 @@ class Lines:
 
     def token(self, text: str) -> bytes:
         return self._line(self._said(go_json(text, self._ask.script)))
+
+    refusal = token
+
+    def thinking(self, text: str, first: bool) -> bytes:
+        return self._line(self._said('""', thoughts=text))
 
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
         return self._line(self._said('""', [self._called(index, Call(name, fragment or "{}"))]))
@@ -71,11 +80,12 @@ class Lines:
 
     def whole(self, line: Timeline) -> bytes:
         calls = [self._called(index, call) for index, call in enumerate(line.calls)]
-        said = self._said(go_json(line.text, self._ask.script), calls)
+        said = self._said(go_json(line.text + line.refusal, self._ask.script), calls, "".join(line.thoughts))
         return self._line(said, line.finish_reason).removesuffix(b"\n")
 
     def failure(self, status: int, fail: Fail) -> bytes:
-        text = fail.message or _ERRORS.get(status, f"request failed: {status}").format(model=self._ask.model)
+        usual = _ERRORS.get(status, f"request failed: {status}").format(model=self._ask.model)
+        text = fail.message or (_TOO_LONG if fail.code == "context_length_exceeded" else usual)
         return go_json({"error": text}, self._ask.script).encode()
 
     def _line(self, said: str, finish_reason: str | None = None) -> bytes:
@@ -85,12 +95,13 @@ class Lines:
             end = f'"done":true,"done_reason":"{reason}",{TIMING.decode()}'
         return f"{self._head}{said},{end}}}\n".encode()
 
-    def _said(self, text: str, calls: list[dict[str, Any]] | None = None) -> str:
-        called = f',"tool_calls":{go_json(calls, self._ask.script)}' if calls else ""
+    def _said(self, text: str, calls: list[dict[str, Any]] | None = None, thoughts: str = "") -> str:
+        more = f',"thinking":{go_json(thoughts, self._ask.script)}' if thoughts else ""
+        more += f',"tool_calls":{go_json(calls, self._ask.script)}' if calls else ""
         if self._ask.flavour == GENERATE:
             # Ollama puts a generated call after the end's fields; a line has either of them, so it is the same.
-            return f'"response":{text}{called}'
-        return f'"message":{{"role":"assistant","content":{text}{called}}}'
+            return f'"response":{text}{more}'
+        return f'"message":{{"role":"assistant","content":{text}{more}}}'
 
     def _called(self, index: int, call: Call) -> dict[str, Any]:
         function = {"index": index, "name": call.name, "arguments": json.loads(call.arguments)}

@@ -1,6 +1,9 @@
 """OpenAI's chat completions: the chunks of a stream, and the completion in one piece.
 
-Source: https://platform.openai.com/docs/api-reference/chat, and what the official clients read.
+Thoughts are never sent here: they only take time and count as reasoning_tokens.
+
+Source: https://platform.openai.com/docs/api-reference/chat, https://platform.openai.com/docs/guides/reasoning, what the
+official clients read, and the recorded streams in openai-python's tests (.inline-snapshot/external), refusals included.
 """
 
 from __future__ import annotations
@@ -12,17 +15,20 @@ from chatproof.fake_providers.dialects.openai.error_bodies import failure
 from chatproof.fake_providers.dialects.openai.reply import CREATED, Whole, answer, digest, dumps, quoting
 from chatproof.fake_providers.dialects.schedule import Timeline, play
 from chatproof.fake_providers.scripting.script import Call, Fail
+from chatproof.fake_providers.scripting.steps import Channel
 
 _FINGERPRINT: Final = "fp_chatproof"
 _DONE: Final = b"data: [DONE]\n\n"
+_NO_TEXT: Final = '""'
 
 
 def render(ask: Ask) -> Reply:
+    thinks = ask.thinking != "none"
     if not ask.stream:
-        line = play(ask.script, Whole(), ask.max_tokens, key=ask.key)
+        line = play(ask.script, Whole(), ask.max_tokens, key=ask.key, thinks=thinks)
         return answer(ask, line, lambda: _completion(ask, line), bytes)
     chunks = Chunks(ask)
-    line = play(ask.script, chunks, ask.max_tokens, key=ask.key)
+    line = play(ask.script, chunks, ask.max_tokens, key=ask.key, thinks=thinks)
     return answer(ask, line, bytes, lambda: chunks.broken()[:-2])
 
 
@@ -33,11 +39,12 @@ class Chunks:
     """
 
     fragments = True
+    silent: tuple[Channel, ...] = ("thinking",)
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._quoted = quoting(ask.script)
-        self._said = 0
+        self._said = self._thought = 0
         head = {
             "id": f"chatcmpl-{digest(ask)}",
             "object": "chat.completion.chunk",
@@ -50,15 +57,26 @@ class Chunks:
         self._tail = ',"usage":null}\n\n' if ask.usage else "}\n\n"
         self._before = [f'{self._head},"choices":[{{"index":{index},"delta":' for index in range(ask.choices)]
         self._after = f',"logprobs":null,"finish_reason":null}}]{self._tail}'
-        only_calls = ask.script.calls and not ask.script.tokens
-        self._content = "null" if only_calls else '""'
+        script = ask.script
+        refuses = script.refusal and not script.tokens
+        wordless = refuses or (script.calls and not script.tokens)
+        self._empty = f'"content":{"null" if wordless else _NO_TEXT},"refusal":{_NO_TEXT if refuses else "null"}'
 
     def opening(self) -> bytes:
-        return self._chunks(f'{{"role":"assistant","content":{self._content},"refusal":null}}')
+        return self._chunks(f'{{"role":"assistant",{self._empty}}}')
 
     def token(self, text: str) -> bytes:
         self._said += 1
         return self._chunks(f'{{"content":{self._quoted(text)}}}')
+
+    def thinking(self, text: str, first: bool) -> bytes:
+        self._said += 1
+        self._thought += 1
+        return b""
+
+    def refusal(self, text: str) -> bytes:
+        self._said += 1
+        return self._chunks(f'{{"refusal":{self._quoted(text)}}}')
 
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
         if fragment is None:
@@ -76,13 +94,13 @@ class Chunks:
         return f'{self._before[0]}{{"content":"brok\n\n'.encode()
 
     def error(self, fail: Fail) -> bytes:
-        return b"data: %b\n\n%b" % (failure(500, fail), _DONE if fail.end_mark else b"")
+        return b"data: %b\n\n%b" % (failure(500, fail, self._ask.model), _DONE if fail.end_mark else b"")
 
     def closing(self, finish_reason: str) -> bytes:
         self._after = f',"logprobs":null,"finish_reason":"{finish_reason}"}}]{self._tail}'
         end = self._chunks("{}")
         if self._ask.usage:
-            usage = dumps(_usage(self._ask, self._said), self._ask.script)
+            usage = dumps(_usage(self._ask, self._said, self._thought), self._ask.script)
             end += f'{self._head},"choices":[],"usage":{usage}}}\n\n'.encode()
         return end + _DONE
 
@@ -106,7 +124,7 @@ def _completion(ask: Ask, line: Timeline) -> bytes:
             }
             for index in range(ask.choices)
         ],
-        "usage": _usage(ask, line.tokens),
+        "usage": _usage(ask, line.tokens, len(line.thoughts)),
         "service_tier": ask.tier,
         "system_fingerprint": _FINGERPRINT,
     }
@@ -114,8 +132,9 @@ def _completion(ask: Ask, line: Timeline) -> bytes:
 
 
 def _message(ask: Ask, line: Timeline, choice: int) -> dict[str, Any]:
-    content = None if line.calls and not line.said else line.text
-    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+    content = None if (line.calls or line.refused) and not line.said else line.text
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": line.refusal or None}
+    message["annotations"] = []
     if line.calls:
         message["tool_calls"] = [_called(ask, call, index, choice) for index, call in enumerate(line.calls)]
     return message
@@ -131,7 +150,7 @@ def _call_id(ask: Ask, index: int, choice: int) -> str:
     return f"call_{digest(ask)[:20]}{choice:02x}{index:02x}"
 
 
-def _usage(ask: Ask, said: int) -> dict[str, Any]:
+def _usage(ask: Ask, said: int, thought: int) -> dict[str, Any]:
     completion = said * ask.choices
     return {
         "prompt_tokens": ask.prompt_tokens,
@@ -139,7 +158,7 @@ def _usage(ask: Ask, said: int) -> dict[str, Any]:
         "total_tokens": ask.prompt_tokens + completion,
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": thought * ask.choices,
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,

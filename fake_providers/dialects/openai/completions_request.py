@@ -21,8 +21,9 @@ KNOWN: Final = frozenset({
 """The parameters of the endpoint, as the official client has them."""
 
 _TOKENS_PER_MESSAGE: Final = 3  # OpenAI's cookbook: each message, and the reply's beginning, cost three
+EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 WORDS: Final = {
-    "reasoning_effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "reasoning_effort": EFFORTS,
     "service_tier": ("auto", "default", "flex", "scale", "priority", "fast"),
     "verbosity": ("low", "medium", "high"),
     "prompt_cache_retention": ("in_memory", "24h"),

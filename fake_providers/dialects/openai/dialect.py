@@ -121,6 +121,7 @@ def _read_chat(
         choices=body.get("n") or 1,
         stops=chat_request.stops(body),
         tier=chat_request.tier(body),
+        thinking="none" if body.get("reasoning_effort") == "none" else "hidden",
         provider=NAME,
         flavour="chat",
     )
@@ -153,9 +154,10 @@ def _read_response(
         prompt_tokens=responses_request.prompt_tokens(body),
         max_tokens=body.get("max_output_tokens"),
         stored=body.get("store") is not False,
+        thinking=responses_request.thinking(body),
         provider=NAME,
         flavour="responses",
-        extra=echo,
+        extra=responses.ResponseWishes(echo, responses_request.ENCRYPTED in (body.get("include") or ())),
     )
 
 

@@ -48,7 +48,11 @@ _ERRORS: Final[dict[int, tuple[str, str | None, str]]] = {
         "unsupported_country_region_territory",
         "Country, region, or territory not supported",
     ),
-    404: ("invalid_request_error", "model_not_found", "The model does not exist or you do not have access to it."),
+    404: (
+        "invalid_request_error",
+        "model_not_found",
+        "The model `{model}` does not exist or you do not have access to it.",
+    ),
     408: ("timeout", None, "Request timed out."),
     409: ("invalid_request_error", None, "The resource was updated by another request."),
     413: ("invalid_request_error", None, "The request body is too large."),
@@ -65,23 +69,23 @@ _ERRORS: Final[dict[int, tuple[str, str | None, str]]] = {
 }
 
 
-def details(status: int, fail: Fail) -> tuple[str, str, str | None]:
-    """(message, type, code) of the fault: the script's, else the API's for that status."""
+def details(status: int, fail: Fail, model: str) -> tuple[str, str, str | None]:
+    """(message, type, code) of the fault: the script's, else the API's for that status and model."""
     default = ("server_error" if status >= 500 else "invalid_request_error", None, f"Request failed: {status}.")
     kind, code, message = _ERRORS.get(status, default)
     if fail.code == "insufficient_quota":
         kind, message = "insufficient_quota", _QUOTA
     elif status == 429 and fail.type == "tokens":
         message = _TOKENS
-    return fail.message or message, fail.type or kind, fail.code or code
+    return fail.message or message.replace("{model}", model), fail.type or kind, fail.code or code
 
 
 def error_body(message: str, kind: str | None, param: str | None, code: str | None) -> bytes:
     return json.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}}).encode()
 
 
-def failure(status: int, fail: Fail) -> bytes:
-    message, kind, code = details(status, fail)
+def failure(status: int, fail: Fail, model: str) -> bytes:
+    message, kind, code = details(status, fail, model)
     return error_body(message, kind, None, code)
 
 

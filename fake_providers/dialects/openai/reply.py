@@ -26,11 +26,12 @@ class Whole:
     """The encoder of an unstreamed reply: it writes nothing, only the timeline's record is used."""
 
     fragments = True
+    silent = ()
 
     def opening(self, *_: object, **__: object) -> bytes:
         return b""
 
-    token = call = broken = error = closing = opening
+    token = thinking = refusal = call = broken = error = closing = opening
 
 
 def digest(ask: Ask) -> str:
@@ -62,18 +63,20 @@ def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[
     if ask.script.blocked is not None:
         return errors.refusal(400, Problem(_BLOCKED, None, "invalid_prompt"), headers[:1])
     if fail is not None and fail.fault == "status":
-        error = (errors.JSON, errors.failure(fail.error_status, fail))
+        error = (errors.JSON, errors.failure(fail.error_status, fail, ask.model))
         return status_reply(fail.status, fail, line.end_due, headers + errors.retry_headers(fail), error)
     if (without := unanswered(line, line.frames)) is not None:
         return without
     headers += errors.WITHIN_LIMITS
     if not ask.stream:
-        return _whole(line, whole, (errors.JSON, *headers))
-    return streamed(line, tuple(line.frames), (*errors.STREAM, *headers), torn)
+        return _whole(line, whole, (errors.JSON, *headers), ask.model)
+    # An empty frame would be the body's end.
+    frames = tuple(frame for frame in line.frames if frame.payload)
+    return streamed(line, frames, (*errors.STREAM, *headers), torn)
 
 
-def _whole(line: Timeline, whole: Callable[[], bytes], headers: Headers) -> Reply:
+def _whole(line: Timeline, whole: Callable[[], bytes], headers: Headers, model: str) -> Reply:
     fail, due = line.fail, line.end_due
     if line.end != "stall" and fail is not None and fail.fault == "error":
-        return error_reply(500, headers, errors.failure(500, fail), due)
+        return error_reply(500, headers, errors.failure(500, fail, model), due)
     return in_one_piece(line, headers, whole)

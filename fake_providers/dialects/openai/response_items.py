@@ -29,7 +29,7 @@ def input_items(said: Any, *, earlier: bool) -> Problem | None:
         return None
     if not isinstance(said, list):
         return fields.wrong_type("input", "one of a string or array of input items", said)
-    return fields.first_wrong("input", said, _item) or _calls_and_outputs(said, earlier)
+    return fields.first_wrong("input", said, _item) or _calls_and_outputs(said, earlier) or _reasoning_leads(said)
 
 
 def last_user_text(said: Any) -> str:
@@ -65,6 +65,9 @@ def _item(where: str, item: dict[str, Any]) -> Problem | None:
         return fields.wrong_value(f"{where}.type", kind, KINDS)
     if kind == "message":
         return _message(where, item)
+    if kind == "reasoning":
+        known = None if item.get("encrypted_content") else fields.required(where, item, "id")
+        return known or fields.required(where, item, "summary", kind=fields.ARRAY)
     if kind == "function_call":
         return fields.required(where, item, "call_id", "name", "arguments")
     if kind == "function_call_output":
@@ -109,3 +112,21 @@ def _calls_and_outputs(said: list[dict[str, Any]], earlier: bool) -> Problem | N
         if kind == "function_call" and call not in answered:
             return Problem(f"No tool output found for function call {call}.", "input", None)
     return None
+
+
+def _reasoning_leads(said: list[dict[str, Any]]) -> Problem | None:
+    """A reasoning item is sent back together with what the model made of it: a message, a call or more reasoning.
+
+    Source: the refusals in openai/openai-node#1567, vercel/ai#7099 and continuedev/continue#8933.
+    """
+    for item, after in zip(said, [*said[1:], None], strict=False):
+        if item.get("type") == "reasoning" and not _is_made_by_the_model(after):
+            which = f"Item '{str(item.get('id'))[:64]}' of type 'reasoning'"
+            return Problem(f"{which} was provided without its required following item.", "input", None)
+    return None
+
+
+def _is_made_by_the_model(item: dict[str, Any] | None) -> bool:
+    if item is None or item.get("role") not in (None, "assistant"):
+        return False
+    return not str(item.get("type")).endswith("_output")

@@ -1,13 +1,15 @@
 """OpenAI's responses: the events of a stream, and the response in one piece.
 
-Source: https://platform.openai.com/docs/api-reference/responses, and what the official clients read.
+Source: https://platform.openai.com/docs/api-reference/responses, https://platform.openai.com/docs/guides/reasoning, and
+what the official clients read.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chatproof.fake_providers.dialects.base import Ask, Reply
+from chatproof.fake_providers.dialects.openai import output_items as items
 from chatproof.fake_providers.dialects.openai.error_bodies import details
 from chatproof.fake_providers.dialects.openai.reply import CREATED, answer, digest, dumps, quoting
 from chatproof.fake_providers.dialects.openai.response_ids import response_id
@@ -18,26 +20,40 @@ _INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_
 _ERROR_CODES: Final = ("server_error", "rate_limit_exceeded", "invalid_prompt")
 
 
+class ResponseWishes(NamedTuple):
+    """What the request decides beside its text. `echo`: what the response repeats of it, as JSON."""
+
+    echo: str
+    encrypted: bool = False
+    """Reasoning items come with `encrypted_content`, so that a client can send them back without a stored response."""
+    raw: bool = False
+    """Thoughts are sent as they are, as local servers do, not as a summary."""
+
+
 def render(ask: Ask) -> Reply:
     """The reply to a valid request for a response."""
     events = Events(ask)
-    line = play(ask.script, events, ask.max_tokens, key=ask.key)
+    line = play(ask.script, events, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none")
     return answer(
         ask, line, whole=lambda: events.response(line.finish_reason).encode(), torn=lambda: events.broken()[:-2]
     )
 
 
 class Events:
-    """Encodes the parts of a stream. It opens and closes the output's items as the script goes on."""
+    """Encodes the parts of a stream. It opens and closes the output's items, and their parts, as the script goes on."""
 
     fragments = True
+    silent = ()
 
     def __init__(self, ask: Ask) -> None:
-        self._ask = ask
+        assert isinstance(ask.extra, ResponseWishes)
+        self._ask, self._wishes = ask, ask.extra
         self._quoted = quoting(ask.script)
         self._number = 0
-        self._tokens = 0
+        self._tokens = self._thought = 0
         self._output: list[dict[str, Any]] = []
+        self._open: dict[str, Any] | None = None  # the item that is being written
+        self._part: items.Part | None = None  # the part of it
         self._said: list[str] = []
         self._delta = ""  # a delta event, from behind its number to its text
         self._delta_end = ""
@@ -48,19 +64,35 @@ class Events:
         return self._about("response.created", response) + self._about("response.in_progress", response)
 
     def token(self, text: str) -> bytes:
-        opened = b"" if self._open_type == "message" else self._close("completed") + self._open_message()
-        return opened + self._say(text)
+        return self._in_message(items.TEXT) + self._say(text)
+
+    def refusal(self, text: str) -> bytes:
+        return self._in_message(items.REFUSAL) + self._say(text)
+
+    def thinking(self, text: str, first: bool) -> bytes:
+        """A summary of the thoughts, a part for each step, if they are shown; else an item without words."""
+        self._thought += 1
+        opened = b"" if self._is_open("reasoning") else self._close("completed") + self._add(self._reasoning())
+        if self._ask.thinking == "shown":
+            if self._wishes.raw and self._part is None:
+                opened += self._open_part(items.RAW)
+            elif first and not self._wishes.raw:
+                opened += self._close_part() + self._open_part(items.SUMMARY)
+            return opened + self._say(text)
+        self._tokens += 1
+        return opened
 
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
-        if fragment is None:
-            return self._close("completed") + self._open_call(index, name)
-        return self._say(fragment)
+        if fragment is not None:
+            return self._say(fragment)
+        opened = self._close("completed") + self._add(items.call(digest(self._ask), index, name))
+        return opened + self._open_part(items.ARGUMENTS)
 
     def broken(self) -> bytes:
         return b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"brok\n\n'
 
     def error(self, fail: Fail) -> bytes:
-        message, _, code = details(500, fail)
+        message, _, code = details(500, fail, self._ask.model)
         code = code or "server_error"
         event = self._event("error", code=code, message=message, param=None)
         known = code if code in _ERROR_CODES else "server_error"
@@ -70,8 +102,8 @@ class Events:
     def closing(self, finish_reason: str) -> bytes:
         status = _status(finish_reason)
         end = self._close(status)
-        if not self._output:
-            end += self._open_message() + self._close(status)
+        if all(item["type"] == "reasoning" for item in self._output) and (status == "completed" or not self._output):
+            end += self._in_message(items.TEXT) + self._close(status)
         return end + self._about(f"response.{status}", self.response(finish_reason))
 
     def response(self, finish_reason: str) -> str:
@@ -85,13 +117,28 @@ class Events:
             self._output,
             completed_at=CREATED if status == "completed" else None,
             incomplete_details={"reason": incomplete} if incomplete else None,
-            usage=_usage(self._ask, self._tokens),
+            usage=_usage(self._ask, self._tokens, self._thought),
         )
 
-    @property
-    def _open_type(self) -> str | None:
-        item = self._output[-1] if self._output else None
-        return item["type"] if item is not None and item["status"] == "in_progress" else None
+    def _is_open(self, kind: str) -> bool:
+        return self._open is not None and self._open["type"] == kind
+
+    def _reasoning(self) -> dict[str, Any]:
+        known = (digest(self._ask), len(self._output))
+        return (
+            items.raw_reasoning(*known)
+            if self._wishes.raw
+            else items.reasoning(*known, encrypted=self._wishes.encrypted)
+        )
+
+    def _in_message(self, part: items.Part) -> bytes:
+        """Opens a message, and such a part in it, unless they are open."""
+        opened = b""
+        if not self._is_open("message"):
+            opened = self._close("completed") + self._add(items.message(digest(self._ask), len(self._output)))
+        elif self._part is part:
+            return b""
+        return opened + self._close_part() + self._open_part(part)
 
     def _say(self, piece: str) -> bytes:
         self._tokens += 1
@@ -99,49 +146,48 @@ class Events:
         number, self._number = self._number, self._number + 1
         return f"{self._delta_head}{number}{self._delta}{self._quoted(piece)}{self._delta_end}".encode()
 
-    def _open_message(self) -> bytes:
-        index = len(self._output)
-        item = _message_item(self._ask, index)
+    def _add(self, item: dict[str, Any]) -> bytes:
         self._output.append(item)
-        self._said = []
-        place = f',"item_id":"{item["id"]}","output_index":{index},"content_index":0,"delta":'
-        self._deltas("response.output_text.delta", place, ',"logprobs":[]}\n\n')
-        added = self._event("response.output_item.added", output_index=index, item=item)
-        return added + self._part("response.content_part.added", item, _text_part(""))
+        self._open = item
+        return self._event("response.output_item.added", output_index=len(self._output) - 1, item=item)
 
-    def _open_call(self, call: int, name: str) -> bytes:
-        index = len(self._output)
-        item = _call_item(self._ask, call, name)
-        self._output.append(item)
-        self._said = []
-        place = f',"item_id":"{item["id"]}","output_index":{index},"delta":'
-        self._deltas("response.function_call_arguments.delta", place, "}\n\n")
-        return self._event("response.output_item.added", output_index=index, item=item)
+    def _place(self, part: items.Part) -> dict[str, Any]:
+        assert self._open is not None
+        place = {"item_id": self._open["id"], "output_index": len(self._output) - 1}
+        return {**place, part.place: len(self._open[part.holder])} if part.place else place
 
-    def _deltas(self, kind: str, place: str, end: str) -> None:
+    def _open_part(self, part: items.Part) -> bytes:
+        self._part, self._said = part, []
+        place = self._place(part)
+        kind = f"{part.event}.delta"
         self._delta_head = f'event: {kind}\ndata: {{"type":"{kind}","sequence_number":'
-        self._delta, self._delta_end = place, end
+        self._delta = f',{dumps(place, self._ask.script)[1:-1]},"delta":'
+        self._delta_end = f"{part.delta_end}}}\n\n"
+        return self._event(f"{part.added}.added", **place, part=part.of("")) if part.added else b""
+
+    def _close_part(self) -> bytes:
+        if (part := self._part) is None or self._open is None:
+            return b""
+        text, place = "".join(self._said), self._place(part)
+        self._part = None
+        if not part.added:
+            self._open[part.holder] = text
+            return self._event(f"{part.event}.done", **place, **{part.key: text})
+        done = self._event(f"{part.event}.done", **place, **{part.key: text}, **part.done)
+        self._open[part.holder].append(part.of(text))
+        return done + self._event(f"{part.added}.done", **place, part=part.of(text))
 
     def _close(self, status: str) -> bytes:
         """Finish the open item, if any. Only the last item of a reply can be incomplete."""
-        if self._open_type is None:
+        if (item := self._open) is None:
             return b""
-        item, index = self._output[-1], len(self._output) - 1
-        text = "".join(self._said)
-        item["status"] = status
-        place = {"item_id": item["id"], "output_index": index}
-        if item["type"] == "message":
-            item["content"] = [_text_part(text)]
-            done = self._event("response.output_text.done", **place, content_index=0, text=text, logprobs=[])
-            done += self._part("response.content_part.done", item, item["content"][0])
-        else:
-            item["arguments"] = text
-            done = self._event("response.function_call_arguments.done", **place, arguments=text)
-        return done + self._event("response.output_item.done", output_index=index, item=item)
-
-    def _part(self, kind: str, item: dict[str, Any], part: dict[str, Any]) -> bytes:
-        index = len(self._output) - 1
-        return self._event(kind, item_id=item["id"], output_index=index, content_index=0, part=part)
+        done = self._close_part()
+        self._open = None
+        if "status" in item:
+            item["status"] = status
+        if "encrypted_content" in item:
+            item["encrypted_content"] = items.encrypt(item["id"])
+        return done + self._event("response.output_item.done", output_index=len(self._output) - 1, item=item)
 
     def _about(self, kind: str, response: str) -> bytes:
         """An event about the response as a whole, which is JSON already."""
@@ -174,29 +220,16 @@ def _response(ask: Ask, status: str, output: list[dict[str, Any]], **values: Any
         "usage": None,
         **values,
     }
-    # What is echoed of the request is JSON already (`_openai_responses_request.echo`), made once.
-    return f"{dumps(response, ask.script)[:-1]},{str(ask.extra)[1:]}"
+    assert isinstance(ask.extra, ResponseWishes)
+    # What is echoed of the request is JSON already, made once.
+    return f"{dumps(response, ask.script)[:-1]},{ask.extra.echo[1:]}"
 
 
-def _message_item(ask: Ask, index: int) -> dict[str, Any]:
-    item = {"id": f"msg_{digest(ask)}{index:02x}", "type": "message", "status": "in_progress"}
-    return {**item, "content": [], "role": "assistant"}
-
-
-def _call_item(ask: Ask, call: int, name: str) -> dict[str, Any]:
-    ids = {"id": f"fc_{digest(ask)}{call:02x}", "type": "function_call", "status": "in_progress"}
-    return {**ids, "arguments": "", "call_id": f"call_{digest(ask)[:22]}{call:02x}", "name": name}
-
-
-def _text_part(text: str) -> dict[str, Any]:
-    return {"type": "output_text", "annotations": [], "logprobs": [], "text": text}
-
-
-def _usage(ask: Ask, said: int) -> dict[str, Any]:
+def _usage(ask: Ask, said: int, thought: int) -> dict[str, Any]:
     return {
         "input_tokens": ask.prompt_tokens,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": said,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": thought},
         "total_tokens": ask.prompt_tokens + said,
     }

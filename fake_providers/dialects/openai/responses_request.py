@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from chatproof.fake_providers.dialects.base import Thinking
 from chatproof.fake_providers.dialects.openai import field_checks as fields
-from chatproof.fake_providers.dialects.openai.completions_request import tier, tool_choice, tool_function
+from chatproof.fake_providers.dialects.openai.completions_request import EFFORTS, tier, tool_choice, tool_function
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.response_items import input_items, item_text
 from chatproof.fake_providers.scripting import tokenizer
@@ -41,6 +42,17 @@ TOOL_KINDS: Final = (
     "mcp", "custom", "computer", "computer_use_preview", "local_shell", "shell", "apply_patch",
 )  # fmt: skip
 """The types of tools, as the official client has them."""
+ENCRYPTED: Final = "reasoning.encrypted_content"
+"""What a request includes to get the model's reasoning in a form that it can send back."""
+
+INCLUDABLE: Final = (
+    "file_search_call.results", "web_search_call.results", "web_search_call.action.sources",
+    "message.input_image.image_url", "computer_call_output.output.image_url", "code_interpreter_call.outputs",
+    ENCRYPTED, "message.output_text.logprobs",
+)  # fmt: skip
+"""What a request can include, as the official client has it."""
+
+SUMMARIES: Final = ("auto", "concise", "detailed")
 _ELSEWHERE: Final = ("previous_response_id", "prompt", "conversation")
 
 
@@ -57,6 +69,8 @@ def problem(body: dict[str, Any]) -> Problem | None:
     return (
         _RULES.broken(body)
         or _previous(body)
+        or _reasoning(body.get("reasoning") or {})
+        or _include(body.get("include") or [])
         or input_items(body.get("input"), earlier=any(body.get(name) is not None for name in _ELSEWHERE))
         or fields.stream(body, ("include_obfuscation",))
         or _tools(body)
@@ -68,6 +82,14 @@ def prompt_tokens(body: dict[str, Any]) -> int:
     said = body.get("input")
     texts = [said] if isinstance(said, str) else [item_text(item) for item in said or ()]
     return sum(tokenizer.count(text) + 3 for text in [*texts, body.get("instructions") or ""]) + 1
+
+
+def thinking(body: dict[str, Any]) -> Thinking:
+    """Thoughts are shown as a summary, which must be asked for. The API never sends them as they are."""
+    wanted = body.get("reasoning") or {}
+    if wanted.get("effort") == "none":
+        return "none"
+    return "shown" if wanted.get("summary") or wanted.get("generate_summary") else "hidden"
 
 
 def echo(body: dict[str, Any]) -> dict[str, Any]:
@@ -119,6 +141,19 @@ def _previous(body: dict[str, Any]) -> Problem | None:
     if body.get("background"):
         text = "The fake provider answers at once only: leave 'background' out or false."
         return Problem(text, "background", "unsupported_parameter")
+    return None
+
+
+def _include(wanted: list[Any]) -> Problem | None:
+    problems = (fields.one_of(f"include[{index}]", one, INCLUDABLE) for index, one in enumerate(wanted))
+    return next(filter(None, problems), None)
+
+
+def _reasoning(wanted: dict[str, Any]) -> Problem | None:
+    known = {"effort": EFFORTS, "summary": SUMMARIES, "generate_summary": SUMMARIES}
+    for name, words in known.items():
+        if wanted.get(name) is not None and (wrong := fields.one_of(f"reasoning.{name}", wanted[name], words)):
+            return wrong
     return None
 
 

@@ -19,14 +19,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, TimedFrame
+from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, Thinking, TimedFrame
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai.chat_messages import last_user_text
 from chatproof.fake_providers.dialects.openai.completions_request import problem, prompt_tokens, stops
+from chatproof.fake_providers.dialects.openai.responses_reply import ResponseWishes
 from chatproof.fake_providers.dialects.openai_compatible.encoder import CONTINUOUS, Compatible
 from chatproof.fake_providers.dialects.openai_compatible.products import PRODUCTS
 from chatproof.fake_providers.dialects.provider_variables import HOSTS
-from chatproof.fake_providers.dialects.timed_reply import json_reply, lay_out, text_reply
+from chatproof.fake_providers.dialects.timed_reply import json_reply, speak, text_reply
 from chatproof.fake_providers.models.catalogue import LENIENT, STRICT, Catalogue, Model, listed
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
@@ -112,7 +113,7 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Cat
 def render(ask: Ask) -> Reply:
     if isinstance(ask.extra, Ask):
         return openai.render(replace(ask.extra, script=ask.script))  # the planner may have changed it
-    return lay_out(ask, PRODUCTS[ask.flavour](ask))
+    return speak(ask, PRODUCTS[ask.flavour](ask))
 
 
 def form(ask: Ask) -> Form | None:
@@ -157,10 +158,20 @@ def _chat(
         prompt_tokens=prompt_tokens(body["messages"]),
         max_tokens=limit,
         stops=stops(body),
+        thinking=_thinking(body),
         provider=NAME,
         flavour=voice.PRODUCT,
         extra=CONTINUOUS if usage and options.get(CONTINUOUS) is True else None,
     )
+
+
+def _thinking(body: dict[str, Any]) -> Thinking:
+    """Whether the model thinks, by what the products' chat templates and vLLM's `include_reasoning` understand."""
+    template = body.get("chat_template_kwargs")
+    wanted = template.get("enable_thinking", True) if isinstance(template, dict) else True
+    if body.get("reasoning_effort") == "none" or wanted is False:
+        return "none"
+    return "hidden" if body.get("include_reasoning") is False else "shown"
 
 
 def _passed_on(
@@ -170,6 +181,10 @@ def _passed_on(
     keyed = replace(request, headers={**request.headers, "authorization": "Bearer none"})
     answer = openai.read(keyed, scripts, catalogue, NAME)
     if isinstance(answer, Ask):
+        if isinstance(answer.extra, ResponseWishes) and answer.thinking != "none":
+            # Nobody hides the thoughts here. Ollama calls them a summary (its openai/responses.go).
+            raw = answer.extra._replace(raw=voice.PRODUCT != "ollama", encrypted=False)
+            answer = replace(answer, thinking="shown", extra=raw)
         return replace(answer, provider=NAME, flavour=voice.PRODUCT, extra=answer)
     if answer.status == 200:
         return answer

@@ -1,4 +1,8 @@
-"""Encodes OpenAI's chat completions as local servers do: what they have in common."""
+"""Encodes OpenAI's chat completions as local servers do: what they have in common.
+
+Their models' thoughts are a field of the message, `reasoning` or `reasoning_content` by product. They refuse in words
+like any others: no local server fills `refusal`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.dialects.timed_reply import JSON, go_json
 from chatproof.fake_providers.models.catalogue import Model
 from chatproof.fake_providers.scripting.script import Call, Fail
+from chatproof.fake_providers.scripting.steps import Channel
 
 CREATED: Final = 1_700_000_000  # fixed: the same request has the same bytes on every day
 DONE: Final = b"data: [DONE]\n\n"
@@ -31,13 +36,17 @@ class Compatible:
     """Writes a reply as OpenAI-compatible servers do. Each product has a class of its own for what differs.
 
     A product says with its class attributes what it lacks: `roles`, is the role in every chunk; `opens`, is
-    there a chunk before the first token; `logprobs`, has a choice that field.
+    there a chunk before the first token; `logprobs`, has a choice that field; `counts_thoughts`, does the usage say
+    how many tokens were thoughts. `REASONING`: the message's field for them. `TOO_LONG`: the error for a prompt beyond
+    the context.
     """
 
     PRODUCT = ""
     OWNER = ""
     NO_EMBEDDINGS = "The model does not support Embeddings API"
     FINGERPRINT: str | None = None
+    REASONING = "reasoning"
+    TOO_LONG = "The input length exceeds the context length."
     fragments = True
     early_errors = False
     stream_headers: Headers = (("content-type", "text/event-stream"), ("cache-control", "no-cache"))
@@ -45,10 +54,12 @@ class Compatible:
     opens = True
     roles = False
     logprobs = True
+    counts_thoughts = False
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
-        self.said = 0
+        self.said = self.thought = 0
+        self.silent: tuple[Channel, ...] = ("thinking",) if ask.thinking == "hidden" else ()
 
     # the stream
 
@@ -58,6 +69,14 @@ class Compatible:
     def token(self, text: str) -> bytes:
         self.said += 1
         return self.chunk(self._delta(content=text))
+
+    def refusal(self, text: str) -> bytes:
+        return self.token(text)
+
+    def thinking(self, text: str, first: bool) -> bytes:
+        self.said += 1
+        self.thought += 1
+        return b"" if self.silent else self.chunk(self.thought_delta(text))
 
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
         if first:
@@ -75,7 +94,7 @@ class Compatible:
     def closing(self, finish_reason: str) -> bytes:
         end = self.chunk(self.last_delta(), finish_reason)
         if self.ask.usage:
-            end += self.event(self.head() | {"choices": [], "usage": self.usage(self.said)})
+            end += self.event(self.head() | {"choices": [], "usage": self.usage(self.said, self.thought)})
         return end + DONE
 
     def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
@@ -83,6 +102,9 @@ class Compatible:
         if self.logprobs:
             choice["logprobs"] = None
         return self.event(self.head() | {"choices": [choice | {"finish_reason": finish_reason}]})
+
+    def thought_delta(self, text: str) -> dict[str, Any]:
+        return self._delta(**{self.REASONING: text})
 
     def last_delta(self) -> dict[str, Any]:
         """The extra fields of the chunk with the finish reason."""
@@ -98,14 +120,20 @@ class Compatible:
         if self.logprobs:
             choice["logprobs"] = None
         completion = {**self.head("chat.completion"), "choices": [choice | {"finish_reason": line.finish_reason}]}
-        return self.dumps(completion | {"usage": self.usage(line.tokens)}).encode()
+        return self.dumps(completion | {"usage": self.usage(line.tokens, len(line.thoughts))}).encode()
 
     def message(self, line: Timeline) -> dict[str, Any]:
         calls = [self.called(index, call) for index, call in enumerate(line.calls)]
-        return {"role": "assistant", "content": line.text} | ({"tool_calls": calls} if calls else {})
+        message = {"role": "assistant", "content": line.text + line.refusal, **self.thoughts(line)}
+        return message | ({"tool_calls": calls} if calls else {})
+
+    def thoughts(self, line: Timeline) -> dict[str, Any]:
+        """The message's field with the model's thoughts; nothing where it has none to show."""
+        return {self.REASONING: "".join(line.thoughts)} if line.thoughts and not self.silent else {}
 
     def failure(self, status: int, fail: Fail) -> bytes:
-        text = fail.message or _MESSAGES.get(status, f"Request failed: {status}.").format(model=self.ask.model)
+        usual = _MESSAGES.get(status, f"Request failed: {status}.").format(model=self.ask.model)
+        text = fail.message or (self.TOO_LONG if fail.code == "context_length_exceeded" else usual)
         return self.refused(status, text, None, fail.code, fail.type)
 
     @classmethod
@@ -141,9 +169,15 @@ class Compatible:
     def call_id(self, index: int) -> str:
         return f"call_{self.ask.digest[:22]}{index:02x}"
 
-    def usage(self, said: int) -> dict[str, Any]:
+    def usage(self, said: int, thought: int) -> dict[str, Any]:
+        """`said`: all tokens of the reply, of which `thought` are thoughts."""
         heard = self.ask.prompt_tokens
-        return {"prompt_tokens": heard, "completion_tokens": said, "total_tokens": heard + said}
+        counts = {"prompt_tokens": heard, "completion_tokens": said, "total_tokens": heard + said}
+        return counts | self.usage_details(thought)
+
+    def usage_details(self, thought: int) -> dict[str, Any]:
+        """The number of thoughts, which most products leave out."""
+        return {"completion_tokens_details": {"reasoning_tokens": thought}} if thought and self.counts_thoughts else {}
 
     def event(self, value: dict[str, Any]) -> bytes:
         return f"data: {self.dumps(value)}\n\n".encode()
@@ -164,6 +198,7 @@ class OllamaCompatible(Compatible):
     OWNER = "library"
     NO_EMBEDDINGS = "this model does not support embeddings"
     FINGERPRINT = "fp_ollama"
+    TOO_LONG = "the input length exceeds the context length"
     fragments = False
     opens = False
     roles = True
@@ -172,6 +207,9 @@ class OllamaCompatible(Compatible):
     @property
     def id(self) -> str:
         return f"chatcmpl-{int(self.ask.digest[:8], 16) % 999}"
+
+    def thought_delta(self, text: str) -> dict[str, Any]:
+        return self._delta(**{self.REASONING: text})
 
     def last_delta(self) -> dict[str, Any]:
         return {"role": "assistant", "content": ""}

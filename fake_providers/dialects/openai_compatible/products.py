@@ -7,7 +7,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Headers
+from chatproof.fake_providers.dialects.base import Ask, Headers
 from chatproof.fake_providers.dialects.openai_compatible import encoder
 from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.dialects.timed_reply import TIMING, Timing
@@ -20,11 +20,17 @@ _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 class Vllm(encoder.Compatible):
     """vLLM: an integer error code, usage in every chunk on request, and fields of its own that are null.
 
-    Source: vllm/entrypoints/openai/engine/protocol.py and chat_completion/serving.py of vLLM 0.11 and later.
+    Source: vllm/entrypoints/openai/engine/protocol.py and chat_completion/serving.py of vLLM 0.11 and later. Thoughts:
+    https://docs.vllm.ai/en/v0.26.0/features/reasoning_outputs/; older ones wrote `reasoning_content`.
     """
 
     PRODUCT = "vllm"
     OWNER = "vllm"
+    TOO_LONG = (
+        f"This model's maximum context length is {_CONTEXT} tokens. However, your request has {_CONTEXT + 1} input"
+        " tokens. Please reduce the length of the input messages."
+    )
+    counts_thoughts = True
     stream_headers: Headers = (("content-type", "text/event-stream; charset=utf-8"),)
     json_header = ("content-type", "application/json")
 
@@ -57,7 +63,7 @@ class Vllm(encoder.Compatible):
             "choices": [choice | {"stop_reason": self._stop_reason(line.finish_reason), "token_ids": None}],
             "service_tier": None,
             "system_fingerprint": None,
-            "usage": self.usage(line.tokens) | {"prompt_tokens_details": None},
+            "usage": self.usage(line.tokens, len(line.thoughts)) | {"prompt_tokens_details": None},
             "prompt_logprobs": None,
             "prompt_token_ids": None,
             "kv_transfer_params": None,
@@ -69,13 +75,20 @@ class Vllm(encoder.Compatible):
             {key: value for key, value in self.called(index, call).items() if key != "index"}
             for index, call in enumerate(line.calls)
         ]
-        content = None if calls and not line.said else line.text
+        content = None if calls and not line.said else line.text + line.refusal
         empty = dict.fromkeys(("refusal", "annotations", "audio", "function_call"))
-        return {"role": "assistant", "content": content, **empty, "tool_calls": calls, "reasoning": None}
+        return {
+            "role": "assistant",
+            "content": content,
+            **empty,
+            "tool_calls": calls,
+            "reasoning": None,
+        } | self.thoughts(line)
 
-    def usage(self, said: int) -> dict[str, Any]:
+    def usage(self, said: int, thought: int) -> dict[str, Any]:
         heard = self.ask.prompt_tokens
-        return {"prompt_tokens": heard, "total_tokens": heard + said, "completion_tokens": said}
+        counts = {"prompt_tokens": heard, "total_tokens": heard + said, "completion_tokens": said}
+        return counts | self.usage_details(thought)
 
     def call_id(self, index: int) -> str:
         return f"chatcmpl-tool-{self.ask.digest[:30]}{index:02x}"
@@ -118,17 +131,19 @@ class Vllm(encoder.Compatible):
     def _counted(self, choices: list[dict[str, Any]], **more: Any) -> bytes:
         chunk = self.head() | {"choices": choices}
         if self.ask.extra == encoder.CONTINUOUS:
-            chunk["usage"] = self.usage(self.said)
+            chunk["usage"] = self.usage(self.said, self.thought)
         return self.event(chunk | more)
 
 
 class LlamaCpp(encoder.Compatible):
     """llama.cpp's server: its timings, choices first, an integer error code.
 
-    Source: tools/server/server-task.cpp and server-common.cpp.
+    Source: tools/server/server-task.cpp, server-common.cpp and common/chat.cpp.
     """
 
     PRODUCT = "llamacpp"
+    REASONING = "reasoning_content"
+    TOO_LONG = "the request exceeds the available context size, try increasing it"
     OWNER = "llamacpp"
     FINGERPRINT = "b7000-c0ffee0"
 
@@ -144,7 +159,7 @@ class LlamaCpp(encoder.Compatible):
     def closing(self, finish_reason: str) -> bytes:
         end = self.chunk({}, finish_reason)
         if self.ask.usage:
-            end += self._event({"choices": [], **self._tail(), "usage": self.usage(self.said)}, True)
+            end += self._event({"choices": [], **self._tail(), "usage": self.usage(self.said, self.thought)}, True)
         return end + encoder.DONE
 
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
@@ -169,14 +184,14 @@ class LlamaCpp(encoder.Compatible):
         choice = {"finish_reason": line.finish_reason, "index": 0, "message": self.message(line)}
         tail = self._tail("chat.completion")
         del tail["id"]
-        completion = {"choices": [choice], **tail, "usage": self.usage(line.tokens), "id": self.id}
+        completion = {"choices": [choice], **tail, "usage": self.usage(line.tokens, len(line.thoughts)), "id": self.id}
         return f'{self.dumps(completion)[:-1]},"timings":{TIMING.decode()}}}'.encode()
 
     def called(self, index: int, call: Call) -> dict[str, Any]:
         function = {"name": call.name, "arguments": call.arguments}
         return {"type": "function", "function": function, "id": self.call_id(index)}
 
-    def usage(self, said: int) -> dict[str, Any]:
+    def usage(self, said: int, thought: int) -> dict[str, Any]:
         heard = self.ask.prompt_tokens
         counts = {"completion_tokens": said, "prompt_tokens": heard, "total_tokens": heard + said}
         return counts | {"prompt_tokens_details": {"cached_tokens": 0}}
@@ -194,7 +209,8 @@ class LlamaCpp(encoder.Compatible):
             501: "not_supported_error",
             503: "unavailable_error",
         }
-        error = {"code": status, "message": text, "type": kind or known.get(status, "server_error")}
+        usual = "exceed_context_size_error" if code == "context_length_exceeded" else known.get(status, "server_error")
+        error = {"code": status, "message": text, "type": kind or usual}
         return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -219,13 +235,24 @@ class LlamaCpp(encoder.Compatible):
 class LmStudio(encoder.Compatible):
     """LM Studio: the model as fingerprint, the role in every chunk, empty stats, errors as an event of their own.
 
-    Source: what its users report in lmstudio-ai/lmstudio-bug-tracker (issues 676 and 713); it is not open.
+    Thoughts are `reasoning_content`, and `reasoning` with gpt-oss.
+
+    Source: what its users report in lmstudio-ai/lmstudio-bug-tracker (issues 378, 676, 713 and 2335); it is not open.
     """
 
     PRODUCT = "lmstudio"
     OWNER = "organization_owner"
+    TOO_LONG = "Context size has been exceeded."
     opens = False
     roles = True
+    counts_thoughts = True
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__(ask)
+        self.REASONING = "reasoning" if "gpt-oss" in ask.model else "reasoning_content"
+
+    def thought_delta(self, text: str) -> dict[str, Any]:
+        return {"role": "assistant", self.REASONING: text}
 
     def head(self, kind: str = "chat.completion.chunk") -> dict[str, Any]:
         head = super().head(kind)
@@ -249,7 +276,8 @@ class LmStudio(encoder.Compatible):
         calls = [self.called(index, call) for index, call in enumerate(line.calls)]
         for call in calls:
             del call["index"]
-        return {"role": "assistant", "content": line.text, "tool_calls": calls}
+        said = {"role": "assistant", "content": line.text + line.refusal, **self.thoughts(line)}
+        return said | {"tool_calls": calls}
 
     def call_id(self, index: int) -> str:
         return str(int(self.ask.digest[:8], 16) % 900_000_000 + 100_000_000 + index)

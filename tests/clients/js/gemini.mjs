@@ -1,4 +1,4 @@
-// node gemini.mjs URL stream|whole|rest SCRIPT... : asks the fakes and prints one JSON object, by script.
+// node gemini.mjs URL stream|whole|thoughts|rest SCRIPT... : asks the fakes and prints one JSON object, by script.
 import { GoogleGenAI } from "@google/genai";
 
 const [url, mode, ...names] = process.argv.slice(2);
@@ -33,6 +33,15 @@ async function whole(contents) {
   }
 }
 
+async function thoughts(contents) {
+  const config = { thinkingConfig: { includeThoughts: true } };
+  const reply = await ai.models.generateContent({ model, contents, config });
+  const parts = [];
+  for await (const chunk of await ai.models.generateContentStream({ model, contents, config }))
+    parts.push(...(chunk.candidates?.[0]?.content?.parts ?? []));
+  return { parts, text: reply.text, candidate: reply.candidates?.[0], usage: reply.usageMetadata };
+}
+
 async function rest() {
   const models = [];
   for await (const one of await ai.models.list({ config: { pageSize: 2 } })) models.push(one.name);
@@ -56,7 +65,7 @@ function failure(problem) {
 }
 
 console.warn = () => {}; // the client warns of parts that are not text; the tests look for themselves
-const ask = mode === "stream" ? stream : whole;
+const ask = { stream, thoughts }[mode] ?? whole;
 const answer = {};
 for (const name of names) answer[name] = await ask(`scenario ${name}`);
 // ASCII only: some of what the scripts say would end a line for those who read this.

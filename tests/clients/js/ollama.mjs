@@ -14,11 +14,12 @@ function failure(problem) {
 
 const ask = {
   async stream(name) {
-    const found = { texts: [], calls: [], last: null };
+    const found = { texts: [], thoughts: [], calls: [], last: null };
     try {
       const messages = [{ role: "user", content: `scenario ${name}` }];
       for await (const part of await ollama.chat({ model, messages, stream: true })) {
         found.texts.push(part.message.content);
+        found.thoughts.push(...(part.message.thinking ? [part.message.thinking] : []));
         found.calls.push(...(part.message.tool_calls ?? []));
         found.last = part;
       }
