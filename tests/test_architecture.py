@@ -35,7 +35,18 @@ MAY: dict[str, tuple[tuple[str, ...], bool]] = {
 # The floors of fake_providers, from the ground up. A room may import itself and the rooms of the lines before it.
 ROOMS = tuple(
     (room,)
-    for room in ("models", "scripting", "dialects", "wires", "planning", "journal", "server", "record", "testing")
+    for room in (
+        "models",
+        "scripting",
+        "structured",
+        "dialects",
+        "wires",
+        "planning",
+        "journal",
+        "server",
+        "record",
+        "testing",
+    )
 )
 WORLD = {"socket", "asyncio", "time", "ssl", "select", "threading", "subprocess", "random", "os"}
 DIALECT = "each dialect has its own, and it is the same thing in each"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -40,6 +41,65 @@ def _chat(model: str, **more: Any) -> dict[str, Any]:
 
 def _google(model: str, action: str = "generateContent") -> str:
     return f"/v1beta/models/{model}:{action}"
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "minLength": 1}, "days": {"type": "integer", "minimum": 2}},
+    "required": ["city", "days"],
+    "additionalProperties": False,
+}
+
+
+async def test_w3_structured_output_and_required_tools(http: httpx.AsyncClient) -> None:
+    """Without a script the reply conforms to the schema that the request gives, and a required tool is called."""
+    answer, asked = {"city": "a", "days": 2}, {"model": "gpt-4o", "messages": [user("Where to?")]}
+    named = {"name": "trip", "schema": SCHEMA, "strict": True}
+    function = {"type": "function", "function": {"name": "trip", "parameters": SCHEMA}}
+    flat = {"type": "function", "name": "trip", "parameters": SCHEMA}
+    key = {"x-goog-api-key": "k"}
+
+    chat = {**asked, "response_format": {"type": "json_schema", "json_schema": named}}
+    message = (await posted(http, "/v1/chat/completions", chat))["choices"][0]["message"]
+    assert json.loads(message["content"]) == answer
+    called = {**asked, "tools": [function], "tool_choice": "required"}
+    message = (await posted(http, "/v1/chat/completions", called))["choices"][0]["message"]
+    assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == answer
+
+    text = {"format": {"type": "json_schema", **named}}
+    response = await posted(http, "/v1/responses", {"model": "gpt-4o", "input": "Where to?", "text": text})
+    assert json.loads(response["output"][0]["content"][0]["text"]) == answer
+    forced = {"tools": [flat], "tool_choice": {"type": "function", "name": "trip"}}
+    response = await posted(http, "/v1/responses", {"model": "gpt-4o", "input": "Where to?", **forced})
+    assert json.loads(response["output"][0]["arguments"]) == answer
+
+    contents = [{"role": "user", "parts": [{"text": "Where to?"}]}]
+    schema: dict[str, Any]
+    for schema in ({"responseSchema": {**SCHEMA, "additionalProperties": None}}, {"responseJsonSchema": SCHEMA}):
+        config = {"responseMimeType": "application/json", **schema}
+        reply = await posted(http, GEMINI, {"contents": contents, "generationConfig": config}, **key)
+        assert json.loads(reply["candidates"][0]["content"]["parts"][0]["text"]) == answer
+    calling: dict[str, Any] = {
+        "tools": [{"functionDeclarations": [{"name": "trip", "parametersJsonSchema": SCHEMA}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["trip"]}},
+    }
+    reply = await posted(http, GEMINI, {"contents": contents, **calling}, **key)
+    assert reply["candidates"][0]["content"]["parts"] == [{"functionCall": {"name": "trip", "args": answer}}]
+
+    local = {"model": "llama3.2", "messages": [user("Where to?")], "stream": False}
+    assert json.loads((await posted(http, "/api/chat", {**local, "format": SCHEMA}))["message"]["content"]) == answer
+    guided = await posted(http, "/vllm/v1/chat/completions", {**local, "guided_json": SCHEMA})
+    assert json.loads(guided["choices"][0]["message"]["content"]) == answer
+
+
+async def test_w4_strict_schemas_are_as_strict_as_the_api(http: httpx.AsyncClient) -> None:
+    """`strict` without `additionalProperties: false` is an error 400, whatever the script says."""
+    loose = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "trip", "schema": loose, "strict": True}}
+    body = {"model": "gpt-4o", "messages": [user("scenario hello")], "response_format": wanted}
+    refused = await http.post("/v1/chat/completions", json=body)
+    assert refused.status_code == 400
+    assert "In context=(), 'additionalProperties' is required to be supplied and to be false." in refused.text
 
 
 REFUSALS = [

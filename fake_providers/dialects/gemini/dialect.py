@@ -19,6 +19,7 @@ from chatproof.fake_providers.dialects.gemini import request as prompts
 from chatproof.fake_providers.dialects.gemini.error_bodies import bad_request, error, no_key
 from chatproof.fake_providers.dialects.gemini.google_json import pretty
 from chatproof.fake_providers.dialects.gemini.request_schema import Reader
+from chatproof.fake_providers.dialects.gemini.response_schema import SchemaRefused, demanded_script
 from chatproof.fake_providers.dialects.vectors import vector
 from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Model
 from chatproof.fake_providers.scripting.script import Script
@@ -122,6 +123,10 @@ def _generation(
         script = choose(text, scripts, model=route.model, provider=NAME)
     except UnknownScenario as unknown:
         return _refusal(route, error(400, str(unknown)), (unknown.header,))
+    try:
+        script = script if script.name else demanded_script(message) or script
+    except SchemaRefused as refused:
+        return _refusal(route, error(400, str(refused)))
     config = message.get("generation_config", {})
     streams = route.action == "streamGenerateContent"
     return Ask(

@@ -27,6 +27,8 @@ from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 from chatproof.fake_providers.scripting.wire_table import Form
+from chatproof.fake_providers.structured.answers import json_reply_script, shown_path
+from chatproof.fake_providers.structured.schema_nodes import SchemaProblem
 
 NAME = "local"
 
@@ -133,8 +135,14 @@ def _speech(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> A
         if not (text := body.get("prompt") or ""):
             return _loaded(path, body)
         heard = [body["system"], text] if body.get("system") else [text]
+    ask = _asked(path, body, text, scripts)
+    if not ask.script.name and (wanted := body.get("format")):
+        try:
+            ask = replace(ask, script=json_reply_script({"type": "object"} if wanted == "json" else wanted))
+        except SchemaProblem as problem:
+            return _refusal(400, f"invalid JSON schema in format: at {list(shown_path(problem.path))}: {problem}")
     return replace(
-        _asked(path, body, text, scripts),
+        ask,
         stream=body.get("stream") is not False,
         prompt_tokens=requests.prompt_tokens(heard),
         max_tokens=requests.max_tokens(body),

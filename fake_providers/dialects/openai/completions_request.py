@@ -8,6 +8,7 @@ from typing import Any, Final
 from chatproof.fake_providers.dialects.openai import field_checks as fields
 from chatproof.fake_providers.dialects.openai.chat_messages import messages, texts_of
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
+from chatproof.fake_providers.dialects.openai.structured_choice import chat_problem
 from chatproof.fake_providers.scripting import tokenizer
 
 KNOWN: Final = frozenset({
@@ -51,7 +52,8 @@ _RULES: Final = fields.Rules(
     },
 )
 _STREAM_FLAGS: Final = ("include_usage", "include_obfuscation")
-_FORMATS: Final = ("json_object", "json_schema", "text")
+FORMATS: Final = ("json_object", "json_schema", "text")
+"""The types that a reply's format may have."""
 _TOOL_KINDS: Final = ("function", "custom")
 _TOOL_CHOICES: Final = ("none", "auto", "required")
 _MOST_STOPS: Final = 4
@@ -75,7 +77,8 @@ def problem(body: dict[str, Any], *, strict: bool = True) -> Problem | None:
         or _modalities(body)
         or _stop(body.get("stop"))
         or _tools(body)
-        or _format(body)
+        or _format(body, strict)
+        or (chat_problem(body) if strict else None)
     )
 
 
@@ -184,12 +187,12 @@ def tool_function(where: str, function: dict[str, Any]) -> Problem | None:
     return None
 
 
-def _format(body: dict[str, Any]) -> Problem | None:
+def _format(body: dict[str, Any], strict: bool) -> Problem | None:
     if (wanted := body.get("response_format")) is None:
         return None
     if not isinstance(wanted, dict):
         return fields.wrong_type("response_format", "an object", wanted)
-    if (wrong := fields.required_word("response_format", wanted, "type", _FORMATS)) is not None:
+    if (wrong := fields.required_word("response_format", wanted, "type", FORMATS)) is not None:
         return wrong
     kind = wanted["type"]
     if kind == "json_schema":
@@ -197,7 +200,7 @@ def _format(body: dict[str, Any]) -> Problem | None:
             return wrong
         return None if isinstance(wanted[kind].get("name"), str) else fields.missing("response_format.json_schema.name")
     said = " ".join(texts_of(message.get("content")) for message in body["messages"])
-    if kind == "json_object" and "json" not in said.lower():
+    if strict and kind == "json_object" and "json" not in said.lower():
         text = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
         return Problem(text, "messages", None)
     return None

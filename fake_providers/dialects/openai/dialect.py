@@ -18,6 +18,7 @@ from chatproof.fake_providers.dialects.openai import model_rules as rules
 from chatproof.fake_providers.dialects.openai import response_items as items
 from chatproof.fake_providers.dialects.openai import responses_reply as responses
 from chatproof.fake_providers.dialects.openai import responses_request as responses_request
+from chatproof.fake_providers.dialects.openai import structured_choice as structured
 from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, refusal
 from chatproof.fake_providers.dialects.openai.field_checks import Problem, wrong_model
 from chatproof.fake_providers.dialects.openai.reply import CREATED, dumps
@@ -107,6 +108,11 @@ def _read_chat(
         return _refused(refused, catalogue)
     text = messages.last_user_text(said)
     script = choose(text, scripts, model=body["model"], provider=NAME)
+    if not script.name:
+        wanted = structured.chat_script(body)
+        if isinstance(wanted, Problem):
+            return refusal(400, wanted)
+        script = wanted or script
     stream = body.get("stream") is True
     usage = not stream or (body.get("stream_options") or {}).get("include_usage") is True
     most = body.get("max_completion_tokens")
@@ -140,6 +146,11 @@ def _read_response(
             return _refused(refused, catalogue)
     text = items.last_user_text(body.get("input"))
     script = choose(text, scripts, model=body["model"], provider=NAME)
+    if not script.name:
+        wanted = structured.response_script(body)
+        if isinstance(wanted, Problem):
+            return refusal(400, wanted)
+        script = wanted or script
     try:
         echo = dumps(responses_request.echo(body), script)
     except (ValueError, RecursionError):

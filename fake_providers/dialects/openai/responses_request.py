@@ -6,9 +6,16 @@ from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Thinking
 from chatproof.fake_providers.dialects.openai import field_checks as fields
-from chatproof.fake_providers.dialects.openai.completions_request import EFFORTS, tier, tool_choice, tool_function
+from chatproof.fake_providers.dialects.openai.completions_request import (
+    EFFORTS,
+    FORMATS,
+    tier,
+    tool_choice,
+    tool_function,
+)
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.response_items import input_items, item_text
+from chatproof.fake_providers.dialects.openai.structured_choice import response_problem
 from chatproof.fake_providers.scripting import tokenizer
 
 KNOWN: Final = frozenset({
@@ -74,6 +81,8 @@ def problem(body: dict[str, Any]) -> Problem | None:
         or input_items(body.get("input"), earlier=any(body.get(name) is not None for name in _ELSEWHERE))
         or fields.stream(body, ("include_obfuscation",))
         or _tools(body)
+        or _format(body)
+        or response_problem(body)
     )
 
 
@@ -165,3 +174,26 @@ def _tool(where: str, tool: dict[str, Any]) -> Problem | None:
     return fields.required_word(where, tool, "type", TOOL_KINDS) or (
         tool_function(where, tool) if tool["type"] == "function" else None
     )
+
+
+def _format(body: dict[str, Any]) -> Problem | None:
+    wanted = (body.get("text") or {}).get("format")
+    if wanted is None:
+        return None
+    if not isinstance(wanted, dict):
+        return fields.wrong_type("text.format", "an object", wanted)
+    if (wrong := fields.required_word("text.format", wanted, "type", FORMATS)) is not None:
+        return wrong
+    if wanted["type"] == "json_schema":
+        return fields.required("text.format", wanted, "name") or fields.required(
+            "text.format", wanted, "schema", kind=fields.OBJECT
+        )
+    said = body.get("input")
+    texts = [said] if isinstance(said, str) else [item_text(item) for item in said or ()]
+    if wanted["type"] == "json_object" and "json" not in " ".join([*texts, body.get("instructions") or ""]).lower():
+        text = (
+            "Response input messages must contain the word 'json' in some form to use 'text.format' of type"
+            " 'json_object'."
+        )
+        return Problem(text, "input", None)
+    return None

@@ -23,8 +23,11 @@ from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai.chat_messages import last_user_text
 from chatproof.fake_providers.dialects.openai.completions_request import problem, prompt_tokens, stops
+from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.responses_reply import ResponseWishes
+from chatproof.fake_providers.dialects.openai.structured_choice import chat_script
 from chatproof.fake_providers.dialects.openai_compatible.encoder import CONTINUOUS, Compatible
+from chatproof.fake_providers.dialects.openai_compatible.guided_decoding import guided_script
 from chatproof.fake_providers.dialects.openai_compatible.products import PRODUCTS
 from chatproof.fake_providers.dialects.provider_variables import HOSTS
 from chatproof.fake_providers.dialects.timed_reply import json_reply, speak, text_reply
@@ -146,6 +149,11 @@ def _chat(
         script = choose(text, scripts, model=body["model"], provider=NAME)
     except UnknownScenario as unknown:
         return _refused(voice, 400, str(unknown), "messages", "unknown_scenario", (unknown.header,))
+    if not script.name:
+        wanted = guided_script(body) or chat_script(body)
+        if isinstance(wanted, Problem):
+            return _refused(voice, 400, *wanted)
+        script = wanted or script
     options = body.get("stream_options") or {}
     usage = options.get("include_usage") is True
     limit = next((body[name] for name in limits if body.get(name) is not None), None)
