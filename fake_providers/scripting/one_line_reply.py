@@ -63,6 +63,16 @@ def says_json(value: Any, **step: Any) -> OneLineReply:
     return OneLineReply(f"says_json({text[:_SHOWN]})", ({"text": text, **step},))
 
 
+def thinks(text: str, **step: Any) -> OneLineReply:
+    """The model thinks before it answers: thinks("Hm.") + says("Paris"). Who shows thoughts: docs/scripts.md."""
+    return OneLineReply(f"thinks({_short(text)})", ({"thinking": text, **step},))
+
+
+def refuses(text: str = "I'm sorry, but I can't help with that.", **step: Any) -> OneLineReply:
+    """The model refuses to answer, with this text where the provider shows one."""
+    return OneLineReply(f"refuses({_short(text)})", ({"refusal": text, **step},))
+
+
 def calls(tool: str, /, **arguments: Any) -> OneLineReply:
     """The model calls the tool with these arguments. TypeError for what is not JSON."""
     given = "".join(f", {name}={_short(value)}" for name, value in arguments.items())

@@ -82,6 +82,8 @@ _ALL: Final = (
          _GITHUB + "openai/openai-go/issues/227", ("chat",), "role"),
     Wire("text-with-finish", "the finish reason together with the last text", "Mistral, Gemini, llm-d",
          _GITHUB + "jeremychone/rust-genai/pull/164", ("chat", *_GOOGLE, "ollama")),
+    Wire("thought-with-text", "the last thought together with the first text (local servers' thoughts)",
+         "vLLM's parsers", _GITHUB + "BerriAI/litellm/issues/27492", ("chat",)),
     Wire("no-parts", "a last chunk whose content has no parts", "Gemini 2.5",
          _GITHUB + "pydantic/pydantic-ai/pull/2631", _GOOGLE),
     # what the events hold

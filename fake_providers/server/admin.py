@@ -165,4 +165,5 @@ class Admin:
 
 def _described(script: Script) -> dict[str, Any]:
     described = {"about": script.about, "text": script.text, "tokens": script.tokens}
-    return {**described, "sequence": script.sequence} if script.sequence else described
+    rest = {"thoughts": "".join(script.thoughts), "refusal": script.refusal, "sequence": script.sequence}
+    return {**described, **{name: value for name, value in rest.items() if value}}

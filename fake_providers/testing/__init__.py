@@ -1,6 +1,6 @@
 """The fakes inside a test's own process, and the guard that keeps its traffic on this machine.
 
-`says`, `says_json`, `calls` and `fails` write a reply in one line.
+`says`, `says_json`, `thinks`, `refuses`, `calls` and `fails` write a reply in one line.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chatproof.fake_providers.scripting.one_line_reply import calls, fails, says, says_json
+    from chatproof.fake_providers.scripting.one_line_reply import calls, fails, refuses, says, says_json, thinks
 
-__all__ = ["calls", "fails", "says", "says_json"]
+__all__ = ["calls", "fails", "refuses", "says", "says_json", "thinks"]
 
 
 def __getattr__(name: str) -> Any:

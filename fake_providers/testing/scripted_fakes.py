@@ -10,7 +10,7 @@ from chatproof.fake_providers.journal.journal import Journal
 from chatproof.fake_providers.planning.planner import Planner, Tape
 from chatproof.fake_providers.planning.unplanned_request import UnplannedRequest, Unscripted
 from chatproof.fake_providers.scripting.faults import Fault
-from chatproof.fake_providers.scripting.one_line_reply import OneLineReply, calls, fails, says, says_json
+from chatproof.fake_providers.scripting.one_line_reply import OneLineReply, calls, fails, refuses, says, says_json
 from chatproof.fake_providers.scripting.script import EXHAUSTED, Exhausted, parse_script
 from chatproof.fake_providers.scripting.toml_table import did_you_mean
 
@@ -103,7 +103,7 @@ class ScriptedFakes:
 
     def plays(self, *replies: str | OneLineReply, exhausted: Exhausted | None = None) -> None:
         """Answer requests that name no scenario with these replies, one after the other: names of scripts, and
-        `says(…)`, `says_json(…)`, `calls(…)`, `fails(…)`. They replace what was planned before; `plays()` forgets it.
+        `says(…)`, `calls(…)` and the like. They replace what was planned before; `plays()` forgets it.
 
         `exhausted`: what comes after the last one: "repeat", that one again, or "error", HTTP 400, and the test
         fails (default: as configured). ScriptError.
@@ -117,6 +117,10 @@ class ScriptedFakes:
     def says_json(self, value: Any, **step: Any) -> None:
         """Answer every request with this value as JSON."""
         self.plays(says_json(value, **step))
+
+    def refuses(self, *text: str, **step: Any) -> None:
+        """Answer every request with a refusal."""
+        self.plays(refuses(*text, **step))
 
     def calls(self, tool: str, /, **arguments: Any) -> None:
         """Answer every request with a call of this tool."""

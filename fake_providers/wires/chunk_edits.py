@@ -8,6 +8,7 @@ from chatproof.fake_providers.wires.delta_texts import Dumps, Value
 from chatproof.fake_providers.wires.stream_events import DONE, StreamEvent
 
 _SAFE = {name: {"filtered": False, "severity": "safe"} for name in ("hate", "self_harm", "sexual", "violence")}
+_THOUGHTS = ("reasoning", "reasoning_content")
 _FIELDS = ("content", "role", "refusal", "function_call", "tool_calls", "reasoning_content")
 
 
@@ -92,6 +93,29 @@ def text_with_finish(events: list[StreamEvent], dumps: Dumps) -> list[StreamEven
             last.holds_what(event)
         elif _says(choice):
             spoken[index] = number
+    return list(kept.values())
+
+
+def thought_with_text(events: list[StreamEvent], dumps: Dumps) -> list[StreamEvent]:
+    """The first text is in the chunk with the last thought before it."""
+    kept: dict[int, StreamEvent] = {}
+    thoughts: dict[int, int] = {}
+    for number, event in enumerate(events):
+        kept[number] = event
+        value, choice = _chunk(event)
+        if choice is None:
+            continue
+        index = choice.get("index", 0)
+        if any(choice["delta"].get(name) for name in _THOUGHTS):
+            thoughts[index] = number
+        elif _says(choice) and index in thoughts:
+            earlier = kept[thoughts.pop(index)]
+            _, thought = _chunk(earlier)
+            if thought is not None and choice["delta"].get("content"):
+                choice["delta"] = {**thought["delta"], **choice["delta"]}
+                event.data, event.cuts = dumps(value), ()
+                event.holds_what(earlier)
+                kept = {at: one for at, one in kept.items() if one is not earlier}
     return list(kept.values())
 
 

@@ -37,6 +37,7 @@ _CHAT: Final[dict[str, _ChunkEdit]] = {
     "usage-always": chunks.usage_always,
     "usage-with-finish": chunks.usage_with_finish,
     "text-with-finish": chunks.text_with_finish,
+    "thought-with-text": chunks.thought_with_text,
     "null-content": chunks.null_content,
     "null-fields": chunks.null_fields,
     "empty-choices": chunks.empty_choices,

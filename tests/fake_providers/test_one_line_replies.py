@@ -11,7 +11,7 @@ import pytest
 
 from chatproof.fake_providers.scripting.one_line_reply import OneLineReply
 from chatproof.fake_providers.scripting.script import ScriptError
-from chatproof.fake_providers.testing import calls, fails, says, says_json
+from chatproof.fake_providers.testing import calls, fails, refuses, says, says_json, thinks
 from chatproof.fake_providers.testing.inprocess import InProcess
 from chatproof.fake_providers.testing.scripted_fakes import ScriptedFakes
 from chatproof.fake_providers.testing.threaded import ThreadedServer
@@ -51,6 +51,13 @@ def test_each_kind(fakes: ScriptedFakes) -> None:
     assert message(fakes)["content"] == "Paris"
     fakes.says_json({"city": "Paris", "tags": [1, None, "é"]})
     assert json.loads(message(fakes)["content"]) == {"city": "Paris", "tags": [1, None, "é"]}
+    fakes.refuses()
+    assert (message(fakes)["content"], message(fakes)["refusal"]) == (None, "I'm sorry, but I can't help with that.")
+    fakes.plays(thinks("Hm.") + refuses("No."), says(""))
+    thought = post(fakes).json()
+    assert thought["choices"][0]["message"]["refusal"] == "No."
+    assert thought["usage"]["completion_tokens_details"]["reasoning_tokens"] > 0
+    assert message(fakes)["content"] == ""
     fakes.calls("get_weather", city="Paris", unit=None)
     [call] = message(fakes)["tool_calls"]
     assert call["function"] == {"name": "get_weather", "arguments": '{"city":"Paris","unit":null}'}

@@ -140,6 +140,21 @@ def test_each_wire_is_what_it_says(planner: Planner) -> None:
     ] == "Three small words."
 
 
+@pytest.mark.parametrize("product", ["vllm", "llamacpp", "lmstudio", "ollama"])
+def test_the_last_thought_comes_with_the_first_text(planner: Planner, product: str) -> None:
+    """vLLM's parsers do so where both are in one step of the model; a reader that takes only one of them loses text."""
+    request = asking("chat", "scenario reasoning wire thought-with-text", path=f"/{product}/v1/chat/completions")
+    reads_whole(answered(planner, request), request, SCRIPTS["reasoning"])
+    events = re.findall("^data: ({.*})$", Heard.of(answered(planner, request)).body.decode(), re.MULTILINE)
+    deltas = [choice["delta"] for event in events for choice in json.loads(event)["choices"]]
+    both = [
+        delta for delta in deltas if delta.get("content") and ("reasoning" in delta or "reasoning_content" in delta)
+    ]
+    assert len(both) == 1
+    thoughts = (delta.get("reasoning") or delta.get("reasoning_content") or "" for delta in deltas)
+    assert "".join(thoughts) == "".join(SCRIPTS["reasoning"].thoughts)
+
+
 def test_wires_travel_as_they_say(planner: Planner) -> None:
     def writes(wire: str, name: str = "hundred-tokens") -> list[bytes]:
         return [
