@@ -100,6 +100,8 @@ def test_a_function_response_goes_after_its_call() -> None:
     response = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"result": "ok"}}}]}
     ask = asked({"contents": [turn(), call, response]})
     assert ask.scenario == "tiny"  # the last content with text of the user's
+    chunks = [turn("Let me", role="model"), call, turn("", role="model")]  # as google-genai collects them from a stream
+    assert asked({"contents": [turn(), *chunks, response]}).scenario == "tiny"
     for wrong in ([turn(), response], [turn(), call, {**response, "parts": response["parts"] * 2}]):  # type: ignore[operator]
         assert "function response" in refused({"contents": wrong})[0]["message"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Thinking
@@ -112,8 +113,10 @@ def _turns(contents: list[dict[str, Any]]) -> str | None:
     if len(contents) == 1 and contents[0].get("role") == "model":
         return "Please ensure that single turn requests end with a user role or the role field is empty."
     called = 0
-    for content in contents:
-        answered = _count(content, "function_response")
+    # Contents of one role in a row are one turn: google-genai sends each chunk of a stream back as its own content.
+    for _, turn in groupby(contents, key=lambda content: content.get("role", "user")):
+        parts = [part for content in turn for part in content["parts"]]
+        answered = _count(parts, "function_response")
         if answered and not called:
             return "Please ensure that function response turn comes immediately after a function call turn."
         if answered and answered != called:
@@ -121,12 +124,12 @@ def _turns(contents: list[dict[str, Any]]) -> str | None:
                 "Please ensure that the number of function response parts is equal to the number of function call"
                 " parts of the function call turn."
             )
-        called = _count(content, "function_call")
+        called = _count(parts, "function_call")
     return None
 
 
-def _count(content: dict[str, Any], kind: str) -> int:
-    return sum(kind in part for part in content["parts"])
+def _count(parts: list[dict[str, Any]], kind: str) -> int:
+    return sum(kind in part for part in parts)
 
 
 def _tools(request: dict[str, Any]) -> str | None:
