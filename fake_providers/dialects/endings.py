@@ -35,7 +35,7 @@ def streamed(line: Timeline, frames: tuple[TimedFrame, ...], headers: Headers, t
         chunked=True,
         torn=torn() if line.end == "cut" else b"",
         faulted=line.fail is not None,
-        unfinished=line.fail is not None and line.fail.fault != "malformed",
+        unfinished=line.fail is not None and line.fail.fault not in ("malformed", "open"),
     )
 
 

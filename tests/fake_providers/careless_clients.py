@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -54,7 +54,7 @@ class Careless:
         wait = answer.headers.get("retry-after")
         time.sleep(float(wait) if wait else 0.1 * 2**number)
 
-    def stream(self, *texts: str) -> Iterator[str]:
+    def stream(self, *texts: str) -> Generator[str, None, None]:
         """The pieces of a streamed answer, until the connection's end, whichever it is."""
         body = {"model": "gpt-4o", "stream": True, "messages": said(*texts)}
         with suppress(httpx.HTTPError), self.http.stream("POST", PATH, json=body) as answer:

@@ -190,6 +190,16 @@ def test_a_client_that_leaves_its_stream_open(world: World) -> None:
     assert world.journal.assert_resilient("c")["stream-left-open"] == 1
 
 
+def test_a_client_that_waits_for_the_connections_end(world: World) -> None:
+    world.fakes.script("open", 'about = "x"\n[[steps]]\ntext = "Whole."\n[[steps]]\nfault = "open"')
+    pieces = world.client(Careful).stream("scenario open case c")
+    assert next(pieces) or next(pieces)
+    assert list(faults(world.journal, "c", within=0.1)) == ["stream-left-open"]
+    pieces.close()
+    assert world.journal.assert_resilient("c")["stream-left-open"] == 1
+    assert world.journal.entries("c")[0].whole
+
+
 @timed
 def test_a_client_without_a_read_timeout(world: World) -> None:
     for script in ("silent", "stall"):
