@@ -47,6 +47,14 @@ class IncomingRequest:
     json_error: str | None = None
     """Why the body is not JSON; None where it is JSON, or empty."""
 
+    @property
+    def identity(self) -> tuple[str, bytes]:
+        """What makes two requests equal: the path and the whole body as received.
+
+        The query and the headers are no part of it: they hold the API key.
+        """
+        return self.path, self.body
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -77,6 +85,10 @@ class Ask:
     """What else the dialect needs to render the reply."""
     wires: tuple[str, ...] = ()
     """The wires of the reply, if it is streamed (`wire_table`). The planner chooses and writes them."""
+    after_tool: bool = False
+    """The request ends with a tool's result."""
+    request: tuple[str, bytes] = ("", b"")
+    """`IncomingRequest.identity`, from which the reply's ids are made. Not its digest: a cached plan needs none."""
 
     @property
     def key(self) -> str:
@@ -94,8 +106,9 @@ class Ask:
 
     @property
     def digest(self) -> str:
-        """64 hexadecimal digits that stand for the request and its script."""
-        return hashlib.sha256(f"{self.script.name}\n{self.script.seed}\n{self.text}".encode()).hexdigest()
+        """64 hexadecimal digits that stand for the whole request and its script."""
+        path, body = self.request
+        return hashlib.sha256(f"{self.script.name}\n{self.script.seed}\n{path}\n".encode() + body).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Planner:
                 self.unplanned.append(UnplannedRequest.of("unknown", request))
             plan = plan_writes(found, chunks_allowed, keep_alive, head_only=request.method == "HEAD")
             return Answer(plan, dialect.NAME, False, None, found.case or case_in(request.json))
-        named = found.script.name if found.scenario is not None else ""
+        named = found.script.name if found.script.sequence and found.scenario is not None else ""
         own = found.script.wires
         if (chosen := self._script(found, dialect, request, scripts)) is not found.script:
             found = replace(found, script=chosen)
@@ -149,11 +149,11 @@ class Planner:
         if script.sequence:
             self.asked.add(script.name)
             try:
-                return self.sequences.script(script, request, ask.case, scripts)
+                return self.sequences.script(script, request, ask.case, scripts, after_tool=ask.after_tool)
             except SequenceOver:
                 return self._refused("exhausted", ask, request)
         if script.name or ask.flavour == "embeddings":
-            return script
+            return script.reply(ask.after_tool)
         if self.tape is not None:
             try:
                 return self.tape.script(dialect.NAME, request, ask)
@@ -193,7 +193,12 @@ class Planner:
             reply = delayed(reply, ask.script)
         made = plan_writes(reply, chunks_allowed, keep_alive, grouping=grouping)
         self._plans[key] = made
-        self._plans_size += made.size
+        self._plans_size += _size(key, made)
         while self._plans_size > _CACHE_BYTES:
-            self._plans_size -= self._plans.popitem(last=False)[1].size
+            self._plans_size -= _size(*self._plans.popitem(last=False))
         return made
+
+
+def _size(key: _CacheKey, plan: WritePlan) -> int:
+    """Bytes that an entry of the cache holds: its key has the request's body."""
+    return plan.size + len(key[1].request[1])

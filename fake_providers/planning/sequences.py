@@ -30,14 +30,24 @@ class Sequences:
         self._furthest: dict[str, int] = {}
 
     def script(
-        self, script: Script, request: IncomingRequest, case: str | None, scripts: Mapping[str, Script]
+        self,
+        script: Script,
+        request: IncomingRequest,
+        case: str | None,
+        scripts: Mapping[str, Script],
+        *,
+        after_tool: bool = False,
     ) -> Script:
-        """The script that the sequence of `script` has come to with this request. SequenceOver."""
-        turn = self._next(_conversation(script, request, case))
-        self._furthest[script.name] = max(self._furthest.get(script.name, 0), turn + 1)
-        if turn >= len(script.sequence) and script.exhausted == "error":
+        """The script that the sequence of `script` has come to with this request. SequenceOver.
+
+        `after_tool`: the request ends with a tool's result. Only the last script looks at that, since it repeats: the
+        others are played as the sequence lists them.
+        """
+        count, last = self._next(_conversation(script, request, case)), len(script.sequence) - 1
+        self._furthest[script.name] = max(self._furthest.get(script.name, 0), count + 1)
+        if count > last and script.exhausted == "error":
             raise SequenceOver
-        return scripts[script.sequence[min(turn, len(script.sequence) - 1)]]
+        return scripts[script.sequence[min(count, last)]].reply(after_tool and count >= last)
 
     def unplayed(self, script: Script) -> tuple[str, ...]:
         """What no conversation has come to yet."""

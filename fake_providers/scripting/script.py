@@ -15,13 +15,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
 from chatproof.fake_providers.scripting.delays import Delay, take_delay
+from chatproof.fake_providers.scripting.match import Match, take_match
 from chatproof.fake_providers.scripting.steps import Call, Channel, Fail, Say, Step, Wait, take_steps
 from chatproof.fake_providers.scripting.toml_table import ScriptError, Table, did_you_mean
 from chatproof.fake_providers.scripting.wire_table import Form, UnknownWire, known_wires
@@ -44,24 +44,6 @@ _MAX_FILE_BYTES: Final = 1_000_000
 _MAX_SEQUENCE: Final = 1_000
 _MAX_MS: Final = 600_000
 _MAX_EVENTS: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Which requests get a script without naming it. All fields that are given must fit."""
-
-    message: re.Pattern[str] | None = None
-    """Searched in the last user message."""
-    model: str | None = None
-    """A glob for the model's name; upper and lower case differ."""
-    provider: str | None = None
-
-    def fits(self, text: str, model: str, provider: str) -> bool:
-        if self.provider is not None and self.provider != provider:
-            return False
-        if self.model is not None and not fnmatchcase(model, self.model):
-            return False
-        return self.message is None or self.message.search(text) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +69,8 @@ class Script:
     """Names of scripts to play instead of steps: one for each request of a conversation."""
     exhausted: Exhausted = "repeat"
     """What a request gets after the sequence's last script: "repeat", that script again; "error", HTTP 400."""
+    after_tool: Script | None = None
+    """What it says in place of its steps once the request ends with a tool's result: a script of the same name."""
     writes: Writes = "joined"
     """"joined": events due at the same time are one write; "each": every event is a write of its own."""
     events_per_write: int = 1
@@ -109,6 +93,10 @@ class Script:
     @cached_property
     def _marks_an_end(self) -> bool:
         return any(isinstance(step, Fail) and step.end_mark for step in self.steps)
+
+    def reply(self, after_tool: bool) -> Script:
+        """What it says now. `after_tool`: the request ends with a tool's result."""
+        return self.after_tool if after_tool and self.after_tool is not None else self
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
@@ -182,11 +170,14 @@ def script_of(name: str, document: dict[str, Any], where: str) -> Script:
         raise table.error('about is missing: say in one sentence what the script is for, about = "…"')
     timing = table.table("timing")
     steps, sequence, blocked = take_steps(where, table), _sequence(table), table.text("blocked")
+    after_tool = take_steps(where, table, "after_tool")
     if steps and sequence:
         raise table.error("sequence and steps exclude each other: a sequence names other scripts")
     if not steps and not sequence and not blocked:
         raise table.error("steps is missing: a script needs at least one [[steps]], a sequence, or blocked")
-    calls = any(isinstance(step, Call) for step in steps)
+    if after_tool and not steps:
+        raise table.error("after_tool needs [[steps]]: what the model says before the tool has answered")
+    finish_reason = table.text("finish_reason", choices=_FINISH_REASONS)
     writes, events = _grouping(table)
     script = Script(
         name=name,
@@ -194,11 +185,11 @@ def script_of(name: str, document: dict[str, Any], where: str) -> Script:
         seed=table.integer("seed", 0, 2**63 - 1) or 0,
         first_token=take_delay(timing, "first_token_ms") or 0.0,
         inter_token=take_delay(timing, "inter_token_ms") or 0.0,
-        finish_reason=table.text("finish_reason", choices=_FINISH_REASONS) or ("tool_calls" if calls else "stop"),
+        finish_reason=finish_reason or _usual_reason(steps),
         ascii=table.flag("ascii"),
         raw=table.flag("raw"),
         blocked=blocked,
-        match=_match(table),
+        match=take_match(table),
         sequence=sequence,
         exhausted=_exhausted(table, sequence),
         writes=writes,
@@ -210,7 +201,14 @@ def script_of(name: str, document: dict[str, Any], where: str) -> Script:
     )
     timing.done()
     table.done()
-    return script
+    if not after_tool:
+        return script
+    then = replace(script, steps=after_tool, finish_reason=finish_reason or _usual_reason(after_tool))
+    return replace(script, after_tool=then)
+
+
+def _usual_reason(steps: tuple[Step, ...]) -> str:
+    return "tool_calls" if any(isinstance(step, Call) for step in steps) else "stop"
 
 
 def check_sequence(script: Script, scripts: Mapping[str, Script], where: str) -> None:
@@ -266,19 +264,3 @@ def _wires(table: Table) -> tuple[str, ...]:
         return known_wires(names)
     except UnknownWire as unknown:
         raise table.error(f"wire: {unknown}") from unknown
-
-
-def _match(table: Table) -> Match | None:
-    if table.peek("match") is None:
-        table.take("match")  # only to be known
-        return None
-    inner = table.table("match")
-    message, model, provider = inner.text("message"), inner.text("model"), inner.text("provider")
-    inner.done()
-    if message is None and model is None and provider is None:
-        raise inner.error("say which requests: message = a regular expression, model = a glob, provider = a name")
-    try:
-        pattern = None if message is None else re.compile(message)
-    except (re.error, RecursionError, OverflowError) as problem:
-        raise inner.error(f"message is not a regular expression: {problem}") from problem
-    return Match(pattern, model, provider)

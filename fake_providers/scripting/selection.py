@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from chatproof.fake_providers.scripting import tokenizer
+from chatproof.fake_providers.scripting.dialogue import NOBODY, Dialogue
 from chatproof.fake_providers.scripting.script import Say, Script
 from chatproof.fake_providers.scripting.toml_table import did_you_mean
 
@@ -69,14 +70,17 @@ def _strings(value: Any) -> Iterator[str]:
             left += reversed(list(one.values()) if isinstance(one, dict) else one)
 
 
-def choose(text: str, scripts: Mapping[str, Script], *, model: str = "", provider: str = "") -> Script:
+def choose(
+    text: str, scripts: Mapping[str, Script], *, model: str = "", provider: str = "", dialogue: Dialogue = NOBODY
+) -> Script:
     """The script that the text names, else the first whose [match] fits, else a short reply derived from the text.
 
-    `provider`: the dialect's NAME. UnknownScenario if the text names an unknown script.
+    `provider`: the dialect's NAME. `dialogue`: what else the request says. UnknownScenario if the text names an
+    unknown script.
     """
     if (name := scenario_of(text)) is None:
         for script in scripts.values():
-            if script.match is not None and script.match.fits(text, model, provider):
+            if script.match is not None and script.match.fits(text, model, provider, dialogue):
                 return script
         return _unscripted(text)
     if name in scripts:

@@ -81,17 +81,18 @@ class Fail:
 Step = Say | Call | Wait | Fail
 
 
-def take_steps(where: str, table: Table) -> tuple[Step, ...]:
-    """The [[steps]] of a script; empty where it has none. ScriptError."""
-    if (value := table.take("steps")) is None:
+def take_steps(where: str, table: Table, key: str = "steps") -> tuple[Step, ...]:
+    """The [[steps]] of a script, or those under another key; empty where it has none. ScriptError."""
+    if (value := table.take(key)) is None:
         return ()
     if not isinstance(value, list) or not value or not all(isinstance(step, dict) for step in value):
-        raise table.error("steps is missing: write one or more [[steps]]")
+        raise table.error(f"{key} must be tables: write one or more [[{key}]]")
+    place = "step" if key == "steps" else f"{key} step"
     steps: list[Step] = []
     said = characters = 0
     refused = False
     for number, values in enumerate(value, start=1):
-        step_table = Table(f"{where}, step {number}", values)
+        step_table = Table(f"{where}, {place} {number}", values)
         if steps and isinstance(steps[-1], Fail) and steps[-1].fault != "malformed":
             raise step_table.error(f"nothing can follow the fault {steps[-1].fault!r}: make it the last step")
         step = _step(step_table)

@@ -12,6 +12,9 @@ from openai import BadRequestError, NotFoundError, OpenAI
 if TYPE_CHECKING:
     from chatproof.fake_providers.testing.threaded import ThreadedServer
 
+ASKED = "scenario tool-call: how is the weather in Zürich?"
+CALLED = {"name": "get_weather", "arguments": '{"city":"Zürich"}'}
+DECLARED = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
 GEMINI = "/v1beta/models/gemini-2.5-flash:generateContent"
 KEYS = {"authorization": "Bearer k", "x-goog-api-key": "k"}
 CONTENTS = [{"role": "user", "parts": [{"text": "Hi"}]}]
@@ -33,6 +36,80 @@ async def posted(http: httpx.AsyncClient, path: str, body: Any, **headers: str) 
 
 def user(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
+
+
+async def test_w1_ids_depend_on_the_whole_request(http: httpx.AsyncClient) -> None:
+    """Two turns with the same last message are two requests; the same request twice is one, whoever sends it."""
+    turns = [user("Hello"), {"role": "assistant", "content": "Hi"}, user("continue")]
+    bodies = [{"model": "gpt-4o", "messages": turns[2:]}, {"model": "gpt-4o", "messages": turns}]
+    replies = [await http.post("/v1/chat/completions", json=body) for body in bodies]
+    assert replies[0].json()["id"] != replies[1].json()["id"]
+    assert replies[0].headers["x-request-id"] != replies[1].headers["x-request-id"]
+    again = await http.post("/v1/chat/completions", json=bodies[1], headers={"authorization": "Bearer another"})
+    assert (again.content, again.headers["x-request-id"]) == (replies[1].content, replies[1].headers["x-request-id"])
+
+    ids = ["resp_1"]
+    for _ in range(3):
+        body = {"model": "gpt-4o", "input": "continue", "previous_response_id": ids[-1]}
+        response = await posted(http, "/v1/responses", body)
+        ids += [response["id"]]
+        assert response["output"][0]["id"] not in ids
+    assert len(set(ids)) == 4
+
+    contents = [{"role": "user", "parts": [{"text": "continue"}]}, {"role": "model", "parts": [{"text": "Yes."}]}]
+    said = [contents[:1], [*contents, contents[0]]]
+    gemini = [await posted(http, GEMINI, {"contents": one}, **{"x-goog-api-key": "k"}) for one in said]
+    assert gemini[0]["responseId"] != gemini[1]["responseId"]
+
+    for path, model in (
+        ("/v1/chat/completions", "gpt-4o"), ("/vllm/v1/chat/completions", "llama3.2"),
+        ("/lmstudio/v1/chat/completions", "llama3.2"), ("/llamacpp/v1/chat/completions", "llama3.2"),
+        ("/ollama/v1/chat/completions", "llama3.2"),
+    ):  # fmt: skip
+        asked = [[user(ASKED)], [user("Hello"), {"role": "assistant", "content": "Hi"}, user(ASKED)]]
+        choices = [(await posted(http, path, {"model": model, "messages": one}))["choices"][0] for one in asked]
+        calls = [choice["message"]["tool_calls"][0]["id"] for choice in choices]
+        assert calls[0] != calls[1], path
+
+
+async def test_w2_the_tool_is_called_once(http: httpx.AsyncClient) -> None:
+    """A loop of an agent on `tool-call` ends: when the request ends with the tool's result, the answer is in words."""
+    asked = user(ASKED)
+    call = {"id": "call_1", "type": "function", "function": CALLED}
+    history = [asked, {"role": "assistant", "content": None, "tool_calls": [call]}]
+    history += [{"role": "tool", "tool_call_id": "call_1", "content": "sunny"}]
+    for path, model in (
+        ("/v1/chat/completions", "gpt-4o"), ("/vllm/v1/chat/completions", "llama3.2"),
+        ("/lmstudio/v1/chat/completions", "llama3.2"), ("/llamacpp/v1/chat/completions", "llama3.2"),
+        ("/ollama/v1/chat/completions", "llama3.2"),
+    ):  # fmt: skip
+        body = {"model": model, "tools": [{"type": "function", "function": DECLARED}]}
+        first, last, next_ = [
+            (await posted(http, path, {**body, "messages": said}))["choices"][0]
+            for said in ([asked], history, [*history, {"role": "assistant", "content": "Sunny."}, asked])
+        ]
+        reasons = [first["finish_reason"], last["finish_reason"], next_["finish_reason"]]
+        assert reasons == ["tool_calls", "stop", "tool_calls"], path
+        assert last["message"]["content"], path
+        assert not last["message"].get("tool_calls"), path
+
+    items: list[Any] = [asked, {"type": "function_call", "call_id": "call_1", **CALLED}]
+    items += [{"type": "function_call_output", "call_id": "call_1", "output": "sunny"}]
+    output = (await posted(http, "/v1/responses", {"model": "gpt-4o", "input": items}))["output"]
+    assert [item["type"] for item in output] == ["message"]
+
+    contents: list[Any] = [{"role": "user", "parts": [{"text": ASKED}]}]
+    contents += [{"role": "model", "parts": [{"functionCall": {"name": "get_weather", "args": {}}}]}]
+    result = {"functionResponse": {"name": "get_weather", "response": {"result": "sunny"}}}
+    contents += [{"role": "user", "parts": [result]}]
+    reply = await posted(http, GEMINI, {"contents": contents}, **{"x-goog-api-key": "k"})
+    assert all("text" in part for part in reply["candidates"][0]["content"]["parts"])
+
+    said = [asked, {"role": "assistant", "content": "", "tool_calls": [{"function": {**CALLED, "arguments": {}}}]}]
+    said += [{"role": "tool", "tool_name": "get_weather", "content": "sunny"}]
+    reply = await posted(http, "/api/chat", {"model": "llama3.2", "messages": said, "stream": False})
+    assert reply["message"]["content"]
+    assert "tool_calls" not in reply["message"]
 
 
 def _chat(model: str, **more: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ EVENT = (
     'data: {"candidates": [{"content": {"parts": [{"text": "%s"}],"role": "model"},%s"index": 0}],'
     '"usageMetadata": {"promptTokenCount": 8,"candidatesTokenCount": %d,"totalTokenCount": %d,'
     '"promptTokensDetails": [{"modality": "TEXT","tokenCount": 8}]},'
-    '"modelVersion": "gemini-2.5-flash","responseId": "vmhvMcam-08STTZXIuVNo-j"}\r\n\r\n'
+    '"modelVersion": "gemini-2.5-flash","responseId": "FbhWAJwJ97bpflqvpUHRofE"}\r\n\r\n'
 )
 OBJECT = """{
   "candidates": [
@@ -56,7 +56,7 @@ OBJECT = """{
     ]
   },
   "modelVersion": "gemini-2.5-flash",
-  "responseId": "vmhvMcam-08STTZXIuVNo-j"
+  "responseId": "FbhWAJwJ97bpflqvpUHRofE"
 }
 """
 
@@ -86,7 +86,8 @@ def test_an_array_has_golden_bytes() -> None:
 def test_a_whole_reply_has_golden_bytes() -> None:
     reply = replied(request(framing=WHOLE))
     text = "Où \\u003clà\\u003e\\u2028"
-    assert payload(reply).decode() == OBJECT % (text, '\n      "finishReason": "STOP",', 2, 10)
+    expected = OBJECT % (text, '\n      "finishReason": "STOP",', 2, 10)
+    assert payload(reply).decode() == expected.replace("FbhWAJwJ97bpflqvpUHRofE", "RlvMhd60CcFrgQtaEMWpjfC")
     assert reply.headers[0] == ("content-type", "application/json; charset=UTF-8")
     assert not reply.chunked
 

@@ -19,12 +19,11 @@ HEAD = (
     'data: {"id":"chatcmpl-%s","object":"chat.completion.chunk","created":1700000000,"model":"gpt-4o",'
     '"service_tier":"default","system_fingerprint":"fp_chatproof","choices":['
 )
-ID = "be686f31c6a6fb4f124d365722e54"
 
 
 def test_a_stream_has_golden_bytes() -> None:
-    reply = openai.render(asked(chat(stream=True)))
-    head = HEAD % ID
+    ask = asked(chat(stream=True))
+    reply, head = openai.render(ask), HEAD % ask.digest[:29]
     assert payload(reply).decode() == (
         f'{head}{{"index":0,"delta":{{"role":"assistant","content":"","refusal":null}},"logprobs":null,"finish_reason":null}}]}}\n\n'
         f'{head}{{"index":0,"delta":{{"content":"Où"}},"logprobs":null,"finish_reason":null}}]}}\n\n'
@@ -39,12 +38,12 @@ def test_a_stream_has_golden_bytes() -> None:
 
 
 def test_a_stream_with_usage_has_golden_bytes() -> None:
-    reply = openai.render(asked(chat(stream=True, stream_options={"include_usage": True})))
-    lines = payload(reply).decode().split("\n\n")
+    ask = asked(chat(stream=True, stream_options={"include_usage": True}))
+    lines = payload(openai.render(ask)).decode().split("\n\n")
     assert lines[-2:] == ["data: [DONE]", ""]
     assert all(line.endswith(',"usage":null}') for line in lines[:-3])
     assert lines[-3] == (
-        HEAD % ID + '],"usage":{"prompt_tokens":14,"completion_tokens":2,"total_tokens":16,'
+        HEAD % ask.digest[:29] + '],"usage":{"prompt_tokens":14,"completion_tokens":2,"total_tokens":16,'
         '"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},'
         '"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,'
         '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}'
@@ -52,9 +51,10 @@ def test_a_stream_with_usage_has_golden_bytes() -> None:
 
 
 def test_a_whole_reply_has_golden_bytes() -> None:
-    reply = openai.render(asked(chat()))
+    ask = asked(chat())
+    reply = openai.render(ask)
     assert payload(reply).decode() == (
-        f'{{"id":"chatcmpl-{ID}","object":"chat.completion","created":1700000000,"model":"gpt-4o","choices":['
+        f'{{"id":"chatcmpl-{ask.digest[:29]}","object":"chat.completion","created":1700000000,"model":"gpt-4o","choices":['
         '{"index":0,"message":{"role":"assistant","content":"Où là\u2028","refusal":null,"annotations":[]},'
         '"logprobs":null,"finish_reason":"stop"}],'
         '"usage":{"prompt_tokens":14,"completion_tokens":2,"total_tokens":16,'

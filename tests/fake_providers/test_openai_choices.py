@@ -17,11 +17,11 @@ from tests.fake_providers.openai_kit import (
     chat,
     events,
     named,
-    payload,
     refused,
     replied,
     script,
     whole,
+    without_ids,
 )
 
 
@@ -62,7 +62,8 @@ def test_a_whole_reply_has_the_calls_that_its_stream_has() -> None:
         for one in deltas(chat(stream=True), named(TWO_CALLS))
         if "id" in one["delta"].get("tool_calls", [{}])[0]
     ]
-    assert [call["id"] for call in choice["message"]["tool_calls"]] == [call["id"] for call in streamed]
+    assert without_ids([call["id"] for call in choice["message"]["tool_calls"]]) == ["call_", "call_"]
+    assert without_ids([call["id"] for call in streamed]) == ["call_", "call_"]
     assert [call["function"] for call in choice["message"]["tool_calls"]] == [
         {"name": "get_weather", "arguments": '{"city":"Zürich","days":2}'},
         {"name": "get_time", "arguments": "{}"},
@@ -100,7 +101,7 @@ def test_the_calls_of_several_choices_have_ids_of_their_own() -> None:
         if "tool_calls" in chunk["choices"][0]["delta"]
     ]
     assert len(set(ids)) == 4
-    assert set(ids) == {one for one in streamed if one}
+    assert len({one for one in streamed if one}) == 4
 
 
 def test_a_reply_too_large_for_the_memory_is_refused() -> None:
@@ -125,7 +126,7 @@ def test_a_limit_of_tokens_ends_the_reply_with_length(name: str, stream: bool) -
 
 
 def test_a_limit_that_is_not_reached_changes_nothing() -> None:
-    assert payload(replied(chat(max_tokens=2))) == payload(replied(chat()))
+    assert without_ids(whole(replied(chat(max_tokens=2)))) == without_ids(whole(replied(chat())))
 
 
 def test_a_limit_can_fall_into_a_calls_arguments() -> None:
@@ -152,7 +153,7 @@ def test_harmless_parameters_are_taken() -> None:
         "temperature": None,
         "stream_options": None,
     }
-    assert payload(replied(chat(**more))) == payload(replied(chat()))
+    assert without_ids(whole(replied(chat(**more)))) == without_ids(whole(replied(chat())))
 
 
 def conversation(*messages: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def test_a_response_refuses_in_a_part_of_its_own() -> None:
     places = [event["content_index"] for _, event in events if "content_index" in event]
     assert places == [0] * 4 + [1] * 4
     assert response(REFUSES)["output"][0]["content"] == [{"type": "refusal", "refusal": "I won't"}]
-    assert events[-1][1]["response"]["output"] == response(TALKS_FIRST)["output"]
+    output = events[-1][1]["response"]["output"]
+    assert openai.without_ids(output) == openai.without_ids(response(TALKS_FIRST)["output"])
 
 
 @pytest.mark.parametrize("framing", google.FRAMINGS)

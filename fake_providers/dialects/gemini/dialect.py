@@ -17,6 +17,7 @@ from chatproof.fake_providers.dialects.gemini import models as models
 from chatproof.fake_providers.dialects.gemini import reply as replies
 from chatproof.fake_providers.dialects.gemini import request as prompts
 from chatproof.fake_providers.dialects.gemini.error_bodies import bad_request, error, no_key
+from chatproof.fake_providers.dialects.gemini.gemini_dialogue import GeminiDialogue
 from chatproof.fake_providers.dialects.gemini.google_json import pretty
 from chatproof.fake_providers.dialects.gemini.request_schema import Reader
 from chatproof.fake_providers.dialects.gemini.response_schema import SchemaRefused, demanded_script
@@ -103,7 +104,7 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Cat
     counted = prompts.prompt_tokens(message)
     if (wrong := refusals.problem(model, message, sum(number for _, number in counted))) is not None:
         return _refusal(route, error(400, wrong + catalogue.hint))
-    return _generation(route, message, counted, scripts)
+    return _generation(route, request, message, counted, scripts)
 
 
 def form(ask: Ask) -> Form | None:
@@ -116,11 +117,16 @@ def refuse(ask: Ask, text: str) -> Reply:
 
 
 def _generation(
-    route: _Route, message: dict[str, Any], counted: tuple[tuple[str, int], ...], scripts: Mapping[str, Script]
+    route: _Route,
+    request: IncomingRequest,
+    message: dict[str, Any],
+    counted: tuple[tuple[str, int], ...],
+    scripts: Mapping[str, Script],
 ) -> Ask | Reply:
     text = prompts.user_text(message.get("contents", []))
+    dialogue = GeminiDialogue(message)
     try:
-        script = choose(text, scripts, model=route.model, provider=NAME)
+        script = choose(text, scripts, model=route.model, provider=NAME, dialogue=dialogue)
     except UnknownScenario as unknown:
         return _refusal(route, error(400, str(unknown)), (unknown.header,))
     try:
@@ -143,6 +149,8 @@ def _generation(
         provider=NAME,
         flavour=(replies.ARRAY if route.array else replies.SSE) if streams else replies.WHOLE,
         extra=counted,
+        after_tool=dialogue.results != (),
+        request=request.identity,
     )
 
 

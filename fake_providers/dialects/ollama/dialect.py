@@ -10,6 +10,7 @@ from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply
 from chatproof.fake_providers.dialects.ollama import descriptions as descriptions
 from chatproof.fake_providers.dialects.ollama import missing_abilities as abilities
 from chatproof.fake_providers.dialects.ollama import request as requests
+from chatproof.fake_providers.dialects.ollama.ollama_dialogue import OllamaDialogue
 from chatproof.fake_providers.dialects.ollama.reply import CHAT, GENERATE, Lines, metrics
 from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.dialects.timed_reply import (
@@ -24,6 +25,7 @@ from chatproof.fake_providers.dialects.timed_reply import (
 from chatproof.fake_providers.dialects.vectors import vector
 from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Model, model_of
 from chatproof.fake_providers.scripting import tokenizer
+from chatproof.fake_providers.scripting.dialogue import NOBODY, Dialogue
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
 from chatproof.fake_providers.scripting.wire_table import Form
@@ -99,11 +101,11 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Cat
         return _refusal(*wrong)
     try:
         if path not in (CHAT, GENERATE):
-            return _embedding(path, body, scripts, found, catalogue)
+            return _embedding(path, request, body, scripts, found, catalogue)
         kind = "chat" if path == CHAT else "generate"
         if (missing := abilities.speech_problem(found, model, body, kind)) is not None:
             return _refusal(400, missing + catalogue.hint)
-        return _speech(path, body, scripts)
+        return _speech(path, request, body, scripts)
     except UnknownScenario as unknown:
         return json_reply(400, {"error": str(unknown)}, unknown.header)
 
@@ -125,7 +127,7 @@ def _own_path(request: IncomingRequest) -> str:
     return (path.removeprefix("/ollama") or "/") if path == "/ollama" or path.startswith("/ollama/") else path
 
 
-def _speech(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+def _speech(path: str, request: IncomingRequest, body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
     if path == CHAT:
         if not (messages := body.get("messages") or []):
             return _loaded(path, body)
@@ -135,7 +137,7 @@ def _speech(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> A
         if not (text := body.get("prompt") or ""):
             return _loaded(path, body)
         heard = [body["system"], text] if body.get("system") else [text]
-    ask = _asked(path, body, text, scripts)
+    ask = _asked(path, request, body, text, scripts, OllamaDialogue(body))
     if not ask.script.name and (wanted := body.get("format")):
         try:
             ask = replace(ask, script=json_reply_script({"type": "object"} if wanted == "json" else wanted))
@@ -153,7 +155,12 @@ def _speech(path: str, body: dict[str, Any], scripts: Mapping[str, Script]) -> A
 
 
 def _embedding(
-    path: str, body: dict[str, Any], scripts: Mapping[str, Script], model: Model, catalogue: Catalogue
+    path: str,
+    request: IncomingRequest,
+    body: dict[str, Any],
+    scripts: Mapping[str, Script],
+    model: Model,
+    catalogue: Catalogue,
 ) -> Ask | Reply:
     value = body.get("prompt") if path == EMBEDDINGS else body.get("input")
     texts = [value] if isinstance(value, str) else value
@@ -164,7 +171,7 @@ def _embedding(
     longest = max((tokenizer.count(text) for text in texts), default=0) if catalogue.strict else 0
     if (missing := abilities.embedding_problem(model, body, longest)) is not None:
         return _refusal(missing[0], missing[1] + catalogue.hint)
-    ask = _asked(path, body, texts[-1] if texts else "", scripts)
+    ask = _asked(path, request, body, texts[-1] if texts else "", scripts)
     wanted = (body.get("dimensions") if path == EMBED else None) or model.width
     if wanted < 0:
         return _refusal(400, f"invalid dimensions: {wanted}")
@@ -174,10 +181,25 @@ def _embedding(
     return replace(ask, prompt_tokens=requests.prompt_tokens(texts), extra=_EmbeddingInput(tuple(texts), width))
 
 
-def _asked(path: str, body: dict[str, Any], text: str, scripts: Mapping[str, Script]) -> Ask:
+def _asked(
+    path: str,
+    request: IncomingRequest,
+    body: dict[str, Any],
+    text: str,
+    scripts: Mapping[str, Script],
+    dialogue: Dialogue = NOBODY,
+) -> Ask:
     model = body["model"]
-    script = choose(text, scripts, model=model, provider=NAME)
-    return Ask(script=script, text=text, model=model, stream=False, provider=NAME, flavour=path)
+    return Ask(
+        script=choose(text, scripts, model=model, provider=NAME, dialogue=dialogue),
+        text=text,
+        model=model,
+        stream=False,
+        provider=NAME,
+        flavour=path,
+        after_tool=dialogue.results != (),
+        request=request.identity,
+    )
 
 
 def _loaded(path: str, body: dict[str, Any]) -> Reply:

@@ -6,11 +6,52 @@ from typing import Any, Final
 
 from chatproof.fake_providers.dialects.openai import field_checks as fields
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
+from chatproof.fake_providers.scripting.dialogue import Dialogue
 
 _ROLES: Final = ("system", "assistant", "user", "function", "tool", "developer")
 _PARTS: Final = ("text", "image_url", "input_audio", "refusal", "file")
 """The types of a content part, each of which is also the key that holds it."""
 _CALL_KINDS: Final = ("function", "custom")
+_INSTRUCTIONS: Final = ("system", "developer")
+
+
+class ChatDialogue(Dialogue):
+    """What a valid chat request says."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self._body = body
+
+    @property
+    def system(self) -> str:
+        said = self._body["messages"]
+        return "\n".join(texts_of(one.get("content")) for one in said if one["role"] in _INSTRUCTIONS)
+
+    @property
+    def tools(self) -> list[str]:
+        offered = [tool[tool["type"]]["name"] for tool in self._body.get("tools") or ()]
+        return offered + [str(one.get("name")) for one in self._body.get("functions") or () if isinstance(one, dict)]
+
+    @property
+    def turn(self) -> int:
+        return sum(message["role"] == "user" for message in self._body["messages"])
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        names: list[str] = []
+        for message in reversed(self._body["messages"]):
+            if message["role"] in ("tool", "function"):
+                names.append(self._called(message))
+            elif message["role"] not in _INSTRUCTIONS:
+                break
+        return tuple(names)
+
+    def _called(self, result: dict[str, Any]) -> str:
+        """The name of the tool that gave the result: only the call has it."""
+        for message in reversed(self._body["messages"]):
+            for call in message.get("tool_calls") or ():
+                if call["id"] == result.get("tool_call_id"):
+                    return str(call[call["type"]]["name"])
+        return str(result.get("name") or "")
 
 
 def messages(body: dict[str, Any]) -> Problem | None:

@@ -71,7 +71,7 @@ def read(
         return refusal(400, Problem(text, None, None))
     read_body, param = _READERS[request.path]
     try:
-        return read_body(request.json, scripts, catalogue, provider)
+        return read_body(request, scripts, catalogue, provider)
     except UnknownScenario as unknown:
         return refusal(400, Problem(str(unknown), param, "unknown_scenario"), (unknown.header,))
 
@@ -96,8 +96,9 @@ def refuse(ask: Ask, text: str) -> Reply:
 
 
 def _read_chat(
-    body: dict[str, Any], scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
+    request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
 ) -> Ask | Reply:
+    body = request.json
     if (wrong := chat_request.problem(body)) is not None:
         return refusal(400, wrong)
     said = body["messages"]
@@ -107,7 +108,8 @@ def _read_chat(
     if (refused := rules.chat_problem(model, body, lambda: chat_request.prompt_tokens(said))) is not None:
         return _refused(refused, catalogue)
     text = messages.last_user_text(said)
-    script = choose(text, scripts, model=body["model"], provider=NAME)
+    dialogue = messages.ChatDialogue(body)
+    script = choose(text, scripts, model=body["model"], provider=NAME, dialogue=dialogue)
     if not script.name:
         wanted = structured.chat_script(body)
         if isinstance(wanted, Problem):
@@ -130,12 +132,15 @@ def _read_chat(
         thinking="none" if body.get("reasoning_effort") == "none" else "hidden",
         provider=NAME,
         flavour="chat",
+        after_tool=dialogue.results != (),
+        request=request.identity,
     )
 
 
 def _read_response(
-    body: dict[str, Any], scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
+    request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
 ) -> Ask | Reply:
+    body = request.json
     if (wrong := responses_request.problem(body)) is not None:
         return refusal(400, wrong)
     if provider == NAME:
@@ -145,7 +150,8 @@ def _read_response(
         if (refused := rules.response_problem(model, body, lambda: responses_request.prompt_tokens(body))) is not None:
             return _refused(refused, catalogue)
     text = items.last_user_text(body.get("input"))
-    script = choose(text, scripts, model=body["model"], provider=NAME)
+    dialogue = items.ResponseDialogue(body)
+    script = choose(text, scripts, model=body["model"], provider=NAME, dialogue=dialogue)
     if not script.name:
         wanted = structured.response_script(body)
         if isinstance(wanted, Problem):
@@ -169,15 +175,18 @@ def _read_response(
         provider=NAME,
         flavour="responses",
         extra=responses.ResponseWishes(echo, responses_request.ENCRYPTED in (body.get("include") or ())),
+        after_tool=dialogue.results != (),
+        request=request.identity,
     )
 
 
 def _read_embeddings(
-    body: dict[str, Any], scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
+    request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
 ) -> Ask | Reply:
     """A script can delay embeddings or make them fail, but not one of those that a test plays in turn: they are for
     replies. An unknown scenario is no error: texts may hold that word.
     """
+    body = request.json
     if (wrong := wrong_model(body)) is not None:
         return refusal(400, wrong)
     model = model_of(provider, body["model"])
@@ -205,6 +214,7 @@ def _read_embeddings(
         provider=NAME,
         flavour="embeddings",
         extra=wanted,
+        request=request.identity,
     )
 
 

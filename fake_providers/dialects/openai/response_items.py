@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from chatproof.fake_providers.dialects.openai import field_checks as fields
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
+from chatproof.fake_providers.scripting.dialogue import Dialogue
 
 _ROLES: Final = ("assistant", "system", "developer", "user")
 _PARTS: Final = ("input_text", "input_image", "output_text", "refusal", "input_file", "input_audio")
@@ -19,6 +20,51 @@ KINDS: Final = (
     "custom_tool_call", "compaction_trigger", "item_reference", "program", "program_output",
 )  # fmt: skip
 """The types of items, as the official client has them."""
+
+
+class ResponseDialogue(Dialogue):
+    """What a valid request for a response says. What `previous_response_id` stands for is no part of it."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self._body = body
+
+    @property
+    def system(self) -> str:
+        written = [item_text(item) for item in self._items if item.get("role") in ("system", "developer")]
+        return "\n".join([self._body.get("instructions") or "", *written]).strip("\n")
+
+    @property
+    def tools(self) -> list[str]:
+        """OpenAI's own tools are named by their type: web_search."""
+        return [str(tool.get("name") or tool["type"]) for tool in self._body.get("tools") or ()]
+
+    @property
+    def turn(self) -> int:
+        if isinstance(self._body.get("input"), str):
+            return 1
+        return sum(item.get("role") == "user" for item in self._items)
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        names: list[str] = []
+        for item in reversed(self._items):
+            if str(item.get("type")).endswith("_output"):
+                names.append(self._called(item))
+            elif item.get("role") not in ("system", "developer"):
+                break
+        return tuple(names)
+
+    @property
+    def _items(self) -> list[dict[str, Any]]:
+        said = self._body.get("input")
+        return said if isinstance(said, list) else []
+
+    def _called(self, result: dict[str, Any]) -> str:
+        """The name of the tool that gave the result, which only the call has; of OpenAI's own tools the type."""
+        kind = result["type"].removesuffix("_output").removesuffix("_call")
+        calls = (item for item in self._items if str(item.get("type")).endswith("_call"))
+        called = next((item for item in calls if item.get("call_id") == result.get("call_id")), {})
+        return str(called.get("name") or ("" if kind in ("function", "custom_tool") else kind))
 
 
 def input_items(said: Any, *, earlier: bool) -> Problem | None:

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, Thinking, TimedFrame
 from chatproof.fake_providers.dialects.openai import dialect as openai
-from chatproof.fake_providers.dialects.openai.chat_messages import last_user_text
+from chatproof.fake_providers.dialects.openai.chat_messages import ChatDialogue, last_user_text
 from chatproof.fake_providers.dialects.openai.completions_request import problem, prompt_tokens, stops
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.responses_reply import ResponseWishes
@@ -107,7 +107,7 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Cat
         text = f"model '{model}' not found" if product == "ollama" else f"The model `{model}` does not exist."
         return _refused(voice, 404, text + catalogue.hint, "model", "model_not_found")
     if path == _CHAT:
-        return _chat(voice, body, scripts, found, catalogue)
+        return _chat(voice, request, body, scripts, found, catalogue)
     if path == _EMBEDDINGS and found is not None and not found.anything and "embedding" not in found.can:
         return _refused(voice, 400, f"{voice.NO_EMBEDDINGS}{catalogue.hint}")
     return _passed_on(voice, replace(request, path=path, json=body), scripts, catalogue)
@@ -129,6 +129,7 @@ def refuse(ask: Ask, text: str) -> Reply:
 
 def _chat(
     voice: type[Compatible],
+    request: IncomingRequest,
     body: dict[str, Any],
     scripts: Mapping[str, Script],
     model: Model | None,
@@ -145,8 +146,9 @@ def _chat(
     if model is not None and not model.anything and (missing := voice.missing(model, body)) is not None:
         return _refused(voice, 400, missing + catalogue.hint)
     text = last_user_text(body["messages"])
+    dialogue = ChatDialogue(body)
     try:
-        script = choose(text, scripts, model=body["model"], provider=NAME)
+        script = choose(text, scripts, model=body["model"], provider=NAME, dialogue=dialogue)
     except UnknownScenario as unknown:
         return _refused(voice, 400, str(unknown), "messages", "unknown_scenario", (unknown.header,))
     if not script.name:
@@ -170,6 +172,8 @@ def _chat(
         provider=NAME,
         flavour=voice.PRODUCT,
         extra=CONTINUOUS if usage and options.get(CONTINUOUS) is True else None,
+        after_tool=dialogue.results != (),
+        request=request.identity,
     )
 
 
