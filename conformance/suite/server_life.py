@@ -27,6 +27,7 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.transcript import Transcript, Transport
 from chatproof.harness.report.crash import Crash
+from chatproof.harness.report.repetition import by_hand
 
 MOST_CRASHES: Final = 5  # after which the server is not started again
 MOST_SECONDS: Final = 60.0  # of starting it again, and of searching, in all
@@ -299,7 +300,9 @@ class ServerLife:
     def _found(self, crash: Crash, ask: Suspect) -> Crash:
         did = self.lane.did(Transcript(Transport.SSE, case=ask.case))
         search = f"{crash.search}; the provider plays {did}" if did else crash.search
-        return replace(crash, search=search, test=_name(ask.test), ask=ask.words, row=self.rows.get(ask.test, ""))
+        repeat = by_hand([ask.sent]) if ask.sent else ""
+        row = self.rows.get(ask.test, "")
+        return replace(crash, search=search, test=_name(ask.test), ask=ask.words, row=row, repeat=repeat)
 
     def _report(self, crash: Crash) -> None:
         crashes = self.lane.state.crashes
