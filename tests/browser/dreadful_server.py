@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from tests.servers.broken import errors, interruption, perf, requests, sessions, sockets, stream, tokens
+from tests.servers.broken import auth, cors, errors, limits, requests, sessions, sockets, stream, tokens
 from tests.servers.parts import Config
 
 
@@ -14,23 +14,31 @@ class DreadfulServer(
     tokens.PartialBehind,
     tokens.CountsFromZero,
     tokens.TokensOffByOne,
-    tokens.UserMissing,
-    tokens.SpeedInverted,
     tokens.DurationInMilliseconds,
     tokens.TwoTerminalEvents,
-    stream.HoldsTokensBack,
+    stream.LeaksDoneMark,
+    stream.NanAsSpeed,
+    stream.PlainText,
+    stream.ChunksNotEnded,
+    tokens.EpochAsTimestamp,
     stream.NamesItsEvents,
     stream.Cacheable,
     stream.NoSpace,
     errors.EarlyEndIsTheEnd,
-    errors.ShowsTraceback,
+    errors.ShowsKey,
+    errors.ChatIsText,
     errors.ErrorAsAnswer,
-    interruption.NotCancelled,
+    errors.CompletionAfterError,
+    limits.NoLimit,
+    cors.StarWithCredentials,
+    auth.IgnoresTokens,
     requests.RefusesInPlainText,
     requests.CrashesOnOddValues,
     requests.CrashesOnBadJson,
     requests.EscapesHtml,
     requests.GetAsks,
+    requests.DropsLargeBodies,
+    requests.AsksBlank,
     sessions.DeletesNothing,
     sessions.SharesDefault,
     sessions.NoMemory,
@@ -39,7 +47,7 @@ class DreadfulServer(
     sessions.LastWriterWins,
     sockets.SessionRoom,
     sockets.IgnoresPayloads,
-    perf.AddsDelay,
+    sockets.Interleaves,
 ):
     """Each fault is one of those that `tests.servers.broken` has alone."""
 
