@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -79,7 +80,7 @@ class CrashSearch:
 class Suspect:
     """An ask that may have ended the server. `rank`: 0 if it had no answer when the server ended, 1 if its client had
     just left, 2 if its answer had just come. `at`: when it was sent, in seconds. `case`: the id by which the provider
-    knows it. `sent`: what was sent, where it is known."""
+    knows it. `sent`: what was sent, where it is known, as it was before the suite cut it off."""
 
     test: str
     words: str
@@ -156,7 +157,7 @@ def _of_http(test: str, one: HttpExchange, died: float) -> Suspect | None:
     left = reply.ended_at - reply.asked_at if reply.end is End.LEFT and reply.ended_at else None
     words = reply.request if left is None else f"{reply.request}, whose client hung up after {left:.1f} s"
     again = partial(_ask_again, one, min(died - reply.asked_at, REPEATED_AT_MOST), left)
-    return Suspect(test, clipped(words, SHOWN), rank, reply.asked_at, reply.case, again, reply.sent)
+    return Suspect(test, clipped(words, SHOWN), rank, reply.asked_at, reply.case, again, copy(reply.sent))
 
 
 async def _ask_again(one: HttpExchange, seconds: float, left: float | None, search: CrashSearch) -> bool:
@@ -191,7 +192,7 @@ def _of_socket(test: str, one: SocketClient, died: float) -> Suspect | None:
     if rank == 1:
         words += ", whose client then left"
     again = partial(_emit_again, one, min(died - at, REPEATED_AT_MOST), bool(one.left_at))
-    return Suspect(test, clipped(f"{words} {name}", SHOWN), rank, at, one.case, again, one.emitted)
+    return Suspect(test, clipped(f"{words} {name}", SHOWN), rank, at, one.case, again, copy(one.emitted))
 
 
 async def _emit_again(one: SocketClient, seconds: float, left: bool, search: CrashSearch) -> bool:
