@@ -105,7 +105,6 @@ class RecentAsks:
 
     def note(self, ask: HttpExchange | SocketClient) -> None:
         """Remember an exchange or a socket that is about to begin."""
-        self.forget()
         self._noted.append((UNDER_TEST.get(), ask))
 
     def clear(self) -> None:
