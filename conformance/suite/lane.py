@@ -120,7 +120,7 @@ class Lane:
         if self.provider:
             await self.provider.fakes.aclose()
         if server := self.scene.server:
-            self.state.error_line = clipped(first_error(server.output.text()), ERROR_LINE)
+            self.state.error_line = clipped(first_error(server.output.latest()), ERROR_LINE)
         self.resources.close()
 
     def _say_what_is_left_over(self) -> None:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -17,6 +18,7 @@ from typing import Final
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import clipped
+from chatproof.harness.protocol.sent import Sent
 from chatproof.harness.protocol.transcript import End
 
 UNDER_TEST: Final[ContextVar[str]] = ContextVar("UNDER_TEST", default="the first asks")
@@ -78,7 +80,7 @@ class CrashSearch:
 class Suspect:
     """An ask that may have ended the server. `rank`: 0 if it had no answer when the server ended, 1 if its client had
     just left, 2 if its answer had just come. `at`: when it was sent, in seconds. `case`: the id by which the provider
-    knows it."""
+    knows it. `sent`: what was sent, where it is known, as it was before the suite cut it off."""
 
     test: str
     words: str
@@ -87,6 +89,7 @@ class Suspect:
     case: str
     kills: Callable[[CrashSearch], Awaitable[bool]]
     """Asks again, alone, and says whether that ends the server."""
+    sent: Sent | None = None
 
     @property
     def likeness(self) -> str:
@@ -102,7 +105,6 @@ class RecentAsks:
 
     def note(self, ask: HttpExchange | SocketClient) -> None:
         """Remember an exchange or a socket that is about to begin."""
-        self.forget()
         self._noted.append((UNDER_TEST.get(), ask))
 
     def clear(self) -> None:
@@ -154,7 +156,7 @@ def _of_http(test: str, one: HttpExchange, died: float) -> Suspect | None:
     left = reply.ended_at - reply.asked_at if reply.end is End.LEFT and reply.ended_at else None
     words = reply.request if left is None else f"{reply.request}, whose client hung up after {left:.1f} s"
     again = partial(_ask_again, one, min(died - reply.asked_at, REPEATED_AT_MOST), left)
-    return Suspect(test, clipped(words, SHOWN), rank, reply.asked_at, reply.case, again)
+    return Suspect(test, clipped(words, SHOWN), rank, reply.asked_at, reply.case, again, copy(reply.sent))
 
 
 async def _ask_again(one: HttpExchange, seconds: float, left: float | None, search: CrashSearch) -> bool:
@@ -189,7 +191,7 @@ def _of_socket(test: str, one: SocketClient, died: float) -> Suspect | None:
     if rank == 1:
         words += ", whose client then left"
     again = partial(_emit_again, one, min(died - at, REPEATED_AT_MOST), bool(one.left_at))
-    return Suspect(test, clipped(f"{words} {name}", SHOWN), rank, at, one.case, again)
+    return Suspect(test, clipped(f"{words} {name}", SHOWN), rank, at, one.case, again, copy(one.emitted))
 
 
 async def _emit_again(one: SocketClient, seconds: float, left: bool, search: CrashSearch) -> bool:

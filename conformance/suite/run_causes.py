@@ -39,4 +39,5 @@ def _crashed(crash: Crash) -> Cause:
     do = (
         "Catch the error in the handler of this ask: no client may end the server for all others. " if crash.ask else ""
     )
-    return Cause(f"{crash.title[0].upper()}{crash.title[1:]}", crash.details, do + OUTPUT, reason=crash.text)
+    title = f"{crash.title[0].upper()}{crash.title[1:]}"
+    return Cause(title, crash.details, do + OUTPUT, reason=crash.text, repeat=crash.repeat)

@@ -88,7 +88,8 @@ def _accuse(case: Case, crash: Crash) -> None:
     for requirement_id in filter(case.lane.applies, case.ids):
         if requirement_id == first and case.lane.life.server:
             shown = screen(case.lane.contract[first], Violation(seen, expected), None)
-            case.records.append(Record(first, Verdict.VIOLATED, seen, expected, shown, case.name))
+            record = Record(first, Verdict.VIOLATED, seen, expected, shown, case.name, repeat=crash.repeat)
+            case.records.append(record)
         else:
             weak = requirement_id != first
             case.records.append(Record(requirement_id, Verdict.NOT_TESTABLE, seen, test=case.name, weak=weak))

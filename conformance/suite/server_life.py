@@ -27,11 +27,13 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.transcript import Transcript, Transport
 from chatproof.harness.report.crash import Crash
+from chatproof.harness.report.repetition import by_hand
 
 MOST_CRASHES: Final = 5  # after which the server is not started again
 MOST_SECONDS: Final = 60.0  # of starting it again, and of searching, in all
 SEARCH: Final = 20.0  # seconds, for one crash
 POLL: Final = 0.05  # seconds
+WATCH: Final = 0.25  # seconds between two looks at a server that seems to be well
 GRACE: Final = 0.15  # seconds between the loss of a connection and the end of the process
 BACK_WITHIN: Final = 10.0  # seconds in which a server that the suite did not start may come back
 WORKER: Final = "a worker process ended"
@@ -128,7 +130,7 @@ class ServerLife:
         while self._bodies:
             self.asks.forget()
             await self.look(wait=0)
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(WATCH)
 
     async def close(self) -> None:
         """Notice nothing any more. A server that is just starting again is stopped."""
@@ -299,7 +301,9 @@ class ServerLife:
     def _found(self, crash: Crash, ask: Suspect) -> Crash:
         did = self.lane.did(Transcript(Transport.SSE, case=ask.case))
         search = f"{crash.search}; the provider plays {did}" if did else crash.search
-        return replace(crash, search=search, test=_name(ask.test), ask=ask.words, row=self.rows.get(ask.test, ""))
+        repeat = by_hand([ask.sent]) if ask.sent else ""
+        row = self.rows.get(ask.test, "")
+        return replace(crash, search=search, test=_name(ask.test), ask=ask.words, row=row, repeat=repeat)
 
     def _report(self, crash: Crash) -> None:
         crashes = self.lane.state.crashes

@@ -23,7 +23,7 @@ from chatproof.harness.protocol import engineio
 from chatproof.harness.protocol.apis.api import Api, SocketAsk
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
 from chatproof.harness.protocol.memory_budget import MemoryBudget, SizeLimits
-from chatproof.harness.protocol.sent import Emit, SentEvents
+from chatproof.harness.protocol.sent import Emit, Sent, SentEvents
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 CONNECT_TIMEOUT = 5.0
@@ -119,6 +119,11 @@ class SocketClient:
         return bool(self.sent) and (self._current is None or self._current.terminal is None)
 
     @property
+    def emitted(self) -> Sent | None:
+        """All that was emitted on it."""
+        return (self._current or self.strays).sent
+
+    @property
     def case(self) -> str:
         """The case of the last ask."""
         return self._current.case if self._current else ""
@@ -152,7 +157,7 @@ class SocketClient:
 
     def _sent(self, *more: Emit) -> SentEvents:
         """What was emitted on this socket, with one more."""
-        last = (self._current or self.strays).sent
+        last = self.emitted
         before = last.emits if isinstance(last, SentEvents) else ()
         origin = f"{self.target.scheme}://{self.target.authority}"
         return SentEvents(origin, self.target.root, self.transport.value, (*before, *more)[-EMITS_KEPT:])

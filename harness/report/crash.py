@@ -15,7 +15,8 @@ class Crash:
     `how`: what was seen of its end. `said`: its first error line, or the end of its output; empty where nothing is
     known. `during`: what was under way. `ask`: the ask that ends the server, in words, and `row`: the row whose test
     sent it; empty where it was not found. `search`: how that is known, or why it is not. `then`: what became of the
-    server. `test`: the test that sent the ask. `provider`: the one behind the server.
+    server. `test`: the test that sent the ask. `provider`: the one behind the server. `repeat`: lines for a shell that
+    send the ask again, or nothing.
     """
 
     how: str
@@ -27,6 +28,7 @@ class Crash:
     then: str = ""
     test: str = ""
     provider: str | None = None
+    repeat: str = ""
 
     @property
     def title(self) -> str:

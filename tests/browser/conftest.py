@@ -13,17 +13,33 @@ from playwright.sync_api import Browser, Page
 
 from chatproof.fake_providers.journal.control_client import FakesSync
 from tests.browser.chromium import Watched, launched, opened
+from tests.browser.dreadful_run import DreadfulRun
 from tests.browser.site import Site, running
+
+LAST = "test_report_page.py"
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The async tests of this folder before its others."""
+    """The async tests of this folder before its others, and at its end those that wait for a run."""
     places = [place for place, item in enumerate(items) if item.nodeid.startswith("tests/browser/")]
     ours = [items[place] for place in places]
-    ours.sort(key=lambda item: not iscoroutinefunction(getattr(item, "obj", None)))
+    ours.sort(key=lambda item: (not iscoroutinefunction(getattr(item, "obj", None)), item.path.name == LAST))
     for place, item in zip(places, ours, strict=True):
         items[place] = item
+
+
+@pytest.fixture(scope="package", autouse=True)
+def dreadful_run(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DreadfulRun | None]:
+    """Begins with the folder's first test, where one of the tests looks at its report."""
+    if not any(item.path.name == LAST for item in request.session.items):
+        yield None
+        return
+    run = DreadfulRun.begin(tmp_path_factory.mktemp("dreadful"))
+    yield run
+    run.stop()
 
 
 @pytest.fixture(scope="package")

@@ -51,7 +51,7 @@ SLOW = said(4, 0.3)
     [
         (first_token_is_soon(), 1.25, Late(0.25)),
         (little_is_added(WORDS), 0.15, Late(0.05, 95)),
-        (passed_on(SLOW), 0.35, Late(0.05)),
+        (passed_on(SLOW), 0.35, Late(0.05, 34)),  # each of three pauses
     ],
     ids=["PERF-01", "PERF-03", "SSE-06"],
 )
@@ -68,6 +68,15 @@ def test_a_speed_is_missed_by_the_time_that_the_reply_took_too_long() -> None:
     assert isinstance(found, Violation)
     assert found.late is not None
     assert found.late.seconds == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(("delays", "is_excused"), [((0.31, 0.31, 0.31, 0), False), ((0, 0.31, 0, 0), True)])
+def test_one_late_timer_excuses_one_late_token_and_no_more(delays: tuple[float, ...], is_excused: bool) -> None:
+    """A server that holds every token back would else be excused by it."""
+    reply = heard([one.text for one in SLOW], [one.at + delay for one, delay in zip(SLOW, delays, strict=True)])
+    (found,) = passed_on(SLOW)(reply)
+    assert isinstance(found, Violation)
+    assert Lateness(provider=(0.001, 0.001, 0.1, 0.001)).excuses(found.late) is is_excused
 
 
 def test_text_that_never_came_is_no_question_of_time() -> None:

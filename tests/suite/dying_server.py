@@ -13,6 +13,7 @@ import sys
 import threading
 import traceback
 import urllib.request
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -37,21 +38,24 @@ class Chat(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         global asked
         asked += 1
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        message = body.get("message")
+        try:
+            body = dict(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        except (ValueError, TypeError, RecursionError):
+            return self.send(400, {"error": "a JSON object is required"})
+        message, session = body.get("message"), body.get("session_id") or "default"
         if self.dies_of == NULL and "message" in body and message is None:
             message = message.strip()  # type: ignore[attr-defined]  # the mistake
         if self.dies_of == EVERYTHING and asked > 2:
             raise MemoryError("no memory left for the model")
-        if not isinstance(message, str) or not message.strip():
+        if not isinstance(message, str) or not message.strip() or not isinstance(session, str):
             return self.send(400, {"error": "message is required"})
-        history = sessions.setdefault(body.get("session_id") or "default", [])
+        history = sessions.setdefault(session, [])
         if self.dies_of == SECOND and history:
             raise RuntimeError("dictionary changed size during iteration")
         with lock:
             history.append({"role": "user", "content": message})
             prompt = list(history)
-        return self.reply(prompt, history, body.get("session_id") or "default")
+        return self.reply(prompt, history, session)
 
     def reply(self, prompt: list[Message], history: list[Message], session: str) -> None:
         """Pass on what the provider says."""
@@ -59,13 +63,17 @@ class Chat(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        text, count = "", 0
-        for token in tokens(prompt):
-            text, count = text + token, count + 1
-            self.event({"token": token, "count": count, "partial": text})
-        history.append({"role": "assistant", "content": text})
-        self.event({"done": True, "tokens": count, "session_id": session, "full_response": text})
         self.close_connection = True
+        text, count = "", 0
+        try:
+            for token in tokens(prompt):
+                text, count = text + token, count + 1
+                self.event({"token": token, "count": count, "partial": text})
+        except (OSError, HTTPException, ValueError, KeyError):
+            self.event({"error": "the model failed"})
+        else:
+            history.append({"role": "assistant", "content": text})
+            self.event({"done": True, "tokens": count, "session_id": session, "full_response": text})
 
     def event(self, event: dict[str, Any]) -> None:
         try:

@@ -68,6 +68,49 @@ def test_a_full_run_tells_an_average_developer_what_to_mend(tmp_path: Path) -> N
     assert (tmp_path / "server.log").read_text(encoding="utf-8").count(CAUSE) == 2  # and when it was sent again, alone
 
 
+WORKER = {
+    "REQ-03": "a null as `message` ends its worker",
+    "REQ-09": "GET is a 501",
+    "SSE-10": "it says nothing of caches",
+    "END-02": "its completion has three of the fields",
+    "END-07": "no `user`",
+    "END-08": "no `timestamp`",
+    "ERR-03": "it takes a clean early end for a whole reply",
+    "SES-01": "it has no routes for sessions",
+    "SES-04": "the same",
+    "SES-05": "the same",
+    "SES-06": "the same",
+    "SES-10": "the same: they are a 501",
+    "SES-14": "the same",
+    "SES-09": "whoever names no session shares `default`",
+    "INT-02": "it notices a client's leaving with the next token",
+}
+UNSEEN = {"END-05", "END-06", "SES-02", "SES-03", "SES-13"}  # for want of `duration`, and of the routes for sessions
+
+
+def test_a_full_run_finds_what_ends_a_python_worker(tmp_path: Path) -> None:
+    """Another one takes its place; all rows are judged all the same."""
+    server = f"{sys.executable} -m tests.suite.dying_server --port {{port}} --worker"
+    words = ("--start", server, "--provider", "openai", "--profile", "core", "--provider-timeout", "10")
+    code, output, rows = run(tmp_path, *words)
+    assert code == FAIL, output
+    assert {row["id"] for row in rows if row["verdict"] == "violated"} == {*WORKER, "ERR-06"}, output
+    assert {row["id"] for row in rows if row["verdict"] == "not testable"} == UNSEEN, output
+    assert len(output.splitlines()) <= 100
+    document = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    (crash,) = document["crashes"]
+    assert (crash["how"], crash["row"], crash["then"]) == (
+        "a worker process ended",
+        "REQ-03",
+        "the server came back by itself",
+    )
+    first = output.index("Start here")
+    for text in ('"message": null', "AttributeError: 'NoneType' object has no attribute 'strip'", "Repeat: curl -iN"):
+        assert text in output[first : first + 1_500], output
+    others = [one["seen"] for one in document["start_here"] if "REQ-03" not in one["rows"]]
+    assert not any("AttributeError" in seen for seen in others)
+
+
 NO_SUCH = [
     pytest.param("python", "can't open file", id="python"),
     pytest.param("node", "Error: Cannot find module", id="node", marks=needs("express", JS)),

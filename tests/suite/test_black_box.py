@@ -90,6 +90,15 @@ def test_what_needs_no_provider_is_judged() -> None:
     assert "too short to measure" in rows["END-05"].seen
 
 
+@pytest.mark.parametrize(("server", "verdict"), [(ChatServer, "passed"), (SERVERS["speed-inverted"], "violated")])
+def test_the_speed_of_a_long_enough_reply_is_judged(
+    server: type[ChatServer], verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "tokens", slow_tokens)
+    row = asyncio.run(judged(server, "END-05"))["END-05"]
+    assert row.verdict == verdict, row.seen
+
+
 def test_a_wrong_duration_is_seen() -> None:
     row = asyncio.run(judged(InMilliseconds, "END-06"))["END-06"]
     assert row.verdict == "violated"

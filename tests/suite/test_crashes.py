@@ -48,6 +48,10 @@ def test_the_ask_that_ends_the_server_is_found(words: str, how: str, then: str) 
     assert '"message": null' in crash.ask
     assert "AttributeError: 'NoneType' object has no attribute 'strip'" in crash.said
     assert "sent again, alone" in crash.search
+    assert crash.repeat.startswith("curl -iN")
+    assert '"message": null' in crash.repeat
+    (row,) = (row for row in summary.rows if row.verdict == "violated" and row.requirement.id == "REQ-03")
+    assert row.repeat == summary.causes[0].repeat == crash.repeat
     assert verdicts(summary) == {"REQ-01": "passed", "REQ-03": "violated", "TOK-02": "passed", "SES-09": "violated"}
     assert summary.causes[0].title == crash.title.replace("the server", "The server", 1)
     assert summary.causes[0].ids == ("REQ-03",)

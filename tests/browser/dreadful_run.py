@@ -1,0 +1,52 @@
+"""A full run of the suite against `dreadful_server`, which takes a minute, beside the tests of other pages."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+TOO_LONG: Final = 300.0  # seconds
+CHECK: Final = (
+    *(sys.executable, "-m", "chatproof.harness.command", "check", "--provider", "openai"),
+    *("--start", f"{sys.executable} -m tests.browser.dreadful_server --port {{port}}"),
+    *("--profile", "core,socketio,chat,limits,auth,cors", "--silence", "3", "--provider-timeout", "4"),
+)
+
+
+@dataclass(frozen=True)
+class DreadfulRun:
+    """A run that has begun, and the folder of its reports."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+    @classmethod
+    def begin(cls, folder: Path) -> DreadfulRun:
+        reports = ("--report-html", str(folder / "report.html"), "--report-json", str(folder / "report.json"))
+        process = subprocess.Popen(
+            (*CHECK, *reports), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        return cls(process, folder)
+
+    def html(self) -> Path:
+        """The HTML report, once it is written."""
+        if self.process.poll() is None:
+            self.process.communicate(timeout=TOO_LONG)
+        return self.folder / "report.html"
+
+    def red_rows(self) -> list[str]:
+        """The ids of the rows that are violated or not testable."""
+        rows = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))["rows"]
+        return [row["id"] for row in rows if row["verdict"] in ("violated", "not testable")]
+
+    def stop(self) -> None:
+        """As Ctrl-C does, so that the server ends with it."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.communicate(timeout=TOO_LONG)
