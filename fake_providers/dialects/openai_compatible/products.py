@@ -75,7 +75,7 @@ class Vllm(encoder.Compatible):
             {key: value for key, value in self.called(index, call).items() if key != "index"}
             for index, call in enumerate(line.calls)
         ]
-        content = None if calls and not line.said else line.text + line.refusal
+        content = None if calls and not (line.said or line.refused) else line.text + line.refusal
         empty = dict.fromkeys(("refusal", "annotations", "audio", "function_call"))
         return {
             "role": "assistant",
