@@ -71,6 +71,8 @@ class Ask:
     choices: int = 1
     stops: tuple[str, ...] = ()
     """The reply ends before the first of these strings."""
+    logprobs: int | None = None
+    """How many candidates each token is shown with; None: no log probabilities."""
     stored: bool = True
     """Later requests may refer to the reply."""
     tier: str = "default"

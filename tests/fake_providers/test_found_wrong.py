@@ -17,7 +17,7 @@ CALLED = {"name": "get_weather", "arguments": '{"city":"Zürich"}'}
 DECLARED = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
 GEMINI = "/v1beta/models/gemini-2.5-flash:generateContent"
 KEYS = {"authorization": "Bearer k", "x-goog-api-key": "k"}
-CONTENTS = [{"role": "user", "parts": [{"text": "Hi"}]}]
+CONTENTS: list[Any] = [{"role": "user", "parts": [{"text": "Hi"}]}]
 _CHAT, _RESPONSES, _EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
 _IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
 _TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
@@ -268,25 +268,25 @@ def test_w5_what_is_listed_answers(fake_server: ThreadedServer) -> None:
         assert {"gpt-5", "gpt-5.1", "gpt-6.2-astra", "gpt-4o", "o3", "text-embedding-3-small"} <= set(names)
         for name in names:
             assert http.get(f"/v1/models/{name}", headers=openai).json()["id"] == name
-            sent = [
+            replies = [
                 http.post("/v1/chat/completions", json={"model": name, "messages": [user("Hi")]}),
                 http.post("/v1/responses", json={"model": name, "input": "Hi"}),
                 http.post("/v1/embeddings", json={"model": name, "input": "Hi"}),
             ]
             speaks = "audio" not in name  # which the fakes cannot
-            assert any(answer.status_code == 200 for answer in sent) is speaks, name
-            assert all("model_not_found" not in answer.text for answer in sent), name
+            assert any(answer.status_code == 200 for answer in replies) is speaks, name
+            assert all("model_not_found" not in answer.text for answer in replies), name
         models = http.get("/v1beta/models?pageSize=1000").json()["models"]
         assert {"models/gemini-3.8-flash", "models/gemini-2.5-flash"} <= {model["name"] for model in models}
         for model in models:
             assert http.get(f"/v1beta/{model['name']}").json() == model
             method = model["supportedGenerationMethods"][0]
-            body: Any = {"content": CONTENTS[0]} if method == "embedContent" else {"contents": CONTENTS}
-            assert http.post(f"/v1beta/{model['name']}:{method}", json=body).status_code == 200, model["name"]
+            sent = {"content": CONTENTS[0]} if method == "embedContent" else {"contents": CONTENTS}
+            assert http.post(f"/v1beta/{model['name']}:{method}", json=sent).status_code == 200, model["name"]
         for local in http.get("/api/tags").json()["models"]:
             can = http.post("/api/show", json={"model": local["name"]}).json()["capabilities"]
             path = "/api/embed" if "embedding" in can else "/api/chat"
-            body = {"input": "Hi"} if "embedding" in can else {"messages": [user("Hi")]}
+            body: dict[str, Any] = {"input": "Hi"} if "embedding" in can else {"messages": [user("Hi")]}
             assert http.post(path, json={"model": local["name"], **body}).status_code == 200, local["name"]
 
 

@@ -138,13 +138,29 @@ def test_a_limit_can_fall_into_a_calls_arguments() -> None:
     assert answer["usage"]["completion_tokens"] == 4
 
 
+@pytest.mark.parametrize("top", [None, 0, 2])
+def test_each_token_has_its_log_probability(top: int | None) -> None:
+    wanted = {"logprobs": True, "top_logprobs": top}
+    tokens = whole(replied(chat(**wanted)))["choices"][0]["logprobs"]["content"]
+    assert [token["token"] for token in tokens] == ["Où", " là\u2028"]
+    assert [len(token["top_logprobs"]) for token in tokens] == [top or 0] * 2
+    streamed = [
+        entry
+        for _, chunk in events(replied(chat(stream=True, n=2, **wanted)))
+        for choice in chunk["choices"]
+        if choice["index"] == 1
+        for entry in (choice["logprobs"] or {"content": []})["content"]
+    ]
+    assert streamed == tokens
+    assert whole(replied(chat(**wanted), named(ONE_CALL)))["choices"][0]["logprobs"] is None
+
+
 def test_harmless_parameters_are_taken() -> None:
     more: dict[str, Any] = {
         "stop": ["\n"],
         "seed": 7,
         "user": "u",
-        "logprobs": True,
-        "top_logprobs": 2,
+        "logprobs": False,
         "tools": TOOLS,
         "tool_choice": {"type": "function", "function": {"name": "get_weather"}},
         "parallel_tool_calls": False,

@@ -70,6 +70,7 @@ def test_what_a_model_takes(body: dict[str, Any]) -> None:
         ),
         (chat("gpt-5.5", top_p=0.5), "'top_p' is not supported with this model"),
         (chat("gpt-5.4", reasoning_effort="low", logprobs=True), "'logprobs' is not supported"),
+        (chat("gpt-4o", verbosity="low"), "'verbosity' does not support 'low' with this model"),
         (chat("gpt-5-pro"), "only supported in v1/responses"),
         (chat("gpt-6.2-sol", reasoning_effort="none"), "'low', 'medium', 'high', 'xhigh', and 'max'."),
         (chat("gpt-5.6-luna", reasoning_effort="low", tools=[TOOL]), "Function tools with reasoning_effort"),
@@ -106,6 +107,7 @@ def test_what_a_model_does_not_take(body: dict[str, Any], words: str) -> None:
         ({"model": "gpt-5-pro", "reasoning": {"effort": "low"}}, "'low' is not supported with the 'gpt-5-pro' model"),
         ({"model": "gpt-4o", "include": ["reasoning.encrypted_content"]}, "Encrypted content is not supported"),
         ({"model": "gpt-4o", "conversation": {"id": "conv_1"}}, "Conversation with id 'conv_1' not found."),
+        ({"model": "gpt-4o", "text": {"verbosity": "low"}}, "'low' is not supported with the 'gpt-4o' model"),
         ({"model": "gpt-audio"}, "cannot be used with the Responses API"),
     ],
 )
@@ -120,7 +122,7 @@ def part(**call: Any) -> dict[str, Any]:
 
 
 SKIPPED = "skip_thought_signature_validator"  # which Google documents for calls of other origin
-ANSWER = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}}}]}
+ANSWER: dict[str, Any] = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}}}]}
 ASKED = {"role": "user", "parts": [{"text": "Hi"}]}
 SAID = {"role": "model", "parts": [{"text": "Yes"}]}
 
@@ -183,6 +185,8 @@ def test_geminis_signatures_in_the_current_turn(contents: list[Any], position: i
         ("/vllm/v1/chat/completions", chat("nomic-embed-text"), "does not support Chat Completions API"),
         ("/vllm/v1/chat/completions", chat("our-own"), "The model `our-own` does not exist."),
         ("/lmstudio/v1/chat/completions", chat("our-own"), "The model `our-own` does not exist."),
+        ("/vllm/v1/chat/completions", chat("llama3.2", "word " * 33_000), "maximum context length is 32768 tokens"),
+        ("/llamacpp/v1/chat/completions", chat("llama3.2", "word " * 33_000), "exceeds the available context size"),
     ],
 )
 def test_local_servers_refuse_what_their_models_cannot(path: str, body: dict[str, Any], words: str) -> None:

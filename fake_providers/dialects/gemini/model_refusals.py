@@ -2,7 +2,7 @@
 
 Sources: https://ai.google.dev/gemini-api/docs/thought-signatures and …/thinking, and refusals that users reported:
 openclaw/openclaw#14036 (unknown model), google-gemini/gemini-cli#6678 (length), nanbingxyz/5ire#405 (signature),
-RooCodeInc/Roo-Code#10700 (thinking level), vercel/ai#8027 (budget 0).
+RooCodeInc/Roo-Code#10700 (thinking level), vercel/ai#8027 (budget 0), BerriAI/litellm#11118 (modalities).
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ def problem(model: Model, request: Mapping[str, Any], prompt_tokens: int) -> str
         return (
             f"The input token count ({prompt_tokens}) exceeds the maximum number of tokens allowed ({model.context})."
         )
-    return _thinking(model, request.get("generation_config", {}).get("thinking_config", {})) or (
+    config = request.get("generation_config", {})
+    if any(one != "TEXT" for one in config.get("response_modalities", ())):
+        text = "The requested combination of response modalities is not supported by the model."
+        return f"{text} models/{model.name} accepts the following combination of response modalities:\n* TEXT\n"
+    return _thinking(model, config.get("thinking_config", {})) or (
         _signatures(request["contents"]) if "signatures" in model.can else None
     )
 

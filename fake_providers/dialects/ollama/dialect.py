@@ -148,6 +148,7 @@ def _speech(path: str, request: IncomingRequest, body: dict[str, Any], scripts: 
         stream=body.get("stream") is not False,
         prompt_tokens=requests.prompt_tokens(heard),
         max_tokens=requests.max_tokens(body),
+        logprobs=(body.get("top_logprobs") or 0) if body.get("logprobs") else None,
         stops=tuple(filter(None, (body.get("options") or {}).get("stop") or ())),
         thinking="none" if body.get("think") is False else "shown",
         extra="raw" if body.get("raw") else None,

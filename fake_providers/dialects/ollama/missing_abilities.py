@@ -21,6 +21,8 @@ def speech_problem(model: Model, asked: str, body: Mapping[str, Any], kind: str)
         return f'"{asked}" does not support thinking'
     if body.get("tools") and "tools" not in model.can:
         return f"registry.ollama.ai/library/{model.name} does not support tools"
+    if body.get("suffix") and "insert" not in model.can:
+        return f"registry.ollama.ai/library/{model.name} does not support insert"
     images = [body, *(body.get("messages") or ())]
     if "vision" not in model.can and any(one.get("images") for one in images):
         return "this model is missing data required for image input"

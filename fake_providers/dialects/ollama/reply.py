@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Ask, Headers
+from chatproof.fake_providers.dialects.likelihoods import openai_logprob
 from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.dialects.timed_reply import JSON, MOMENT, TIMING, Timing, go_json
 from chatproof.fake_providers.scripting import tokenizer
@@ -50,7 +52,7 @@ class Lines:
         return b""
 
     def token(self, text: str) -> bytes:
-        return self._line(self._said(go_json(text, self._ask.script)))
+        return self._line(self._said(go_json(text, self._ask.script)), tokens=[text])
 
     refusal = token
 
@@ -81,18 +83,22 @@ class Lines:
     def whole(self, line: Timeline) -> bytes:
         calls = [self._called(index, call) for index, call in enumerate(line.calls)]
         said = self._said(go_json(line.text + line.refusal, self._ask.script), calls, "".join(line.thoughts))
-        return self._line(said, line.finish_reason).removesuffix(b"\n")
+        return self._line(said, line.finish_reason, line.said).removesuffix(b"\n")
 
     def failure(self, status: int, fail: Fail) -> bytes:
         usual = _ERRORS.get(status, f"request failed: {status}").format(model=self._ask.model)
         text = fail.message or (_TOO_LONG if fail.code == "context_length_exceeded" else usual)
         return go_json({"error": text}, self._ask.script).encode()
 
-    def _line(self, said: str, finish_reason: str | None = None) -> bytes:
-        end = '"done":false'
+    def _line(self, said: str, finish_reason: str | None = None, tokens: Sequence[str] = ()) -> bytes:
+        likely = ""
+        if self._ask.logprobs is not None and tokens:
+            shown = [openai_logprob(token, self._ask.logprobs) for token in tokens]
+            likely = f',"logprobs":{go_json(shown, self._ask.script)}'
+        end = f'"done":false{likely}'
         if finish_reason is not None:
             reason = "length" if finish_reason == "length" else "stop"
-            end = f'"done":true,"done_reason":"{reason}",{TIMING.decode()}'
+            end = f'"done":true,"done_reason":"{reason}"{likely},{TIMING.decode()}'
         return f"{self._head}{said},{end}}}\n".encode()
 
     def _said(self, text: str, calls: list[dict[str, Any]] | None = None, thoughts: str = "") -> str:

@@ -77,7 +77,8 @@ class Problem(NamedTuple):
 
 def problem(struct: str, body: dict[str, Any]) -> Problem | None:
     """The first error in the body of a `struct`; None if it is valid. Does not look up the model."""
-    text = _fields(struct, body, FIELDS[struct]) or _think(body) or _keep_alive(body) or _format(body)
+    checks = (_top_logprobs, _think, _keep_alive, _format, _raw)
+    text = _fields(struct, body, FIELDS[struct]) or next(filter(None, (check(body) for check in checks)), None)
     if text is not None:
         return Problem(400, text)
     text = _options(body.get("options") or {})
@@ -149,6 +150,10 @@ def _image(where: str, value: Any) -> str | None:
     return None
 
 
+def _top_logprobs(body: dict[str, Any]) -> str | None:
+    return None if 0 <= (body.get("top_logprobs") or 0) <= 20 else "top_logprobs must be between 0 and 20"
+
+
 def _think(body: dict[str, Any]) -> str | None:
     value = body.get("think")
     if value is None or isinstance(value, bool) or value in _THINK:
@@ -156,6 +161,11 @@ def _think(body: dict[str, Any]) -> str | None:
     if isinstance(value, str):
         return f'invalid think value: "{value[:100]}" (must be "high", "medium", "low", true, or false)'
     return 'think must be a boolean or string ("high", "medium", "low", true, or false)'
+
+
+def _raw(body: dict[str, Any]) -> str | None:
+    others = any(body.get(name) for name in ("template", "system", "context"))
+    return "raw mode does not support template, system, or context" if body.get("raw") and others else None
 
 
 def _keep_alive(body: dict[str, Any]) -> str | None:

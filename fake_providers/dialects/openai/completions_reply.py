@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Ask, Reply
+from chatproof.fake_providers.dialects.likelihoods import openai_logprob
 from chatproof.fake_providers.dialects.openai.error_bodies import failure
 from chatproof.fake_providers.dialects.openai.reply import CREATED, Whole, answer, digest, dumps, quoting
 from chatproof.fake_providers.dialects.schedule import Timeline, play
@@ -67,7 +68,12 @@ class Chunks:
 
     def token(self, text: str) -> bytes:
         self._said += 1
-        return self._chunks(f'{{"content":{self._quoted(text)}}}')
+        delta = f'{{"content":{self._quoted(text)}}}'
+        if self._ask.logprobs is None:
+            return self._chunks(delta)
+        likely = dumps(_logprobs(self._ask, [text]), self._ask.script)
+        shown = f'{delta},"logprobs":{likely},"finish_reason":null}}]{self._tail}'
+        return "".join([before + shown for before in self._before]).encode()
 
     def thinking(self, text: str, first: bool) -> bytes:
         self._said += 1
@@ -119,7 +125,7 @@ def _completion(ask: Ask, line: Timeline) -> bytes:
             {
                 "index": index,
                 "message": _message(ask, line, index),
-                "logprobs": None,
+                "logprobs": _logprobs(ask, line.said),
                 "finish_reason": line.finish_reason,
             }
             for index in range(ask.choices)
@@ -138,6 +144,12 @@ def _message(ask: Ask, line: Timeline, choice: int) -> dict[str, Any]:
     if line.calls:
         message["tool_calls"] = [_called(ask, call, index, choice) for index, call in enumerate(line.calls)]
     return message
+
+
+def _logprobs(ask: Ask, tokens: list[str]) -> dict[str, Any] | None:
+    if ask.logprobs is None or not tokens:
+        return None
+    return {"content": [openai_logprob(token, ask.logprobs) for token in tokens], "refusal": None}
 
 
 def _called(ask: Ask, call: Call, index: int, choice: int) -> dict[str, Any]:

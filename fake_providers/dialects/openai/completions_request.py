@@ -88,6 +88,11 @@ def stops(body: dict[str, Any]) -> tuple[str, ...]:
     return (stop,) if isinstance(stop, str) else tuple(filter(None, stop))
 
 
+def logprobs(body: dict[str, Any]) -> int | None:
+    """How many candidates a valid body wants for each token; None: no log probabilities."""
+    return (body.get("top_logprobs") or 0) if body.get("logprobs") is True else None
+
+
 def tier(body: dict[str, Any]) -> str:
     """The service tier that answers a valid request. The API answers "auto" with "default", where nothing is booked."""
     return _TIERS.get(body.get("service_tier") or "", "default")

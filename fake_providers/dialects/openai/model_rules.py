@@ -123,6 +123,9 @@ def _chat_parameters(model: Model, body: dict[str, Any]) -> Iterator[Problem | N
     if kind in model.refuses:
         text = f"Invalid parameter: 'response_format' of type '{kind}' is not supported with this model."
         yield Problem(text, "response_format", None)
+    if body.get("verbosity") not in (None, "medium") and "verbosity" not in model.can:
+        text = f"'verbosity' does not support '{body['verbosity']}' with this model."
+        yield _not_among(text, "verbosity", ["medium"])
     yield _service_tier(model, body)
     if body.get("metadata") and body.get("store") is not True:
         yield Problem("The 'metadata' parameter is only allowed when 'store' is enabled.", "metadata", None)
@@ -142,6 +145,10 @@ def _response_parameters(model: Model, body: dict[str, Any]) -> Iterator[Problem
         yield from (_unsupported(name) for name in _LOGPROBS if _is_given(body, name))
     elif "thinking" not in model.can and "reasoning.encrypted_content" in (body.get("include") or ()):
         yield Problem("Encrypted content is not supported with this model.", "include", None)
+    verbosity = (body.get("text") or {}).get("verbosity")
+    if verbosity not in (None, "medium") and "verbosity" not in model.can:
+        text = f"'{verbosity}' is not supported with the '{model.name}' model."
+        yield _not_among(text, "text.verbosity", ["medium"])
     yield _service_tier(model, body)
     if "vision" not in model.can:
         items = body.get("input")

@@ -166,6 +166,12 @@ def _reasoning(wanted: dict[str, Any]) -> Problem | None:
     return None
 
 
+def logprobs(body: dict[str, Any]) -> int | None:
+    """How many candidates a valid body wants for each token; None: no log probabilities."""
+    wanted = "message.output_text.logprobs" in (body.get("include") or ())
+    return (body.get("top_logprobs") or 0) if wanted else None
+
+
 def _tools(body: dict[str, Any]) -> Problem | None:
     return fields.first_wrong("tools", body.get("tools") or (), _tool) or tool_choice(body.get("tool_choice"))
 

@@ -22,7 +22,7 @@ from typing import Any, Final
 from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, Thinking, TimedFrame
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai.chat_messages import ChatDialogue, last_user_text
-from chatproof.fake_providers.dialects.openai.completions_request import problem, prompt_tokens, stops
+from chatproof.fake_providers.dialects.openai.completions_request import logprobs, problem, prompt_tokens, stops
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.responses_reply import ResponseWishes
 from chatproof.fake_providers.dialects.openai.structured_choice import chat_script
@@ -145,6 +145,9 @@ def _chat(
         return _refused(voice, 400, "Only one completion choice is allowed", "n")
     if model is not None and not model.anything and (missing := voice.missing(model, body)) is not None:
         return _refused(voice, 400, missing + catalogue.hint)
+    heard = prompt_tokens(body["messages"])
+    if catalogue.strict and (longer := voice.too_long(heard)) is not None:
+        return _refused(voice, 400, longer + catalogue.hint, kind=voice.TOO_LONG_TYPE)
     text = last_user_text(body["messages"])
     dialogue = ChatDialogue(body)
     try:
@@ -165,10 +168,11 @@ def _chat(
         model=body["model"],
         stream=body.get("stream") is True,
         usage=usage,
-        prompt_tokens=prompt_tokens(body["messages"]),
+        prompt_tokens=heard,
         max_tokens=limit,
         stops=stops(body),
         thinking=_thinking(body),
+        logprobs=logprobs(body) if voice.LIKELY else None,
         provider=NAME,
         flavour=voice.PRODUCT,
         extra=CONTINUOUS if usage and options.get(CONTINUOUS) is True else None,
@@ -220,5 +224,7 @@ def _refused(
     param: str | None = None,
     code: str | None = None,
     headers: Headers = (),
+    kind: str | None = None,
 ) -> Reply:
-    return Reply(status, (voice.json_header, *headers), (TimedFrame(voice.refused(status, text, param, code), 0.0),))
+    body = voice.refused(status, text, param, code, kind)
+    return Reply(status, (voice.json_header, *headers), (TimedFrame(body, 0.0),))

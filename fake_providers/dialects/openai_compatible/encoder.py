@@ -7,9 +7,11 @@ like any others: no local server fills `refusal`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Ask, Headers
+from chatproof.fake_providers.dialects.likelihoods import openai_logprob
 from chatproof.fake_providers.dialects.ollama.missing_abilities import speech_problem
 from chatproof.fake_providers.dialects.schedule import Timeline
 from chatproof.fake_providers.dialects.timed_reply import JSON, go_json
@@ -36,17 +38,21 @@ class Compatible:
     """Writes a reply as OpenAI-compatible servers do. Each product has a class of its own for what differs.
 
     A product says with its class attributes what it lacks: `roles`, is the role in every chunk; `opens`, is
-    there a chunk before the first token; `logprobs`, has a choice that field; `counts_thoughts`, does the usage say
-    how many tokens were thoughts. `REASONING`: the message's field for them. `TOO_LONG`: the error for a prompt beyond
-    the context.
+    there a chunk before the first token; `logprobs`, has a choice that field where nobody asked; `LIKELY`,
+    does it answer where somebody asks; `counts_thoughts`, does the usage say how many tokens were thoughts. `REASONING`:
+    the message's field for them. `CONTEXT`: the most tokens of a prompt (None: it cuts longer ones); `TOO_LONG`: the
+    error for more, with {tokens} and {most}.
     """
 
     PRODUCT = ""
     OWNER = ""
+    LIKELY = True
+    CONTEXT: int | None = None
+    TOO_LONG = "The input length exceeds the context length."
+    TOO_LONG_TYPE: str | None = None
     NO_EMBEDDINGS = "The model does not support Embeddings API"
     FINGERPRINT: str | None = None
     REASONING = "reasoning"
-    TOO_LONG = "The input length exceeds the context length."
     fragments = True
     early_errors = False
     stream_headers: Headers = (("content-type", "text/event-stream"), ("cache-control", "no-cache"))
@@ -68,7 +74,7 @@ class Compatible:
 
     def token(self, text: str) -> bytes:
         self.said += 1
-        return self.chunk(self._delta(content=text))
+        return self.chunk(self._delta(content=text), tokens=[text])
 
     def refusal(self, text: str) -> bytes:
         return self.token(text)
@@ -97,14 +103,19 @@ class Compatible:
             end += self.event(self.head() | {"choices": [], "usage": self.usage(self.said, self.thought)})
         return end + DONE
 
-    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-        choice: dict[str, Any] = {"index": 0, "delta": delta}
-        if self.logprobs:
-            choice["logprobs"] = None
+    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None, tokens: Sequence[str] = ()) -> bytes:
+        """`tokens`: those whose log probabilities it shows, if they were asked for."""
+        choice: dict[str, Any] = {"index": 0, "delta": delta, **self.likely(tokens)}
         return self.event(self.head() | {"choices": [choice | {"finish_reason": finish_reason}]})
 
     def thought_delta(self, text: str) -> dict[str, Any]:
         return self._delta(**{self.REASONING: text})
+
+    def likely(self, tokens: Sequence[str]) -> dict[str, Any]:
+        """The field `logprobs` of a choice with these tokens; nothing where the product leaves it out."""
+        if self.ask.logprobs is None or not tokens:
+            return {"logprobs": None} if self.logprobs else {}
+        return {"logprobs": {"content": [openai_logprob(token, self.ask.logprobs) for token in tokens]}}
 
     def last_delta(self) -> dict[str, Any]:
         """The extra fields of the chunk with the finish reason."""
@@ -116,9 +127,7 @@ class Compatible:
         return b""
 
     def whole(self, line: Timeline) -> bytes:
-        choice: dict[str, Any] = {"index": 0, "message": self.message(line)}
-        if self.logprobs:
-            choice["logprobs"] = None
+        choice: dict[str, Any] = {"index": 0, "message": self.message(line), **self.likely(line.said)}
         completion = {**self.head("chat.completion"), "choices": [choice | {"finish_reason": line.finish_reason}]}
         return self.dumps(completion | {"usage": self.usage(line.tokens, len(line.thoughts))}).encode()
 
@@ -133,8 +142,9 @@ class Compatible:
 
     def failure(self, status: int, fail: Fail) -> bytes:
         usual = _MESSAGES.get(status, f"Request failed: {status}.").format(model=self.ask.model)
-        text = fail.message or (self.TOO_LONG if fail.code == "context_length_exceeded" else usual)
-        return self.refused(status, text, None, fail.code, fail.type)
+        too_long = fail.code == "context_length_exceeded"
+        text = fail.message or (self.beyond((self.CONTEXT or 0) + 1) if too_long else usual)
+        return self.refused(status, text, None, fail.code, fail.type or (self.TOO_LONG_TYPE if too_long else None))
 
     @classmethod
     def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
@@ -145,6 +155,15 @@ class Compatible:
     def missing(cls, model: Model, body: dict[str, Any]) -> str | None:
         """What this model cannot do of a valid chat request: the text of a 400. Not asked where any model will do."""
         return None if "completion" in model.can else "The model does not support Chat Completions API"
+
+    @classmethod
+    def too_long(cls, tokens: int) -> str | None:
+        """The text of a 400 for a prompt of so many tokens; None where the product takes it."""
+        return None if cls.CONTEXT is None or tokens <= cls.CONTEXT else cls.beyond(tokens)
+
+    @classmethod
+    def beyond(cls, tokens: int) -> str:
+        return cls.TOO_LONG.format(tokens=tokens, most=cls.CONTEXT)
 
     @classmethod
     def models(cls, names: list[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -26,8 +27,9 @@ class Vllm(encoder.Compatible):
 
     PRODUCT = "vllm"
     OWNER = "vllm"
+    CONTEXT = _CONTEXT
     TOO_LONG = (
-        f"This model's maximum context length is {_CONTEXT} tokens. However, your request has {_CONTEXT + 1} input"
+        "This model's maximum context length is {most} tokens. However, your request has {tokens} input"
         " tokens. Please reduce the length of the input messages."
     )
     counts_thoughts = True
@@ -38,8 +40,8 @@ class Vllm(encoder.Compatible):
         choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
         return self._counted([choice], prompt_token_ids=None)
 
-    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None, tokens: Sequence[str] = ()) -> bytes:
+        choice = {"index": 0, "delta": delta, **self.likely(tokens), "finish_reason": finish_reason}
         if finish_reason is not None:
             choice["stop_reason"] = self._stop_reason(finish_reason)
         return self._counted([choice | {"token_ids": None}])
@@ -57,7 +59,8 @@ class Vllm(encoder.Compatible):
         return super().error(replace(fail, end_mark=True))
 
     def whole(self, line: Timeline) -> bytes:
-        choice = {"index": 0, "message": self.message(line), "logprobs": None, "finish_reason": line.finish_reason}
+        choice = {"index": 0, "message": self.message(line), **self.likely(line.said)}
+        choice["finish_reason"] = line.finish_reason
         completion = {
             **self.head("chat.completion"),
             "choices": [choice | {"stop_reason": self._stop_reason(line.finish_reason), "token_ids": None}],
@@ -143,15 +146,18 @@ class LlamaCpp(encoder.Compatible):
 
     PRODUCT = "llamacpp"
     REASONING = "reasoning_content"
-    TOO_LONG = "the request exceeds the available context size, try increasing it"
     OWNER = "llamacpp"
     FINGERPRINT = "b7000-c0ffee0"
+    CONTEXT = _CONTEXT
+    TOO_LONG = "request ({tokens} tokens) exceeds the available context size ({most} tokens), try increasing it"
+    TOO_LONG_TYPE = "exceed_context_size_error"
+    logprobs = False
 
     def opening(self) -> bytes:
         return self.chunk({"role": "assistant", "content": None})
 
-    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-        choices = [{"finish_reason": finish_reason, "index": 0, "delta": delta}]
+    def chunk(self, delta: dict[str, Any], finish_reason: str | None = None, tokens: Sequence[str] = ()) -> bytes:
+        choices = [{"finish_reason": finish_reason, "index": 0, "delta": delta, **self.likely(tokens)}]
         # The timings are in the last chunk: the usage's, where there is one.
         timed = finish_reason is not None and not self.ask.usage
         return self._event({"choices": choices, **self._tail()}, timed)
@@ -182,6 +188,7 @@ class LlamaCpp(encoder.Compatible):
 
     def whole(self, line: Timeline) -> bytes:
         choice = {"finish_reason": line.finish_reason, "index": 0, "message": self.message(line)}
+        choice |= self.likely(line.said)
         tail = self._tail("chat.completion")
         del tail["id"]
         completion = {"choices": [choice], **tail, "usage": self.usage(line.tokens, len(line.thoughts)), "id": self.id}
@@ -243,6 +250,7 @@ class LmStudio(encoder.Compatible):
     PRODUCT = "lmstudio"
     OWNER = "organization_owner"
     TOO_LONG = "Context size has been exceeded."
+    LIKELY = False
     opens = False
     roles = True
     counts_thoughts = True
