@@ -29,7 +29,7 @@ def cut_at(script: Script, stops: tuple[str, ...]) -> Stopped | None:
         if isinstance(step, Call) or (isinstance(step, Say) and step.channel != "text"):
             run = ""
             continue
-        if not isinstance(step, Say):
+        if not isinstance(step, Say) or step.channel != "text":
             continue
         for index, token in enumerate(step.tokens, start=1):
             before, run = len(run), run + token
@@ -46,7 +46,7 @@ def _without_end(steps: tuple[Step, ...], surplus: int) -> tuple[Step, ...]:
     """The steps without the last `surplus` characters of their text."""
     cut: list[Step] = []
     for step in reversed(steps):
-        if isinstance(step, Say) and surplus:
+        if isinstance(step, Say) and step.channel == "text" and surplus:
             tokens = list(step.tokens)
             while tokens and surplus:
                 last = tokens.pop()

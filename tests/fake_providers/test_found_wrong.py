@@ -290,6 +290,58 @@ def test_w5_what_is_listed_answers(fake_server: ThreadedServer) -> None:
             assert http.post(path, json={"model": local["name"], **body}).status_code == 200, local["name"]
 
 
+async def test_w6_stop_and_logprobs_are_honoured(http: httpx.AsyncClient) -> None:
+    """`stop` cuts the text, also where it spans tokens; `logprobs` has numbers for each token; tiers are echoed."""
+    asked = {"model": "gpt-4o", "messages": [user("scenario hello")]}
+    whole = (await posted(http, "/v1/chat/completions", asked))["choices"][0]["message"]["content"]
+    stop = whole[len(whole) // 2 - 4 : len(whole) // 2 + 4]  # it begins and ends inside of tokens
+    expected = whole[: whole.index(stop)]
+    cut = await posted(http, "/v1/chat/completions", {**asked, "stop": ["no such text", stop]})
+    assert cut["choices"][0]["message"]["content"] == expected
+    assert cut["choices"][0]["finish_reason"] == "stop"
+    streamed = await http.post("/v1/chat/completions", json={**asked, "stop": stop, "stream": True})
+    chunks = [json.loads(line[6:]) for line in streamed.text.splitlines() if line.startswith("data: {")]
+    assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == expected
+    google: dict[str, Any] = {
+        "contents": [{"parts": [{"text": "scenario hello"}]}],
+        "generationConfig": {"stopSequences": [stop]},
+    }
+    candidate = (await posted(http, GEMINI, google, **{"x-goog-api-key": "k"}))["candidates"][0]
+    assert ("".join(part["text"] for part in candidate["content"]["parts"]), candidate["finishReason"]) == (
+        expected,
+        "STOP",
+    )
+    local: dict[str, Any] = {
+        "model": "llama3.2",
+        "prompt": "scenario hello",
+        "stream": False,
+        "options": {"stop": [stop]},
+    }
+    assert (await posted(http, "/api/generate", local))["response"] == expected
+
+    google["generationConfig"] = {"responseLogprobs": True, "logprobs": 2}
+    candidate = (await posted(http, GEMINI, google, **{"x-goog-api-key": "k"}))["candidates"][0]
+    likely = candidate["logprobsResult"]
+    assert "".join(token["token"] for token in likely["chosenCandidates"]) == whole
+    assert all(len(one["candidates"]) == 2 for one in likely["topCandidates"])
+    assert candidate["avgLogprobs"] < 0
+    wanted = {"model": "gpt-4o", "input": "scenario hello", "include": ["message.output_text.logprobs"]}
+    part = (await posted(http, "/v1/responses", {**wanted, "top_logprobs": 2}))["output"][0]["content"][0]
+    assert "".join(token["token"] for token in part["logprobs"]) == whole
+    tokens = (await posted(http, "/api/generate", {**local, "logprobs": True, "top_logprobs": 1}))["logprobs"]
+    assert "".join(token["token"] for token in tokens) == whole
+
+    choice = (await posted(http, "/v1/chat/completions", {**asked, "logprobs": True, "top_logprobs": 3}))["choices"][0]
+    tokens = choice["logprobs"]["content"]
+    assert "".join(token["token"] for token in tokens) == whole
+    assert all(token["logprob"] <= 0 and len(token["top_logprobs"]) == 3 for token in tokens)
+    assert all(bytes(token["bytes"]).decode() == token["token"] for token in tokens)
+    tiered = {**asked, "service_tier": "priority"}
+    assert (await posted(http, "/v1/chat/completions", tiered))["service_tier"] == "priority"
+    unheard = await http.post("/v1/chat/completions", json={**asked, "modalities": ["text", "audio"]})
+    assert unheard.status_code == 400
+
+
 async def test_w9_a_local_model_is_answered_as_one_with_a_key_too(http: httpx.AsyncClient) -> None:
     """Every client of OpenAI's sends a key. Local servers take parameters that OpenAI refuses."""
     asked = {"messages": [user("Hi")], "top_k": 40}

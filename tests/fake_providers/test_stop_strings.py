@@ -53,6 +53,13 @@ def test_what_follows_is_not_made() -> None:
     assert [type(step) for step in found.script.steps] == [Say, Call, Say]
 
 
+def test_thoughts_are_not_searched() -> None:
+    whole = script(Say(("two",), channel="thinking"), Say(("One", " two")))
+    found = cut_at(whole, ("two",))
+    assert found is not None
+    assert found.script.steps == (Say(("two",), channel="thinking"), Say(("One", " ")))
+
+
 def test_a_fault_before_it_stays() -> None:
     assert cut_at(script(Say(("One",)), Fail("close"), Say((" two",))), ("two",)) is None
     assert text_after(script(Say(("One",)), Fail("malformed"), Say((" two",))), "two") == "One "

@@ -144,6 +144,7 @@ def _generation(
         prompt_tokens=sum(number for _, number in counted),
         max_tokens=config.get("max_output_tokens"),
         choices=config.get("candidate_count", 1),
+        logprobs=config.get("logprobs", 0) if config.get("response_logprobs") else None,
         stops=tuple(filter(None, config.get("stop_sequences", ()))),
         thinking=prompts.thinking(config),
         provider=NAME,

@@ -20,6 +20,7 @@ from chatproof.fake_providers.dialects.base import Ask, Headers, Reply, TimedFra
 from chatproof.fake_providers.dialects.endings import error_reply, in_one_piece, status_reply, streamed, unanswered
 from chatproof.fake_providers.dialects.gemini.error_bodies import meant
 from chatproof.fake_providers.dialects.gemini.google_json import Escapes, compact, pretty, quoted
+from chatproof.fake_providers.dialects.likelihoods import google_logprobs
 from chatproof.fake_providers.dialects.schedule import Timeline, play
 from chatproof.fake_providers.models.catalogue import model_of
 from chatproof.fake_providers.scripting import tokenizer
@@ -90,6 +91,9 @@ class _Frames:
 
     def token(self, text: str) -> bytes:
         said = self._count(1)
+        if self._ask.logprobs is not None:
+            likely = google_logprobs([text], self._ask.logprobs)
+            return self._response([{**_content([{"text": text}]), **likely}], said)
         self._template = self._template or self._empty_frame()
         frame = self._template.replace(self._said_mark, str(said)).replace(
             self._total_mark, str(self._ask.prompt_tokens + said + self._thoughts)
@@ -243,6 +247,8 @@ def _whole_body(ask: Ask, line: Timeline) -> bytes:
         parts[-1] |= signature
     said = (line.tokens - thoughts - len(line.refused)) * ask.choices
     candidate = _finished(parts, line.finish_reason, bool(line.calls), line.refusal)
+    if ask.logprobs is not None:
+        candidate |= google_logprobs(line.said, ask.logprobs)
     return _writer(ask)(_response(ask, [candidate], said, thoughts * ask.choices)).encode()
 
 

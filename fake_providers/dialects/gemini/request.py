@@ -16,6 +16,7 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "candidate_count": (1, 8),
     "presence_penalty": (-2, 2),
     "frequency_penalty": (-2, 2),
+    "logprobs": (0, 20),
 }
 _MEDIA_TOKENS: Final = 258  # what the API counts for a small image
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from chatproof.fake_providers.dialects.base import Ask, Reply
+from chatproof.fake_providers.dialects.likelihoods import openai_logprob
 from chatproof.fake_providers.dialects.openai import output_items as items
 from chatproof.fake_providers.dialects.openai.error_bodies import details
 from chatproof.fake_providers.dialects.openai.reply import CREATED, answer, digest, dumps, quoting
@@ -144,7 +145,15 @@ class Events:
         self._tokens += 1
         self._said.append(piece)
         number, self._number = self._number, self._number + 1
-        return f"{self._delta_head}{number}{self._delta}{self._quoted(piece)}{self._delta_end}".encode()
+        end = self._delta_end
+        if self._part is items.TEXT and self._ask.logprobs is not None:
+            end = f',"logprobs":{dumps(self._likely([piece], with_bytes=False), self._ask.script)}}}\n\n'
+        return f"{self._delta_head}{number}{self._delta}{self._quoted(piece)}{end}".encode()
+
+    def _likely(self, tokens: list[str], *, with_bytes: bool) -> list[dict[str, Any]]:
+        """The tokens' log probabilities, if the request wants them. Only parts have the tokens' bytes."""
+        top = self._ask.logprobs
+        return [] if top is None else [openai_logprob(token, top, with_bytes=with_bytes) for token in tokens]
 
     def _add(self, item: dict[str, Any]) -> bytes:
         self._output.append(item)
@@ -173,9 +182,13 @@ class Events:
         if not part.added:
             self._open[part.holder] = text
             return self._event(f"{part.event}.done", **place, **{part.key: text})
-        done = self._event(f"{part.event}.done", **place, **{part.key: text}, **part.done)
-        self._open[part.holder].append(part.of(text))
-        return done + self._event(f"{part.added}.done", **place, part=part.of(text))
+        ended, whole = {**part.done}, part.of(text)
+        if part is items.TEXT and self._ask.logprobs is not None:
+            ended["logprobs"] = self._likely(self._said, with_bytes=False)
+            whole["logprobs"] = self._likely(self._said, with_bytes=True)
+        done = self._event(f"{part.event}.done", **place, **{part.key: text}, **ended)
+        self._open[part.holder].append(whole)
+        return done + self._event(f"{part.added}.done", **place, part=whole)
 
     def _close(self, status: str) -> bytes:
         """Finish the open item, if any. Only the last item of a reply can be incomplete."""

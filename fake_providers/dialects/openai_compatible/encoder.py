@@ -37,11 +37,11 @@ _MESSAGES: Final = {
 class Compatible:
     """Writes a reply as OpenAI-compatible servers do. Each product has a class of its own for what differs.
 
-    A product says with its class attributes what it lacks: `roles`, is the role in every chunk; `opens`, is
-    there a chunk before the first token; `logprobs`, has a choice that field where nobody asked; `LIKELY`,
-    does it answer where somebody asks; `counts_thoughts`, does the usage say how many tokens were thoughts. `REASONING`:
-    the message's field for them. `CONTEXT`: the most tokens of a prompt (None: it cuts longer ones); `TOO_LONG`: the
-    error for more, with {tokens} and {most}.
+    A product says with its class attributes what it lacks: `roles`, is the role in every chunk; `opens`, is there a
+    chunk before the first token; `logprobs`, has a choice that field where nobody asked; `LIKELY`, does it answer where
+    somebody asks; `counts_thoughts`, does the usage say how many tokens were thoughts. `REASONING`: the message's field
+    for them. `CONTEXT`: the most tokens of a prompt (None: it cuts longer ones); `TOO_LONG`: the error for more, with
+    {tokens} and {most}.
     """
 
     PRODUCT = ""
