@@ -23,7 +23,7 @@ Text = str | tuple[int, ...]
 """What is embedded: a text, or its token ids."""
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def vector(text: Text, model: Model, width: int | None = None) -> tuple[float, ...]:
     """The text's vector, of length 1. With fewer numbers than the model's: the beginning of the whole one, scaled."""
     words = _WORD.findall(text.casefold()) if isinstance(text, str) else [str(token) for token in text]

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 Provider = Literal["openai", "gemini", "local"]
 
 _DATA: Final = Path(__file__).with_name("models.toml")
+_LONGEST: Final = 200  # characters of a name: names are kept, and a request may have any
 _TAG: Final = ":latest"  # a local model's, where a name has none
 _HINT: Final = (
     " (The fakes are strict, as the real API is. To accept any model and any length: `strict = False` on the fixture,"
@@ -70,7 +71,8 @@ class Catalogue:
         A lenient catalogue has them all, except a local model whose name says that it is not there: a part of it is
         `missing`, `unknown`, `nonexistent` or `no-such-…`, as in `missing-model:7b`.
         """
-        return _known(provider, name) if self.strict else _lenient(provider, name)
+        shown = name[:_LONGEST]
+        return _known(provider, shown) if self.strict else _lenient(provider, shown)
 
 
 LENIENT: Final = Catalogue()
@@ -88,9 +90,13 @@ def is_retired(provider: Provider, name: str) -> bool:
     return name in _everything()["retired"].get(provider, ())
 
 
-@lru_cache(maxsize=1024)
 def model_of(provider: Provider, name: str) -> Model:
     """The model; for an unknown name one with the properties that such a model most likely has."""
+    return _model_of(provider, name[:_LONGEST])
+
+
+@lru_cache(maxsize=1024)
+def _model_of(provider: Provider, name: str) -> Model:
     if (known := _known(provider, name)) is not None:
         return known
     if provider == "openai":  # all newer ones have this tokenizer
@@ -105,7 +111,7 @@ def model_of(provider: Provider, name: str) -> Model:
 def _lenient(provider: Provider, name: str) -> Model | None:
     if provider == "local" and _ABSENT.search(name):
         return None
-    return replace(model_of(provider, name), context=None, output=None, anything=True)
+    return replace(_model_of(provider, name), context=None, output=None, anything=True)
 
 
 @lru_cache(maxsize=1024)

@@ -48,6 +48,13 @@ class Lost(ChatServer):
         raise ProviderFailed("Connection error.")
 
 
+class Gateway(ChatServer):
+    """Asks for a local model where OpenAI's address leads."""
+
+    def question(self, messages: Any) -> dict[str, Any]:
+        return {**super().question(messages), "model": "llama3.2"}
+
+
 async def judged(server: type[ChatServer], *only: str) -> tuple[RunSummary, list[str]]:
     """Judge a server that runs here; the second value is what was said meanwhile."""
     fakes = FakeServer()
@@ -74,6 +81,12 @@ async def test_rows_without_sse_are_judged_where_sse_is_broken(only: tuple[str, 
     summary, _ = await judged(BrokenStream, *only)
     assert summary.error == ""
     assert verdicts(summary) == dict.fromkeys(only, "passed")
+
+
+async def test_what_the_model_is_called_does_not_say_which_provider_is_asked() -> None:
+    summary, said = await judged(Gateway, "TOK-01")
+    assert verdicts(summary) == {"TOK-01": "passed"}
+    assert not any("asked its provider" in line for line in said)
 
 
 async def test_with_rows_of_sse_among_them_the_run_stops_with_the_body() -> None:

@@ -9,6 +9,7 @@ from chatproof.fake_providers.dialects.openai import field_checks as fields
 from chatproof.fake_providers.dialects.openai.chat_messages import messages, texts_of
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.structured_choice import chat_problem
+from chatproof.fake_providers.models.catalogue import STRICT
 from chatproof.fake_providers.scripting import tokenizer
 
 KNOWN: Final = frozenset({
@@ -109,7 +110,10 @@ def _unknown(body: dict[str, Any]) -> Problem | None:
         return None
     unknown = [name[:64] for name in body if name not in KNOWN]
     some = "arguments" if len(unknown) > 1 else "argument"
-    return Problem(f"Unrecognized request {some} supplied: {', '.join(sorted(unknown)[:20])}", None, None)
+    text = f"Unrecognized request {some} supplied: {', '.join(sorted(unknown)[:20])}"
+    if STRICT.find("openai", body["model"]) is None:
+        text += ". (OpenAI answers here. A local server does at /vllm/v1, /llamacpp/v1, /lmstudio/v1 and /ollama/v1.)"
+    return Problem(text, None, None)
 
 
 def _combined(body: dict[str, Any]) -> Problem | None:
