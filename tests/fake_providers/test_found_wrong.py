@@ -315,9 +315,8 @@ async def test_w6_stop_and_logprobs_are_honoured(http: httpx.AsyncClient) -> Non
         "model": "llama3.2",
         "prompt": "scenario hello",
         "stream": False,
-        "options": {"stop": [stop]},
     }
-    assert (await posted(http, "/api/generate", local))["response"] == expected
+    assert (await posted(http, "/api/generate", {**local, "options": {"stop": [stop]}}))["response"] == expected
 
     google["generationConfig"] = {"responseLogprobs": True, "logprobs": 2}
     candidate = (await posted(http, GEMINI, google, **{"x-goog-api-key": "k"}))["candidates"][0]
