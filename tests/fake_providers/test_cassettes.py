@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatproof.fake_providers.scripting.one_line_reply import calls, says
+from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.fake_providers.testing.cassette import Cassette, real_providers
 from tests.fake_providers.kit import Served
 from tests.fake_providers.pytester_kit import outcome, said
@@ -120,3 +121,52 @@ def test_each_test_has_a_cassette_of_its_own(tmp_path: Path) -> None:
     assert len({*folders}) == len(tests)
     assert folders[0] == tmp_path / "cassettes" / "test_chat" / "test_it"
     assert all(folder.parent == folders[0].parent and len(folder.name) < 120 for folder in folders)
+
+
+CLIENTS = """
+import pytest
+
+@pytest.mark.fake_cassette
+def test_gemini(fake_gemini):
+    genai = pytest.importorskip("google.genai")
+    with genai.Client() as client:
+        chunks = list(client.models.generate_content_stream(model="gemini-private", contents="hi"))
+    assert "".join(chunk.text for chunk in chunks) == "It is sunny."
+    assert fake_gemini.journal.assert_completed().script == "gemini-001"
+
+@pytest.mark.fake_cassette
+async def test_openai(fake_openai):
+    openai = pytest.importorskip("openai")
+    async with openai.AsyncOpenAI() as client:
+        reply = await client.responses.create(model="private", input="hi")
+        assert reply.output_text == "It is sunny."
+        assert (await client.embeddings.create(model="text-embedding-3-small", input="hi")).data
+
+@pytest.mark.fake_cassette
+def test_fails_as_the_real_one(fake_openai):
+    openai = pytest.importorskip("openai")
+    with openai.OpenAI(max_retries=0) as client, pytest.raises(openai.RateLimitError, match="slow down"):
+        client.chat.completions.create(model="private", messages=[{"role": "user", "content": "fail"}])
+"""
+
+
+def test_official_clients_replay_what_they_recorded(
+    served: Served, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{served.url}/v1")
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", served.url)
+    monkeypatch.setenv("GEMINI_API_KEY", "AIza-real-0123456789")
+    monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
+    failing = '[[steps]]\nfault = "status"\nstatus = 429\nmessage = "slow down"\n[match]\nmessage = "^fail"\n'
+    sunny = '[[steps]]\ntext = "It is sunny."\n[match]\nmessage = "^hi"\n'
+    for name, toml in (("failing", failing), ("sunny", sunny)):
+        served.server.planner.library.register(parse_script(name, f'about = "x"\n{toml}'))
+    outcome(pytester, monkeypatch, CLIENTS, "--fake-record", "all", key=KEY).assert_outcomes(passed=3)
+    recorded = len(served.server.journal.entries())
+    assert [entry.script for entry in served.server.journal.entries()] == ["sunny", "sunny", "failing"]
+    written = "".join(path.read_text() for path in pytester.path.glob("cassettes/**/*.toml"))
+    assert "real-0123456789" not in written
+    for name in ("OPENAI_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY"):
+        monkeypatch.delenv(name)
+    outcome(pytester, monkeypatch, CLIENTS).assert_outcomes(passed=3)
+    assert len(served.server.journal.entries()) == recorded
