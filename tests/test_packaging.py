@@ -287,13 +287,25 @@ def test_a_load_test_runs(whole: Environment) -> None:
 
 TEST = """
 import httpx
+import pytest
+from chatproof.fake_providers.testing import fails, says
 
 import harness
+
+KEY = {"Authorization": "Bearer any"}
 
 
 def test_in_process(fake_openai):
     url = f"{fake_openai.url}/v1/models"
     assert httpx.get(url, headers={"Authorization": "Bearer any"}).status_code == 200
+
+
+@pytest.mark.fake_providers(unscripted="error", never_asked="error", pace="instant")
+def test_one_line(fake_openai):
+    fake_openai.plays(fails(503), says("Paris"))
+    asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+    for status in (503, 200):
+        assert httpx.post(f"{fake_openai.base_url}/chat/completions", json=asked, headers=KEY).status_code == status
 
 
 def test_served(fake_server):
@@ -309,4 +321,4 @@ def test_a_project_uses_the_fixtures_and_its_own_packages(core: Environment) -> 
     (core.project / "test_own.py").write_text(TEST, encoding="utf-8")
     ran = core.run("python", "-m", "pytest", "-p", "no:cacheprovider", "test_own.py")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "3 passed" in ran.stdout
+    assert "4 passed" in ran.stdout
