@@ -9,7 +9,7 @@ JS_READY := $(JS:%=%/node_modules/.package-lock.json)
 # The tests start hundreds of Python processes: none of them shall compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup test lint conformance report load serve clean lock
+.PHONY: help setup test lint conformance report load clients serve clean lock
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ report: $(READY)  ## the same, with its HTML report: reports/chatproof.html
 load: $(READY)  ## 20 s of load on the offline reference server, judged by the API document's figures
 	$(BIN)/chatproof load run --start "python -m reference_server --port {port}" --message "scenario paced" \
 		--users 10 --duration 20 --json load.report.json --report-html load.report.html
+
+clients: $(READY)  ## large client libraries against the fakes, installed apart: writes docs/clients.md
+	$(BIN)/python -m bench clients
 
 serve: $(READY)  ## the reference server, offline, on port 5000
 	$(BIN)/python -m reference_server

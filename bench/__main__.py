@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import install, lines, steady
+from bench import compatibility, install, lines, steady
 from bench.peers import default_folder
 
 _MEASUREMENTS = {
@@ -66,10 +66,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     repeating.add_argument("--busy", type=int, default=5, help="how many of them are disturbed (default: %(default)s)")
     repeating.add_argument("--start", default=steady.REFERENCE, help="the server (default: the reference server)")
     repeating.add_argument("options", nargs="*", metavar="OPTION", help="after --: more options of `chatproof check`")
+    about = "what large client libraries do with the fakes"
+    description = f"Install large client libraries apart from the project, and write down {about}. Needs npm."
+    driving = commands.add_parser("clients", help=about, description=description)
+    driving.add_argument(
+        "--clients",
+        type=Path,
+        default=default_folder() / "clients",
+        metavar="DIR",
+        help="folder in which to install the clients, once (default: %(default)s)",
+    )
+    driving.add_argument(
+        "--report", type=Path, default=compatibility.REPORT, metavar="FILE", help="report (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.command == "steady":
             return steady.run(options.runs, options.busy, options.start, options.options)
+        if options.command == "clients":
+            return compatibility.run(options.clients.absolute(), options.report)
         if options.command == "install":
             return install.run(options.wheel)
         return lines.run(options.checkout) if options.command == "lines" else _measure(options)

@@ -69,28 +69,28 @@ def install_aimock(folder: Path) -> Aimock:
         home.mkdir(parents=True, exist_ok=True)
         (home / "package.json").write_text('{"private": true}\n')
         flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]
-        _run([npm, "install", *flags, f"{_PACKAGE}@{AIMOCK}"], home, "aimock")
+        run_quietly([npm, "install", *flags, f"{_PACKAGE}@{AIMOCK}"], home, "aimock")
     manifest = json.loads((package / "package.json").read_text())
     return Aimock((node, str(package / manifest["bin"]["llmock"])), manifest["version"])
 
 
 def install_llmock(folder: Path) -> Llmock:
     """Raises NotInstalled if the package index cannot be reached."""
-    python = _environment(folder / f"llmock-{LLMOCK}-{_python()}", [f"llmock=={LLMOCK}"], "llmock")
+    python = environment(folder / f"llmock-{LLMOCK}-{_python()}", [f"llmock=={LLMOCK}"], "llmock")
     return Llmock((str(python.parent / ("llmock.exe" if sys.platform == "win32" else "llmock")),), LLMOCK)
 
 
 def install_starlette(folder: Path) -> Proxy:
     """Raises NotInstalled if the package index cannot be reached."""
     home = folder / f"starlette-{_version(STARLETTE)}-{_python()}"
-    python = _environment(home, STARLETTE, "the Starlette proxy")
+    python = environment(home, STARLETTE, "the Starlette proxy")
     return Proxy(f"Starlette {_version(STARLETTE)}, uvicorn, httpx", "starlette_proxy", str(python))
 
 
 def install_flask(folder: Path) -> Proxy:
     """Raises NotInstalled if the package index cannot be reached."""
     home = folder / f"flask-{_version(FLASK)}-{_python()}"
-    python = _environment(home, FLASK, "the Flask proxy")
+    python = environment(home, FLASK, "the Flask proxy")
     return Proxy(f"Flask {_version(FLASK)} threaded, requests", "flask_proxy", str(python))
 
 
@@ -102,7 +102,7 @@ def _python() -> str:
     return f"py{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _environment(home: Path, packages: Sequence[str], name: str) -> Path:
+def environment(home: Path, packages: Sequence[str], name: str) -> Path:
     """Return the Python of a virtual environment with these packages. The first run creates it."""
     programs = home / ("Scripts" if sys.platform == "win32" else "bin")
     python = programs / ("python.exe" if sys.platform == "win32" else "python")
@@ -113,12 +113,15 @@ def _environment(home: Path, packages: Sequence[str], name: str) -> Path:
             venv.create(home, with_pip=True, clear=True)
         except (OSError, subprocess.SubprocessError) as problem:
             raise NotInstalled(f"{name}: no environment in {home}: {problem}") from None
-        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], home, name)
+        run_quietly(
+            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages], home, name
+        )
         whole.write_text("\n".join(packages))
     return python
 
 
-def _run(command: list[str], folder: Path, name: str) -> None:
+def run_quietly(command: list[str], folder: Path, name: str) -> None:
+    """Run an installer. NotInstalled with its last line where it fails."""
     try:
         done = subprocess.run(
             command,
