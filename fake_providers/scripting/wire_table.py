@@ -63,7 +63,7 @@ _ALL: Final = (
     Wire("ids", "`id`, `event`, `retry` and a comment inside each event", "DashScope (Qwen)",
          "https://www.alibabacloud.com/help/en/model-studio/stream", ("chat",), "control"),
     Wire("no-event-names", "no `event:` lines", "LiteLLM", _GITHUB + "BerriAI/litellm/issues/22102", ("responses",)),
-    Wire("no-last-newline", "no newline behind the last line", "gateways, and what 9router met",
+    Wire("no-last-newline", "no newline behind the last line", "gateways before Ollama, as 9router met",
          _GITHUB + "decolua/9router/pull/3545", ("ollama",)),
     # which events there are
     Wire("no-done", "no `[DONE]` at the end", "Perplexity",

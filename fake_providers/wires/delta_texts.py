@@ -14,8 +14,9 @@ Value = dict[str, Any]
 Dumps = Callable[[Any], str]
 
 _MERGED: Final = 5
-_MOST_SPLIT: Final = 20_000
-"""The most code points that get an event of their own, so that no script exhausts the memory."""
+_MOST_SPLIT: Final = 5_000
+"""The most code points that get an event of their own, so that no script exhausts time and memory."""
+_MARK: Final = "\ue000 a code point"
 
 
 def text_of(form: Form, value: Value) -> str:
@@ -75,11 +76,13 @@ def code_points(events: list[StreamEvent], form: Form, dumps: Dumps) -> list[Str
         if value is None or len(text) < 2 or len(kept) > _MOST_SPLIT:
             kept.append(event)
             continue
+        piece = deepcopy(value)
+        say(form, piece, _MARK)
+        _without_logprobs(form, piece)
+        template, mark = dumps(piece), dumps(_MARK).strip()  # Google's JSON ends with a newline
         for one in text[:-1]:
-            piece = deepcopy(value)
-            say(form, piece, one)
-            _without_logprobs(form, piece)
-            kept.append(StreamEvent(dumps(piece), event.due, 0, one if event.text else "", event.name))
+            data = template.replace(mark, dumps(one).strip())
+            kept.append(StreamEvent(data, event.due, 0, one if event.text else "", event.name))
         say(form, value, text[-1])
         kept.append(replace(event, data=dumps(value), text=text[-1] if event.text else "", cuts=()))
     return kept

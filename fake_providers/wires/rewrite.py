@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,6 +65,8 @@ _FIELDS: Final[dict[str, _Edit]] = {
     "comments": edits.comments,
 }
 _ONLY_BYTES: Final = frozenset({"batched", "unchunked", "gzip", "content-type"})
+_CONTINUATION: Final = re.compile(rb"[\x80-\xbf]")
+"""A byte of UTF-8 that is not the first of its character."""
 _GZIP: Final = (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", 65_535)
 
 
@@ -137,7 +140,8 @@ def _split(frames: tuple[TimedFrame, ...], end_due: float) -> tuple[TimedFrame, 
         payload = frame.payload
         follows = frames[number + 1].due if number + 1 < len(frames) else end_due
         step = min(SPLIT_PAUSE, max(0.0, follows - frame.due) / 4)
-        inner = next((at for at, byte in enumerate(payload) if 0x80 <= byte < 0xC0), len(payload) // 2)
+        within = _CONTINUATION.search(payload)
+        inner = len(payload) // 2 if within is None else within.start()
         cuts = sorted({0, min(2, len(payload)), inner, max(0, len(payload) - 1), len(payload)})
         last = len(cuts) - 2
         for index in range(len(cuts) - 1):

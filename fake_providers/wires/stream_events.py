@@ -100,6 +100,13 @@ def read_events(frames: Sequence[TimedFrame], form: Form) -> tuple[list[StreamEv
     for found in _SPANS.get(form, _SSE_EVENT).finditer(whole):
         start, stop = found.span()
         first = at
+        if ends[at] == stop and (not at or ends[at - 1] == start):
+            # An event to a frame, as most are: the reply may have thousands.
+            frame, at = frames[at], at + 1
+            event = _read(found[0], form, frame.due, closed and stop == len(whole))
+            event.tokens, event.text = frame.tokens, frame.text
+            events.append(event)
+            continue
         while at < len(frames) and ends[at] <= stop:
             at += 1
         within = frames[first:at]
@@ -120,6 +127,9 @@ def write_events(events: Sequence[StreamEvent], framing: StreamFraming) -> Itera
     """The frames of the events, each in as many pieces as it had."""
     for number, event in enumerate(events):
         payload = framing.bytes_of(event, number, number == len(events) - 1)
+        if not event.cuts:
+            yield TimedFrame(payload, event.due, event.tokens, event.text)
+            continue
         cuts = [(round(share * len(payload)), due) for share, due in event.cuts]
         inside = [(at, due) for at, due in cuts if 0 < at < len(payload)]
         for (start, _), (stop, due) in pairwise([(0, 0.0), *inside, (len(payload), event.due)]):
@@ -147,6 +157,8 @@ def _read(payload: bytes, form: Form, due: float, closes: bool) -> StreamEvent:
         return StreamEvent(body.removesuffix("]") if closes else body, due)
     if form == "ollama":
         return StreamEvent(text.removesuffix("\n"), due)
+    if text.startswith("data: ") and text.count("\n") == 2:
+        return StreamEvent(text[6:-4] if text.endswith("\r\n\r\n") else text[6:-2], due)
     name, data = "", None
     for line in re.split("\r?\n", text):
         if line.startswith("event: "):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any, Final
 
 import pytest
@@ -149,8 +151,71 @@ async def test_python_reads_geminis_wires_with_aiohttp(server: ThreadedServer) -
     client.close()
 
 
-async def test_the_official_clients_fail_on_what_is_said_to_be_no_wire() -> None:
-    """docs/scripts.md names them: a client that learns to read one makes it a wire."""
+class _Fixed(BaseHTTPRequestHandler):
+    """Answers any POST with the stream that the model's name asks for: `fixed-bom`."""
+
+    streams: Final = {
+        "bom": b'\xef\xbb\xbfdata: {"choices": [{"delta": {"content": "Hi"}}]}\n\n',
+        "retry": b'retry: 3000\n\ndata: {"choices": [{"delta": {"content": "Hi"}}]}\n\n',
+        "half": b'data: {"choices": [{"delta": {"content": "\\ud83c"}}]}\n\n'
+        b'data: {"choices": [{"delta": {"content": "\\udf0d"}}]}\n\n',
+        "no-delta": b'data: {"choices": [{"index": 0, "finish_reason": null}]}\n\n',
+        "comments": b': ping\r\n\r\ndata: {"candidates": []}\r\n\r\n',
+        "no-space": b'data:{"candidates": []}\r\n\r\n',
+        "done": b'data: {"candidates": []}\r\n\r\ndata: [DONE]\r\n\r\n',
+        "blank": b'{"message": {"role": "assistant", "content": "Hi"}, "done": false}\n\n',
+    }
+
+    def do_POST(self) -> None:
+        sent = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        name = next(name for name in self.streams if f"fixed-{name}" in self.path + sent)
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(self.streams[name])
+
+    def log_message(self, *_: object) -> None:
+        """Tests are quiet."""
+
+
+@pytest.fixture(scope="module")
+def fixed() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Fixed)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
+@pytest.mark.parametrize("name", ["bom", "retry", "half", "no-delta"])
+def test_openais_client_does_not_read_what_is_said_to_be_no_wire(fixed: str, name: str) -> None:
+    """docs/scripts.md names these: if a client learns to read one, it may become a wire."""
     openai = pytest.importorskip("openai", reason="the official openai client is not installed")
-    decoder = openai._streaming.SSEDecoder()
-    assert list(decoder.iter_bytes(iter([b'\xef\xbb\xbfdata: {"a": 1}\n\n']))) == []
+    with openai.OpenAI(base_url=f"{fixed}/v1", api_key="sk-test", max_retries=0) as client:
+        text = None
+        try:
+            messages: Any = [{"role": "user", "content": "Hi"}]
+            stream = client.chat.completions.create(model=f"fixed-{name}", messages=messages, stream=True)
+            text = "".join(chunk.choices[0].delta.content for chunk in stream)
+        except (ValueError, AttributeError):
+            pass
+        assert text not in ("Hi", "\N{EARTH GLOBE EUROPE-AFRICA}")
+
+
+@pytest.mark.parametrize("name", ["comments", "no-space", "done"])
+def test_googles_client_does_not_read_what_is_said_to_be_no_wire(fixed: str, name: str) -> None:
+    genai = pytest.importorskip("google.genai", reason="google-genai is not installed: make setup")
+    with (
+        genai.Client(api_key="secret", http_options={"base_url": fixed, "timeout": 5_000}) as client,
+        pytest.raises(genai.errors.UnknownApiResponseError),
+    ):
+        list(client.models.generate_content_stream(model=f"fixed-{name}", contents="Hi"))
+
+
+def test_ollamas_client_does_not_read_blank_lines(fixed: str) -> None:
+    library = pytest.importorskip("ollama", reason="ollama is not installed: make setup")
+    with library.Client(host=fixed, trust_env=False, timeout=5) as client, pytest.raises(ValueError, match="Expecting"):
+        list(client.chat(model="fixed-blank", messages=[{"role": "user", "content": "Hi"}], stream=True))
