@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatproof.fake_providers.planning.planner import Planner
+from chatproof.fake_providers.planning.planner import Answer, Planner
 from chatproof.fake_providers.scripting.script import (
     BUILT_IN,
     Call,
@@ -27,8 +27,11 @@ from chatproof.fake_providers.scripting.script import (
     parse_script,
 )
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
+from chatproof.fake_providers.scripting.steps import Channel
 from chatproof.fake_providers.scripting.wire_table import FORMS, PLAIN, WIRES, Form, UnknownWire, known_wires, wires_of
-from tests.fake_providers.wire_kit import PAIRS, Heard, answered, asking, reads_whole, said
+from chatproof.fake_providers.wires.delta_texts import code_points, large_deltas
+from chatproof.fake_providers.wires.stream_events import StreamEvent
+from tests.fake_providers.wire_kit import PAIRS, Heard, answered, asking, reads_whole, said, thought
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 WRITE: Final = os.environ.get("CHATPROOF_WRITE_GOLDEN") == "1"
@@ -53,25 +56,38 @@ def test_a_wire_carries_the_whole_script(planner: Planner, form: Form, wire: str
     reads_whole(answer, request, SCRIPTS[name])
 
 
-@pytest.mark.parametrize("form", FORMS)
+_WORDS: Final = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8), max_size=8)
+_CHANNELS: Final[tuple[Channel, ...]] = ("thinking", "text", "thinking", "text", "refusal")
+
+
 @settings(deadline=None, max_examples=60)
+@pytest.mark.parametrize("form", FORMS)
 @given(data=st.data())
 def test_any_wires_together_carry_any_text(form: Form, data: st.DataObject) -> None:
-    """Also with a call in between, where the script cuts its events, and beside several choices."""
-    words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
-    tokens = data.draw(st.lists(words, max_size=12))
+    """Beside thoughts, a refusal and a call, where the script cuts its events, and with several choices."""
     wires = data.draw(st.lists(st.sampled_from(wires_of(form)), unique=True, max_size=5).filter(_fit))
-    steps: list[Say | Call] = [Say(tuple(tokens), split_every=data.draw(st.sampled_from([None, 1, 7, 40])))]
+    cut = data.draw(st.sampled_from([None, 1, 7, 40]))
+    steps: list[Say | Call] = [
+        Say(tuple(data.draw(_WORDS)), split_every=cut, channel=channel)
+        for channel in _CHANNELS
+        if data.draw(st.booleans())
+    ]
     if data.draw(st.booleans()):
-        steps.append(Call("get_weather", json.dumps({"city": "Köln 🌍"}, ensure_ascii=False)))
+        steps.insert(data.draw(st.integers(0, len(steps))), Call("get_weather", json.dumps({"city": "Köln 🌍"})))
     script = Script("drawn", "x", tuple(steps), ascii=data.draw(st.booleans()), wires=known_wires(wires))
     more: dict[str, Any] = {}
     if form == "chat":
         more = {"n": data.draw(st.sampled_from([1, 2])), "stream_options": {"include_usage": data.draw(st.booleans())}}
-    request = asking(form, "scenario drawn", **more)
-    answer = answered(Planner(ScriptLibrary(base={"drawn": script})), request)
+    request, as_plain = asking(form, "scenario drawn", **more), asking(form, "scenario drawn wire plain", **more)
+    planner = Planner(ScriptLibrary(base={"drawn": script}))
+    answer, plain = answered(planner, request), answered(planner, as_plain)
     reads_whole(answer, request, script)
-    assert sum(tokens for _, tokens, _, _ in answer.plan.sent) > 0 or not script.tokens
+    assert thought(Heard.of(answer).parts(request)) == thought(Heard.of(plain).parts(as_plain))
+    assert _counted(answer) == _counted(plain), "the journal counts the same tokens"
+
+
+def _counted(answer: Answer) -> int:
+    return sum(tokens for _, tokens, _, _ in answer.plan.sent)
 
 
 def _fit(wires: list[str]) -> bool:
@@ -153,6 +169,21 @@ def test_the_last_thought_comes_with_the_first_text(planner: Planner, product: s
     assert len(both) == 1
     thoughts = (delta.get("reasoning") or delta.get("reasoning_content") or "" for delta in deltas)
     assert "".join(thoughts) == "".join(SCRIPTS["reasoning"].thoughts)
+
+
+@pytest.mark.parametrize("edit", [large_deltas, code_points])
+def test_the_log_probabilities_of_a_text_go_with_it(edit: Any) -> None:
+    tokens = ["The", " quick", " fox"]
+    events = [
+        StreamEvent(
+            json.dumps({"choices": [{"delta": {"content": one}, "logprobs": {"content": [{"token": one}]}}]}), number
+        )
+        for number, one in enumerate(tokens)
+    ]
+    choices = [event.value["choices"][0] for event in edit(events, "chat", json.dumps)]
+    assert [one["token"] for choice in choices for one in (choice["logprobs"] or {}).get("content") or ()] == tokens
+    assert "".join(choice["delta"]["content"] for choice in choices) == "The quick fox"
+    assert len(choices) == (1 if edit is large_deltas else len("The quick fox"))
 
 
 def test_wires_travel_as_they_say(planner: Planner) -> None:

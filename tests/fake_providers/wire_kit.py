@@ -78,6 +78,10 @@ def said(parts: list[ReplyPart]) -> str:
     return "".join(part.text for part in parts if isinstance(part, TextPart) and part.channel != "thinking")
 
 
+def thought(parts: list[ReplyPart]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, TextPart) and part.channel == "thinking")
+
+
 def called(parts: list[ReplyPart]) -> list[tuple[str, Any]]:
     """(name, arguments) of each tool call."""
     calls: dict[int, list[str]] = {}
