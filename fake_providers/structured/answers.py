@@ -16,7 +16,7 @@ from chatproof.fake_providers.structured.regex_text import PatternProblem, read_
 from chatproof.fake_providers.structured.schema_nodes import SchemaProblem
 from chatproof.fake_providers.structured.smallest_instance import smallest_instance
 
-_MAX_CHARACTERS: Final = 1_000_000
+_MAX_CHARACTERS: Final = 300_000
 _SHOWN_KEYS: Final = 12
 
 
@@ -70,14 +70,14 @@ def schema_text(schema: Any) -> str:
     return text
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _saying(schema: str, bare: bool) -> Script:
     value = smallest_instance(json.loads(schema))
     text = value if bare and isinstance(value, str) else _json(value)
     return Script("", "The smallest instance of the schema that the request gives.", (Say(tokenizer.split(text)),))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _calling(name: str, schema: str, finish_reason: str) -> Script:
     value = smallest_instance(json.loads(schema))
     if not isinstance(value, dict):

@@ -21,7 +21,9 @@ def types(node: Node) -> list[str]:
     named = [names for demand in node.demands if (names := type_names(demand)) is not None]
     if not named:
         keywords = {name for demand in node.demands for name in demand.schema}
-        return [kind for kind, hints in _HINTS.items() if not keywords.isdisjoint(hints)] or ["object"]
+        hinted = [kind for kind, hints in _HINTS.items() if not keywords.isdisjoint(hints)] or ["object"]
+        # google-genai sends no more than this of a recursive optional part.
+        return [*hinted, "null"] if any(demand.schema.get("nullable") is True for demand in node.demands) else hinted
     allowed = [[*names, "integer"] if "number" in names else names for names in named]
     common = [name for name in dict.fromkeys(allowed[0]) if all(name in others for others in allowed)]
     if "number" in common:

@@ -1,8 +1,9 @@
 """The smallest JSON value that a schema allows: what the fakes answer where structured output is asked for.
 
-The smallest is the one with the shortest JSON text: required properties only, no items beyond `minItems`, the shortest
-branch of an `anyOf`, the shortest word of an `enum`; false for a boolean and {} where everything is allowed. Of equally
-short ones the schema's first is taken, so the same schema always gives the same value.
+The smallest is null where that is allowed, else the one with the shortest JSON text: required properties only, no items
+beyond `minItems`, the shortest branch of an `anyOf`, the shortest word of an `enum`; false for a boolean and {} where
+everything is allowed. Of equally short ones the schema's first is taken: the same schema always gives the same value.
+Null comes first since clients cut schemas: what is left of a recursive optional part allows {}, which they then refuse.
 
 A recursive schema is solved in rounds: what a part needs of a part that is being made is taken from the round before.
 """
@@ -41,7 +42,7 @@ _TOO_DEEP: Final = f"an instance would be nested more than {_MAX_DEPTH} levels d
 
 
 class _Instance(NamedTuple):
-    """A value, and the length of its JSON text without white space."""
+    """A value, and the length of its JSON text without white space; null has the length 0."""
 
     size: int
     value: Any
@@ -315,7 +316,7 @@ def _invented(node: Node) -> Iterator[str]:
 
 
 def _plain(value: Any) -> _Instance:
-    return _Instance(len(json.dumps(value, ensure_ascii=False, separators=(",", ":"))), value)
+    return _Instance(0 if value is None else len(json.dumps(value, ensure_ascii=False, separators=(",", ":"))), value)
 
 
 def _object(members: dict[str, _Instance]) -> _Instance:

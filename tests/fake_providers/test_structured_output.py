@@ -168,8 +168,9 @@ def test_a_required_tool_is_one_that_was_not_called_since_the_user_spoke() -> No
         {"type": "function_call", "call_id": "call_1", "name": "first", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "call_1", "output": "sunny"},
     ]
-    [item] = responded(input=items, tools=[flat("first"), flat("last")], tool_choice="required")
-    assert item["name"] == "last"
+    for sent in ({"input": items}, {"input": items[2:], "previous_response_id": "resp_1"}):
+        [item] = responded(**sent, tools=[flat("first"), flat("last")], tool_choice="required")
+        assert item["name"] == "last"
 
 
 @pytest.mark.parametrize(

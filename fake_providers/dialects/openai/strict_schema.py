@@ -52,7 +52,7 @@ class SchemaPlace(NamedTuple):
         return Problem(f"Invalid schema for {self.called}: {refused}", self.param, self.code)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _refused(text: str) -> str | None:
     schema = json.loads(text)
     root = schema if isinstance(schema, dict) else {}

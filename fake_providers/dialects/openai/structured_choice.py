@@ -44,7 +44,7 @@ def response_script(body: dict[str, Any]) -> Script | Problem | None:
     }
     choice = body.get("tool_choice")
     if (names := _required(choice, functions)) is not None:
-        return _call(names, functions, _called_in_items(body.get("input")), choice)
+        return _call(names, functions, _called_in_items(body.get("input"), names), choice)
     wanted = (body.get("text") or {}).get("format") or {}
     return _formatted(wanted.get("type"), wanted.get("schema"), _format_place(wanted))
 
@@ -162,11 +162,15 @@ def _called_in_chat(messages: list[dict[str, Any]]) -> set[str]:
     return called
 
 
-def _called_in_items(said: Any) -> set[str]:
-    called: set[str] = set()
+def _called_in_items(said: Any, names: list[str]) -> set[str]:
+    """The same of a response's input. The output of a call that an earlier request has stands for all functions."""
+    called: dict[str, str] = {}
+    answered: set[str] = set()
     for item in reversed(said if isinstance(said, list) else []):
         if item.get("role") == "user":
             break
         if item.get("type") == "function_call":
-            called.add(item["name"])
-    return called
+            called[item["call_id"]] = item["name"]
+        elif item.get("type") == "function_call_output":
+            answered.add(item["call_id"])
+    return set(called.values()) if answered <= called.keys() else set(names)
