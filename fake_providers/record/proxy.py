@@ -52,18 +52,23 @@ class ProxiedRequest:
     @property
     def last_message(self) -> str:
         """The text of the last user message in any provider's request; empty if there is none."""
-        body = self._json()
-        spoken = body.get("messages") or body.get("contents") or body.get("input") or body.get("prompt") or ""
+        spoken = self._spoken()
         if isinstance(spoken, str):
             return spoken
         users = [one for one in spoken if isinstance(one, dict) and one.get("role", "user") == "user"]
-        if not users:
-            return ""
-        content = users[-1].get("content") or users[-1].get("parts") or ""
-        if isinstance(content, str):
-            return content
-        texts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "".join(text for text in texts if isinstance(text, str))
+        asked = [one for one in users if not _is_result(one)]
+        return _text_of(asked[-1]) if asked else ""
+
+    @property
+    def after_tool(self) -> bool:
+        """Whether any provider's request ends with a tool's result."""
+        spoken = self._spoken()
+        last = spoken[-1] if isinstance(spoken, list) else None
+        return isinstance(last, dict) and _is_result(last)
+
+    def _spoken(self) -> Any:
+        body = self._json()
+        return body.get("messages") or body.get("contents") or body.get("input") or body.get("prompt") or ""
 
     def _json(self) -> dict[str, Any]:
         try:
@@ -71,6 +76,20 @@ class ProxiedRequest:
         except (ValueError, RecursionError):
             return {}
         return body if isinstance(body, dict) else {}
+
+
+def _is_result(message: dict[str, Any]) -> bool:
+    """Whether it brings a tool's result, in any provider's words. Gemini's are in the role of the user."""
+    kind, parts = str(message.get("type")), json.dumps(message.get("parts"))
+    return kind.endswith("_output") or message.get("role") in ("tool", "function") or '"functionResponse":' in parts
+
+
+def _text_of(message: dict[str, Any]) -> str:
+    content = message.get("content") or message.get("parts") or ""
+    if isinstance(content, str):
+        return content
+    texts = [part.get("text") for part in content if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 class ExchangeListener(Protocol):

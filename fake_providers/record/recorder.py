@@ -33,7 +33,8 @@ chatproof providers --scripts DIR, and ask with the words "scenario NAME"."""
 class Recorder:
     """Writes a script into `folder` for each exchange with a model's reply.
 
-    `match`: the same last message picks the script. `numbered`: name scripts by number, not by the message's case.
+    `match`: the same last message picks the script, before a tool's result or after it. `numbered`: name scripts by
+    number, not by the message's case.
     """
 
     def __init__(self, target: str, folder: Path, prefix: str, *, match: bool = False, numbered: bool = False) -> None:
@@ -53,7 +54,7 @@ class Recorder:
         about = f"Recorded from {self._host}: {exchange.method} {exchange.path}, model {exchange.model or 'unknown'}."
         secrets = _secrets(exchange.headers, exchange.query)
         pattern = self._pattern(exchange.last_message if message is None else message, secrets)
-        return ExchangeRecorder(self, exchange, Recording(about, secrets, pattern))
+        return ExchangeRecorder(self, exchange, Recording(about, secrets, pattern, exchange.after_tool))
 
     def _pattern(self, message: str, secrets: Sequence[str]) -> str | None:
         """A regular expression for exactly this message; None without --match, or if the message holds a secret."""

@@ -55,12 +55,13 @@ class Recording:
     """One exchange. Times are in seconds since the request was sent.
 
     `secrets`: texts that must not be written, even where the provider repeats them. `match`: a regular expression
-    for the message that picks the script.
+    for the message that picks the script. `after_tool`: the request ends with a tool's result.
     """
 
     about: str
     secrets: tuple[str, ...] = ()
     match: str | None = None
+    after_tool: bool = False
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     _listener: ReplyParser | None = None
@@ -104,6 +105,8 @@ class Recording:
         text = [*lines, *self._body(ending, at)]
         if self.match is not None:
             text += ["", "[match]", f"message = {_quoted(self.match)}"]
+            if self.after_tool or self._utterances()[1]:
+                text.append(f"after_tool = {str(self.after_tool).lower()}")
         return "\n".join([*text, ""])
 
     @property

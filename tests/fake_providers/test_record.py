@@ -273,6 +273,29 @@ async def test_the_same_message_can_choose_the_script(served: Served, tmp_path: 
     assert script.text.encode() == b"".join(_contents(first))
 
 
+async def test_an_agents_loop_is_recorded_so_that_it_ends(served: Served, tmp_path: Path) -> None:
+    """Both replies have the same last user message: what tells them apart is the tool's result."""
+    proxy = Proxy(served.url, Recorder(served.url, tmp_path, "recorded", match=True).open)
+    await proxy.start("127.0.0.1", 0)
+    path, call = "/v1beta/models/gemini-2.5-flash:generateContent", {"name": "get_weather", "args": {}}
+    result = {"functionResponse": {"name": "get_weather", "response": {"result": 1}}}
+    contents = [
+        {"role": "user", "parts": [{"text": "scenario tool-call"}]},
+        {"role": "model", "parts": [{"functionCall": call}]},
+        {"role": "user", "parts": [result]},
+    ]
+    try:
+        async with client(proxy.url) as http:
+            for said in (contents[:1], contents):
+                assert (await http.post(path, json={"contents": said})).status_code == 200
+    finally:
+        await proxy.stop()
+    before, after = load_scripts(tmp_path).values()
+    assert [bool(one.calls) for one in (before, after)] == [True, False]
+    matches = [one.match for one in (before, after) if one.match is not None]
+    assert [(one.message is not None, one.after_tool) for one in matches] == [(True, False), (True, True)]
+
+
 def _contents(body: bytes) -> list[bytes]:
     return [
         choice["delta"]["content"].encode()

@@ -22,6 +22,7 @@ from chatproof.fake_providers.dialects.openai import structured_choice as struct
 from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, refusal
 from chatproof.fake_providers.dialects.openai.field_checks import Problem, wrong_model
 from chatproof.fake_providers.dialects.openai.reply import CREATED, dumps
+from chatproof.fake_providers.dialects.openai.response_ids import scenario_of_response
 from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Provider, listed, model_of
 from chatproof.fake_providers.scripting.script import PLAYED, Say, Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
@@ -152,6 +153,11 @@ def _read_response(
             return _refused(refused, catalogue)
     text = items.last_user_text(body.get("input"))
     dialogue = items.ResponseDialogue(body)
+    if (
+        not dialogue.turn
+        and (name := scenario_of_response(body.get("previous_response_id") or "", scripts)) is not None
+    ):
+        text = f"scenario {name}"  # the last user message is in the conversation that the API keeps
     script = choose(text, scripts, model=body["model"], provider=NAME, dialogue=dialogue)
     if not script.name:
         wanted = structured.response_script(body)

@@ -149,6 +149,8 @@ def _part(where: str, part: dict[str, Any]) -> Problem | None:
 
 
 def _calls_and_outputs(said: list[dict[str, Any]], earlier: bool) -> Problem | None:
+    # A reference may stand for the call, as the AI SDK sends it.
+    earlier = earlier or any(item.get("type") == "item_reference" for item in said)
     called = {item["call_id"] for item in said if item.get("type") == "function_call"}
     answered = {item["call_id"] for item in said if item.get("type") == "function_call_output"}
     for item in said:

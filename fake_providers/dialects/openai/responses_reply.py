@@ -221,7 +221,7 @@ def _status(finish_reason: str) -> str:
 def _response(ask: Ask, status: str, output: list[dict[str, Any]], **values: Any) -> str:
     """A response object as JSON; the values are those that are null unless it is over."""
     response = {
-        "id": response_id(ask.digest, stored=ask.stored),
+        "id": response_id(ask.digest, stored=ask.stored, scenario=ask.scenario),
         "object": "response",
         "created_at": CREATED,
         "status": status,

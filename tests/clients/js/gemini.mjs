@@ -1,4 +1,4 @@
-// node gemini.mjs URL stream|whole|thoughts|rest SCRIPT... : asks the fakes and prints one JSON object, by script.
+// node gemini.mjs URL stream|whole|thoughts|rest|agent SCRIPT... : asks the fakes and prints one JSON object, by script.
 import { GoogleGenAI } from "@google/genai";
 
 const [url, mode, ...names] = process.argv.slice(2);
@@ -60,14 +60,27 @@ async function rest() {
   };
 }
 
+async function agent(contents) {
+  const cities = [];
+  const weather = {
+    tool: async () => ({ functionDeclarations: [{ name: "get_weather", description: "How the weather is." }] }),
+    callTool: async (calls) => {
+      for (const call of calls) cities.push(call.args.city);
+      return calls.map(({ name }) => ({ functionResponse: { name, response: { result: "sunny" } } }));
+    },
+  };
+  const reply = await ai.models.generateContent({ model, contents, config: { tools: [weather] } });
+  return { text: reply.text, cities };
+}
+
 function failure(problem) {
   return { error: problem.name, status: problem.status ?? null, message: String(problem.message) };
 }
 
 console.warn = () => {}; // the client warns of parts that are not text; the tests look for themselves
-const ask = { stream, thoughts }[mode] ?? whole;
-const answer = {};
-for (const name of names) answer[name] = await ask(`scenario ${name}`);
+const ask = { stream, thoughts, whole }[mode];
+const answer = mode === "rest" ? await rest() : mode === "agent" ? await agent(names[0]) : {};
+if (ask) for (const name of names) answer[name] = await ask(`scenario ${name}`);
 // ASCII only: some of what the scripts say would end a line for those who read this.
 const escaped = (character) => "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0");
-console.log(JSON.stringify(mode === "rest" ? await rest() : answer).replace(/[^\x00-\x7e]/g, escaped));
+console.log(JSON.stringify(answer).replace(/[^\x00-\x7e]/g, escaped));

@@ -71,6 +71,18 @@ const commands = {
     for await (const model of client.models.list()) names.push(model.id);
     return { names, one: await client.models.retrieve("gpt-4o") };
   },
+  async agent() {
+    const cities = [];
+    const tool = {
+      name: "get_weather",
+      description: "How the weather is.",
+      parameters: { type: "object", properties: { city: { type: "string" }, unit: { type: "string" } } },
+      parse: JSON.parse,
+      function: ({ city }) => (cities.push(city), "sunny"),
+    };
+    const runner = client.chat.completions.runTools({ ...chat, tools: [{ type: "function", function: tool }] });
+    return { text: await runner.finalContent(), cities };
+  },
   async hangUp() {
     const stream = await client.chat.completions.create({ ...chat, stream: true });
     for await (const chunk of stream) if (chunk.choices[0].delta.content) break;
