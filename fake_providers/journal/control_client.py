@@ -88,7 +88,7 @@ class Fakes(_Waiting, AsyncAssertions):
         await self._ask("PUT", f"/_fake/cases/{case}", json={"wire": names})
 
     async def scripts(self) -> dict[str, dict[str, Any]]:
-        """{name: {"about", "text", "tokens"}}."""
+        """{name: {"about", "text", "tokens"}}; where a script has them, "thoughts", "refusal" and "sequence" too."""
         return await self._ask("GET", "/_fake/scripts")
 
     async def refuse_connections(self, seconds: float) -> None:
