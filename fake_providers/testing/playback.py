@@ -52,7 +52,7 @@ class Playback:
             self._write()
             if self._unread or self._finished():
                 return 0.0
-            return self._due() - self._now()
+            return max(0.0, self._due() - self._now())  # time passes while this is worked out
 
     def jump(self, seconds: float) -> None:
         """With pace 0: let that many script seconds pass."""

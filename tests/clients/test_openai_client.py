@@ -165,7 +165,9 @@ async def test_several_choices_and_a_limit(client: AsyncOpenAI) -> None:
         (0, "Three small", "length"),
         (1, "Three small", "length"),
     ]
-    assert reply.choices[0].logprobs is None
+    likely = reply.choices[0].logprobs
+    assert likely is not None
+    assert [token.token for token in likely.content or ()] == ["Three", " small"]
 
 
 class Answer(BaseModel):
