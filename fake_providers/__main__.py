@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
+from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import ScriptError
 from chatproof.fake_providers.scripting.script_commands import add_scripts_option, check_files, fail, list_scripts
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return record(given[1:])
     options = _parser().parse_args(given)
+    if missing := tokenizer.missing():
+        return fail(missing)
     try:
         with asyncio.Runner(loop_factory=fastest_loop()) as runner:
             runner.run(_serve(ScriptLibrary(options.scripts), options))
@@ -94,6 +97,7 @@ async def _serve(library: ScriptLibrary, options: argparse.Namespace) -> None:
     await server.start()
     sys.stdout.write(f"chatproof fake providers on {server.url} (OPENAI_BASE_URL={server.url}/v1)\n")
     sys.stdout.flush()
+    threading.Thread(target=tokenizer.load, daemon=True).start()  # it takes 0.2 s, which no start need wait for
     try:
         await stop.wait()
     finally:

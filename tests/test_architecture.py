@@ -36,8 +36,8 @@ MAY: dict[str, tuple[tuple[str, ...], bool]] = {
 ROOMS = tuple(
     (room,)
     for room in (
-        "models",
         "scripting",
+        "models",
         "structured",
         "dialects",
         "wires",

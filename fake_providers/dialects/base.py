@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
-from chatproof.fake_providers.models.catalogue import Catalogue
+from chatproof.fake_providers.models.catalogue import Catalogue, Provider, model_of
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.selection import case_of, scenario_of
+from chatproof.fake_providers.scripting.tokenizer import Vocabulary
 from chatproof.fake_providers.scripting.wire_table import Form
 
 Headers = tuple[tuple[str, str], ...]
@@ -96,6 +97,11 @@ class Ask:
     def key(self) -> str:
         """Seeds the delays together with the script's seed, so that equal requests get equal delays."""
         return f"{self.model}\n{self.text}"
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What splits the script's texts into tokens."""
+        return model_of(cast(Provider, self.provider), self.model).tokenizer
 
     @property
     def scenario(self) -> str | None:

@@ -14,6 +14,7 @@ from chatproof.fake_providers.scripting.delays import draws
 from chatproof.fake_providers.scripting.faults import Fault
 from chatproof.fake_providers.scripting.script import Call, Fail, Say, Script, Step, Wait
 from chatproof.fake_providers.scripting.steps import Channel
+from chatproof.fake_providers.scripting.tokenizer import Vocabulary
 
 SPLIT_PAUSE: Final = 0.003
 """Seconds between the pieces of a split step: long enough for each to be a read of its own on loopback."""
@@ -95,15 +96,21 @@ class Timeline:
 
 
 def play(
-    script: Script, encoder: Encoder, max_tokens: int | None = None, *, key: str = "", thinks: bool = True
+    script: Script,
+    encoder: Encoder,
+    max_tokens: int | None = None,
+    *,
+    key: str = "",
+    thinks: bool = True,
+    vocabulary: Vocabulary = "o200k",
 ) -> Timeline:
     """Lay the script out in time. The end, finished or faulty, comes one inter-token delay after the last token.
 
     Past `max_tokens` the reply ends with the finish reason "length". Delays are drawn from the script's
-    seed and `key`, which stands for the request (`Ask.key`).
+    seed and `key`, which stands for the request (`Ask.key`). Texts are split by `vocabulary`.
     """
     steps = script.steps if thinks else tuple(step for step in script.steps if not _is_thinking(step))
-    return _Layout(script, steps, encoder, max_tokens, key).line
+    return _Layout(script, steps, encoder, max_tokens, key, vocabulary).line
 
 
 class _Full(Exception):
@@ -114,10 +121,17 @@ class _Layout:
     """Lays one script out; `line` is the result."""
 
     def __init__(
-        self, script: Script, steps: tuple[Step, ...], encoder: Encoder, max_tokens: int | None, key: str
+        self,
+        script: Script,
+        steps: tuple[Step, ...],
+        encoder: Encoder,
+        max_tokens: int | None,
+        key: str,
+        vocabulary: Vocabulary,
     ) -> None:
         self.line = Timeline(finish_reason=script.finish_reason)
         self._encoder = encoder
+        self._vocabulary = vocabulary
         self._left = math.inf if max_tokens is None else max_tokens
         self._random = Random(f"{script.seed}\n{key}")
         self._first = draws(script.first_token, self._random)
@@ -149,7 +163,7 @@ class _Layout:
         position, every = 0, step.split_every
         words = {"text": self.line.said, "thinking": self.line.thoughts, "refusal": self.line.refused}[step.channel]
         silent = step.channel in self._encoder.silent
-        for number, token in enumerate(step.tokens):
+        for number, token in enumerate(step.split(self._vocabulary)):
             self._count()
             self._advance(silent=silent)
             payload = last = self._encoded(step.channel, token, number == 0)
@@ -172,7 +186,7 @@ class _Layout:
         return self._encoder.refusal(token) if channel == "refusal" else self._encoder.token(token)
 
     def _call(self, call: Call) -> None:
-        index, pieces, so_far = len(self.line.calls), tokenizer.split(call.arguments), ""
+        index, pieces, so_far = len(self.line.calls), tokenizer.split(call.arguments, self._vocabulary), ""
         whole = not self._encoder.fragments
         for number, piece in enumerate(pieces):
             self._count()

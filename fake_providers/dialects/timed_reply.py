@@ -79,7 +79,9 @@ def speak(ask: Ask, voice: Voice) -> Reply:
 
 
 def lay_out(ask: Ask, voice: Voice) -> Reply:
-    line = play(ask.script, voice, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none")
+    line = play(
+        ask.script, voice, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none", vocabulary=ask.vocabulary
+    )
     fail, due = line.fail, line.end_due
     frames = _settled(line, voice.timing(line))
     if fail is not None and fail.fault == "status":

@@ -14,6 +14,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from chatproof.fake_providers.scripting.tokenizer import Vocabulary
+
 Provider = Literal["openai", "gemini", "local"]
 
 _DATA: Final = Path(__file__).with_name("models.toml")
@@ -25,6 +27,8 @@ _HINT: Final = (
 )
 _WIDTHS: Final = {"openai": 1_536, "gemini": 3_072, "local": 3_072}
 """The width of what is no embedding model: asked for an embedding all the same, a lenient catalogue has it give one."""
+_OLDER: Final = re.compile(r"gpt-3\.5|gpt-35|gpt-4(?![o.\d])|text-embedding-|davinci|babbage")
+"""The models of OpenAI from before o200k, as tiktoken lists them (tiktoken/model.py)."""
 _ABSENT: Final = re.compile(r"(?:^|[^a-z])(?:missing|unknown|nonexistent|no-such)(?:$|[^a-z])", re.IGNORECASE)
 
 
@@ -37,7 +41,7 @@ class Model:
     can: tuple[str, ...] = ()
     context: int | None = None
     output: int | None = None
-    tokenizer: str = "cl100k"
+    tokenizer: Vocabulary = "cl100k"
     width: int = 0
     """How many numbers an embedding has; every model can be asked for one."""
     fixed_width: bool = False
@@ -99,12 +103,13 @@ def model_of(provider: Provider, name: str) -> Model:
 def _model_of(provider: Provider, name: str) -> Model:
     if (known := _known(provider, name)) is not None:
         return known
-    if provider == "openai":  # all newer ones have this tokenizer
-        return Model(provider, name, tokenizer="o200k", width=_WIDTHS[provider], group=name)
+    if provider == "openai":
+        tokenizer: Vocabulary = "cl100k" if _OLDER.match(_plain(provider, name)) else "o200k"
+        return Model(provider, name, tokenizer=tokenizer, width=_WIDTHS[provider], group=name)
     embeds = "embed" in name
     like = next(model for model in listed(provider) if ("embedding" in model.can) is embeds)
     plain = _plain(provider, name)
-    return replace(like, name=plain, group=plain, tokenizer="cl100k")
+    return replace(like, name=plain, group=plain, tokenizer="o200k" if "gpt-oss" in name else "cl100k")
 
 
 @lru_cache(maxsize=1024)

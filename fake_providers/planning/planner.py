@@ -181,7 +181,7 @@ class Planner:
         if (known := self._plans.get(key)) is not None:
             self._plans.move_to_end(key)
             return known
-        if ask.stops and (cut := cut_at(ask.script, ask.stops)) is not None:
+        if ask.stops and (cut := cut_at(ask.script, ask.stops, ask.vocabulary)) is not None:
             ask = replace(ask, script=cut.script, stopped_by=cut.string)
         reply, wires = dialect.render(ask), ask.wires
         grouping = Grouping(ask.script.writes == "each", ask.script.events_per_write)

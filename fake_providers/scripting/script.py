@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -100,12 +100,12 @@ class Script:
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
-        """The tokens of the answer's text."""
+        """The tokens of the answer's text, as OpenAI's newest models split them (o200k)."""
         return self._said("text")
 
-    @property
+    @cached_property
     def text(self) -> str:
-        return "".join(self.tokens)
+        return "".join(self._whole("text"))
 
     @cached_property
     def thoughts(self) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class Script:
     @cached_property
     def refusal(self) -> str:
         """Why the model does not answer; empty if it does."""
-        return "".join(self._said("refusal"))
+        return "".join(self._whole("refusal"))
 
     @cached_property
     def calls(self) -> tuple[Call, ...]:
@@ -123,8 +123,13 @@ class Script:
         return tuple(step for step in self.steps if isinstance(step, Call))
 
     def _said(self, channel: Channel) -> tuple[str, ...]:
-        steps = (step for step in self.steps if isinstance(step, Say) and step.channel == channel)
-        return tuple(token for step in steps for token in step.tokens)
+        return tuple(token for step in self._steps_of(channel) for token in step.split("o200k"))
+
+    def _whole(self, channel: Channel) -> Iterator[str]:
+        return (step.whole for step in self._steps_of(channel))
+
+    def _steps_of(self, channel: Channel) -> Iterator[Say]:
+        return (step for step in self.steps if isinstance(step, Say) and step.channel == channel)
 
 
 def load_scripts(*folders: Path) -> dict[str, Script]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.dialogue import NOBODY, Dialogue
 from chatproof.fake_providers.scripting.script import Say, Script
 from chatproof.fake_providers.scripting.toml_table import did_you_mean
@@ -99,4 +98,4 @@ def _unscripted(text: str) -> Script:
     """A reply with the text's length and digest: tests see what arrived, and the text is not echoed."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     reply = f"The fake provider read {len(text)} characters with the digest {digest}."
-    return Script("", "The reply to a request that names no script.", (Say(tokenizer.split(reply)),))
+    return Script("", "The reply to a request that names no script.", (Say(text=reply),))

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, cast
 from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.delays import Delay, take_delay
 from chatproof.fake_providers.scripting.faults import FAULTS, Fault
+from chatproof.fake_providers.scripting.tokenizer import VOCABULARIES, Vocabulary
 from chatproof.fake_providers.scripting.toml_table import Table
 
 Channel = Literal["text", "thinking", "refusal"]
@@ -25,17 +26,37 @@ _MAX_MS: Final = 600_000
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Tokens, `inter_token` seconds apart (None: as the script's timing says).
+    """Tokens as given, or a text that the model's vocabulary splits, `repeat` times, `inter_token` seconds apart (None:
+    as the script's timing says).
 
     `split_bytes` (offsets into the step's encoded bytes) or `split_every` (bytes) cut what the provider
     sends into separate writes, in the middle of characters too. No tokens: an empty text.
     """
 
-    tokens: tuple[str, ...]
+    tokens: tuple[str, ...] = ()
     inter_token: Delay | None = None
     split_bytes: tuple[int, ...] = ()
     split_every: int | None = None
     channel: Channel = "text"
+    text: str = ""
+    repeat: int = 1
+
+    @property
+    def whole(self) -> str:
+        """All that is said."""
+        return (self.text or "".join(self.tokens)) * self.repeat
+
+    def most_tokens(self, limit: int) -> int:
+        """How many tokens that is at most, by any vocabulary, if it is more than `limit`; else a number up to that."""
+        # A text has no fewer characters than tokens: most scripts are read without a vocabulary.
+        one = len(self.text) or len(self.tokens)
+        if self.text and one * self.repeat > limit:
+            one = max(len(tokenizer.split(self.text, name)) for name in VOCABULARIES)
+        return one * self.repeat
+
+    def split(self, vocabulary: Vocabulary) -> tuple[str, ...]:
+        """The tokens, each of whole characters."""
+        return (self.tokens or tokenizer.split(self.text, vocabulary)) * self.repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +123,8 @@ def take_steps(where: str, table: Table, key: str = "steps") -> tuple[Step, ...]
             raise step_table.error("a refusal ends the answer: only more of it, a wait or a fault can follow")
         refused = refused or _is_refusal(step)
         if isinstance(step, Say):
-            said += len(step.tokens)
-            characters += sum(map(len, step.tokens))
+            said += step.most_tokens(_MAX_TOKENS - said)
+            characters += len(step.whole)
         if said > _MAX_TOKENS or characters > _MAX_CHARACTERS:
             bounds = f"{_MAX_TOKENS:,} tokens or {_MAX_CHARACTERS:,} characters"
             raise step_table.error(f"a script says at most {bounds}")
@@ -138,25 +159,21 @@ def _step(table: Table) -> Step:
 
 
 def _say(table: Table, kind: str) -> Say:
-    said = _tokens(table, kind)
+    listed = kind == "tokens" or (kind != "text" and isinstance(table.peek(kind), list))
+    tokens = (table.texts(kind) or ()) if listed else ()
+    text = "" if listed else table.text(kind, empty=kind == "text") or ""
     repeat = table.integer("repeat", 1, _MAX_REPEAT) or 1
-    if len(said) * repeat > _MAX_TOKENS:
-        raise table.error(f"more than {_MAX_TOKENS:,} tokens: repeat is too large")
     spacing = take_delay(table, "inter_token_ms")
     split_bytes, split_every = table.offsets("split_bytes"), table.integer("split_every", 1, 1_000_000)
+    channel = cast(Channel, kind) if kind in ("thinking", "refusal") else "text"
+    step = Say(tokens, spacing, split_bytes, split_every, channel, text, repeat)
+    if step.most_tokens(_MAX_TOKENS) > _MAX_TOKENS:
+        raise table.error(f"more than {_MAX_TOKENS:,} tokens: repeat is too large")
     if split_bytes and split_every:
         raise table.error("split_bytes and split_every exclude each other")
-    if (split_bytes or split_every) and len(said) * repeat > _MAX_SPLIT_TOKENS:
+    if (split_bytes or split_every) and step.most_tokens(_MAX_SPLIT_TOKENS) > _MAX_SPLIT_TOKENS:
         raise table.error(f"a step that is split has at most {_MAX_SPLIT_TOKENS:,} tokens")
-    channel = cast(Channel, kind) if kind in ("thinking", "refusal") else "text"
-    return Say(said * repeat, spacing, split_bytes, split_every, channel)
-
-
-def _tokens(table: Table, kind: str) -> tuple[str, ...]:
-    """A text is split as a model would; a list is taken as it is."""
-    if kind == "tokens" or (kind != "text" and isinstance(table.peek(kind), list)):
-        return table.texts(kind) or ()
-    return tokenizer.split(table.text(kind, empty=kind == "text") or "")
+    return step
 
 
 def _call(table: Table) -> Call:

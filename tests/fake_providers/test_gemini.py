@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from chatproof.fake_providers.dialects.base import TimedFrame
+from chatproof.fake_providers.dialects.openai.reply import Whole
+from chatproof.fake_providers.dialects.schedule import play
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.planning.http_writes import plan_writes
 from chatproof.fake_providers.scripting.script import Script
@@ -108,8 +110,9 @@ def test_every_framing_says_the_same(name: str, framing: str, scripts: dict[str,
     reply = replied(request(f"scenario {name}", framing), scripts)
     said = "".join(o["candidates"][0]["content"]["parts"][0]["text"] for o in objects(reply, framing))
     assert said == scripts[name].text == "".join(frame.text for frame in reply.frames)
-    assert sum(frame.tokens for frame in reply.frames) == len(scripts[name].tokens)
-    assert objects(reply, framing)[-1]["usageMetadata"]["candidatesTokenCount"] == len(scripts[name].tokens)
+    count = play(scripts[name], Whole(), vocabulary="cl100k").tokens
+    assert sum(frame.tokens for frame in reply.frames) == count
+    assert objects(reply, framing)[-1]["usageMetadata"]["candidatesTokenCount"] == count
     assert not set("\u2028\u2029\x85") & set(payload(reply).decode())
 
 

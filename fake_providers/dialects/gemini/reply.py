@@ -49,7 +49,9 @@ _SIGNATURE_BYTES: Final = 96
 
 def render(ask: Ask) -> Reply:
     frames = _Frames(ask)
-    line = play(ask.script, frames, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none")
+    line = play(
+        ask.script, frames, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none", vocabulary=ask.vocabulary
+    )
     fail, due = line.fail, line.end_due
     if ask.script.blocked is not None:
         return _blocked(ask, ask.script.blocked, line)
@@ -114,7 +116,7 @@ class _Frames:
     def call(self, index: int, name: str, fragment: str | None, first: bool) -> bytes:
         signature = {} if self._called else _signature(self._ask, self._thought)
         self._called = True
-        said = self._count(len(tokenizer.split(fragment or "")))
+        said = self._count(len(tokenizer.split(fragment or "", self._ask.vocabulary)))
         part = {"functionCall": {"name": name, "args": json.loads(fragment or "{}")}, **signature}
         return self._response([_content([part])], said)
 

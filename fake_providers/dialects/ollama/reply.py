@@ -129,5 +129,5 @@ def metrics(ask: Ask, line: Timeline) -> dict[str, int]:
 
 def _context(ask: Ask, line: Timeline) -> list[int]:
     """The conversation's tokens as numbers, which a client sends with its next prompt; a long prompt is cut."""
-    said = [*tokenizer.split(ask.text[:_MAX_CONTEXT]), *line.said]
+    said = [*tokenizer.split(ask.text[:_MAX_CONTEXT], ask.vocabulary), *line.said]
     return [zlib.crc32(token.encode()) % _VOCABULARY for token in said]

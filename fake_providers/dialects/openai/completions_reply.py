@@ -26,10 +26,10 @@ _NO_TEXT: Final = '""'
 def render(ask: Ask) -> Reply:
     thinks = ask.thinking != "none"
     if not ask.stream:
-        line = play(ask.script, Whole(), ask.max_tokens, key=ask.key, thinks=thinks)
+        line = play(ask.script, Whole(), ask.max_tokens, key=ask.key, thinks=thinks, vocabulary=ask.vocabulary)
         return answer(ask, line, lambda: _completion(ask, line), bytes)
     chunks = Chunks(ask)
-    line = play(ask.script, chunks, ask.max_tokens, key=ask.key, thinks=thinks)
+    line = play(ask.script, chunks, ask.max_tokens, key=ask.key, thinks=thinks, vocabulary=ask.vocabulary)
     return answer(ask, line, bytes, lambda: chunks.broken()[:-2])
 
 
@@ -59,8 +59,8 @@ class Chunks:
         self._before = [f'{self._head},"choices":[{{"index":{index},"delta":' for index in range(ask.choices)]
         self._after = f',"logprobs":null,"finish_reason":null}}]{self._tail}'
         script = ask.script
-        refuses = script.refusal and not script.tokens
-        wordless = refuses or (script.calls and not script.tokens)
+        refuses = script.refusal and not script.text
+        wordless = refuses or (script.calls and not script.text)
         self._empty = f'"content":{"null" if wordless else _NO_TEXT},"refusal":{_NO_TEXT if refuses else "null"}'
 
     def opening(self) -> bytes:

@@ -34,7 +34,9 @@ class ResponseWishes(NamedTuple):
 def render(ask: Ask) -> Reply:
     """The reply to a valid request for a response."""
     events = Events(ask)
-    line = play(ask.script, events, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none")
+    line = play(
+        ask.script, events, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none", vocabulary=ask.vocabulary
+    )
     return answer(
         ask, line, whole=lambda: events.response(line.finish_reason).encode(), torn=lambda: events.broken()[:-2]
     )
