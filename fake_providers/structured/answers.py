@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from chatproof.fake_providers.scripting import tokenizer
 from chatproof.fake_providers.scripting.script import Call, Say, Script
 from chatproof.fake_providers.structured.regex_text import PatternProblem, read_pattern
 from chatproof.fake_providers.structured.schema_nodes import SchemaProblem
@@ -74,7 +73,7 @@ def schema_text(schema: Any) -> str:
 def _saying(schema: str, bare: bool) -> Script:
     value = smallest_instance(json.loads(schema))
     text = value if bare and isinstance(value, str) else _json(value)
-    return Script("", "The smallest instance of the schema that the request gives.", (Say(tokenizer.split(text)),))
+    return Script("", "The smallest instance of the schema that the request gives.", (Say(text=text),))
 
 
 @lru_cache(maxsize=64)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Thinking
+from chatproof.fake_providers.dialects.image_size import size_of
 from chatproof.fake_providers.scripting import tokenizer
 
 _ROLES: Final = ("user", "model", "function", "tool")
@@ -18,7 +21,12 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "frequency_penalty": (-2, 2),
     "logprobs": (0, 20),
 }
-_MEDIA_TOKENS: Final = 258  # what the API counts for a small image
+# https://ai.google.dev/gemini-api/docs/image-understanding: 258 tokens for each tile; pixels of a small image's side,
+# and of a tile's
+_MEDIA_TOKENS: Final = 258
+_SMALL: Final = 384
+_LEAST_TILE: Final = 256
+_MOST_TILE: Final = 768
 
 
 def generation_problem(request: dict[str, Any]) -> str | None:
@@ -62,13 +70,35 @@ def prompt_tokens(request: dict[str, Any]) -> tuple[tuple[str, int], ...]:
         if (media := part.get("inline_data") or part.get("file_data")) is not None:
             kind = media.get("mime_type", "").partition("/")[0].upper()
             modality = kind if kind in ("IMAGE", "AUDIO", "VIDEO") else "DOCUMENT"
-            counted[modality] = counted.get(modality, 0) + _MEDIA_TOKENS
+            tiles = _tiles(media.get("data", "")) if modality == "IMAGE" else 1
+            counted[modality] = counted.get(modality, 0) + _MEDIA_TOKENS * tiles
         for name in ("function_call", "function_response"):
             if name in part:
-                counted["TEXT"] += tokenizer.count(str(part[name].get("name", "")))
-                counted["TEXT"] += tokenizer.count(str(part[name].get("args") or part[name].get("response") or ""))
-        counted["TEXT"] += tokenizer.count(part.get("text", ""))
+                counted["TEXT"] += _tokens(str(part[name].get("name", "")))
+                counted["TEXT"] += _tokens(_json(part[name].get("args") or part[name].get("response")))
+        counted["TEXT"] += _tokens(part.get("text", ""))
+    counted["TEXT"] += _tokens(_json(request.get("tools")))
     return tuple((modality, number) for modality, number in counted.items() if number)
+
+
+def _tokens(text: str) -> int:
+    return tokenizer.count(text, "cl100k")
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else ""
+    except RecursionError:
+        return ""
+
+
+def _tiles(image: str) -> int:
+    """How many tiles an image is cut into: one up to 384 by 384 pixels, or where its size is not known."""
+    if (size := size_of(image)) is None or max(size) <= _SMALL:
+        return 1
+    width, height = size
+    side = min(max(min(width, height) // 1.5, _LEAST_TILE), _MOST_TILE)
+    return math.ceil(width / side) * math.ceil(height / side)
 
 
 def _parts(request: dict[str, Any]) -> Iterator[dict[str, Any]]:

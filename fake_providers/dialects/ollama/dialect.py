@@ -146,7 +146,7 @@ def _speech(path: str, request: IncomingRequest, body: dict[str, Any], scripts: 
     return replace(
         ask,
         stream=body.get("stream") is not False,
-        prompt_tokens=requests.prompt_tokens(heard),
+        prompt_tokens=requests.prompt_tokens(heard, ask.vocabulary, body),
         max_tokens=requests.max_tokens(body),
         logprobs=(body.get("top_logprobs") or 0) if body.get("logprobs") else None,
         stops=tuple(filter(None, (body.get("options") or {}).get("stop") or ())),
@@ -169,7 +169,7 @@ def _embedding(
         texts = []
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return _refusal(400, "invalid input type")
-    longest = max((tokenizer.count(text) for text in texts), default=0) if catalogue.strict else 0
+    longest = max((tokenizer.count(text, "cl100k") for text in texts), default=0) if catalogue.strict else 0
     if (missing := abilities.embedding_problem(model, body, longest)) is not None:
         return _refusal(missing[0], missing[1] + catalogue.hint)
     ask = _asked(path, request, body, texts[-1] if texts else "", scripts)
@@ -179,7 +179,9 @@ def _embedding(
     width = min(wanted, model.width)
     if len(texts) * width > _MAX_NUMBERS:
         return _refusal(400, f"the fake provider gives at most {_MAX_NUMBERS:,} numbers for one request")
-    return replace(ask, prompt_tokens=requests.prompt_tokens(texts), extra=_EmbeddingInput(tuple(texts), width))
+    return replace(
+        ask, prompt_tokens=requests.prompt_tokens(texts, ask.vocabulary), extra=_EmbeddingInput(tuple(texts), width)
+    )
 
 
 def _asked(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 from typing import Any, Final, NamedTuple
 
 from chatproof.fake_providers.scripting import tokenizer
+from chatproof.fake_providers.scripting.tokenizer import Vocabulary
 
 _TOKENS_PER_MESSAGE: Final = 5  # what a chat template writes around a message
+_TOKENS_PER_IMAGE: Final = 256  # https://ai.google.dev/gemma/docs/core/model_card_3
 _DURATION: Final = re.compile(r"[-+]?(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+|0|-1")
 _THINK: Final = ("high", "medium", "low")
 
@@ -93,9 +96,14 @@ def last_user_text(messages: list[dict[str, Any]]) -> str:
     return ""
 
 
-def prompt_tokens(texts: list[str]) -> int:
-    """The number of tokens in the texts, by the fakes' own tokenizer: plausible and repeatable."""
-    return sum(tokenizer.count(text) + _TOKENS_PER_MESSAGE for text in texts)
+def prompt_tokens(texts: list[str], vocabulary: Vocabulary, body: dict[str, Any] | None = None) -> int:
+    """The number of tokens in the texts, and in the images, calls and tools of a chat's or a prompt's valid `body`."""
+    total = sum(tokenizer.count(text, vocabulary) + _TOKENS_PER_MESSAGE for text in texts)
+    for message in [*(body.get("messages") or ()), body] if body else ():
+        total += _TOKENS_PER_IMAGE * len(message.get("images") or ())
+        for written in (message.get("tool_calls"), message.get("tools")):  # templates write them as JSON
+            total += tokenizer.count(json.dumps(written, ensure_ascii=False), vocabulary) if written else 0
+    return total
 
 
 def max_tokens(body: dict[str, Any]) -> int | None:

@@ -10,7 +10,6 @@ from chatproof.fake_providers.dialects.openai.chat_messages import messages, tex
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.structured_choice import chat_problem
 from chatproof.fake_providers.models.catalogue import STRICT
-from chatproof.fake_providers.scripting import tokenizer
 
 KNOWN: Final = frozenset({
     "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens",
@@ -22,7 +21,6 @@ KNOWN: Final = frozenset({
 })  # fmt: skip
 """The parameters of the endpoint, as the official client has them."""
 
-_TOKENS_PER_MESSAGE: Final = 3  # OpenAI's cookbook: each message, and the reply's beginning, cost three
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 WORDS: Final = {
     "reasoning_effort": EFFORTS,
@@ -97,12 +95,6 @@ def logprobs(body: dict[str, Any]) -> int | None:
 def tier(body: dict[str, Any]) -> str:
     """The service tier that answers a valid request. The API answers "auto" with "default", where nothing is booked."""
     return _TIERS.get(body.get("service_tier") or "", "default")
-
-
-def prompt_tokens(said: list[dict[str, Any]]) -> int:
-    """The number of tokens in the messages, by the fakes' own tokenizer: plausible and repeatable."""
-    counted = sum(tokenizer.count(texts_of(message.get("content"))) for message in said)
-    return counted + _TOKENS_PER_MESSAGE * (len(said) + 1)
 
 
 def _unknown(body: dict[str, Any]) -> Problem | None:

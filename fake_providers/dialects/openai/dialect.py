@@ -21,6 +21,7 @@ from chatproof.fake_providers.dialects.openai import responses_request as respon
 from chatproof.fake_providers.dialects.openai import structured_choice as structured
 from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, refusal
 from chatproof.fake_providers.dialects.openai.field_checks import Problem, wrong_model
+from chatproof.fake_providers.dialects.openai.prompt_size import chat_tokens, response_tokens
 from chatproof.fake_providers.dialects.openai.reply import CREATED, dumps
 from chatproof.fake_providers.dialects.openai.response_ids import scenario_of_response
 from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Provider, listed, model_of
@@ -106,7 +107,7 @@ def _read_chat(
     model = rules.model_for(catalogue, body["model"], _CHAT)
     if isinstance(model, rules.Refusal):
         return _refused(model, catalogue)
-    if (refused := rules.chat_problem(model, body, lambda: chat_request.prompt_tokens(said))) is not None:
+    if (refused := rules.chat_problem(model, body, lambda: chat_tokens(body))) is not None:
         return _refused(refused, catalogue)
     text = messages.last_user_text(said)
     dialogue = messages.ChatDialogue(body)
@@ -125,7 +126,7 @@ def _read_chat(
         model=body["model"],
         stream=stream,
         usage=usage,
-        prompt_tokens=chat_request.prompt_tokens(said) if usage else 0,
+        prompt_tokens=chat_tokens(body) if usage else 0,
         max_tokens=body.get("max_tokens") if most is None else most,
         choices=body.get("n") or 1,
         stops=chat_request.stops(body),
@@ -149,7 +150,7 @@ def _read_response(
         model = rules.model_for(catalogue, body["model"], _RESPONSES)
         if isinstance(model, rules.Refusal):
             return _refused(model, catalogue)
-        if (refused := rules.response_problem(model, body, lambda: responses_request.prompt_tokens(body))) is not None:
+        if (refused := rules.response_problem(model, body, lambda: response_tokens(body))) is not None:
             return _refused(refused, catalogue)
     text = items.last_user_text(body.get("input"))
     dialogue = items.ResponseDialogue(body)
@@ -175,7 +176,7 @@ def _read_response(
         model=body["model"],
         stream=body.get("stream") is True,
         usage=True,
-        prompt_tokens=responses_request.prompt_tokens(body),
+        prompt_tokens=response_tokens(body),
         max_tokens=body.get("max_output_tokens"),
         logprobs=responses_request.logprobs(body),
         stored=body.get("store") is not False,

@@ -109,7 +109,7 @@ def _written(ask: Ask, wanted: EmbeddingsRequest, text: Text) -> str:
 
 
 def _size(one: Text) -> int:
-    return tokenizer.count(one) if isinstance(one, str) else len(one)
+    return tokenizer.count(one, "cl100k") if isinstance(one, str) else len(one)
 
 
 def _input(given: Any) -> Problem | None:

@@ -16,7 +16,6 @@ from chatproof.fake_providers.dialects.openai.completions_request import (
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.response_items import input_items, item_text
 from chatproof.fake_providers.dialects.openai.structured_choice import response_problem
-from chatproof.fake_providers.scripting import tokenizer
 
 KNOWN: Final = frozenset({
     "access_programs", "background", "background_options", "context_management", "conversation", "image", "include",
@@ -84,13 +83,6 @@ def problem(body: dict[str, Any]) -> Problem | None:
         or _format(body)
         or response_problem(body)
     )
-
-
-def prompt_tokens(body: dict[str, Any]) -> int:
-    """The number of tokens in instructions and input, by the fakes' own tokenizer: plausible and repeatable."""
-    said = body.get("input")
-    texts = [said] if isinstance(said, str) else [item_text(item) for item in said or ()]
-    return sum(tokenizer.count(text) + 3 for text in [*texts, body.get("instructions") or ""]) + 1
 
 
 def thinking(body: dict[str, Any]) -> Thinking:

@@ -22,8 +22,9 @@ from typing import Any, Final
 from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, Thinking, TimedFrame
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai.chat_messages import ChatDialogue, last_user_text
-from chatproof.fake_providers.dialects.openai.completions_request import logprobs, problem, prompt_tokens, stops
+from chatproof.fake_providers.dialects.openai.completions_request import logprobs, problem, stops
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
+from chatproof.fake_providers.dialects.openai.prompt_size import local_chat_tokens
 from chatproof.fake_providers.dialects.openai.responses_reply import ResponseWishes
 from chatproof.fake_providers.dialects.openai.structured_choice import chat_script
 from chatproof.fake_providers.dialects.openai_compatible.encoder import CONTINUOUS, Compatible
@@ -145,7 +146,7 @@ def _chat(
         return _refused(voice, 400, "Only one completion choice is allowed", "n")
     if model is not None and not model.anything and (missing := voice.missing(model, body)) is not None:
         return _refused(voice, 400, missing + catalogue.hint)
-    heard = prompt_tokens(body["messages"])
+    heard = local_chat_tokens(body)
     if catalogue.strict and (longer := voice.too_long(heard)) is not None:
         return _refused(voice, 400, longer + catalogue.hint, kind=voice.TOO_LONG_TYPE)
     text = last_user_text(body["messages"])
