@@ -5,9 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from chatproof.fake_providers.planning.http_writes import Sent
+from chatproof.harness.common.redaction import redacted_json
 
 Ended = Literal["completed", "faulted", "client_closed", "client_reset"]
 
@@ -59,6 +60,8 @@ class Entry:
     """The wires of a streamed reply."""
     ended: Ended | None = None
     ended_at: float | None = None
+    clean: bool = False
+    """Whether the body is without secrets; not in the JSON form, which always is."""
     size: int = 0
     """Bytes of the request's body; not in the JSON form."""
     planned: Sequence[Sent] = ()
@@ -116,7 +119,14 @@ class Entry:
             return None
         return self.ended_at - self.last_write
 
+    def redact(self) -> Self:
+        """Hide the secrets in the body. When it is read, not for each request: few entries ever are."""
+        if not self.clean:
+            self.body, self.clean = redacted_json(self.body), True
+        return self
+
     def to_json(self) -> dict[str, Any]:
+        self.redact()
         values = {name: getattr(self, name) for name in _JSON}
         return {**values, "writes": [write._asdict() for write in self.writes]}
 

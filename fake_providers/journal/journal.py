@@ -109,7 +109,8 @@ class Journal(Assertions):
         """The newest `limit` entries, of one case if given, the oldest first."""
         with self._lock:
             found = self._by_case.get(case, []) if case is not None else [entry for entry, _ in self._entries]
-            return found[max(0, len(found) - limit) :] if limit is not None else list(found)
+            wanted = found[max(0, len(found) - limit) :] if limit is not None else found
+            return [entry.redact() for entry in wanted]
 
     def clear(self) -> None:
         """Forget all entries, those of running requests too."""

@@ -7,12 +7,20 @@ from typing import Any, Final, NoReturn
 from urllib.parse import unquote
 
 from chatproof.fake_providers.dialects.base import IncomingRequest
+from chatproof.fake_providers.planning.packed_body import CannotUnpack, unpacked
 
 
 def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -> IncomingRequest:
-    """The request with its JSON body, or with the reason why the body is not JSON."""
+    """The request with its JSON body, or with the reason why the body is not JSON. Packed bodies are unpacked."""
     path, _, query = target.partition("?")
-    value, error = _json(body) if body else (None, None)
+    value, error = None, None
+    if body and "content-encoding" in headers:
+        try:
+            body = unpacked(body, headers["content-encoding"])
+        except CannotUnpack as problem:
+            error = str(problem)
+    if body and error is None:
+        value, error = _json(body)
     return IncomingRequest(method, unquote(path), query, headers, body, value, error)
 
 

@@ -92,6 +92,7 @@ class Fail:
     type: str | None = None
     code: str | None = None
     end_mark: bool = False
+    param: str | None = None
 
     @property
     def error_status(self) -> int:
@@ -202,8 +203,9 @@ def _fail(table: Table) -> Fail:
     if fault not in ("status", "error"):
         return Fail(fault)
     message, kind, code = table.text("message"), table.text("type"), table.text("code")
+    param = table.text("param")
     if fault == "error":
-        return Fail(fault, message=message, type=kind, code=code, end_mark=table.flag("end_mark"))
+        return Fail(fault, message=message, type=kind, code=code, end_mark=table.flag("end_mark"), param=param)
     if (status := table.integer("status", 0, 999)) is None:
         raise table.error('fault = "status" needs status = a number from 400 to 599, or 200')
     if status != 200 and not 400 <= status <= 599:
@@ -218,4 +220,5 @@ def _fail(table: Table) -> Fail:
         message=message,
         type=kind,
         code=code,
+        param=param,
     )

@@ -28,6 +28,7 @@ from chatproof.fake_providers.server.admin_parameters import (
     timeout_of,
     wanted_of,
 )
+from chatproof.fake_providers.server.web_page_guard import web_page_problem
 
 PREFIX: Final = "/_fake/"
 _NAME: Final = "chatproof fake providers"
@@ -46,18 +47,21 @@ class Controlled(Protocol):
 
     planner: Planner
     journal: Journal
+    host: str
 
     async def refuse(self, seconds: float) -> None: ...
 
 
 class Admin:
-    """Answers control requests. Errors are 400 or 404 with {"error": one line}."""
+    """Answers control requests. Errors are 400, 403 (web pages) or 404 with {"error": one line}."""
 
     def __init__(self, server: Controlled) -> None:
         self._server = server
         self._library = server.planner.library
 
     async def answer(self, request: IncomingRequest) -> Reply:
+        if why := web_page_problem(request.method, request.headers, self._server.host):
+            return json_reply(403, {"error": why})
         try:
             return await self._route(request)
         except (BadRequest, ScriptError) as problem:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from chatproof.harness.protocol.excerpts import CUT
@@ -69,6 +69,11 @@ _HEADERS: Final = frozenset(
 _HEADER_ENDINGS: Final = (
     *("-key", "_key", "-token", "_token", "-secret", "_secret"),
     *("-signature", "_signature", "-password", "_password", "-apikey", "_apikey", "-authorization"),
+)
+_FIELD: Final = re.compile(
+    r"(?i)(?:.*[-_.])?(?:(?:api|secret|access|private|subscription|signing)[-_]?key|(?:client[-_]?)?secret|password"
+    r"|passwd|passphrase|authorization|x[-_]auth|(?:set[-_])?cookie"
+    r"|(?:access|refresh|id|auth|api|bearer|session|csrf)[-_]?token)"
 )
 # control characters except tab and line feed, and characters that change the direction of writing
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -147,6 +152,30 @@ def redacted_path(path: str, query: str) -> str:
     parts = [part.partition("=") for part in query.split("&")]
     shown = (f"{name}={HIDDEN}" if _is_secret(name) else name + equals + value for name, equals, value in parts)
     return f"{path}?{without_secrets('&'.join(shown))}"
+
+
+def redacted_json(value: Any) -> Any:
+    """A JSON value as a copy without secrets: fields whose name says that they hold one, and what looks like one."""
+    try:
+        return _clean_value("", value)
+    except RecursionError:
+        return f"{HIDDEN}: nested too deeply to look for secrets"
+
+
+def _clean_value(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {without_secrets(key): _clean_value(key, inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_clean_value(name, inner) for inner in value]
+    if isinstance(value, str):
+        return HIDDEN if value and _is_secret_field(name) else without_secrets(value)
+    return value
+
+
+@lru_cache(maxsize=1_000)
+def _is_secret_field(name: str) -> bool:
+    """Whether a field of a JSON body holds a secret. More words are harmless there than in a header's name."""
+    return _FIELD.fullmatch(name) is not None
 
 
 def _hide(match: re.Match[str]) -> str:

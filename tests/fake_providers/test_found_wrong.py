@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,6 +22,7 @@ KEYS = {"authorization": "Bearer k", "x-goog-api-key": "k"}
 CONTENTS: list[Any] = [{"role": "user", "parts": [{"text": "Hi"}]}]
 _CHAT, _RESPONSES, _EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
 _IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+_PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAABAAAAAQACAAAAAB="
 _TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 _UNSIGNED = [
     *CONTENTS,
@@ -341,6 +344,94 @@ async def test_w6_stop_and_logprobs_are_honoured(http: httpx.AsyncClient) -> Non
     assert unheard.status_code == 400
 
 
+_EXAMPLES = {  # what OpenAI's cookbook counts, and what the API itself counted: 129 with gpt-4, 124 with gpt-4o
+    "system": "You are a helpful, pattern-following assistant that translates corporate jargon into plain English.",
+    "example_user": "New synergies will help drive top-line growth.",
+    "example_assistant": "Things working well together will increase revenue.",
+    "example_user ": "Let's circle back when we have more bandwidth to touch base on opportunities for increased "
+    "leverage.",
+    "example_assistant ": "Let's talk later when we're less busy about how to do better.",
+    "user": "This late pivot means we don't have time to boil the ocean for the client deliverable.",
+}
+_WEATHER = {
+    "name": "get_current_weather",
+    "description": "Get the current weather in a given location",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "location": {"type": "string", "description": "The city and state, e.g. San Francisco, CA"},
+            "unit": {
+                "type": "string",
+                "description": "The unit of temperature to return",
+                "enum": ["celsius", "fahrenheit"],
+            },
+        },
+        "required": ["location"],
+    },
+}
+
+
+async def test_w7_prompt_tokens_are_the_documented_ones(http: httpx.AsyncClient) -> None:
+    """The examples of OpenAI's cookbook, of its API reference, and of its guide to images."""
+
+    async def counted(model: str, messages: list[Any], **more: Any) -> int:
+        body = {"model": model, "messages": messages, **more}
+        return int((await posted(http, _CHAT, body))["usage"]["prompt_tokens"])
+
+    jargon = [
+        {"role": "system", "content": text, **({"name": name.strip()} if "_" in name else {})}
+        if name != "user"
+        else user(text)
+        for name, text in _EXAMPLES.items()
+    ]
+    assert (await counted("gpt-4", jargon), await counted("gpt-4o", jargon)) == (129, 124)
+    developer = {"role": "developer", "content": "You are a helpful assistant."}
+    assert await counted("gpt-4o", [developer, user("Hello!")]) == 19
+    weather = [
+        {
+            "role": "system",
+            "content": "You are a helpful assistant that can answer to questions about the weather.",
+        },
+        user("What's the weather like in San Francisco?"),
+    ]
+    tools = {"tools": [{"type": "function", "function": _WEATHER}]}
+    assert (await counted("gpt-4", weather, **tools), await counted("gpt-4o", weather, **tools)) == (105, 101)
+
+    image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": _PNG}}]}]
+    assert await counted("gpt-4o", image) == 4 + 3 + 765  # 1,024 by 1,024 pixels
+    image[0]["content"][0]["image_url"]["detail"] = "low"  # type: ignore[index]
+    assert await counted("gpt-4o", image) == 4 + 3 + 85
+
+    called = {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Zürich"}'}}
+    loop = [
+        user("Hi"),
+        {"role": "assistant", "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "c", "content": ""},
+    ]
+    assert await counted("gpt-4o", loop) > await counted("gpt-4o", loop[:1]) + 4 + 4 + 5
+
+    body = {"model": "gpt-4o", "instructions": "You are a helpful assistant.", "input": "Hello!"}
+    assert (await posted(http, _RESPONSES, body))["usage"]["input_tokens"] == 19
+    assert (await posted(http, _RESPONSES, {**body, "tools": [{"type": "function", **_WEATHER}]}))["usage"][
+        "input_tokens"
+    ] > 60
+    gemini = {"contents": CONTENTS, "tools": [{"functionDeclarations": [_WEATHER]}]}
+    plain = (await posted(http, GEMINI, {"contents": CONTENTS}, **KEYS))["usageMetadata"]["promptTokenCount"]
+    assert (await posted(http, GEMINI, gemini, **KEYS))["usageMetadata"]["promptTokenCount"] > plain + 20
+    ollama: dict[str, Any] = {"model": "llama3.2", "messages": [user("Hi")], "stream": False}
+    alone = (await posted(http, "/api/chat", ollama))["prompt_eval_count"]
+    assert (await posted(http, "/api/chat", {**ollama, **tools}))["prompt_eval_count"] > alone + 20
+
+
+async def test_w8_texts_are_split_by_the_vocabulary_of_the_model(http: httpx.AsyncClient) -> None:
+    """o200k for gpt-4o and later, cl100k for the models before it. A token that is half a character is never sent."""
+    sizes = {}
+    for model in ("gpt-4", "gpt-4o", "gpt-5.4", "llama3.2", "gpt-oss:20b"):
+        reply = await posted(http, _CHAT, {"model": model, "messages": [user("scenario unicode")]})
+        sizes[model] = reply["usage"]["completion_tokens"]
+    assert sizes == {"gpt-4": 58, "gpt-4o": 40, "gpt-5.4": 40, "llama3.2": 58, "gpt-oss:20b": 40}
+
+
 async def test_w9_a_local_model_is_answered_as_one_with_a_key_too(http: httpx.AsyncClient) -> None:
     """Every client of OpenAI's sends a key. Local servers take parameters that OpenAI refuses."""
     asked = {"messages": [user("Hi")], "top_k": 40}
@@ -359,3 +450,116 @@ async def test_w10_a_model_has_one_embedding_at_every_path(http: httpx.AsyncClie
         for prefix in ("", "/ollama", "/vllm", "/llamacpp", "/lmstudio"):
             compatible = (await posted(http, f"{prefix}/v1/embeddings", {"model": model, "input": "Hello"}))["data"]
             assert compatible[0]["embedding"] == pytest.approx(own, abs=1e-6), prefix
+
+
+async def test_w11_unknown_paths_have_the_shape_of_their_provider(http: httpx.AsyncClient) -> None:
+    for path in ("/v1beta/files", "/v1beta/interactions", "/v1/models/gemini-2.5-flash:bogus", "/v1alpha"):
+        error = (await http.post(path, json={})).json()["error"]
+        assert (error["code"], error["status"]) == (404, "NOT_FOUND"), path
+        assert "GOOGLE_GEMINI_BASE_URL" in error["message"]
+    for path in ("/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches"):
+        body = (await http.post(path, json={})).json()
+        assert (body["type"], body["error"]["type"]) == ("error", "not_found_error"), path
+        assert "ANTHROPIC_BASE_URL" in body["error"]["message"]
+    response = await http.post("/openai/deployments/mine/chat/completions?api-version=2024-10-21", json={})
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "404")
+    assert "AZURE_OPENAI_ENDPOINT" in response.json()["error"]["message"]
+    assert "OPENAI_BASE_URL ends in /v1" in (await http.post("/chat/completions", json={})).json()["error"]["message"]
+
+
+async def test_w11_scripted_errors_are_the_real_ones(http: httpx.AsyncClient) -> None:
+    steps = '[[steps]]\nfault = "status"\nstatus = 400\n'
+    too_long = f'about = "x"\n{steps}code = "context_length_exceeded"'
+    assert (await http.put("/_fake/scripts/too-long", content=too_long)).status_code == 200
+    assert (
+        await http.put("/_fake/scripts/param", content=f'about = "x"\n{steps}param = "tools[0]"')
+    ).status_code == 200
+    ask = {"model": "gpt-4o", "messages": [user("scenario too-long")]}
+    error = (await http.post(_CHAT, json=ask)).json()["error"]
+    assert error == {
+        "message": "This model's maximum context length is 128000 tokens. However, your messages resulted in 128001"
+        " tokens. Please reduce the length of the messages.",
+        "type": "invalid_request_error",
+        "param": "messages",
+        "code": "context_length_exceeded",
+    }
+    error = (await http.post(_RESPONSES, json={"model": "gpt-4o", "input": "scenario too-long"})).json()["error"]
+    assert error["param"] == "input"
+    assert error["message"].startswith("Your input exceeds the context window of this model.")
+    error = (await http.post(_CHAT, json={"model": "gpt-4o", "messages": [user("scenario param")]})).json()["error"]
+    assert error["param"] == "tools[0]"
+
+
+async def test_w11_packed_bodies_are_read(http: httpx.AsyncClient) -> None:
+    body = json.dumps({"model": "gpt-4o", "messages": [user("scenario hello")]}).encode()
+    raw = zlib.compressobj(wbits=-15)
+    packed = {"gzip": gzip.compress(body), "deflate": zlib.compress(body), "Deflate": raw.compress(body) + raw.flush()}
+    for name, content in packed.items():
+        headers = {"content-encoding": name, "content-type": "application/json"}
+        assert (await http.post(_CHAT, content=content, headers=headers)).status_code == 200, name
+    bomb = gzip.compress(b" " * 40_000_000)
+    for name, content in {"gzip": b"no gzip", "zstd": body, "gzip ": bomb, " gzip": packed["gzip"][:-9]}.items():
+        response = await http.post(_CHAT, content=content, headers={"content-encoding": name})
+        assert response.status_code == 400, name
+        assert response.json()["error"]["message"].startswith("We could not parse the JSON body"), name
+    assert "larger than" in (await http.post(_CHAT, content=bomb, headers={"content-encoding": "gzip"})).text
+
+
+async def test_w11_no_web_page_reads_the_journal(http: httpx.AsyncClient) -> None:
+    """Neither by DNS rebinding, nor with the requests that a page of another site may send."""
+    evil = {"host": "evil.example:8089"}, {"origin": "https://evil.example"}, {"origin": "null"}
+    for headers in (*evil, {"sec-fetch-site": "cross-site"}):
+        for method, path in (("GET", "journal"), ("GET", "health"), ("DELETE", "journal"), ("PUT", "scripts/x")):
+            response = await http.request(method, f"/_fake/{path}", headers=headers)
+            assert response.status_code == 403, (headers, method, path)
+            assert set(response.json()) == {"error"}
+    forms = (
+        "text/plain",
+        "text/plain;charset=UTF-8",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    )
+    for kind in forms:
+        response = await http.post("/_fake/listener", content='{"refuse_s": 30}', headers={"content-type": kind})
+        assert response.status_code == 403, kind
+    port = http.base_url.port
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", "[::1]", "127.9.9.9", "fakes.localhost"):
+        response = await http.get("/_fake/journal", headers={"host": host, "origin": f"http://localhost:{port}"})
+        assert response.status_code == 200, host
+
+
+async def test_w12_the_journal_shows_no_secret(http: httpx.AsyncClient) -> None:
+    secret = "hX9SECRET99q"
+    headers = {"x-auth": secret, "x-secret": secret, "set-cookie": f"session={secret}", "api-key": secret}
+    said = f"My key is sk-proj-{secret}, use Bearer {secret}. case told"
+    arguments = json.dumps({"api_key": secret, "city": "Paris"})
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    body = {
+        "model": "llama3.2",
+        "messages": [
+            {"role": "assistant", "tool_calls": [call]},
+            {
+                "role": "tool",
+                "tool_call_id": "c",
+                "content": f"password: x, X-Auth: {secret}, https://x.test/?sig={secret}",
+            },
+            user(said),
+        ],
+        "api_key": f"{secret}",
+        "extra": {
+            "client_secret": secret,
+            "Password": secret,
+            "accessToken": secret,
+            "max_tokens": 5,
+            "prompt_cache_key": "mine",
+        },
+    }
+    assert (await http.post(f"/vllm/v1/chat/completions?sig={secret}", json=body, headers=headers)).status_code == 200
+    response = await http.get("/_fake/journal?case=told")
+    assert secret not in response.text
+    (entry,) = response.json()["entries"]
+    assert entry["body"]["api_key"] == "[redacted]"
+    assert entry["body"]["messages"][-1]["content"] == "My key is [redacted], use Bearer [redacted]. case told"
+    assert entry["body"]["extra"]["max_tokens"] == 5
+    assert entry["body"]["extra"]["prompt_cache_key"] == "mine"
+    assert '"city": "Paris"' in entry["body"]["messages"][0]["tool_calls"][0]["function"]["arguments"]

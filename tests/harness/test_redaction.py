@@ -20,6 +20,7 @@ from chatproof.harness.common.redaction import (
     conceal,
     redacted,
     redacted_headers,
+    redacted_json,
     redacted_path,
     without_secrets,
 )
@@ -227,6 +228,60 @@ def test_no_report_shows_half_a_secret(size: int) -> None:
         text = "x" * before + " " + LONG + " and more" * 200
         assert not _left(_cell(text), LONG)
         assert not _left(_folded(Row(contract()["ERR-04"], Verdict.VIOLATED, screens=(text,))), LONG)
+
+
+FIELDS: Final = (
+    *(
+        "api_key",
+        "apiKey",
+        "API-KEY",
+        "x-api-key",
+        "openai_api_key",
+        "secret",
+        "client_secret",
+        "clientSecret",
+        "secret_key",
+    ),
+    *("password", "Password", "db.password", "authorization", "X-Auth", "cookie", "Set-Cookie", "access_token"),
+    *("accessToken", "refresh_token", "id_token", "auth_token", "bearer_token", "private_key", "passphrase"),
+)
+NO_SECRETS: Final = (
+    "max_tokens",
+    "prompt_cache_key",
+    "key",
+    "token",
+    "monkey",
+    "tokenizer",
+    "name",
+    "keys",
+    "idtoken_count",
+)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_secret_fields_of_json_are_hidden(name: str) -> None:
+    assert S not in json.dumps(redacted_json([{"a": [{name: S}]}, {name: [S]}]))
+    assert redacted_json({name: S}) == {name: HIDDEN}
+
+
+@pytest.mark.parametrize("name", NO_SECRETS)
+def test_other_fields_of_json_stay(name: str) -> None:
+    value = {name: "plain", "list": [{name: "plain"}, 1, None, True]}
+    assert redacted_json(value) == value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_strings_in_json_are_redacted_as_everywhere(kind: str) -> None:
+    value = {"messages": [{"role": "user", "content": KINDS[kind]}]}
+    assert redacted_json(value)["messages"][0]["content"] == without_secrets(KINDS[kind])
+    assert value["messages"][0]["content"] == KINDS[kind]  # what the fakes read stays what it is
+
+
+def test_json_of_any_depth_is_redacted() -> None:
+    deep: object = {"api_key": S}
+    for _ in range(3_000):
+        deep = [deep]
+    assert S not in json.dumps(str(redacted_json(deep))[:1_000])
 
 
 def test_it_is_fast_enough_for_reports_and_journals() -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from chatproof.fake_providers.dialects.base import Headers, Reply, TimedFrame
 from chatproof.fake_providers.dialects.endings import retry_after
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
+from chatproof.fake_providers.models.catalogue import model_of
 from chatproof.fake_providers.scripting.script import Fail
 
 JSON: Final = ("content-type", "application/json")
@@ -34,6 +35,9 @@ _TOKENS: Final = (
     "Rate limit reached on tokens per min (TPM): Limit 2000000, Used 2000000, Requested 1000."
     " Please try again later. Visit https://platform.openai.com/account/rate-limits to learn more."
 )
+
+_INPUT_TOO_LONG: Final = "Your input exceeds the context window of this model. Please adjust your input and try again."
+_CONTEXT: Final = 128_000  # tokens of a model that the catalogue does not know
 
 # status: (type, code, message)
 _ERRORS: Final[dict[int, tuple[str, str | None, str]]] = {
@@ -69,24 +73,41 @@ _ERRORS: Final[dict[int, tuple[str, str | None, str]]] = {
 }
 
 
-def details(status: int, fail: Fail, model: str) -> tuple[str, str, str | None]:
-    """(message, type, code) of the fault: the script's, else the API's for that status and model."""
+def details(status: int, fail: Fail, model: str, flavour: str = "chat") -> tuple[str, str, str | None, str | None]:
+    """(message, type, code, param) of the fault: the script's, else the API's for that status, code and model.
+
+    `flavour`: "responses" for that endpoint, whose texts differ.
+    """
     default = ("server_error" if status >= 500 else "invalid_request_error", None, f"Request failed: {status}.")
     kind, code, message = _ERRORS.get(status, default)
     if fail.code == "insufficient_quota":
         kind, message = "insufficient_quota", _QUOTA
     elif status == 429 and fail.type == "tokens":
         message = _TOKENS
-    return fail.message or message.replace("{model}", model), fail.type or kind, fail.code or code
+    param = None
+    if fail.code == "context_length_exceeded":
+        kind, param = "invalid_request_error", "input" if flavour == "responses" else "messages"
+        message = _INPUT_TOO_LONG if flavour == "responses" else _too_long(model)
+    message = fail.message or message.replace("{model}", model)
+    return message, fail.type or kind, fail.code or code, fail.param or param
+
+
+def _too_long(model: str) -> str:
+    """What the API says of messages that are one token too long for the model."""
+    limit = model_of("openai", model).context or _CONTEXT
+    return (
+        f"This model's maximum context length is {limit} tokens. However, your messages resulted in {limit + 1} tokens."
+        " Please reduce the length of the messages."
+    )
 
 
 def error_body(message: str, kind: str | None, param: str | None, code: str | None) -> bytes:
     return json.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}}).encode()
 
 
-def failure(status: int, fail: Fail, model: str) -> bytes:
-    message, kind, code = details(status, fail, model)
-    return error_body(message, kind, None, code)
+def failure(status: int, fail: Fail, model: str, flavour: str = "chat") -> bytes:
+    message, kind, code, param = details(status, fail, model, flavour)
+    return error_body(message, kind, param, code)
 
 
 def refusal(status: int, problem: Problem, headers: Headers = ()) -> Reply:

@@ -63,20 +63,20 @@ def answer(ask: Ask, line: Timeline, whole: Callable[[], bytes], torn: Callable[
     if ask.script.blocked is not None:
         return errors.refusal(400, Problem(_BLOCKED, None, "invalid_prompt"), headers[:1])
     if fail is not None and fail.fault == "status":
-        error = (errors.JSON, errors.failure(fail.error_status, fail, ask.model))
+        error = (errors.JSON, errors.failure(fail.error_status, fail, ask.model, ask.flavour))
         return status_reply(fail.status, fail, line.end_due, headers + errors.retry_headers(fail), error)
     if (without := unanswered(line, line.frames)) is not None:
         return without
     headers += errors.WITHIN_LIMITS
     if not ask.stream:
-        return _whole(line, whole, (errors.JSON, *headers), ask.model)
+        return _whole(line, whole, (errors.JSON, *headers), ask)
     # An empty frame would be the body's end.
     frames = tuple(frame for frame in line.frames if frame.payload)
     return streamed(line, frames, (*errors.STREAM, *headers), torn)
 
 
-def _whole(line: Timeline, whole: Callable[[], bytes], headers: Headers, model: str) -> Reply:
+def _whole(line: Timeline, whole: Callable[[], bytes], headers: Headers, ask: Ask) -> Reply:
     fail, due = line.fail, line.end_due
     if line.end != "stall" and fail is not None and fail.fault == "error":
-        return error_reply(500, headers, errors.failure(500, fail, model), due)
+        return error_reply(500, headers, errors.failure(500, fail, ask.model, ask.flavour), due)
     return in_one_piece(line, headers, whole)

@@ -95,9 +95,9 @@ class Events:
         return b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"brok\n\n'
 
     def error(self, fail: Fail) -> bytes:
-        message, _, code = details(500, fail, self._ask.model)
+        message, _, code, param = details(500, fail, self._ask.model, "responses")
         code = code or "server_error"
-        event = self._event("error", code=code, message=message, param=None)
+        event = self._event("error", code=code, message=message, param=param)
         known = code if code in _ERROR_CODES else "server_error"
         failed = _response(self._ask, "failed", self._output, error={"code": known, "message": message})
         return event + self._about("response.failed", failed)
