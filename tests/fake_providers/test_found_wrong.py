@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ KEYS = {"authorization": "Bearer k", "x-goog-api-key": "k"}
 CONTENTS: list[Any] = [{"role": "user", "parts": [{"text": "Hi"}]}]
 _CHAT, _RESPONSES, _EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
 _IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-_PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAABAAAAAQACAAAAAB="
+_PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 1_024, 1_024)
 _TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 _UNSIGNED = [
     *CONTENTS,
@@ -397,10 +399,10 @@ async def test_w7_prompt_tokens_are_the_documented_ones(http: httpx.AsyncClient)
     tools = {"tools": [{"type": "function", "function": _WEATHER}]}
     assert (await counted("gpt-4", weather, **tools), await counted("gpt-4o", weather, **tools)) == (105, 101)
 
-    image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": _PNG}}]}]
-    assert await counted("gpt-4o", image) == 4 + 3 + 765  # 1,024 by 1,024 pixels
-    image[0]["content"][0]["image_url"]["detail"] = "low"  # type: ignore[index]
-    assert await counted("gpt-4o", image) == 4 + 3 + 85
+    url = {"url": f"data:image/png;base64,{base64.b64encode(_PNG).decode()}"}
+    for detail, tokens in ({}, 765), ({"detail": "low"}, 85):
+        image = {"type": "image_url", "image_url": {**url, **detail}}
+        assert await counted("gpt-4o", [{"role": "user", "content": [image]}]) == 4 + 3 + tokens
 
     called = {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Zürich"}'}}
     loop = [
@@ -498,7 +500,7 @@ async def test_w11_packed_bodies_are_read(http: httpx.AsyncClient) -> None:
         headers = {"content-encoding": name, "content-type": "application/json"}
         assert (await http.post(_CHAT, content=content, headers=headers)).status_code == 200, name
     bomb = gzip.compress(b" " * 40_000_000)
-    for name, content in {"gzip": b"no gzip", "zstd": body, "gzip ": bomb, " gzip": packed["gzip"][:-9]}.items():
+    for name, content in (("gzip", b"no gzip"), ("zstd", body), ("gzip", bomb), ("gzip", packed["gzip"][:-9])):
         response = await http.post(_CHAT, content=content, headers={"content-encoding": name})
         assert response.status_code == 400, name
         assert response.json()["error"]["message"].startswith("We could not parse the JSON body"), name
@@ -531,7 +533,7 @@ async def test_w11_no_web_page_reads_the_journal(http: httpx.AsyncClient) -> Non
 async def test_w12_the_journal_shows_no_secret(http: httpx.AsyncClient) -> None:
     secret = "hX9SECRET99q"
     headers = {"x-auth": secret, "x-secret": secret, "set-cookie": f"session={secret}", "api-key": secret}
-    said = f"My key is sk-proj-{secret}, use Bearer {secret}. case told"
+    said = f"My key is sk-proj-{secret}, use Bearer {secret} case told"
     arguments = json.dumps({"api_key": secret, "city": "Paris"})
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
     body = {
@@ -559,7 +561,7 @@ async def test_w12_the_journal_shows_no_secret(http: httpx.AsyncClient) -> None:
     assert secret not in response.text
     (entry,) = response.json()["entries"]
     assert entry["body"]["api_key"] == "[redacted]"
-    assert entry["body"]["messages"][-1]["content"] == "My key is [redacted], use Bearer [redacted]. case told"
+    assert entry["body"]["messages"][-1]["content"] == "My key is [redacted], use Bearer [redacted] case told"
     assert entry["body"]["extra"]["max_tokens"] == 5
     assert entry["body"]["extra"]["prompt_cache_key"] == "mine"
     assert '"city": "Paris"' in entry["body"]["messages"][0]["tool_calls"][0]["function"]["arguments"]

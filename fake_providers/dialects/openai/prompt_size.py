@@ -81,7 +81,7 @@ def _messages(said: Iterable[dict[str, Any]], model: str, vocabulary: Vocabulary
             total += count(content, vocabulary)
         elif content:
             total += sum(_part(part, model, vocabulary) for part in content)
-        if len(message) > 2:
+        if len(message) > 2 or not content:
             total += _rest(message, model, vocabulary)
     return total
 
