@@ -230,7 +230,7 @@ def test_no_report_shows_half_a_secret(size: int) -> None:
         assert not _left(_folded(Row(contract()["ERR-04"], Verdict.VIOLATED, screens=(text,))), LONG)
 
 
-FIELDS: Final = (
+SECRET_FIELDS: Final = (
     *(
         "api_key",
         "apiKey",
@@ -258,7 +258,7 @@ NO_SECRETS: Final = (
 )
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", SECRET_FIELDS)
 def test_secret_fields_of_json_are_hidden(name: str) -> None:
     assert S not in json.dumps(redacted_json([{"a": [{name: S}]}, {name: [S]}]))
     assert redacted_json({name: S}) == {name: HIDDEN}
