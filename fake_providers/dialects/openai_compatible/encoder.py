@@ -144,7 +144,9 @@ class Compatible:
         usual = _MESSAGES.get(status, f"Request failed: {status}.").format(model=self.ask.model)
         too_long = fail.code == "context_length_exceeded"
         text = fail.message or (self.beyond((self.CONTEXT or 0) + 1) if too_long else usual)
-        return self.refused(status, text, fail.param, fail.code, fail.type or (self.TOO_LONG_TYPE if too_long else None))
+        return self.refused(
+            status, text, fail.param, fail.code, fail.type or (self.TOO_LONG_TYPE if too_long else None)
+        )
 
     @classmethod
     def refused(cls, status: int, text: str, param: str | None, code: str | None, kind: str | None = None) -> bytes:
