@@ -14,17 +14,20 @@ _LONGEST: Final = 100_000  # pixels
 
 
 @lru_cache(maxsize=64)
-def size_of(image: str) -> tuple[int, int] | None:
-    """(width, height) in pixels of a PNG, GIF, JPEG or WebP in base64, with or without `data:…;base64,` before it.
-
-    None for what is none of them, such as a URL, which the fakes never fetch.
-    """
-    encoded = image.partition(",")[2] if image.startswith("data:") else image
-    head = encoded[:_HEAD]
+def size_of_url(url: str) -> tuple[int, int] | None:
+    """`size_of` of a `data:` URL in base64. None for others, which the fakes never fetch."""
+    head = url.partition(",")[2][:_HEAD] if url.startswith("data:") else ""
     try:
-        data = base64.b64decode(head[: len(head) // 4 * 4])
+        return size_of(base64.b64decode(head[: len(head) // 4 * 4]))
+    except (binascii.Error, ValueError):
+        return None
+
+
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """(width, height) in pixels of a PNG, GIF, JPEG or WebP, of which `data` is the beginning; None for other data."""
+    try:
         size = _measured(data)
-    except (binascii.Error, ValueError, struct.error, IndexError):
+    except (ValueError, struct.error, IndexError):
         return None
     return size if size is not None and min(size) > 0 and max(size) <= _LONGEST else None
 

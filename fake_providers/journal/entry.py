@@ -60,7 +60,7 @@ class Entry:
     """The wires of a streamed reply."""
     ended: Ended | None = None
     ended_at: float | None = None
-    clean: bool = False
+    clean: bool = field(default=False, compare=False)
     """Whether the body is without secrets; not in the JSON form, which always is."""
     size: int = 0
     """Bytes of the request's body; not in the JSON form."""

@@ -65,7 +65,7 @@ def test_vllm_counts_in_every_chunk_on_request() -> None:
     found = events(replied(at("vllm"), said(stream=True, stream_options=options)))
     assert found.pop() == "[DONE]"
     assert [event["usage"]["completion_tokens"] for event in found] == [0, 1, 2, 2, 2]
-    assert {event["usage"]["prompt_tokens"] for event in found} == {14}
+    assert {event["usage"]["prompt_tokens"] for event in found} == {15}
     assert [bool(event["choices"]) for event in found] == [True] * 4 + [False]
 
 
@@ -83,7 +83,7 @@ def test_llamacpp_streams_in_golden_bytes() -> None:
     )
     head = 'data: {"choices":[{"finish_reason":'
     timings = (
-        '{"cache_n":0,"prompt_n":14,"prompt_ms":200.0,"prompt_per_token_ms":14.285714286,"prompt_per_second":70.0,'
+        '{"cache_n":0,"prompt_n":15,"prompt_ms":200.0,"prompt_per_token_ms":13.333333333,"prompt_per_second":75.0,'
         '"predicted_n":2,"predicted_ms":100.0,"predicted_per_token_ms":50.0,"predicted_per_second":20.0}'
     )
     assert payload(replied(at("llamacpp"), said(stream=True), script(top=TIMES))).decode() == (
@@ -98,8 +98,8 @@ def test_llamacpp_streams_in_golden_bytes() -> None:
     assert (usage["choices"], usage["timings"]) == ([], json.loads(timings))
     assert usage["usage"] == {
         "completion_tokens": 2,
-        "prompt_tokens": 14,
-        "total_tokens": 16,
+        "prompt_tokens": 15,
+        "total_tokens": 17,
         "prompt_tokens_details": {"cached_tokens": 0},
     }
 
@@ -142,7 +142,7 @@ def test_a_whole_reply_says_and_calls_the_same(product: str) -> None:
     function = choice["message"]["tool_calls"][0]["function"]
     assert function == {"name": "get_weather", "arguments": '{"city":"Zürich","days":2}'}
     usage = answer["usage"]
-    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] == 14 + 13
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] == 15 + 13
 
 
 @pytest.mark.parametrize(

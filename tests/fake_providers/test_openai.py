@@ -43,7 +43,7 @@ def test_a_stream_with_usage_has_golden_bytes() -> None:
     assert lines[-2:] == ["data: [DONE]", ""]
     assert all(line.endswith(',"usage":null}') for line in lines[:-3])
     assert lines[-3] == (
-        HEAD % ask.digest[:29] + '],"usage":{"prompt_tokens":14,"completion_tokens":2,"total_tokens":16,'
+        HEAD % ask.digest[:29] + '],"usage":{"prompt_tokens":15,"completion_tokens":2,"total_tokens":17,'
         '"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},'
         '"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,'
         '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}'
@@ -57,7 +57,7 @@ def test_a_whole_reply_has_golden_bytes() -> None:
         f'{{"id":"chatcmpl-{ask.digest[:29]}","object":"chat.completion","created":1700000000,"model":"gpt-4o","choices":['
         '{"index":0,"message":{"role":"assistant","content":"Où là\u2028","refusal":null,"annotations":[]},'
         '"logprobs":null,"finish_reason":"stop"}],'
-        '"usage":{"prompt_tokens":14,"completion_tokens":2,"total_tokens":16,'
+        '"usage":{"prompt_tokens":15,"completion_tokens":2,"total_tokens":17,'
         '"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},'
         '"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,'
         '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},'

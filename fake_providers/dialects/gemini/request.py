@@ -70,7 +70,7 @@ def prompt_tokens(request: dict[str, Any]) -> tuple[tuple[str, int], ...]:
         if (media := part.get("inline_data") or part.get("file_data")) is not None:
             kind = media.get("mime_type", "").partition("/")[0].upper()
             modality = kind if kind in ("IMAGE", "AUDIO", "VIDEO") else "DOCUMENT"
-            tiles = _tiles(media.get("data", "")) if modality == "IMAGE" else 1
+            tiles = _tiles(media.get("data", b"")) if modality == "IMAGE" else 1
             counted[modality] = counted.get(modality, 0) + _MEDIA_TOKENS * tiles
         for name in ("function_call", "function_response"):
             if name in part:
@@ -92,7 +92,7 @@ def _json(value: Any) -> str:
         return ""
 
 
-def _tiles(image: str) -> int:
+def _tiles(image: bytes) -> int:
     """How many tiles an image is cut into: one up to 384 by 384 pixels, or where its size is not known."""
     if (size := size_of(image)) is None or max(size) <= _SMALL:
         return 1

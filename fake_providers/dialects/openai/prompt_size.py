@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.image_size import size_of
+from chatproof.fake_providers.dialects.image_size import size_of_url
 from chatproof.fake_providers.models.catalogue import model_of
 from chatproof.fake_providers.scripting.tokenizer import Vocabulary, count
 
@@ -117,7 +117,7 @@ def _part(part: dict[str, Any], model: str, vocabulary: Vocabulary) -> int:
 
 def image_tokens(model: str, url: Any, detail: Any) -> int:
     """The tokens of an image: `url` holds it as `data:`, or else it counts as 1,024 by 1,024 pixels."""
-    width, height = (size_of(url) if isinstance(url, str) and url.startswith("data:") else None) or _UNKNOWN
+    width, height = (size_of_url(url) if isinstance(url, str) else None) or _UNKNOWN
     for prefix, factor in _PATCHES:
         if model.startswith(prefix):
             return math.ceil(_patches(width, height) * factor)
