@@ -28,6 +28,9 @@ $(JS_READY): %/node_modules/.package-lock.json: %/package-lock.json
 
 setup: $(READY)  ## make .venv and install everything into it
 
+# One more than there are processors: most tests wait for others more than they compute.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 2) + 1))')
+
 # Tests that watch no time, and load what is slow to load: official clients and schemathesis.
 BESIDE := tests/clients tests/reference_server/test_openapi.py
 
@@ -38,7 +41,7 @@ test: $(READY) $(JS_READY)  ## the project's own tests, with ruff and mypy; show
 	@(nice -n 19 $(BIN)/mypy && nice -n 10 $(BIN)/python -m pytest $(BESIDE)) >$(VENV)/beside.txt 2>&1 & beside=$$!; \
 	$(BIN)/python -m pytest tests/servers --durations=10; servers=$$?; \
 	wait $$beside; others=$$?; cat $(VENV)/beside.txt; exit $$((servers ? servers : others))
-	$(BIN)/python -m pytest tests --ignore tests/servers $(BESIDE:%=--ignore %) -p no:schemathesis -n 3 --dist loadfile --durations=10
+	$(BIN)/python -m pytest tests --ignore tests/servers $(BESIDE:%=--ignore %) -p no:schemathesis -n $(WORKERS) --dist loadfile --durations=10
 
 lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check .

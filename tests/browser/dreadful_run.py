@@ -23,21 +23,19 @@ CHECK: Final = (
 class DreadfulRun:
     """A run that has begun, and the folder of its reports."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     folder: Path
 
     @classmethod
     def begin(cls, folder: Path) -> DreadfulRun:
         reports = ("--report-html", str(folder / "report.html"), "--report-json", str(folder / "report.json"))
-        process = subprocess.Popen(
-            (*CHECK, *reports), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        with (folder / "output.txt").open("wb") as output:
+            process = subprocess.Popen((*CHECK, *reports), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
         return cls(process, folder)
 
     def html(self) -> Path:
         """The HTML report, once it is written."""
-        if self.process.poll() is None:
-            self.process.communicate(timeout=TOO_LONG)
+        self.process.wait(TOO_LONG)
         return self.folder / "report.html"
 
     def red_rows(self) -> list[str]:
@@ -49,4 +47,4 @@ class DreadfulRun:
         """As Ctrl-C does, so that the server ends with it."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.communicate(timeout=TOO_LONG)
+            self.process.wait(TOO_LONG)

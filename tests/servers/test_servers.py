@@ -27,7 +27,8 @@ from tests.servers.judge_process import APART
 from tests.servers.legal import VARIANTS
 from tests.servers.line_process import LineProcess
 
-JUDGES = int(os.environ.get("CHATPROOF_JOBS", "6"))  # runs side by side, each with three processes: see `judge_process`
+# runs side by side, each with three processes: see `judge_process`
+JUDGES = int(os.environ.get("CHATPROOF_JOBS", min(4 + (os.cpu_count() or 2), 10)))
 WAITING = {"LIM-11", "ERR-06", "SIO-09", "INT-09"}
 EVERYTHING = (WHOLE + " " + DOORS).split()
 LIMIT = 480.0  # seconds to wait for one run: the plain server's, of all rows, took 215 s beside the others

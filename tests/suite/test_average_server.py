@@ -15,6 +15,7 @@ from tests.clients.node import needs
 from tests.suite.running import ERROR, FAIL
 from tests.suite.test_running import run
 
+IMPATIENT = ("--silence", "5", "--provider-timeout", "6")  # seconds: both servers wait for their provider for ever
 JS = Path(__file__).parent / "js"
 CAUSE = "TypeError: Cannot destructure property 'message' of 'payload' as it is undefined."
 ASK = 'emit("chat_stream") without a payload'
@@ -43,7 +44,7 @@ def test_a_full_run_tells_an_average_developer_what_to_mend(tmp_path: Path) -> N
     true."""
     files = {name: tmp_path / f"report.{name}" for name in ("md", "html", "xml")}
     reports = ("--report-md", files["md"], "--report-html", files["html"], "--junit-xml", files["xml"])
-    words = ("--start", f"node {JS / 'average_server.js'}", "--provider", "openai", "--profile", "socketio")
+    words = ("--start", f"node {JS / 'average_server.js'}", "--provider", "openai", "--profile", "socketio", *IMPATIENT)
     log = ("--server-log", str(tmp_path / "server.log"))
     code, output, rows = run(tmp_path, *words, *map(str, reports), *log)
     assert code == FAIL, output
@@ -91,7 +92,7 @@ UNSEEN = {"END-05", "END-06", "SES-02", "SES-03", "SES-13"}  # for want of `dura
 def test_a_full_run_finds_what_ends_a_python_worker(tmp_path: Path) -> None:
     """Another one takes its place; all rows are judged all the same."""
     server = f"{sys.executable} -m tests.suite.dying_server --port {{port}} --worker"
-    words = ("--start", server, "--provider", "openai", "--profile", "core", "--provider-timeout", "10")
+    words = ("--start", server, "--provider", "openai", "--profile", "core", *IMPATIENT)
     code, output, rows = run(tmp_path, *words)
     assert code == FAIL, output
     assert {row["id"] for row in rows if row["verdict"] == "violated"} == {*WORKER, "ERR-06"}, output
