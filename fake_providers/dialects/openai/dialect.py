@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference, and what the official cl
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply, TimedFrame
@@ -107,7 +107,8 @@ def _read_chat(
     model = rules.model_for(catalogue, body["model"], _CHAT)
     if isinstance(model, rules.Refusal):
         return _refused(model, catalogue)
-    if (refused := rules.chat_problem(model, body, lambda: chat_tokens(body))) is not None:
+    heard = _heard(request, lambda: chat_tokens(body))
+    if (refused := rules.chat_problem(model, body, heard)) is not None:
         return _refused(refused, catalogue)
     text = messages.last_user_text(said)
     dialogue = messages.ChatDialogue(body)
@@ -150,7 +151,8 @@ def _read_response(
         model = rules.model_for(catalogue, body["model"], _RESPONSES)
         if isinstance(model, rules.Refusal):
             return _refused(model, catalogue)
-        if (refused := rules.response_problem(model, body, lambda: response_tokens(body))) is not None:
+        heard = _heard(request, lambda: response_tokens(body))
+        if (refused := rules.response_problem(model, body, heard)) is not None:
             return _refused(refused, catalogue)
     text = items.last_user_text(body.get("input"))
     dialogue = items.ResponseDialogue(body)
@@ -232,6 +234,16 @@ _READERS: Final = {  # the paths that take a POST; the parameter that holds the 
     _RESPONSES: (_read_response, "input"),
     _EMBEDDINGS: (_read_embeddings, "input"),
 }
+
+
+def _heard(request: IncomingRequest, count: Callable[[], int]) -> Callable[[int], int]:
+    """Counts the prompt's tokens, unless the body is so short that there cannot be too many. Images count for more."""
+
+    def heard(most: int) -> int:
+        is_short = len(request.body) <= most and b"image" not in request.body
+        return len(request.body) if is_short else count()
+
+    return heard
 
 
 def _refused(refused: rules.Refusal, catalogue: Catalogue) -> Reply:

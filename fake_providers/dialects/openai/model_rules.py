@@ -52,8 +52,11 @@ def model_for(catalogue: Catalogue, name: str, path: str) -> Model | Refusal:
     return Refusal(404, Problem(text, "model", None))
 
 
-def chat_problem(model: Model, body: dict[str, Any], heard: Callable[[], int]) -> Refusal | None:
-    """What this model does not take of a valid chat request. `heard` counts the prompt's tokens."""
+def chat_problem(model: Model, body: dict[str, Any], heard: Callable[[int], int]) -> Refusal | None:
+    """What this model does not take of a valid chat request.
+
+    `heard` counts the prompt's tokens; where there are surely not more than its argument, any such number will do.
+    """
     if model.anything:
         return None
     found = next((found for found in _chat_parameters(model, body) if found is not None), None)
@@ -61,7 +64,7 @@ def chat_problem(model: Model, body: dict[str, Any], heard: Callable[[], int]) -
     return None if found is None else Refusal(400, found)
 
 
-def response_problem(model: Model, body: dict[str, Any], heard: Callable[[], int]) -> Refusal | None:
+def response_problem(model: Model, body: dict[str, Any], heard: Callable[[int], int]) -> Refusal | None:
     """The same for a valid request for a response."""
     if model.anything:
         return None
@@ -73,7 +76,7 @@ def response_problem(model: Model, body: dict[str, Any], heard: Callable[[], int
         name = conversation.get("id") if isinstance(conversation, dict) else conversation
         return Refusal(404, Problem(f"Conversation with id '{str(name)[:64]}' not found.", None, None))
     found = next((found for found in _response_parameters(model, body) if found is not None), None)
-    if found is None and body.get("truncation") != "auto" and heard() > _longest_prompt(model):
+    if found is None and body.get("truncation") != "auto" and heard(limit := _longest_prompt(model)) > limit:
         text = "Your input exceeds the context window of this model. Please adjust your input and try again."
         found = Problem(text, "input", "context_length_exceeded")
     return None if found is None else Refusal(400, found)
@@ -155,13 +158,14 @@ def _response_parameters(model: Model, body: dict[str, Any]) -> Iterator[Problem
         yield from _wrong_parts(items if isinstance(items, list) else [], "input[{}].content[{}].type", "input_image")
 
 
-def _chat_length(model: Model, body: dict[str, Any], heard: Callable[[], int]) -> Problem | None:
+def _chat_length(model: Model, body: dict[str, Any], heard: Callable[[int], int]) -> Problem | None:
     name = "max_tokens" if body.get("max_tokens") is not None else "max_completion_tokens"
     wanted, most = body.get(name) or 0, model.output or 0
     if wanted > most and most != model.context:
         text = f"{name} is too large: {wanted}. This model supports at most {most} completion tokens,"
         return Problem(f"{text} whereas you provided {wanted}.", name, None)
-    prompt, limit = heard(), _longest_prompt(model)
+    limit = _longest_prompt(model)
+    prompt = heard(min(limit, (model.context or 0) - wanted))
     if prompt > limit and "thinking" in model.can:
         text = f"Input tokens exceed the configured limit of {limit} tokens. Your messages resulted in {prompt} tokens."
     elif prompt > limit:
