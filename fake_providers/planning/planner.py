@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from chatproof.fake_providers.dialects.base import Ask, Dialect, IncomingRequest, Reply
-from chatproof.fake_providers.models.catalogue import LENIENT, STRICT
+from chatproof.fake_providers.models.catalogue import LENIENT, STRICT, Catalogue
 from chatproof.fake_providers.planning.http_writes import Grouping, WritePlan, plan_writes
-from chatproof.fake_providers.planning.router import dialect_for
+from chatproof.fake_providers.planning.reads import Reads
 from chatproof.fake_providers.planning.sequences import SequenceOver, Sequences
 from chatproof.fake_providers.planning.stop_strings import cut_at
 from chatproof.fake_providers.planning.unplanned_request import REFUSALS, UnplannedRequest, Unscripted, Why
@@ -66,6 +66,7 @@ class Planner:
         self.library: Final = library
         self.strict = strict
         self.sequences: Final = Sequences()
+        self._reads: Final = Reads()
         self.wires: Final = WireChoice()
         self._plans: OrderedDict[_CacheKey, WritePlan] = OrderedDict()
         self._plans_size = 0
@@ -84,12 +85,7 @@ class Planner:
         `chunks_allowed`: False for HTTP/1.0. `keep_alive`: whether the client wants to use the connection again.
         """
         scripts = self.library.current()
-        dialect = dialect_for(request)
-
-        def read(asked: IncomingRequest) -> Ask | Reply:
-            return dialect.read(asked, scripts, STRICT if self.strict else LENIENT)
-
-        found = read(request)
+        dialect, found = self._reads.read(request, scripts, strict=self.strict)
         if isinstance(found, Reply):
             if self.unscripted == "error" and any(name == UNKNOWN_SCENARIO for name, _ in found.headers):
                 self.unplanned.append(UnplannedRequest.of("unknown", request))
@@ -104,7 +100,8 @@ class Planner:
         if problem is not None:
             plan = plan_writes(dialect.refuse(found, problem), chunks_allowed, keep_alive)
         else:
-            found = wired(found, wires, request, read) if wires else found
+            if wires:
+                found = wired(found, wires, request, lambda one: dialect.read(one, scripts, self._catalogue))
             gzip = "gzip" in wires and "gzip" in request.headers.get("accept-encoding", "")
             plan = self._plan(dialect, found, chunks_allowed, keep_alive, gzip)
         script = named or found.script.name or None
@@ -142,6 +139,10 @@ class Planner:
         left = self.sequences.unplayed(scripts[PLAYED]) if PLAYED in scripts else ()
         planned = [scripts[name].about if name in self._one_line else name for name in left]
         return planned + (self.tape.left if self.tape is not None else [])
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return STRICT if self.strict else LENIENT
 
     def _script(self, ask: Ask, dialect: Dialect, request: IncomingRequest, scripts: Mapping[str, Script]) -> Script:
         """What the request's script comes to: one of its sequence, one of the tape, or a refusal."""
