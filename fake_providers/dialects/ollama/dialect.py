@@ -128,6 +128,7 @@ def _own_path(request: IncomingRequest) -> str:
 
 
 def _speech(path: str, request: IncomingRequest, body: dict[str, Any], scripts: Mapping[str, Script]) -> Ask | Reply:
+    said = body
     if path == CHAT:
         if not (messages := body.get("messages") or []):
             return _loaded(path, body)
@@ -137,7 +138,8 @@ def _speech(path: str, request: IncomingRequest, body: dict[str, Any], scripts: 
         if not (text := body.get("prompt") or ""):
             return _loaded(path, body)
         heard = [body["system"], text] if body.get("system") else [text]
-    ask = _asked(path, request, body, text, scripts, OllamaDialogue(body))
+        said = {"system": body.get("system")}  # what else stands there is nobody's, and may be anything
+    ask = _asked(path, request, body, text, scripts, OllamaDialogue(said))
     if not ask.script.name and (wanted := body.get("format")):
         try:
             ask = replace(ask, script=json_reply_script({"type": "object"} if wanted == "json" else wanted))
