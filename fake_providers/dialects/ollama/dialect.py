@@ -138,7 +138,7 @@ def _speech(path: str, request: IncomingRequest, body: dict[str, Any], scripts: 
         if not (text := body.get("prompt") or ""):
             return _loaded(path, body)
         heard = [body["system"], text] if body.get("system") else [text]
-        said = {"system": body.get("system")}  # what else stands there is nobody's, and may be anything
+        said = {name: body.get(name) for name in ("system", "images")}  # what else stands there is nobody's, and may be anything
     ask = _asked(path, request, body, text, scripts, OllamaDialogue(said))
     if not ask.script.name and (wanted := body.get("format")):
         try:
@@ -148,7 +148,7 @@ def _speech(path: str, request: IncomingRequest, body: dict[str, Any], scripts: 
     return replace(
         ask,
         stream=body.get("stream") is not False,
-        prompt_tokens=requests.prompt_tokens(heard, ask.vocabulary, body),
+        prompt_tokens=requests.prompt_tokens(heard, ask.vocabulary, said),
         max_tokens=requests.max_tokens(body),
         logprobs=(body.get("top_logprobs") or 0) if body.get("logprobs") else None,
         stops=tuple(filter(None, (body.get("options") or {}).get("stop") or ())),
