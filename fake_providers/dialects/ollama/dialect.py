@@ -138,7 +138,7 @@ def _speech(path: str, request: IncomingRequest, body: dict[str, Any], scripts: 
         if not (text := body.get("prompt") or ""):
             return _loaded(path, body)
         heard = [body["system"], text] if body.get("system") else [text]
-        said = {name: body.get(name) for name in ("system", "images")}  # what else stands there is nobody's, and may be anything
+        said = {name: body.get(name) for name in ("system", "images")}  # the rest is not read, and may be anything
     ask = _asked(path, request, body, text, scripts, OllamaDialogue(said))
     if not ask.script.name and (wanted := body.get("format")):
         try:
