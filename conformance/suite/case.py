@@ -38,6 +38,7 @@ class Case:
     records: list[Record] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     log: ExchangeLog = field(init=False)
+    watched_longer: float = 0.0  # seconds past a bound in which a busy machine still looks for what is late
     _open: OpenConnections = field(default_factory=OpenConnections)
     _holds_large: bool = False
 
