@@ -31,8 +31,9 @@ setup: $(READY)  ## make .venv and install everything into it
 # One more than there are processors: most tests wait for others more than they compute.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 2) + 1))')
 
-# Tests that watch no time, and load what is slow to load: official clients and schemathesis.
-BESIDE := tests/clients tests/reference_server/test_openapi.py
+# Tests that watch no time. The first two load what is slow to load: official clients and schemathesis.
+BESIDE := tests/clients tests/reference_server/test_openapi.py \
+          tests/harness tests/protocol tests/test_packaging.py tests/test_architecture.py tests/test_documents.py
 
 # They and mypy run beside the servers' tests, which wait more than they compute, and take only what those leave.
 test: $(READY) $(JS_READY)  ## the project's own tests, with ruff and mypy; shows the ten slowest, and which were left out and why

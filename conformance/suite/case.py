@@ -38,6 +38,7 @@ class Case:
     records: list[Record] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     log: ExchangeLog = field(init=False)
+    watched_longer: float = 0.0  # seconds past a bound in which a busy machine still looks for what is late
     _open: OpenConnections = field(default_factory=OpenConnections)
     _holds_large: bool = False
 
@@ -231,11 +232,8 @@ class Case:
         late: Late | None = None,
         lateness: Lateness | None = None,
     ) -> bool:
-        """Record one finding and give `kept` back.
-
-        Args:
-            measured: report `seen` also where the row is kept.
-            late: a bound of time was missed; `lateness` says whether this machine was too busy to tell.
+        """Record one finding and give `kept` back. `measured`: report `seen` also where the row is kept. `late`: a
+        bound of time was missed; `lateness` says whether this machine was too busy to tell.
         """
         if not kept and lateness and lateness.excuses(late):
             self.is_too_busy(requirement_id, f"{lateness}; {seen}")

@@ -17,12 +17,13 @@ from chatproof.conformance.suite.timed_checks import PATIENCE, TRIES
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.findings import Late
-from chatproof.harness.protocol.lateness import Lateness
+from chatproof.harness.protocol.lateness import HOPS, Lateness
 from chatproof.harness.protocol.transcript import Transcript
 
 CANCELLED_WITHIN = 2.0  # seconds
 CANCELLED_IN_SILENCE_WITHIN = 5.0
 WATCHED_LONGER = 0.9  # seconds, to tell a late cancellation from none
+LONGEST_WATCH = 10.0  # the same, on a busy machine
 # An abort that is lost once in ten times stays unseen with a chance of 0.9 to this power: less than one in a hundred.
 MANY_TIMES = 48
 FEW_TIMES = 12  # if the server's rate limit counts all of them for one address
@@ -75,12 +76,13 @@ IN_SILENCE = (Moment("silent", 0), Moment("stall", 3))  # before the first token
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """A reply that was left. `took`: seconds until the provider saw the server hang up, or None if it did not;
-    `entries`: the provider's requests."""
+    """A reply that was left. `took`: seconds until the provider saw the server hang up, or None if it did not within
+    `watched` seconds; `entries`: the provider's requests."""
 
     what: str
     took: float | None
     stream: Stream
+    watched: float
     entries: Sequence[Entry] = ()
 
     def is_late(self, within: float) -> bool:
@@ -129,9 +131,10 @@ async def interrupt(case: Case, hang_up: HangUp, moment: Moment, within: float, 
         await stream.until(_is_inside_an_event, A_PART_IN)
     left = time.monotonic()
     await hang_up.leave(stream)
-    entries = await case.provider.ended(stream.transcript, within + WATCHED_LONGER)
+    watched = within + max(WATCHED_LONGER, case.watched_longer)
+    entries = await case.provider.ended(stream.transcript, watched)
     what, took = f"{hang_up.name} {moment.told(case.provider)}", _seconds_until_over(case, entries, left)
-    return Interruption(what, took, stream, entries)
+    return Interruption(what, took, stream, watched, entries)
 
 
 def _is_inside_an_event(transcript: Transcript) -> bool:
@@ -151,7 +154,8 @@ async def judge_cancelled(case: Case, requirement_id: str, within: float, plan: 
     """Leave all replies of a plan, many at a time, and judge the slowest cancellation.
 
     Some that are noticed late are tried again with all others, since this machine may have been busy; one that is
-    never noticed is a fault, unless this machine is known to have been that busy.
+    never noticed is a fault, unless this machine is known to have been that busy. Then it is watched for longer than
+    the machine can excuse.
     """
     for _ in range(TRIES):
         began = time.monotonic()
@@ -160,6 +164,7 @@ async def judge_cancelled(case: Case, requirement_id: str, within: float, plan: 
         is_fault = any(one.took is None for one in crowd.came) and not lateness.excuses(too_late_by(crowd, within))
         if is_fault or not any(one.is_late(within) for one in crowd.came):
             break
+        case.watched_longer = min(2 * HOPS * lateness.at(), LONGEST_WATCH)
         await case.lane.heartbeat.calm(PATIENCE)
     report_cancelled(case, requirement_id, within, crowd, lateness)
 
@@ -171,7 +176,7 @@ async def leave_all(case: Case, plan: Sequence[Leaving], at_once: int = SIZES[0]
 
 def too_late_by(crowd: Crowd[Interruption], within: float) -> Late:
     """By how much the slowest cancellation missed the bound; one that never came, by as long as it was watched."""
-    return Late(max(within + WATCHED_LONGER if one.took is None else one.took for one in crowd.came) - within)
+    return Late(max(one.watched if one.took is None else one.took for one in crowd.came) - within)
 
 
 def report_cancelled(

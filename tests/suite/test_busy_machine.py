@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from bench.steady import busy_processes
+from chatproof.conformance.suite import interruption
 from chatproof.conformance.suite.judge import judge
 from tests.suite.test_judge import SERVER, settings, verdicts
 
@@ -33,3 +36,21 @@ def test_a_suite_that_is_late_itself_waits_and_tries_again() -> None:
         return verdicts(await judged)
 
     assert asyncio.run(both()) == {"PERF-03 (openai)": "passed"}
+
+
+def test_a_server_that_never_cancels_is_not_excused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is watched for longer than the lateness of the suite can explain."""
+    monkeypatch.setattr(interruption, "MANY_TIMES", interruption.FEW_TIMES)
+
+    async def hog() -> None:
+        while True:
+            time.sleep(0.35)
+            await asyncio.sleep(0.03)
+
+    async def beside() -> dict[str, str]:
+        busy = asyncio.create_task(hog())
+        found = verdicts(await judge(settings(start=SERVER + "not-cancelled", only=["INT-01"])))
+        busy.cancel()
+        return found
+
+    assert asyncio.run(beside()) == {"INT-01 (openai)": "violated"}
