@@ -11,10 +11,11 @@ from typing import Any
 from chatproof.fake_providers.journal.control_client import Fakes, NotInTime
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.checks.pass_through import ProviderWrite
+from chatproof.harness.protocol.sent import OWN_NAME
 from chatproof.harness.protocol.transcript import Transcript
 
 DUE = 5.0  # seconds within which a server must have asked its provider
-_CASE = re.compile(r"(?<![\w-])[0-9a-f]{6}-\d+x(?![\w-])")  # see `Lane.new_case`; not that of a session's id
+_CASE = re.compile(rf"(?<![\w-]){OWN_NAME.pattern}(?![\w-])")  # see `Lane.new_case`; not that of a session's id
 
 
 @dataclass(slots=True)

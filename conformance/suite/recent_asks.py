@@ -18,7 +18,7 @@ from typing import Final
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import clipped
-from chatproof.harness.protocol.sent import Sent
+from chatproof.harness.protocol.sent import OWN_NAME, Sent
 from chatproof.harness.protocol.transcript import End
 
 UNDER_TEST: Final[ContextVar[str]] = ContextVar("UNDER_TEST", default="the first asks")
@@ -34,12 +34,12 @@ MOST_TRIES: Final = 20  # asks that are sent again for one crash
 PACKETS: Final = 5  # sent again on one socket, at most
 SHOWN: Final = 300  # characters of an ask in a message
 
-_OWN_NAME = re.compile(r"[0-9a-f]{6}-\d+x", re.IGNORECASE)  # in the names of cases and sessions
-_DIFFERS = re.compile(rf"{_OWN_NAME.pattern}|[\d.]+ s$", re.IGNORECASE)  # also where asks are alike
+_DIFFERS = re.compile(rf"{OWN_NAME.pattern}|[\d.]+ s$", re.IGNORECASE)  # also where asks are alike
 _LOST = (End.RESET, End.TRUNCATED)
+_REFUSED_OR_LOST = (End.REFUSED, *_LOST)
 
 IsOver = Callable[[float], Awaitable[bool]]
-"""Waits at most so many seconds for the server's end, and says whether it came."""
+"""Waits for the server's end for up to the seconds that it is given, and says whether it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class CrashSearch:
     def renamed_all(self, texts: Iterable[str]) -> list[str]:
         """Texts with fresh names, the same one for the same name."""
         names: dict[str, str] = {}
-        return [_OWN_NAME.sub(lambda match: names.setdefault(match[0], self.fresh_name()), text) for text in texts]
+        return [OWN_NAME.sub(lambda match: names.setdefault(match[0], self.fresh_name()), text) for text in texts]
 
     async def find(self, suspects: Sequence[Suspect], give_up: float) -> tuple[Suspect | None, int]:
         """The suspect that ends the server when it is asked again, alone; and how many were tried until `give_up`, a
@@ -117,13 +117,13 @@ class RecentAsks:
         if any(not _counts(one, now) for _, one in self._noted):
             self._noted = deque((entry for entry in self._noted if _counts(entry[1], now)), KEPT)
 
-    def lost(self, since: float, ends: tuple[End, ...] = (End.REFUSED, *_LOST)) -> bool:
+    def lost(self, since: float) -> bool:
         """Whether the server refused or dropped a connection after the moment `since`, in seconds."""
         for _, one in self._noted:
             if isinstance(one, SocketClient):
                 if one.lost_at > since:
                     return True
-            elif one.transcript.end in ends and (one.transcript.ended_at or 0) > since:
+            elif one.transcript.end in _REFUSED_OR_LOST and (one.transcript.ended_at or 0) > since:
                 return True
         return False
 
@@ -187,7 +187,7 @@ def _of_socket(test: str, one: SocketClient, died: float) -> Suspect | None:
     else:
         return None
     name = f"over {one.transport}"
-    words = ", then ".join(_in_words(packet.text) for packet in list(one.sent)[-1:]) or "a Socket.IO connection"
+    words = _in_words(one.sent[-1].text) if one.sent else "a Socket.IO connection"
     if rank == 1:
         words += ", whose client then left"
     again = partial(_emit_again, one, min(died - at, REPEATED_AT_MOST), bool(one.left_at))

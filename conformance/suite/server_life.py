@@ -194,7 +194,7 @@ class ServerLife:
         return True
 
     async def _is_over(self, seconds: float) -> bool:
-        """Whether the server ends within so many seconds of an ask that is sent again."""
+        """Whether the server ends up to `seconds` after an ask that is sent again."""
         give_up = time.monotonic() + seconds
         while True:
             server = self.server

@@ -18,7 +18,7 @@ from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.engineio import SEPARATOR, Opened, PacketDecoder
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.memory_budget import LONGEST_LINE, MemoryBudget, SizeLimits
+from chatproof.harness.protocol.memory_budget import LONGEST_LINE, STOPPED, MemoryBudget, SizeLimits
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 PATH = "/socket.io/?EIO=4&transport="
@@ -28,7 +28,7 @@ LONGEST_COOKIE = 4_096  # characters, as in browsers
 SHAKING_PACKETS = 100  # in the answer that opens a connection
 MOST_OTHERS = 10_000  # frames between two text messages: pings, pongs, binary data
 PAYLOAD_LIMITS = SizeLimits(24 << 20)  # of an answer to a poll, which may hold a whole reply
-TOO_LONG = f"the server sent a packet of more than {LONGEST_LINE // 1024} KB; reading stopped"
+TOO_LONG = f"the server sent a packet of more than {LONGEST_LINE // 1024} KB; {STOPPED}"
 
 
 class CarrierClosed(Exception):
@@ -123,7 +123,7 @@ class WebSocketCarrier:
             else:  # a ping, a pong, binary data
                 self._others += 1
                 if self._others > MOST_OTHERS:
-                    raise CarrierClosed(f"the server sent {MOST_OTHERS} frames without a message; reading stopped")
+                    raise CarrierClosed(f"the server sent {MOST_OTHERS} frames without a message; {STOPPED}")
                 if isinstance(event, Ping):
                     with suppress(LocalProtocolError):  # the server has closed as well
                         self._reply = self._ws.send(event.response())  # to the last one of a read (RFC 6455, 5.5.3)
@@ -222,7 +222,7 @@ class PollingCarrier:
             if end > start:
                 yield Packet(at, body[start:end].decode("utf-8", "replace"))
             start = end + 1
-        raise CarrierClosed(f"the server sent more than {most} packets in one answer; reading stopped")
+        raise CarrierClosed(f"the server sent more than {most} packets in one answer; {STOPPED}")
 
     async def close(self) -> None:
         if self._poll:

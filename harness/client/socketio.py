@@ -22,13 +22,13 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol import engineio
 from chatproof.harness.protocol.apis.api import Api, SocketAsk
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
-from chatproof.harness.protocol.memory_budget import MemoryBudget, SizeLimits
+from chatproof.harness.protocol.memory_budget import STOPPED, MemoryBudget, SizeLimits
 from chatproof.harness.protocol.sent import Emit, Sent, SentEvents
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 CONNECT_TIMEOUT = 5.0
 SENT_KEPT = 20
-EMITS_KEPT = 12  # so many are remembered of one socket
+EMITS_KEPT = 12  # the last events sent on a socket that it remembers
 GOODBYE = 5.0  # seconds that a server may take to take the packets of a disconnect
 PONGS_AT_ONCE = 10  # answers to pings that came together; an honest server sends one in many seconds
 MOST_PACKETS = 100_000  # that one socket reads; the longest reply has a few thousand
@@ -264,7 +264,7 @@ class SocketClient:
     def _take(self, packet: Packet) -> None:
         self._packets += 1
         if self._packets > MOST_PACKETS:
-            raise CarrierClosed(f"the server sent more than {MOST_PACKETS} packets; reading stopped")
+            raise CarrierClosed(f"the server sent more than {MOST_PACKETS} packets; {STOPPED}")
         signal = self.decoder.feed(packet.text)
         match signal:
             case engineio.Opened():

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# what the suite makes for one ask alone: two requests that share one belong together
-_FRESH_NAME = re.compile(r"[0-9a-f]{6}-\d+x", re.IGNORECASE)
+OWN_NAME = re.compile(r"[0-9a-f]{6}-\d+x", re.IGNORECASE)
+"""What the suite puts into the names of cases and sessions, for one ask alone: requests that share one belong together.
+Some servers change the case of its letters."""
 
 
 @dataclass(slots=True)
@@ -66,12 +67,12 @@ def that_belong_to(last: Sent, earlier: Iterable[Sent]) -> Sequence[Sent]:
 
     Of one socket the latest entry holds all of its emits, and the others are left out.
     """
-    names = set(_FRESH_NAME.findall(last.words))
+    names = set(OWN_NAME.findall(last.words))
     found: list[Sent] = []
     for one in earlier:
         if one is last:
             break
-        if names & set(_FRESH_NAME.findall(one.words)):
+        if names & set(OWN_NAME.findall(one.words)):
             found.append(one)
     found.append(last)
     return [one for number, one in enumerate(found) if not any(_holds(two, one) for two in found[number + 1 :])]

@@ -16,6 +16,7 @@ from typing import Any, Final
 from chatproof.harness.common.redaction import redacted
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.requirements import HURTS, Hurt
+from chatproof.harness.protocol.sent import OWN_NAME
 from chatproof.harness.report.verdicts import BAD, Row, Verdict
 
 MANY: Final = 3  # requirements that must share an answer or a transport before that is taken for their cause
@@ -28,7 +29,7 @@ _TEXT: Final = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _ANSWER: Final = re.compile(
     rf"(?<!WebSocket with )status ([45]\d\d)(?: with ({_TEXT}))?"
 )  # as `Transcript.outcome` tells it
-_OWN_NAME: Final = re.compile(r"\b[0-9a-f]{6}-\d+x\b|\d+")  # ids of this run's cases, and numbers, differ by nature
+_DIFFERS: Final = re.compile(rf"\b{OWN_NAME.pattern}\b|\d+")  # ids of this run's cases, and numbers, differ by nature
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ def _marks(row: Row) -> Iterator[str]:
 
 
 def _generic(text: str) -> str:
-    return _OWN_NAME.sub("#", " ".join(text.split()))
+    return _DIFFERS.sub("#", " ".join(text.split()))
 
 
 # -- in words

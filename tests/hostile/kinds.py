@@ -205,8 +205,7 @@ async def endless_tiny_events(peer: Peer) -> None:
 
 @later("headers without an end")
 async def endless_headers_later(peer: Peer) -> None:
-    await peer.say(b"HTTP/1.1 200 OK\r\n")
-    await peer.for_ever(b"X-Header: and one more\r\n" * 100)
+    await endless_headers(peer)
 
 
 @later("12,000 headers in each answer")
