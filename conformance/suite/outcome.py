@@ -128,6 +128,7 @@ class Outcome:
             found=tuple(run_causes(self.lanes, self.error)),
             server_error=next((one.error_line for one in self.lanes if one.error_line), ""),
             crashes=crashes,
+            contract=self.settings.contract or self.contract.revision,
         )
 
     def failures(self, records: Iterable[Record]) -> list[Record]:

@@ -64,7 +64,7 @@ def properties(
         ("requirements", " ".join(row.id for row in rows)),
         ("levels", " ".join(f"{row.id}={row.level}" for row in rows)),
     ]
-    if provider and any(row.needs_provider for row in rows):
+    if provider and any(row.is_judged_with_each for row in rows):
         found.append(("provider", provider))
     verdicts = dict.fromkeys((record.id, record.verdict.value) for record in records)
     found += [(f"verdict {name}", verdict) for name, verdict in verdicts]

@@ -53,7 +53,7 @@ class SuiteTest:
 
         A test asks in the ways of all its rows, so it is left out where the server lacks the profile of one of them.
         """
-        if settings.only and not settings.only & set(self.ids):
+        if not any(settings.selects(contract[name]) for name in self.ids):
             return False
         if self.transport is not Transport.SSE and Profile.SOCKETIO not in settings.profiles:
             return False
@@ -69,7 +69,7 @@ def in_order(tests: Sequence[SuiteTest]) -> list[SuiteTest]:
 
 def providers_of(ids: Sequence[str], settings: Settings, contract: Contract) -> Sequence[str]:
     """The providers that a test of these rows runs with, one after the other; empty if it runs once."""
-    is_needed = any(name in contract and contract[name].needs_provider for name in ids)
+    is_needed = any(name in contract and contract[name].is_judged_with_each for name in ids)
     return settings.providers if is_needed and len(settings.providers) > 1 else ()
 
 

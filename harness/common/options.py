@@ -166,6 +166,13 @@ _JUDGED: Final = (
         "ID",
         default_text="all rows",
     ),
+    Option(
+        "contract",
+        COUNT,
+        "judge the rows of this revision of the contract, and plainly; a later revision adds rows",
+        "N",
+        default_text="the newest",
+    ),
     Option("strict", SWITCH, "SHOULD rows can fail the run too", default_text="only MUST rows", is_ours=False),
     Option("baseline", PATH, "accept the known failures in this file, which gives their reasons (TOML)", "FILE"),
     Option("slow", SWITCH, "also run SIO-09 and INT-09 where the server's ping interval makes them longer than 30 s"),

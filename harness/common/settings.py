@@ -14,7 +14,7 @@ from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import DEFAULTS, KEYS, OPTIONS, PROVIDERS, ValueKind
 from chatproof.harness.common.start_command import words_of
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.requirements import Contract, Profile
+from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
 
 DECLARABLE = tuple(Profile)
 DEFAULT_PROFILES = (Profile.CORE, Profile.SOCKETIO, Profile.LIMITS, Profile.CHAT)
@@ -39,7 +39,8 @@ class Settings:
     suite starts gets it. `stream_limit` and `chat_limit`: requests a minute from one address. `time_scale` multiplies
     the times that the server is allowed; `time_limit` is that of the whole run, or None for the usual one.
     `declares_profiles` and `declares_providers`: whether the user named them; if not, a server that the suite starts is
-    tested with those that it is seen to support.
+    tested with those that it is seen to support. `contract`: the revision of the contract whose rows are judged, or
+    None for the newest.
     """
 
     base_url: str | None
@@ -69,6 +70,7 @@ class Settings:
     baseline: Path | None
     declares_profiles: bool
     declares_providers: bool
+    contract: int | None
 
     @classmethod
     def read(cls, options: Mapping[str, Any], contract: Contract) -> Settings:
@@ -89,6 +91,9 @@ class Settings:
             value = options.get(option.field)
             if value is not None and not value > 0:
                 raise ChatproofError(f"--{option.name}: {value:g} is not above 0")
+        revision = options.get("contract")
+        if revision and revision > contract.revision:
+            raise ChatproofError(f"--contract: there is no revision {revision}; the newest is {contract.revision}")
         tokens = tuple(_words(options.get("jwt_token")))
         secret = options.get("jwt_secret") or os.environ.get(SECRET_VARIABLE) or None
         plain: dict[str, Any] = {option.field: options.get(option.field) or option.default for option in numbers}
@@ -101,7 +106,7 @@ class Settings:
             profiles=_profiles(options.get("profile"), shows=bool(start)),
             declares_profiles=bool(_words(options.get("profile"))) or not start,
             declares_providers=bool(_words(options.get("provider"))) or not start,
-            only=_only(options.get("only"), contract),
+            only=_only(options.get("only"), contract, revision or contract.revision),
             strict=bool(options.get("strict")),
             slow=bool(options.get("slow")),
             providers=_providers(options.get("provider"), has_choice=bool(start)),
@@ -121,9 +126,13 @@ class Settings:
         """Whether fake providers run behind the server."""
         return bool(self.start or self.provider_url)
 
+    def selects(self, row: Requirement) -> bool:
+        """Whether `--contract` and `--only` select a row."""
+        return row.since <= (self.contract or row.since) and (not self.only or row.id in self.only)
+
     def selected(self, contract: Contract) -> list[str]:
-        """The ids of the rows that `--only` selects."""
-        return [row.id for row in contract if not self.only or row.id in self.only]
+        """The ids of the rows that they select."""
+        return [row.id for row in contract if self.selects(row)]
 
 
 def _words(values: Iterable[str] | None) -> list[str]:
@@ -155,8 +164,12 @@ def _providers(values: Iterable[str] | None, has_choice: bool) -> tuple[str, ...
     return tuple(words)
 
 
-def _only(values: Iterable[str] | None, contract: Contract) -> frozenset[str]:
+def _only(values: Iterable[str] | None, contract: Contract, revision: int) -> frozenset[str]:
     try:
-        return frozenset(row.id for word in _words(values) for row in contract.named(word))
+        named = [row for word in _words(values) for row in contract.named(word)]
     except LookupError as error:
         raise ChatproofError(f"--only: {error}") from error
+    known = frozenset(row.id for row in named if row.since <= revision)
+    if named and not known:
+        raise ChatproofError(f"--only: {named[0].id} came with revision {named[0].since}; --contract is {revision}")
+    return known

@@ -52,7 +52,8 @@ class Requirement:
     `why`: the reason for its form. `how`: how it is tested. `typical`: what servers that break it do. `excluded`:
     why no test judges it, else empty. `hurts`: what a violation does. `black_box`: of a row that needs the provider,
     what is judged without it; empty: nothing. `asks_for_answer`: no answer at all violates the row; in other rows it
-    is no finding, and the row is not testable.
+    is no finding, and the row is not testable. `since`: the contract's revision that brought it. `any_provider`: of a
+    row that needs the provider, that one provider is enough, since its dialect changes nothing.
     """
 
     id: str
@@ -67,11 +68,18 @@ class Requirement:
     hurts: Hurt = Hurt.FORM
     black_box: str = ""
     asks_for_answer: bool = False
+    since: int = 1
+    any_provider: bool = False
 
     @property
     def is_black_box(self) -> bool:
         """Whether it is judged without the fake providers, if only by half."""
         return not self.needs_provider or self.black_box != ""
+
+    @property
+    def is_judged_with_each(self) -> bool:
+        """Whether it is judged once for each provider."""
+        return self.needs_provider and not self.any_provider
 
     @property
     def group(self) -> str:
@@ -99,6 +107,11 @@ class Contract:
 
     def __iter__(self) -> Iterator[Requirement]:
         return iter(self.rows.values())
+
+    @property
+    def revision(self) -> int:
+        """The newest revision of the contract."""
+        return max(row.since for row in self)
 
     def group(self, name: str) -> list[Requirement]:
         """The rows of one group, in order."""

@@ -95,7 +95,7 @@ def _known(path: Path, name: str, entry: Any, contract: Contract) -> Known:
         raise ChatproofError(f"{where} has no reason")
     if provider is not None and provider not in PROVIDERS:
         raise ChatproofError(f"{where}: provider {provider!r} is not one of {', '.join(PROVIDERS)}")
-    if provider is not None and not contract[name].needs_provider:
+    if provider is not None and not contract[name].is_judged_with_each:
         raise ChatproofError(f"{where}: the row is judged once for all providers; leave `provider` out")
     if not isinstance(flaky, bool):
         raise ChatproofError(f"{where}: flaky is true or false")

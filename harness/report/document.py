@@ -20,11 +20,13 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
     alone; null where the row is kept, or none is known. `error` is why the run as a whole could not judge, or null.
     `start_by_hand` are lines for a shell that start the server and the fakes as the suite did, for the rows' `repeat`;
     null where it started none. `start_here` holds the root causes of all failures, the worst first: see
-    `Cause`. `crashes` holds those of the server: see `Crash`.
+    `Cause`. `contract` is the revision of the contract whose rows were judged. `crashes` holds those of the server: see
+    `Crash`.
     """
     provider = summary.providers[0] if summary.providers else None
     return {
         "suite": __version__,
+        "contract": summary.contract,
         "target": summary.target,
         "verdict": summary.verdict.value,
         "error": redacted(summary.error) or None,

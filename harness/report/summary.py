@@ -24,8 +24,8 @@ class RunSummary:
     `error` says why the run as a whole could not judge, or nothing. `stale`: a line for each known failure that now
     passes. `found`: causes that the run itself saw, which explain rows. `server_error`: the line of the server's own
     output that names an error. `command` judges the same server again, where that is known; `by_hand` are lines for a
-    shell that start the server and the fakes as the suite did. `crashes`: those of the
-    server.
+    shell that start the server and the fakes as the suite did. `crashes`: those of the server. `contract`: the
+    revision of the contract whose rows were judged.
     """
 
     target: str
@@ -45,6 +45,7 @@ class RunSummary:
     server_error: str = ""
     command: str = ""
     by_hand: str = ""
+    contract: int = 1
 
     def command_for(self, row: Row) -> str:
         """The command that judges a row alone; nothing where none is known."""

@@ -126,12 +126,12 @@ class Ledger:
         wanted = set(selected)
         by_key: dict[tuple[str, str | None], list[Record]] = {}
         for record in self.records:
-            key = record.provider if providers and self.contract[record.id].needs_provider else None
+            key = record.provider if providers and self.contract[record.id].is_judged_with_each else None
             by_key.setdefault((record.id, key), []).append(record)
         rows: list[Row] = []
         for one in self.contract:
             if one.id in wanted:
-                behind = providers if one.needs_provider and providers else (None,)
+                behind = providers if one.is_judged_with_each and providers else (None,)
                 rows += (_row(one, by_key.get((one.id, key)) or [absent(one, key)], key) for key in behind)
         return rows
 

@@ -1,33 +1,11 @@
 """Servers with one fault each: importing this registers them all in `FAULTS`."""
 
-from tests.servers.broken import (
-    auth,
-    cors,
-    errors,
-    interruption,
-    limits,
-    perf,
-    requests,
-    sessions,
-    sockets,
-    stream,
-    tokens,
-)
+import importlib
+import pkgutil
+
 from tests.servers.broken.fault import DOORS, FAULTS, WHOLE
 
-__all__ = [
-    "DOORS",
-    "FAULTS",
-    "WHOLE",
-    "auth",
-    "cors",
-    "errors",
-    "interruption",
-    "limits",
-    "perf",
-    "requests",
-    "sessions",
-    "sockets",
-    "stream",
-    "tokens",
-]
+for found in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(found.name)
+
+__all__ = ["DOORS", "FAULTS", "WHOLE"]

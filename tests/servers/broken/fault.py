@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chatproof.harness.protocol.requirements import contract as whole_contract
 from tests.servers.plain_server import ChatServer
 
 WIRE = "SSE-01 SSE-02 SSE-03 SSE-04 SSE-05 SSE-07 SSE-08 SSE-09 SSE-10 TOK END"  # what one reply shows
@@ -25,7 +26,7 @@ class Fault:
 
     `must`: these rows are violated. `may`: these may be as well, since they ask for the same. `unjudged`: rows
     that cannot be judged on such a server. All others must pass. `only` says which rows and groups are run. `says`: a
-    text that the finding must hold.
+    text that the finding must hold. `contract`: the revision of the contract that the run asks for.
     """
 
     server: Server
@@ -34,19 +35,21 @@ class Fault:
     unjudged: frozenset[str]
     only: tuple[str, ...]
     says: str = ""
+    contract: int = 1
 
 
 FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    name: str, must: str, only: str, *, may: str = "", unjudged: str = "", says: str = ""
+    name: str, must: str, only: str, *, may: str = "", unjudged: str = "", says: str = "", contract: int = 0
 ) -> Callable[[Server], Server]:
-    """Register a broken server; rows are given in words."""
+    """Register a broken server; rows are given in words. `contract`: see `Fault`; else the newest that `must` needs."""
 
     def register(server: Server) -> Server:
         must_, may_, unjudged_ = (frozenset(words.split()) for words in (must, may, unjudged))
-        FAULTS[name] = Fault(server, must_, may_, unjudged_, tuple(only.split()), says)
+        revision = contract or max([1, *(whole_contract()[row].since for row in must_)])
+        FAULTS[name] = Fault(server, must_, may_, unjudged_, tuple(only.split()), says, revision)
         return server
 
     return register
