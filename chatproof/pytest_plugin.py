@@ -49,7 +49,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "record the cassettes of tests with the marker fake_cassette: those that are missing, or all (default: none)"
     )
     with suppress(ValueError):  # another plugin has the option
-        parser.getgroup("chatproof").addoption("--fake-record", choices=("missing", "all"), help=record)
+        parser.getgroup("chatproof-fakes", "chatproof: fake providers in tests").addoption(
+            "--fake-record", choices=("missing", "all"), help=record
+        )
     parser.addini(_STRICT, "whether the fake_… fixtures refuse unknown models, as real APIs do", "bool", default=True)
     loaded = (getattr(plugin, "__file__", None) or "" for plugin in pluginmanager.get_plugins())
     if any(Path(file).name == "conftest.py" for file in loaded):  # one of them registered this plugin

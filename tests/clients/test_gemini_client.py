@@ -17,6 +17,8 @@ pytest.importorskip("google.genai", reason="google-genai is not installed: make 
 from google import genai
 from google.genai import errors, types
 
+from tests.clients.tokens import tokens_of
+
 # google-genai derives its own session from aiohttp's, which aiohttp discourages: nothing that a test could change.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 
@@ -79,7 +81,7 @@ def test_a_reply_and_its_usage(client: genai.Client, scripts: dict[str, Script])
     usage = reply.usage_metadata
     assert reply.text == scripts["unicode"].text
     assert usage is not None
-    assert usage.candidates_token_count == len(scripts["unicode"].tokens)
+    assert usage.candidates_token_count == len(tokens_of(scripts["unicode"]))
     assert usage.prompt_token_count
     assert usage.total_token_count == usage.prompt_token_count + usage.candidates_token_count
     assert reply.model_version == MODEL
@@ -90,17 +92,17 @@ def test_a_reply_and_its_usage(client: genai.Client, scripts: dict[str, Script])
 @pytest.mark.parametrize("name", ["nasty", "split-bytes", "hundred-tokens"])
 def test_a_stream_says_what_the_script_says(name: str, client: genai.Client, scripts: dict[str, Script]) -> None:
     chunks = list(client.models.generate_content_stream(model=MODEL, contents=f"scenario {name}"))
-    assert [chunk.text for chunk in chunks] == [*scripts[name].tokens, ""]
+    assert [chunk.text for chunk in chunks] == [*tokens_of(scripts[name]), ""]
     last = chunks[-1]
     assert last.candidates
     assert last.candidates[0].finish_reason == types.FinishReason.STOP
     assert last.usage_metadata
-    assert last.usage_metadata.candidates_token_count == len(scripts[name].tokens)
+    assert last.usage_metadata.candidates_token_count == len(tokens_of(scripts[name]))
 
 
 @pytest.mark.parametrize("name", ["nasty", "split-bytes"])
 async def test_an_async_stream_too(name: str, aio: genai.client.AsyncClient, scripts: dict[str, Script]) -> None:
-    assert await async_said(aio, name) == [*scripts[name].tokens, ""]
+    assert await async_said(aio, name) == [*tokens_of(scripts[name]), ""]
 
 
 async def test_an_async_reply(aio: genai.client.AsyncClient) -> None:

@@ -9,6 +9,7 @@ import pytest
 from chatproof.fake_providers.scripting.script import Script
 from tests.clients.gemini_kit import MODEL, STATUSES, add_scripts
 from tests.clients.node import needs, run
+from tests.clients.tokens import tokens_of
 from tests.fake_providers.kit import Served
 from tests.timing import timed
 
@@ -28,9 +29,9 @@ async def test_it_streams(url: str, scripts: dict[str, Script]) -> None:
     names = ["nasty", "split-bytes", "three-tokens", "drop-mid"]
     replies = await javascript(url, "stream", *names)
     for name in names[:3]:
-        assert replies[name]["texts"] == [*scripts[name].tokens, ""]
+        assert replies[name]["texts"] == [*tokens_of(scripts[name]), ""]
         assert replies[name]["finish"] == "STOP"
-        assert replies[name]["usage"]["candidatesTokenCount"] == len(scripts[name].tokens)
+        assert replies[name]["usage"]["candidatesTokenCount"] == len(tokens_of(scripts[name]))
     assert replies["drop-mid"]["texts"] == ["Drop", "ping", " anchor"]
     assert replies["drop-mid"]["finish"] is None
 

@@ -12,6 +12,7 @@ import pytest
 
 from chatproof.fake_providers.scripting.script import Script, parse_script
 from tests.clients.local_kit import MODEL, STATUSES, TOOL, asks, url
+from tests.clients.tokens import tokens_of
 from tests.fake_providers.local_kit import CALL, payload, replied
 
 ollama = pytest.importorskip("ollama", reason="ollama is not installed: make setup")
@@ -39,16 +40,16 @@ async def async_client(url: str) -> AsyncIterator[Any]:
 def test_python_reads_a_whole_chat(client: Any, scripts: Mapping[str, Script]) -> None:
     answer = client.chat(**asks("unicode"))
     assert answer.message.content == scripts["unicode"].text
-    assert (answer.done, answer.done_reason, answer.eval_count) == (True, "stop", len(scripts["unicode"].tokens))
+    assert (answer.done, answer.done_reason, answer.eval_count) == (True, "stop", len(tokens_of(scripts["unicode"])))
     assert answer.total_duration == answer.load_duration + answer.prompt_eval_duration + answer.eval_duration
 
 
 @pytest.mark.parametrize("name", ["hello", "nasty", "unicode", "split-bytes", "long", "pairs"])
 def test_python_reads_a_stream_token_by_token(client: Any, scripts: Mapping[str, Script], name: str) -> None:
     parts = list(client.chat(**asks(name, stream=True)))
-    assert tuple(part.message.content for part in parts[:-1]) == scripts[name].tokens
+    assert [part.message.content for part in parts[:-1]] == tokens_of(scripts[name])
     assert [part.done for part in parts] == [False] * (len(parts) - 1) + [True]
-    assert parts[-1].eval_count == len(scripts[name].tokens)
+    assert parts[-1].eval_count == len(tokens_of(scripts[name]))
 
 
 async def test_async_python_reads_a_stream(async_client: Any, scripts: Mapping[str, Script]) -> None:
@@ -108,7 +109,7 @@ def test_python_raises_what_breaks_in_the_middle(client: Any, scripts: Mapping[s
         said: list[str] = []
         with pytest.raises(error):
             said.extend(part.message.content for part in client.chat(**asks(name, stream=True)))
-        assert tuple(said) == scripts[name].tokens
+        assert list(said) == tokens_of(scripts[name])
     # A clean early end raises nothing: only the missing `done` shows it.
     assert not any(part.done for part in client.chat(**asks("drop-mid", stream=True)))
 

@@ -30,14 +30,14 @@ class CountsInText(ChatServer):
 
 @fault("one-token-lost", "TOK-04", "SSE TOK END", may="TOK-05")
 class LosesAToken(ChatServer):
-    """The fiftieth."""
+    """The thirtieth."""
 
     async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
         count = 0
         async with aclosing(super().tokens(messages, ask)) as tokens:
             async for token in tokens:
                 count += 1
-                if count != 50:
+                if count != 30:
                     yield token
 
 
