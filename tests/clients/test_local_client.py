@@ -109,7 +109,7 @@ def test_python_raises_what_breaks_in_the_middle(client: Any, scripts: Mapping[s
         said: list[str] = []
         with pytest.raises(error):
             said.extend(part.message.content for part in client.chat(**asks(name, stream=True)))
-        assert list(said) == tokens_of(scripts[name])
+        assert said == tokens_of(scripts[name])
     # A clean early end raises nothing: only the missing `done` shows it.
     assert not any(part.done for part in client.chat(**asks("drop-mid", stream=True)))
 

@@ -18,7 +18,7 @@ async def test_javascript_reads_streams(url: str, scripts: Mapping[str, Script])
     names = ("hello", "nasty", "unicode", "split-bytes", "long", "calls")
     found = await node.run("ollama.mjs", url, "stream", *names)
     for name in names[:-1]:
-        assert list(found[name]["texts"][:-1]) == tokens_of(scripts[name])
+        assert found[name]["texts"][:-1] == tokens_of(scripts[name])
         assert (found[name]["last"]["done"], found[name]["last"]["done_reason"]) == (True, "stop")
     (call,) = found["calls"]["calls"]
     assert call["function"]["arguments"] == {"city": "Zürich", "days": 2}
@@ -44,7 +44,8 @@ async def test_javascript_raises_what_breaks_in_the_middle(url: str, scripts: Ma
     assert found["reset-mid"]["error"]
     assert "error" not in found["malformed-mid"]  # the client warns and goes on
     for name in names:
-        assert list(found[name]["texts"][: len(tokens_of(scripts[name]))]) == tokens_of(scripts[name])
+        said = tokens_of(scripts[name])
+        assert found[name]["texts"][: len(said)] == said
 
 
 async def test_javascript_looks_up_and_embeds(url: str) -> None:
