@@ -45,6 +45,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _runs_within_say_the_same_everywhere() -> Iterator[None]:
+    """pytest prints other summary lines where it runs in CI (`running_on_ci` of its docs), also in the runs that these
+    tests start and read. The outer run keeps its own: it prints after this fixture has ended.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _certificates_are_read_once() -> Iterator[None]:
     """httpx and google-genai load the certificates of all authorities for each new client, which takes 30 ms of CPU
     time, although nearly all servers of the tests speak plain HTTP. Clients that name the same file share one context.
