@@ -182,9 +182,9 @@ class Case:
         """POST a JSON value where streams are asked."""
         return await self.request(HttpRequest.json("POST", self.lane.api.path, value))
 
-    async def connect(self, transport: Transport, source: str | None = None) -> SocketClient:
-        """Open a socket, which is closed at the end of the test. Raises TooLate."""
-        client = self.lane.socket(transport, source or self.source)
+    async def connect(self, transport: Transport, source: str | None = None, **how: Any) -> SocketClient:
+        """Open a socket, which is closed at the end of the test; `how` as in `Lane.socket`. Raises TooLate."""
+        client = self.lane.socket(transport, source or self.source, **how)
         self._open.add(client, client.disconnect)  # first: the test may be cancelled while it connects
         try:
             await client.connect()

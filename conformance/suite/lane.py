@@ -217,9 +217,9 @@ class Lane:
         self.life.asks.note(exchange)
         return exchange
 
-    def socket(self, transport: Transport, source: str | None) -> SocketClient:
+    def socket(self, transport: Transport, source: str | None, receive_buffer: int | None = None) -> SocketClient:
         """A socket to the server, not connected yet."""
-        client = SocketClient(self.target, transport, source, self.api, OF_THIS_PROCESS)
+        client = SocketClient(self.target, transport, source, self.api, OF_THIS_PROCESS, receive_buffer)
         self.life.asks.note(client)
         return client
 

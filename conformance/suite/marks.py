@@ -62,4 +62,7 @@ over_both = pytest.mark.parametrize(
 over_sockets = pytest.mark.parametrize(
     "transport", [Transport.WEBSOCKET, Transport.POLLING], ids=[Transport.WEBSOCKET.value, Transport.POLLING.value]
 )
-over_all = pytest.mark.parametrize("transport", list(Transport), ids=[one.value for one in Transport])
+_OF_SOCKETS = [Transport.WEBSOCKET, Transport.POLLING, Transport.UPGRADED]
+over_each_socket = pytest.mark.parametrize("transport", _OF_SOCKETS, ids=[one.value for one in _OF_SOCKETS])
+_PLAIN = [Transport.SSE, Transport.WEBSOCKET, Transport.POLLING]
+over_all = pytest.mark.parametrize("transport", _PLAIN, ids=[one.value for one in _PLAIN])

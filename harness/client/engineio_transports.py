@@ -16,6 +16,7 @@ from wsproto.utilities import LocalProtocolError, ProtocolError, RemoteProtocolE
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.apis.api import Headers
 from chatproof.harness.protocol.engineio import SEPARATOR, Opened, PacketDecoder
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.memory_budget import LONGEST_LINE, STOPPED, MemoryBudget, SizeLimits
@@ -45,10 +46,16 @@ class Packet:
 
 @dataclass(slots=True)
 class WebSocketCarrier:
-    """Engine.IO straight over a WebSocket."""
+    """Engine.IO straight over a WebSocket.
+
+    `query` and `headers` go with its request; `receive_buffer` is SO_RCVBUF in bytes.
+    """
 
     target: Target
     source: str | None = None
+    query: str = ""
+    headers: Headers = ()
+    receive_buffer: int | None = None
     _ws: WSConnection = field(default_factory=lambda: WSConnection(ConnectionType.CLIENT))
     _connection: TcpConnection | None = None
     _parts: list[str] = field(default_factory=list)
@@ -59,9 +66,11 @@ class WebSocketCarrier:
     async def open(self) -> None:
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-                self._connection = await TcpConnection.open(self.target, self.source)
-                path = f"{self.target.root}{PATH}websocket"
-                await self._connection.send(self._ws.send(WsRequest(host=self.target.authority, target=path)))
+                self._connection = await TcpConnection.open(self.target, self.source, self.receive_buffer)
+                path = f"{self.target.root}{PATH}websocket{self.query}"
+                headers = [(name.encode(), value.encode("latin-1")) for name, value in self.headers]
+                request = WsRequest(host=self.target.authority, target=path, extra_headers=headers)
+                await self._connection.send(self._ws.send(request))
                 while not await self._accepted(self._connection):
                     pass
         except TimeoutError as error:
@@ -150,6 +159,7 @@ class PollingCarrier:
     target: Target
     source: str | None = None
     budget: MemoryBudget | None = None
+    opened: Opened | None = None
     _path: str = f"{PATH}polling"
     _waiting: Iterable[Packet] = ()
     _patience: float = 60.0
@@ -162,6 +172,7 @@ class PollingCarrier:
         opened = PacketDecoder().feed(packets[0].text) if packets else None
         if not isinstance(opened, Opened):
             raise CarrierClosed(f"no Engine.IO handshake over polling: {shown(answer.body, 120)}")
+        self.opened = opened
         self._path += f"&sid={opened.sid}"
         self._patience = opened.ping_interval + opened.ping_timeout + HANDSHAKE_TIMEOUT
         self._waiting = packets
@@ -193,11 +204,14 @@ class PollingCarrier:
         self._keep_cookies(answer)
         return _checked(answer)
 
-    def _with_cookies(self, request: HttpRequest) -> HttpRequest:
-        if not self._cookies:
-            return request
+    @property
+    def cookies(self) -> Headers:
+        """The header that sends the cookies back; none where there are no cookies."""
         value = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        return replace(request, headers=(*request.headers, ("Cookie", value)))
+        return (("Cookie", value),) if value else ()
+
+    def _with_cookies(self, request: HttpRequest) -> HttpRequest:
+        return replace(request, headers=(*request.headers, *self.cookies))
 
     def _keep_cookies(self, answer: Transcript) -> None:
         """Keep cookies, and ignore their attributes: all go to one path, and no socket outlives them."""
@@ -231,11 +245,6 @@ class PollingCarrier:
     async def vanish(self) -> None:
         if self._poll:
             await self._poll.reset()
-
-
-Carrier = WebSocketCarrier | PollingCarrier
-"""Carries Engine.IO packets. `open`, `send` and `receive` raise CarrierClosed; `close` hangs up in order, `vanish` by
-RST and without a goodbye."""
 
 
 def _checked(answer: Transcript) -> Transcript:

@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from chatproof.harness.client.engineio_transports import (
-    Carrier,
-    CarrierClosed,
-    Packet,
-    PollingCarrier,
-    WebSocketCarrier,
-)
+from chatproof.harness.client.engineio_transports import CarrierClosed, Packet, PollingCarrier, WebSocketCarrier
 from chatproof.harness.client.http import Deadlines
+from chatproof.harness.client.upgrading_carrier import Carrier, UpgradingCarrier
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol import engineio
 from chatproof.harness.protocol.apis.api import Api, SocketAsk
@@ -38,12 +33,17 @@ class NotConnected(Exception):
     """The server did not take the Socket.IO connection, or ended it; the text says how."""
 
 
+class NotUpgraded(NotConnected):
+    """The move from polling to a WebSocket failed."""
+
+
 @dataclass(slots=True)
 class SocketClient:
     """One socket. Events go to the transcript of the last ask, or to `strays` before the first ask.
 
     `began_at`, `lost_at` and `left_at`: when the client began to connect, when the server refused or ended the
     connection, when the client left; in seconds, 0 where it has not happened. `sent`: the last packets that it sent.
+    `receive_buffer`: SO_RCVBUF in bytes of a WebSocket, for a client that shall stop reading.
     """
 
     target: Target
@@ -51,6 +51,7 @@ class SocketClient:
     source: str | None = None
     api: Api = CHAT_STREAM
     budget: MemoryBudget | None = None
+    receive_buffer: int | None = None
     opened: engineio.Opened | None = None
     opened_at: float = 0.0
     began_at: float = 0.0
@@ -78,30 +79,47 @@ class SocketClient:
         return Transcript(self.transport, api=self.api, request=request, limits=limits, budget=self.budget)
 
     async def connect(self) -> Self:
-        """Connect to the namespace `/`.
+        """Connect to the namespace `/`, and where the transport is to be upgraded, do that as well.
 
         Raises:
             NotConnected: the server refused, or did not answer within `CONNECT_TIMEOUT` seconds.
+            NotUpgraded: it did connect, but not over the other transport.
         """
-        carrier: Carrier = WebSocketCarrier(self.target, self.source)
-        if self.transport is Transport.POLLING:
-            carrier = PollingCarrier(self.target, self.source, self.budget)
+        carrier: Carrier = WebSocketCarrier(self.target, self.source, receive_buffer=self.receive_buffer)
+        if self.transport is not Transport.WEBSOCKET:
+            carrier = UpgradingCarrier(PollingCarrier(self.target, self.source, self.budget))
         self._carrier = carrier
         self.began_at = time.monotonic()
         try:
             await carrier.open()
             self._task = asyncio.create_task(self._run(carrier))
             await self._wait(lambda: self.opened is not None or self._closed, CONNECT_TIMEOUT, "no handshake")
-            await carrier.send(engineio.CONNECT)
-            await self._wait(lambda: self._joined or self._closed, CONNECT_TIMEOUT, "no answer to the connect packet")
-            if self._closed:
-                raise NotConnected(self._closed)
-        except (CarrierClosed, NotConnected) as error:
-            if isinstance(error, CarrierClosed):
-                self._end(str(error))
+            await self._join_and_upgrade(carrier)
+        except CarrierClosed as error:
+            self._end(str(error))
             await self.close()
             raise NotConnected(str(error)) from error
+        except NotConnected:
+            await self.close()
+            raise
         return self
+
+    async def _join_and_upgrade(self, carrier: Carrier) -> None:
+        """Join the namespace, and upgrade at the same time, as the official client does."""
+        steps = [asyncio.create_task(self._join(carrier))]
+        if self.transport is Transport.UPGRADED:
+            steps.append(asyncio.create_task(self.upgrade()))
+        try:
+            await asyncio.gather(*steps)
+        finally:
+            for step in steps:
+                step.cancel()
+
+    async def _join(self, carrier: Carrier) -> None:
+        await carrier.send(engineio.CONNECT)
+        await self._wait(lambda: self._joined or self._closed, CONNECT_TIMEOUT, "no answer to the connect packet")
+        if self._closed:
+            raise NotConnected(self._closed)
 
     @property
     def is_over(self) -> bool:
@@ -127,6 +145,24 @@ class SocketClient:
     def case(self) -> str:
         """The case of the last ask."""
         return self._current.case if self._current else ""
+
+    async def upgrade(self, meanwhile: Callable[[], Awaitable[object]] | None = None) -> None:
+        """Move a socket that polls to a WebSocket, if the server offers that.
+
+        Args:
+            meanwhile: awaited before the last step, while neither transport carries anything: as on a slow network.
+
+        Raises:
+            NotUpgraded: it failed. The socket is of no use any more.
+        """
+        assert isinstance(self._carrier, UpgradingCarrier)
+        try:
+            await self._carrier.upgrade(meanwhile)
+        except CarrierClosed as error:
+            why = f"the upgrade to WebSocket failed: {error}"
+            self._end(why)
+            self._grown.set()
+            raise NotUpgraded(why) from error
 
     async def ask(self, ask: SocketAsk, limits: SizeLimits | None = None) -> Transcript:
         """Emit an api's ask, and begin its transcript. Raises NotConnected."""
@@ -223,11 +259,15 @@ class SocketClient:
         if self._carrier:
             await self._carrier.vanish()
 
-    async def _stop(self) -> None:
+    async def stop_reading(self) -> None:
+        """Stay connected and take no more bytes."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+
+    async def _stop(self) -> None:
+        await self.stop_reading()
         if not self._closed:
             self._closed, self.left_at = "the client left", time.monotonic()
 

@@ -19,6 +19,7 @@ PONG = "3"
 CLOSE = "1"
 CONNECT = "40"
 DISCONNECT = "41"
+PROBE, PROBED, UPGRADE = "2probe", "3probe", "5"  # a client tries a WebSocket, hears that it works, and moves to it
 BAD_KEPT = 100  # malformed packets that a decoder remembers
 
 _SID = re.compile(r"[!-~]{1,1000}")  # what a request line can carry: ASCII without spaces
@@ -28,11 +29,12 @@ _PACKET = re.compile(r"(?P<attachments>\d+-)?(?:(?P<namespace>/[^,]*),)?(?P<ack>
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The handshake: intervals in seconds."""
+    """The handshake: intervals in seconds, and whether the server offers to move from polling to a WebSocket."""
 
     sid: str
     ping_interval: float
     ping_timeout: float
+    offers_websocket: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,9 @@ class PacketDecoder:
             data = json.loads(rest)
             sid, interval, timeout = data["sid"], data["pingInterval"], data["pingTimeout"]
             if _SID.fullmatch(str(sid)) and _is_duration(interval) and _is_duration(timeout):
-                return Opened(str(sid), interval / 1000, timeout / 1000)
+                upgrades = data.get("upgrades")
+                offers = isinstance(upgrades, list) and "websocket" in upgrades
+                return Opened(str(sid), interval / 1000, timeout / 1000, offers)
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
         return self._refuse(f"not an Engine.IO handshake: {shown(rest, 120)}")

@@ -22,15 +22,15 @@ from chatproof.harness.protocol.sse_parser import Event, Item, SseParser, memory
 
 
 class Transport(StrEnum):
-    """How a reply came."""
+    """How a reply came. `UPGRADED`: polling, which moves to a WebSocket, as in `io("http://…")` by default."""
 
     SSE = "sse"
     WEBSOCKET = "websocket"
     POLLING = "polling"
+    UPGRADED = "upgraded"
 
 
-BODY_SHOWN = 500  # characters of the body of an answer that is no stream
-TEXT_KEPT = 1_000  # characters of a text on the wire, once it is read for what it says; more than a report shows
+BODY_SHOWN, TEXT_KEPT = 500, 1_000  # characters of a body that is no stream; of a text that was read for what it says
 FAULTY_KEPT, FAULT_KEPT = 8_000, 500  # the same, where it is not what it should be; and of how the exchange ended
 READ_OF_TOO_MANY = 64 * 1024  # bytes that are parsed once there are too many lines
 EXCERPT, PER_READ, PER_MESSAGE = 50, 150, 250  # how many of each `shed` leaves; bytes that each takes beside its texts
@@ -240,7 +240,7 @@ class Transcript:
 
     def of(self, *kinds: Kind) -> list[Message]:
         """The messages of these kinds, in order."""
-        return [message for message in self.messages if message.kind in kinds]
+        return [one for one in self.messages if one.kind in kinds]
 
     @property
     def error_text(self) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from chatproof.harness.common.redaction import HIDDEN, SHELL_SECRET, redacted, redacted_headers
 from chatproof.harness.protocol.sent import Emit, Sent, SentEvents, SentRequest
+from chatproof.harness.protocol.transcript import Transport
 
 # rows that only several clients at once, a forged token or the suite's own timing shows: no line of one client does
 IN_COMPANY = frozenset(
@@ -80,13 +81,15 @@ def curl(request: SentRequest) -> str:
 def python(events: SentEvents) -> str:
     """A socket's emits as a program that a shell hands to Python; nothing where they are too long."""
     path = f", socketio_path={f'{events.root[1:]}/socket.io'!r}" if events.root else ""
+    by_default = events.transport == Transport.UPGRADED  # that is what its client does
+    only = "" if by_default else f", transports=[{events.transport!r}]"
     lines = [
         "python3 -u - <<'END'",
         'import os, socketio, time  # pip install "python-socketio[client]"',
         "client = socketio.Client(reconnection=False)",
         'client.on("*", print)',
         'client.on("disconnect", lambda *why: print("disconnected", *why))',
-        f"client.connect({events.origin!r}, transports=[{events.transport!r}]{path})",
+        f"client.connect({events.origin!r}{only}{path})",
     ]
     for number, emit in enumerate(events.emits):
         if number:

@@ -20,7 +20,7 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.engineio import Bad, Closed, Emitted, Opened, PacketDecoder, emit
 from chatproof.harness.protocol.transcript import End, Transport
 
-SOCKETS = [Transport.WEBSOCKET, Transport.POLLING]
+SOCKETS = [Transport.WEBSOCKET, Transport.POLLING, Transport.UPGRADED]
 
 
 class Official:
@@ -192,6 +192,7 @@ def test_packets() -> None:
     decoder = PacketDecoder()
     handshake = '0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000}'
     assert decoder.feed(handshake) == Opened("x", 25.0, 20.0)
+    assert decoder.feed(handshake.replace("[]", '["websocket"]')) == Opened("x", 25.0, 20.0, offers_websocket=True)
     assert decoder.feed('42["chat_token",{"token":"a"}]') == Emitted("chat_token", ({"token": "a"},))
     assert decoder.feed('42/,7["with_ack"]') == Emitted("with_ack", ())
     assert decoder.feed('42/other,["elsewhere"]') is None
