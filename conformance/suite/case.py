@@ -60,6 +60,7 @@ class Case:
         headers: Headers = (),
         deadlines: Deadlines | None = None,
         receive_buffer: int | None = None,
+        kept: TcpConnection | None = None,
     ) -> Stream:
         """Ask, and give the reply under way.
 
@@ -68,6 +69,7 @@ class Case:
             socket: an open socket to ask on; else one is opened where `over` is not SSE.
             source: the address to ask from; else the test's own.
             credential: the user's token, over SSE.
+            kept: a connection that an earlier answer left open, over SSE.
 
         Raises:
             TooLate: no socket could be opened.
@@ -81,7 +83,7 @@ class Case:
             request = HttpRequest.of(lane.api.ask(conversation), headers)
             await lane.budget.pace(request.path)
             source = source or self.source
-            exchange = lane.exchange(request, source, deadlines, receive_buffer, case=case, script=script)
+            exchange = lane.exchange(request, source, deadlines, receive_buffer, kept, case=case, script=script)
             self._open.add(exchange, exchange.close)
             self.log.ask(exchange.start().transcript)
             return SseStream(exchange)

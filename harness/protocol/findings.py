@@ -46,6 +46,13 @@ class Unjudged:
 
 
 Finding = Violation | Unjudged
+
+
+def violations(findings: Iterable[Finding]) -> list[Violation]:
+    """The violations among findings."""
+    return [one for one in findings if isinstance(one, Violation)]
+
+
 Look = Callable[[Transcript], Iterable[Finding]]
 
 
@@ -63,6 +70,11 @@ class Check:
 def check(requirement_id: str) -> Callable[[Look], Check]:
     """Make a check of a function. The function says what it saw; the check knows for which requirement."""
     return lambda look: Check(requirement_id, look)
+
+
+def unjudged(requirement_id: str, why: str) -> Check:
+    """A check that cannot say anything, and why."""
+    return Check(requirement_id, lambda _: [Unjudged(why)])
 
 
 def on_behalf_of(requirement_id: str, *checks: Check) -> tuple[Check, ...]:
