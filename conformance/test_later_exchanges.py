@@ -27,7 +27,7 @@ from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.checks.later import answered_as, of_place
 from chatproof.harness.protocol.checks.pass_through import passed_on
-from chatproof.harness.protocol.findings import Check, unjudged, violations
+from chatproof.harness.protocol.findings import Check, Unjudged, unjudged, violations
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
@@ -45,6 +45,19 @@ tokens = ["Five", " slow", " words", " come", " here."]
 def text_of(case: Case, script: str) -> str | None:
     """What the provider says in a script, or None where nobody knows."""
     return case.lane.provider.text(script) if case.lane.provider else None
+
+
+async def judge_later(
+    case: Case, row: str, which: str, reply: Transcript, first: Transcript, before: list[Transcript]
+) -> None:
+    """Judge a reply that plays `hello`, with those in front of it. A `duration` that a busy machine explains passes."""
+    scripts = case.lane.provider.played if case.lane.provider else {}
+    said = [text for one in before if one.case in scripts and (text := text_of(case, scripts[one.case]))]
+    found = answered_as(row, which, first, before, text_of(case, "hello"), said)(reply)
+    if any(one.late for one in violations(found)):
+        lateness = await case.lateness(reply.asked_at, reply)
+        found = [one for one in found if isinstance(one, Unjudged) or not lateness.excuses(one.late)]
+    case.keep(row, found, reply)
 
 
 async def anew(case: Case, place: Place, over: Transport) -> dict[str, Any]:
@@ -69,7 +82,7 @@ async def test_later_exchanges_of_a_session_are_answered_as_the_first(case: Case
             case.cannot_judge("SES-15", f"{which}: {reason}")
             continue
         reply = await case.ask("And what do you say now?", session=session, over=transport, source=source)
-        case.conforms(reply, answered_as("SES-15", which, first, before, text_of(case, "hello")))
+        await judge_later(case, "SES-15", which, reply, first, before)
 
 
 @over_sockets
@@ -87,7 +100,7 @@ async def test_later_requests_of_a_socket_are_answered_as_the_first(case: Case, 
             case.cannot_judge("SIO-14", f"{which}: {reason}")
             continue
         reply = await case.ask("And what do you say now?", socket=client, session=session)
-        case.conforms(reply, answered_as("SIO-14", which, first, before, text_of(case, "hello")))
+        await judge_later(case, "SIO-14", which, reply, first, before)
         await client.disconnect()
 
 

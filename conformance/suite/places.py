@@ -28,7 +28,7 @@ async def _failed(case: Case, **how: Any) -> Transcript:
 
 
 async def _refused(case: Case, **how: Any) -> Transcript:
-    return await _over(await case.ask("Please fail.", script="bad-key", deadlines=RETRIES, **how))
+    return await _over(await case.ask("Please fail.", script="context-length", deadlines=RETRIES, **how))
 
 
 async def _over(reply: Transcript) -> Transcript:

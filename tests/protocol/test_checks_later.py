@@ -93,6 +93,13 @@ def test_over_a_socket_the_same_is_seen() -> None:
     assert violated(check, again)[0].startswith("the second request: 1 event after chat_complete")
 
 
+def test_the_rest_of_a_stopped_reply_is_named() -> None:
+    left = sse(tokens(*BEFORE), end=End.LEFT)
+    check = answered_as("SES-15", SECOND, sse(), [left], TEXT, ["A train leaves the station."])
+    (one, *_) = violated(check, sse(reply(" leaves the", *WORDS)))
+    assert one == f"{SECOND}: the reply begins with a part of an earlier one: ' leaves the'"
+
+
 def test_a_check_can_say_of_which_reply_it_speaks() -> None:
     check = of_place(SECOND, text_is("One"))
     assert check.id == "TOK-04"

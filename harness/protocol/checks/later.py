@@ -29,7 +29,12 @@ OVER_SOCKETS = (sio.one_terminal_event, *TOKEN_CHECKS, completion_is_typed, toke
 
 
 def answered_as(
-    requirement_id: str, which: str, first: Transcript, before: Sequence[Transcript] = (), text: str | None = None
+    requirement_id: str,
+    which: str,
+    first: Transcript,
+    before: Sequence[Transcript] = (),
+    text: str | None = None,
+    said: Sequence[str] = (),
 ) -> Check:
     """A reply is whole and has the form that a first one has.
 
@@ -39,6 +44,7 @@ def answered_as(
         which: the reply in words, such as `the second exchange of a session`.
         before: the replies in front of it, in the same session or on the same socket.
         text: what the provider said in it, or None where nobody knows.
+        said: what the provider said, or would have said, in the replies in front of it.
     """
 
     @check(requirement_id)
@@ -54,7 +60,7 @@ def answered_as(
         for one in (*of_text, *own, duration_is_true):
             if one in of_text or not violations(one(first)):
                 for found in violations(one(reply)):
-                    seen = _left_over(one.id, reply, before, text) or found.seen
+                    seen = _left_over(one.id, reply, before, text, said) or found.seen
                     yield replace(found, seen=f"{which}: {seen}")
 
     return look
@@ -70,10 +76,12 @@ def of_place(which: str, one: Check) -> Check:
     return Check(one.id, look)
 
 
-def _left_over(check_id: str, reply: Transcript, before: Sequence[Transcript], text: str | None) -> str:
+def _left_over(
+    check_id: str, reply: Transcript, before: Sequence[Transcript], text: str | None, said: Sequence[str]
+) -> str:
     """What a reply has of the replies in front of it, in words, or nothing."""
     if check_id == "TOK-04":
-        return _in_its_text(reply, before, text or "")
+        return _in_its_text(reply, [*_said(before), *said], text or "")
     last = reply.tokens[-1].body if reply.tokens else {}
     start = reply.tokens[0].body if reply.tokens else {}
     end = reply.completion.body if reply.completion else {}
@@ -88,12 +96,12 @@ def _left_over(check_id: str, reply: Transcript, before: Sequence[Transcript], t
     return ""
 
 
-def _in_its_text(reply: Transcript, before: Sequence[Transcript], text: str) -> str:
+def _in_its_text(reply: Transcript, said: Sequence[str], text: str) -> str:
     got = reply.text
     tokens = [one.token for one in reply.tokens]
     if len(tokens) > 1 and tokens[::2] == tokens[1::2]:
         return f"each token came twice: {shown(got, SAID)}"
-    for one in _said(before):
+    for one in said:
         if got == one:
             return f"the reply is that of an earlier exchange: {shown(got, SAID)}"
         if got == one + text:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tests.servers.broken.fault import Crash, fault
 from tests.servers.broken.interruption import _Deaf
-from tests.servers.parts import Ask, Config, Event, Message, ProviderFailed, Session
+from tests.servers.parts import Ask, Config, Event, Message, Session
 from tests.servers.plain_server import ChatServer
 
 SES = "SES-15 SES-07 TOK-02 TOK-03 END-03 SSE-09"
@@ -99,7 +99,7 @@ class LaterCutOff(_Counts):
         return response
 
 
-@fault("stopped-comes-back", "SES-15", SES, says="begins with a part of an earlier one")
+@fault("stopped-comes-back", "SES-15", SES, says="stopped of a session: the reply begins with")
 class StoppedComesBack(ChatServer):
     """What a stopped reply had said stands in front of the session's next one."""
 
