@@ -21,7 +21,7 @@ from chatproof.conformance.suite.interruption import (
 )
 from chatproof.conformance.suite.lane import FRESH
 from chatproof.conformance.suite.marks import When, over_all, over_sockets, requirement
-from chatproof.conformance.suite.places import LATER, SECOND, Place, reachable
+from chatproof.conformance.suite.places import AFTER_STOPPED, AFTER_STOPPED_FIRST, LATER, SECOND, Place, reachable
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest
@@ -149,6 +149,7 @@ async def judge_later_pace(case: Case, requirement_id: str, place: Place, script
 async def test_leaving_a_later_exchange_cancels_the_provider(case: Case) -> None:
     """Clients leave by FIN and by RST, in each place of a session, of a socket, and of a connection that is kept."""
     within = case.lane.settings.allowed(CANCELLED_WITHIN)
+    places = [AFTER_STOPPED_FIRST if place is AFTER_STOPPED else place for place in LATER]
     for over in (Transport.SSE, Transport.WEBSOCKET):
         if over is not Transport.SSE and Profile.SOCKETIO not in case.lane.settings.profiles:
             continue
@@ -156,7 +157,7 @@ async def test_leaving_a_later_exchange_cancels_the_provider(case: Case) -> None
         if any(one.took is None for one in first.came):
             case.cannot_judge("INT-10", f"a first exchange over {over} is not cancelled either (INT-01, INT-03)")
             continue
-        plan = [partial(leave_later, case, how, place, within, over) for how, place in product(BOTH, LATER)]
+        plan = [partial(leave_later, case, how, place, within, over) for how, place in product(BOTH, places)]
         if over is Transport.SSE:
             plan += [partial(leave_kept, case, how, within) for how in BOTH]
         await judge_cancelled(case, "INT-10", within, plan)

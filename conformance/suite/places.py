@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chatproof.conformance.suite.case import Case
@@ -74,6 +74,7 @@ AFTER_REFUSED = Place("after-refused", "the exchange after one that failed befor
 AFTER_STOPPED = Place(
     "after-stopped", "the exchange after one that its client stopped", (_whole, _stopped), True, keeps_socket=False
 )
+AFTER_STOPPED_FIRST = replace(AFTER_STOPPED, steps=(_stopped,))  # where stopping a later one is what is judged
 LATER = (SECOND, THIRD, AFTER_FAILED, AFTER_REFUSED, AFTER_STOPPED)
 
 

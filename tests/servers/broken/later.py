@@ -16,7 +16,7 @@ from tests.servers.broken.interruption import _Deaf
 from tests.servers.parts import Ask, Config, Event, Message, Session
 from tests.servers.plain_server import ChatServer
 
-SES = "SES-15 SES-07 TOK-02 TOK-03 END-03 SSE-09"
+SES = "SES-15 TOK-03 END-03"
 
 
 class _Counts(ChatServer):
