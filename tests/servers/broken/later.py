@@ -205,12 +205,12 @@ class KeptNotCancelled(_Deaf):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.seen: defaultdict[Any, int] = defaultdict(int)
+        self.served: defaultdict[Any, int] = defaultdict(int)
         self.unwatched: set[str] = set()
 
     async def send_stream(self, request: web.Request, ask: Ask) -> web.StreamResponse:
-        self.seen[request.protocol] += 1
-        if self.seen[request.protocol] > 1:
+        self.served[request.protocol] += 1
+        if self.served[request.protocol] > 1:
             self.unwatched.add(ask.session_id)
         return await super().send_stream(request, ask)
 
