@@ -20,7 +20,7 @@ from chatproof.conformance.suite.interruption import (
     leave_all,
 )
 from chatproof.conformance.suite.lane import FRESH
-from chatproof.conformance.suite.marks import When, over_all, over_sockets, requirement
+from chatproof.conformance.suite.marks import When, over_all, over_each_socket, over_sockets, requirement
 from chatproof.conformance.suite.places import AFTER_STOPPED, AFTER_STOPPED_FIRST, LATER, SECOND, Place, reachable
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
@@ -85,7 +85,7 @@ async def test_later_exchanges_of_a_session_are_answered_as_the_first(case: Case
         await judge_later(case, "SES-15", which, reply, first, before)
 
 
-@over_sockets
+@over_each_socket
 @requirement("SIO-14")
 async def test_later_requests_of_a_socket_are_answered_as_the_first(case: Case, transport: Transport) -> None:
     """All in one session, and each in another one."""
