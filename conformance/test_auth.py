@@ -19,6 +19,14 @@ from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript
 
 REFUSED = (401, 422)
+# Where servers list sessions. A route that is not there answers 404. USER becomes the owner's name.
+LISTS = (
+    *(f"/api/chat/sessions{rest}" for rest in ("", "/", "/all", "/list", "/*", "/%25", "?all=true", "?user=USER")),
+    *(f"/api/chat/{name}" for name in ("sessions/nobody-knows-this", "session", "history", "conversations", "stats")),
+    *(f"/api/{name}" for name in ("sessions", "history", "conversations", "chats", "threads", "stats", "status")),
+    *("/sessions", "/history", "/health", "/status", "/metrics", "/stats", "/debug", "/debug/sessions", "/admin"),
+    *("/admin/sessions", "/api/admin/sessions"),
+)
 NOBODY = None  # the credential of somebody without a token
 
 
@@ -74,7 +82,7 @@ async def write_to(case: Case, session: str, credential: str | None) -> Written:
     source = case.lane.budget.addresses.fresh()
     reply = await case.ask("What was said so far?", session=session, credential=credential, source=source)
     chat = None
-    if Profile.CHAT in case.lane.settings.profiles:
+    if case.lane.shows(Profile.CHAT):
         chat = await case.ask_plain(
             "What was said so far?",
             session=session,
@@ -123,17 +131,23 @@ async def test_a_forged_token_names_nobody(case: Case) -> None:
 def judge_forgery(case: Case, forged: Forgery, answers: Written, identities: tuple[str, str]) -> None:
     """Judge whom a forged token's answers name, and whether it was refused."""
     reply = answers.reply
+    judge_identity(case, "AUTH-02", forged, answers, identities)
+    seen = f"{forged.name}: {reply.outcome()}"
+    case.holds("AUTH-03", reply.status in REFUSED, seen, "status 401 or 422", reply)
+
+
+def judge_identity(case: Case, row: str, forged: Forgery, answers: Written, identities: tuple[str, ...]) -> None:
+    """Judge that the answers to a token name none of `identities`."""
+    reply = answers.reply
     if reply.status is None or (reply.status == 200 and reply.terminal is None):
-        case.cannot_judge("AUTH-02", f"{forged.name}: {reply.outcome()}")
+        case.cannot_judge(row, f"{forged.name}: {reply.outcome()}")
     else:
         seen = f"{forged.name}: user {shown(user_of(reply))}"
-        case.holds("AUTH-02", user_of(reply) not in identities, seen, "401, 422, or the user `anonymous`", reply)
+        case.holds(row, user_of(reply) not in identities, seen, "401, 422, or the user `anonymous`", reply)
     body = json_of(answers.chat) if answers.chat else None
     if answers.chat and isinstance(body, dict):
         seen = f"{forged.name}: /api/chat named the user {shown(body.get('user'))}"
-        case.holds("AUTH-02", body.get(USER) not in identities, seen, "not the token's identity", answers.chat)
-    seen = f"{forged.name}: {reply.outcome()}"
-    case.holds("AUTH-03", reply.status in REFUSED, seen, "status 401 or 422", reply)
+        case.holds(row, body.get(USER) not in identities, seen, "not the token's identity", answers.chat)
 
 
 @requirement("AUTH-04")

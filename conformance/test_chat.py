@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import json
+import time
+from functools import partial
+from itertools import product
 from typing import Any
 
+import pytest
+
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.marks import requirement
-from chatproof.harness.client.http import Deadlines, json_of
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import RESPONSE
+from chatproof.conformance.suite.exceptions import NotApplicable, TooLate, without
+from chatproof.conformance.suite.interruption import (
+    BOTH,
+    CANCELLED_IN_SILENCE_WITHIN,
+    IN_SILENCE,
+    Moment,
+    interrupt,
+    judge_cancelled,
+)
+from chatproof.conformance.suite.marks import When, requirement
+from chatproof.conformance.suite.odd_requests import JSON, no_objects, odd_bodies, refused, without_message
+from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
+from chatproof.conformance.suite.together import together
+from chatproof.conformance.test_err import GRACE
+from chatproof.conformance.test_req import TEXTS
+from chatproof.fake_providers.journal.journal import Entry
+from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE
 from chatproof.harness.protocol.checks.err import is_http_error, no_internals
-from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.checks.tok import words
+from chatproof.harness.protocol.excerpts import difference, shown
+from chatproof.harness.protocol.findings import Late
 from chatproof.harness.protocol.messages import is_text
 from chatproof.harness.protocol.transcript import Transcript
+
+WHOLE = Deadlines(silence=30)  # nothing comes before the whole answer
+EXACT = ("hundred-tokens", "long", "nasty", "unicode", "split-bytes")  # the scripts of TOK-04 and TOK-05
+STREAMED = (Moment("minute", 0), Moment("minute", 3), *IN_SILENCE)
+IN_ONE_PIECE = (Moment("minute", 0), Moment("silent", 0))  # where the provider is asked for the whole reply at once
+AT_ONCE = 4
 
 
 async def chat(case: Case, script: str) -> Transcript:
     """Ask at /api/chat and give the answer."""
-    return await case.ask_plain(script=script, once=True, deadlines=Deadlines(silence=30))
+    return await case.ask_plain(script=script, once=True, deadlines=WHOLE)
 
 
 def object_of(answer: Transcript) -> dict[str, Any] | None:
@@ -54,3 +83,167 @@ async def test_a_provider_failure_is_no_answer(case: Case) -> None:
             case.conforms(answer, no_internals(case.lane.scene.key))
     if not any(record.id == "ERR-04" for record in case.records):
         case.cannot_judge("ERR-04", "no failure was answered with an error")
+
+
+@requirement("CHAT-04")
+async def test_what_is_no_message_is_refused(case: Case) -> None:
+    """The bodies of REQ-03 and REQ-04, each refused with a 4xx. Stops where the server does not answer at all."""
+    for body in (*(json.dumps(one).encode() for one in without_message(case.lane)), *no_objects(case.lane)):
+        answer = await case.request(HttpRequest("POST", CHAT_PATH, body, JSON))
+        seen = f"body {body!r}: {told(answer)}" if body else f"an empty body: {told(answer)}"
+        case.holds("CHAT-04", refused(answer), seen, "a 4xx status", answer)
+        if answer.is_unanswered:
+            break
+
+
+@requirement("CHAT-04")
+async def test_odd_values_are_refused_or_answered(case: Case) -> None:
+    """The odd values of REQ-10. A server may give them to its provider, and pass on that the provider refuses them."""
+    for body in odd_bodies(case.lane):
+        answer = await case.request(HttpRequest("POST", CHAT_PATH, str(body).encode(), JSON), deadlines=WHOLE)
+        answer.case = body.case
+        kept = refused(answer) or (answer.status == 200 and object_of(answer) is not None)
+        kept = kept or (answer.error_text is not None and await was_refused_upstream(case, answer))
+        case.holds("CHAT-04", kept, f"body {body}: {told(answer)}", "a 4xx, or 200 and a JSON object", answer)
+        if answer.is_unanswered:
+            break
+
+
+def told(answer: Transcript) -> str:
+    """An answer's status and body, or why there is none."""
+    return answer.outcome() if answer.status != 200 else f"status 200 with {shown(answer.body, 400)}"
+
+
+async def was_refused_upstream(case: Case, answer: Transcript) -> bool:
+    """Whether the provider was asked, and answered with an error."""
+    entries = await case.provider.entries(answer) if case.lane.provider else []
+    return any(entry.status is not None and entry.status >= 400 for entry in entries)
+
+
+@requirement("CHAT-05")
+async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
+    """The texts of REQ-07."""
+    for text in TEXTS:
+        answer = await case.ask_plain(text, deadlines=WHOLE)
+        sent = case.lane.message(text, "hello", answer.case).strip()
+        entry = await case.provider.asked(answer)
+        got = upstream_texts(entry.body) if entry else []
+        nearest = next((f"the provider's text {difference(one, sent)}" for one in got if answer.case in one), "")
+        seen = nearest or f"the provider got no request with the case of this message: {told(answer)}"
+        case.holds("CHAT-05", any(sent in one for one in got), seen, repr(sent), answer)
+
+
+@requirement("CHAT-05")
+async def test_a_reply_comes_back_whole(case: Case) -> None:
+    """The scripts of TOK-04 and TOK-05; white space around a reply may be gone."""
+    for script in EXACT:
+        answer = await case.ask_plain(script=script, deadlines=WHOLE)
+        said, got = case.provider.text(script).strip(), reply_in(answer)
+        failed = answer.status != 200 or object_of(answer) is None
+        seen = told(answer) if failed else f"the reply {difference(got, said)}"
+        kept = not failed and got == said
+        case.holds("CHAT-05", kept, f"{case.provider.does(script)}: {seen}", f"exactly {shown(said, 80)}", answer)
+
+
+def reply_in(answer: Transcript) -> str:
+    """The reply in an answer: its `response`, or else the longest text. CHAT-02 judges the name."""
+    body = object_of(answer) or {}
+    response = body.get(RESPONSE)
+    return (response if isinstance(response, str) else max(upstream_texts(body), key=len, default="")).strip()
+
+
+async def exchange(case: Case, text: str, session: str | None, script: str = "hello") -> tuple[Transcript, Entry]:
+    """An exchange that must succeed for the test to go on, and the provider's request for it. Raises NotTestable."""
+    answer = await case.ask_plain(text, script=script, session=session, deadlines=WHOLE)
+    if answer.status != 200:
+        raise without(answer, f"an ordinary exchange failed: {told(answer)}")
+    if (entry := await case.provider.asked(answer)) is None:
+        raise TooLate(f"the provider was never asked: {told(answer)}")
+    return answer, entry
+
+
+@requirement("CHAT-06")
+async def test_a_session_remembers(case: Case) -> None:
+    """The provider gets the first message, its reply and the second message, in this order."""
+    session = case.lane.new_session()
+    await exchange(case, "My name is Ferdinand.", session)
+    second, entry = await exchange(case, "What is my name?", session, "three-tokens")
+    upstream = upstream_text(entry)
+    wanted = ("My name is Ferdinand.", case.provider.text("hello").strip(), "What is my name?")
+    places = [words(upstream).find(words(text)) for text in wanted]
+    lost = [shown(text) for text, place in zip(wanted, places, strict=True) if place < 0]
+    told = f"lacks {' and '.join(lost)}" if lost else "has another order"
+    kept = not lost and places == sorted(places)
+    seen = f"the provider's second request of a session {told}: {shown(upstream, 400)}"
+    case.holds("CHAT-06", kept, seen, f"in this order: {', '.join(map(shown, wanted))}", second)
+
+
+@requirement("CHAT-06")
+async def test_sessions_are_apart(case: Case) -> None:
+    """Two sessions whose ids differ only in case, asked one after the other and at the same time."""
+    name = case.lane.new_session()
+    scripts = {name: "unicode", name.upper(): "three-tokens"}
+    said = {one: (await exchange(case, "My secret.", one, script))[0].case for one, script in scripts.items()}
+    found = await together(*(exchange(case, "And again.", one, script) for one, script in scripts.items()))
+    for (session, script), (answer, entry) in zip(scripts.items(), found, strict=True):
+        other = next(one for one in scripts if one != session)
+        upstream = upstream_text(entry)
+        is_strange = said[other] in upstream or words(case.provider.text(scripts[other])) in words(upstream)
+        seen = f"what was said in {other} went to the provider for {session}: {shown(upstream, 400)}"
+        case.holds("CHAT-06", not is_strange, seen, f"nothing of {other}", answer)
+        own = words(reply_in(answer)) == words(case.provider.text(script))
+        seen = f"the reply for {session}: {shown(reply_in(answer))}"
+        case.holds("CHAT-06", own, seen, shown(case.provider.text(script)), answer)
+
+
+@requirement("CHAT-06", when=When.FIRST)
+async def test_without_an_id_nothing_is_shared(case: Case) -> None:
+    """Asks without an id share no history, one after the other or at the same time. Whether they are answered does not
+    matter: what the provider got tells."""
+    texts = ["Nobody else may read this.", "What did I say?", *(f"Question {number}." for number in range(AT_ONCE))]
+    ask = partial(case.ask_plain, session=None, deadlines=WHOLE)
+    answers = [await ask(text) for text in texts[:2]]
+    answers += await together(*(ask(text, script="paced") for text in texts[2:]))
+    for answer in answers:
+        entries = await case.provider.entries(answer)
+        got = dict.fromkeys(text for entry in entries for text in upstream_texts(entry.body))
+        strange = [(text, cases_in(text) - {answer.case}) for text in got]
+        others = [(text, cases) for text, cases in strange if cases]
+        is_named = any(cases - {one.case for one in answers} for _, cases in others)
+        whose = "a session with an id" if is_named else "other asks without one"
+        seen = f"what was said in {whose} went to the provider for an ask without a session_id: "
+        case.holds("CHAT-06", not others, seen + shown([text for text, _ in others], 300), "nothing of others", answer)
+
+
+@pytest.mark.parametrize("script", ["stall", "silent"])
+@requirement("CHAT-07", when=When.AFTER_SOCKETS)
+async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> None:
+    """An HTTP error within the provider timeout of the provider's last byte."""
+    if (timeout := case.lane.provider_timeout) is None:
+        raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
+    allowed = case.lane.settings.allowed
+    deadlines = Deadlines(silence=timeout + allowed(10), whole=timeout * 2 + allowed(20))
+    began = time.monotonic()
+    answer = await case.ask_plain(script=script, deadlines=deadlines)
+    does = case.provider.does(script)
+    case.holds("CHAT-07", is_http_error(answer), f"{does}: {told(answer)}", "a 4xx or 5xx status", answer)
+    if (entry := await case.provider.asked(answer)) is None:
+        raise TooLate(f"the provider was never asked: {told(answer)}")
+    if not is_http_error(answer) or answer.ended_at is None:
+        return  # no error, so none that is late
+    last = case.provider.local(entry.writes[-1].at if entry.writes else entry.received)
+    grace = allowed(GRACE)
+    seen = f"{does}: an error {answer.ended_at - last:.1f} s after the provider's last byte"
+    expected = f"within {timeout:g} s ({grace:g} s of grace)"
+    late, lateness = Late(answer.ended_at - last - timeout - grace), await case.lateness(began, answer)
+    case.holds("CHAT-07", late.seconds <= 0, seen, expected, answer, late=late, lateness=lateness)
+
+
+@requirement("CHAT-08", when=When.ALONE)
+async def test_leaving_cancels_the_provider(case: Case) -> None:
+    """Clients leave by FIN and by RST: at once, in mid-reply, and while the provider is silent."""
+    _, entry = await exchange(case, "Please say hello.", case.lane.new_session())
+    within = case.lane.settings.allowed(CANCELLED_IN_SILENCE_WITHIN)
+    ways = product(BOTH, STREAMED if entry.stream else IN_ONE_PIECE)
+    plan = [partial(interrupt, case, how, moment, within, path=CHAT_PATH) for how, moment in ways]
+    await judge_cancelled(case, "CHAT-08", within, plan)

@@ -38,7 +38,7 @@ async def preflight(case: Case, path: str, origin: str) -> Transcript:
 
 def posts(case: Case) -> list[str]:
     """The routes that take a POST."""
-    return [STREAM_PATH, CHAT_PATH] if Profile.CHAT in case.lane.settings.profiles else [STREAM_PATH]
+    return [STREAM_PATH, CHAT_PATH] if case.lane.shows(Profile.CHAT) else [STREAM_PATH]
 
 
 async def answers_to(case: Case, origin: str) -> list[Transcript]:

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import When, requirement
+from chatproof.conformance.suite.odd_requests import JSON, no_objects, odd_bodies, refused, without_message
 from chatproof.conformance.suite.provider import upstream_texts
 from chatproof.harness.client.http import Deadlines, HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import ABSENT, STREAM_PATH, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import STREAM_PATH, body_of
 from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transcript
 
-JSON = (("Content-Type", "application/json"),)
 MEGABYTES = 10
 LARGE_BODY_TIME = 10.0
 
-# Each odd request has a session of its own: a server may keep what it sends, and give that to its provider ever after.
-NO_MESSAGE: tuple[Any, ...] = (ABSENT, None, 5, True, ["hello"], {"text": "hello"})
-NO_OBJECT = (  # in each, SESSION becomes a session id
-    b"",
-    b"hello",
-    b'{"session_id": "SESSION", "message": "hello"',
-    b"{'message': 'hello', 'session_id': 'SESSION'}",
-    b'{"message": "caf\xe9", "session_id": "SESSION"}',
-    b"\xff\xfe\x00",
-    b"[]",
-    b'["hello"]',
-    b'"hello"',
-    b"5",
-    b"null",
-)
 BLANK = ("", "   ", "\n\t ")
 TEXTS = (
     "\"double\" 'single' `back` (round) [square] {curly} <angle>",
@@ -45,11 +29,6 @@ TEXTS = (
     "See https://example.org/a/b.html?q=1&lang=en#top, please.",
     "What is 3 * 4? And is 12 > 11?",
 )
-
-
-def refused(answer: Transcript) -> bool:
-    """Whether the answer is a 4xx."""
-    return answer.status is not None and 400 <= answer.status <= 499
 
 
 def answered(answer: Transcript) -> bool:
@@ -84,8 +63,7 @@ async def test_the_session_id_may_be_left_out(case: Case) -> None:
 @requirement("REQ-03", "REQ-05")
 async def test_a_request_without_a_text_is_refused(case: Case) -> None:
     """`message` is missing, or has another type."""
-    for message in NO_MESSAGE:
-        body = body_of(message, case.lane.new_session())
+    for body in without_message(case.lane):
         judge_refusal(case, "REQ-03", f"body {json.dumps(body)}", await case.post(body))
     judge_nothing_refused(case)
 
@@ -93,8 +71,7 @@ async def test_a_request_without_a_text_is_refused(case: Case) -> None:
 @requirement("REQ-04", "REQ-05")
 async def test_a_body_that_is_no_object_is_refused(case: Case) -> None:
     """The body is empty, not JSON, not UTF-8, or not an object."""
-    for pattern in NO_OBJECT:
-        body = pattern.replace(b"SESSION", case.lane.new_session().encode())
+    for body in no_objects(case.lane):
         answer = await case.request(HttpRequest("POST", STREAM_PATH, body, JSON))
         judge_refusal(case, "REQ-04", f"body {body!r}" if body else "an empty body", answer)
     judge_nothing_refused(case)
@@ -161,14 +138,10 @@ async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
 @requirement("REQ-10")
 async def test_odd_values_are_refused_or_answered(case: Case) -> None:
     """A `session_id` of another type, and lone surrogates."""
-    text = case.lane.message("Please say hello.", "hello", case.lane.new_case())
-    bodies: list[dict[str, Any]] = [body_of(text, value) for value in (5, 1.5, True, [], ["a"], {}, {"a": 1}, None)]
-    bodies += [body_of(f"\ud800 {text}", case.lane.new_session()), body_of(text, f"{case.lane.new_session()}\udfff")]
-    for body in bodies:
-        escaped = json.dumps(body)  # the surrogate goes as \ud800: its raw bytes would not be UTF-8
-        answer = await case.request(HttpRequest("POST", STREAM_PATH, escaped.encode(), JSON))
+    for body in odd_bodies(case.lane):
+        answer = await case.request(HttpRequest("POST", STREAM_PATH, str(body).encode(), JSON))
         kept = refused(answer) or answered(answer)
-        case.holds("REQ-10", kept, f"{escaped}: {answer.outcome()}", "a 4xx or a reply", answer)
+        case.holds("REQ-10", kept, f"{body}: {answer.outcome()}", "a 4xx or a reply", answer)
 
 
 @requirement("REQ-09")

@@ -30,10 +30,15 @@ def add_socket_api(app: Flask, config: Config, replies: Replies, worker: int) ->
     """Add Socket.IO to the application, for pages of its own origin and of ALLOWED_ORIGINS."""
     Payload.max_decode_packets = 256  # packets in one polling request; Engine.IO drops a request with more
     origins = config.allowed_origins
+
+    def is_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
+        return origin in origins or (origin or "").partition("://")[2] == environ.get("HTTP_HOST")  # its own page
+
     socketio = SocketIO(
         app,
         async_mode="gevent",
-        cors_allowed_origins="*" if "*" in origins else list(origins) or None,
+        cors_allowed_origins="*" if "*" in origins else is_allowed,
+        cors_credentials="*" not in origins,  # Engine.IO echoes each origin for `*`
         message_queue=config.redis_url or None,  # connects the Socket.IO servers of several processes
         ping_interval=5,  # whole seconds only: Engine.IO rounds what it tells clients
         ping_timeout=5,

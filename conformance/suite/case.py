@@ -18,7 +18,7 @@ from chatproof.harness.client.http import NO_ANSWER, Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.protocol.apis.api import Headers
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, CHAT_STREAM
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
 from chatproof.harness.protocol.findings import Check, Finding, Late, Unjudged, Violation, flat
 from chatproof.harness.protocol.lateness import Lateness
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
@@ -58,6 +58,7 @@ class Case:
         source: str | None = None,
         credential: str | None = None,
         headers: Headers = (),
+        path: str = STREAM_PATH,
         deadlines: Deadlines | None = None,
         receive_buffer: int | None = None,
         kept: TcpConnection | None = None,
@@ -80,7 +81,7 @@ class Case:
             self._holds_large = await lane.large.acquire()
         conversation = lane.conversation(text, script, case, session, credential)
         if over is Transport.SSE and socket is None:
-            request = HttpRequest.of(lane.api.ask(conversation), headers)
+            request = lane.request(conversation, path, headers)
             await lane.budget.pace(request.path)
             source = source or self.source
             exchange = lane.exchange(request, source, deadlines, receive_buffer, kept, case=case, script=script)
@@ -132,9 +133,8 @@ class Case:
         """
         case = self.lane.new_case()
         conversation = self.lane.conversation(text, script, case, session, credential)
-        ask = CHAT_STREAM.ask_chat(conversation) if path == CHAT_PATH else self.lane.api.ask(conversation)
         send = self.request_once if once else self.request
-        answer = await send(HttpRequest.of(ask, headers), **how)
+        answer = await send(self.lane.request(conversation, path, headers), **how)
         answer.case = case
         return answer
 

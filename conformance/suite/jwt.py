@@ -98,6 +98,12 @@ def claims(identity: str) -> dict[str, Any]:
     return {"sub": identity, "iat": now - CLOCKS_APART, "exp": now + LIFETIME}
 
 
+def not_yet(identity: str) -> dict[str, Any]:
+    """Claims that are good from an hour ahead."""
+    start = int(time.time()) + LIFETIME
+    return {**claims(identity), "nbf": start, "exp": start + LIFETIME}
+
+
 def signed(body: Mapping[str, Any], key: str) -> str:
     text = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{encoded(body)}"
     return f"{text}.{_base64(hmac.new(key.encode(), text.encode(), hashlib.sha256).digest())}"

@@ -29,8 +29,8 @@ from chatproof.harness.common.first_error import first_error
 from chatproof.harness.common.redaction import clipped
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.apis.api import Api, Conversation, Role, Turn
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
+from chatproof.harness.protocol.apis.api import Api, Conversation, Headers, Role, Turn
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, CHAT_STREAM
 from chatproof.harness.protocol.memory_budget import OF_THIS_PROCESS, SizeLimits
 from chatproof.harness.protocol.requirements import Contract, Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
@@ -197,7 +197,16 @@ class Lane:
         """Why a row does not apply, or nothing."""
         return self.state.why_not(requirement_id, self.settings, self.contract)
 
+    def shows(self, profile: Profile) -> bool:
+        """Whether a profile is declared, and the server was not seen to lack it."""
+        return profile in self.settings.profiles and profile not in self.state.unseen
+
     # -- asking
+
+    def request(self, conversation: Conversation, path: str, headers: Headers = ()) -> HttpRequest:
+        """The HTTP request of an ask, with further headers. `path`: `CHAT_PATH`, or that of the stream."""
+        ask = CHAT_STREAM.ask_chat(conversation) if path == CHAT_PATH else self.api.ask(conversation)
+        return HttpRequest.of(ask, headers)
 
     def exchange(
         self,

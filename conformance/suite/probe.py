@@ -10,6 +10,7 @@ from chatproof.conformance.suite.lane import Lane
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected
 from chatproof.harness.protocol.apis.api import Conversation
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.checks.sio import CHAT_KINDS
 from chatproof.harness.protocol.checks.tok import same_words
@@ -19,6 +20,7 @@ from chatproof.harness.protocol.transcript import Transcript, Transport
 
 AT_ONCE = 6  # tests that share a server
 LONG, SHORT = "paced", "hello"
+NO_ROUTE = (404, 405, 501)
 LINGER = 0.3  # seconds to wait for events that reach the wrong client
 
 
@@ -27,6 +29,19 @@ async def unseen_profiles(lane: Lane) -> dict[str, str]:
 
     A server that refuses the suite's token is no server without tokens: that is said at once, too.
     """
+    unseen = {Profile.CHAT: await _without_chat(lane)}
+    if Profile.AUTH in lane.settings.profiles:
+        unseen |= await _without_tokens_or_cors(lane)
+    return {profile.value: f"profile {profile} is not declared, and {seen}" for profile, seen in unseen.items() if seen}
+
+
+async def _without_chat(lane: Lane) -> str:
+    """What shows that there is no `/api/chat`, or nothing. The ask has no message: it costs no reply."""
+    answer = await _answer(lane, HttpRequest.json("POST", CHAT_PATH, {}))
+    return f"POST {CHAT_PATH} was answered with {answer.outcome()}" if answer.status in NO_ROUTE else ""
+
+
+async def _without_tokens_or_cors(lane: Lane) -> dict[Profile, str]:
     user, _ = users(lane.settings, (f"user-{lane.new_case()}", f"user-{lane.new_case()}"))
     reply = await _reply(lane, _ask(lane, SHORT, user.token))
     named, refused = user_of(reply), why_refused(lane.settings, reply)
@@ -42,11 +57,10 @@ async def unseen_profiles(lane: Lane) -> dict[str, str]:
     granted = await _answer(lane, HttpRequest("OPTIONS", lane.api.path, headers=headers))
     allowed = granted.header("access-control-allow-origin")
     answered = granted.outcome() if granted.is_unanswered else shown(allowed)
-    unseen = {
+    return {
         Profile.AUTH: "" if named == user.identity else refused or anonymous,
         Profile.CORS: "" if allowed == origin else f"a preflight from {origin} was answered with {answered}",
     }
-    return {profile.value: f"profile {profile} is not declared, and {seen}" for profile, seen in unseen.items() if seen}
 
 
 async def serves_side_by_side(lane: Lane) -> bool:

@@ -38,9 +38,9 @@ class Settings:
     `providers`: the server is tested with each of them in turn. `jwt_secret` signs tokens (HS256); a server that the
     suite starts gets it. `stream_limit` and `chat_limit`: requests a minute from one address. `time_scale` multiplies
     the times that the server is allowed; `time_limit` is that of the whole run, or None for the usual one.
-    `declares_profiles` and `declares_providers`: whether the user named them; if not, a server that the suite starts is
-    tested with those that it is seen to support. `contract`: the revision of the contract whose rows are judged, or
-    None for the newest.
+    `declares_profiles` and `declares_providers`: whether the user named them; if not, a server is not tested with what
+    it is seen to lack. A server that runs already has one provider, as if it had been named. `contract`: the revision
+    of the contract whose rows are judged, or None for the newest.
     """
 
     base_url: str | None
@@ -104,7 +104,7 @@ class Settings:
             start=start,
             provider_url=provider_url,
             profiles=_profiles(options.get("profile"), shows=bool(start)),
-            declares_profiles=bool(_words(options.get("profile"))) or not start,
+            declares_profiles=bool(_words(options.get("profile"))),
             declares_providers=bool(_words(options.get("provider"))) or not start,
             only=_only(options.get("only"), contract, revision or contract.revision),
             strict=bool(options.get("strict")),

@@ -18,7 +18,8 @@ from chatproof.harness.protocol.transcript import Transport
 IN_COMPANY = frozenset(
     (
         *("INT-04", "INT-05", "INT-08", "SIO-06", "SIO-07", "SES-08", "SES-09", "SES-12", "SES-13", "PERF-04"),
-        *("AUTH-02", "AUTH-03", "AUTH-04"),
+        *("CHAT-06", "CORS-05"),
+        *(f"AUTH-{number:02}" for number in (2, 3, 4, 5, 6, 7, 8, 10)),
         *(f"LIM-{number:02}" for number in range(1, 13)),
     )
 )
@@ -26,7 +27,7 @@ IN_COMPANY = frozenset(
 SEEN_UPSTREAM = frozenset(
     (
         *("REQ-07", "REQ-09", "SES-05", "SES-07", "SES-10", "SES-11"),
-        *("INT-01", "INT-02", "INT-03", "INT-07", "INT-09"),
+        *("INT-01", "INT-02", "INT-03", "INT-07", "INT-09", "CHAT-05", "CHAT-06", "CHAT-08"),
     )
 )
 MOST_STEPS = 4  # of one failure; with more, only the last one is shown

@@ -122,7 +122,7 @@ def test_providers() -> None:
     assert (undeclared.providers, undeclared.declares_providers) == (("openai", "gemini", "local"), False)
     assert (undeclared.profiles, undeclared.declares_profiles) == (frozenset(Profile), False)
     running = read({"base_url": "http://x"}, contract())
-    assert (running.providers, running.declares_providers, running.declares_profiles) == (("openai",), True, True)
+    assert (running.providers, running.declares_providers, running.declares_profiles) == (("openai",), True, False)
     assert Profile.AUTH not in running.profiles
     with pytest.raises(ChatproofError, match="one provider; give one, or use --start"):
         read({"base_url": "http://x", "provider": ["gemini,local"]}, contract())

@@ -6,7 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jwt
 from aiohttp import web
@@ -61,13 +61,20 @@ class Identity:
 
     def user_of(self, request: web.Request) -> str:
         """Whom a request's token names. Raises Refused."""
-        header = request.headers.get("Authorization", "")
+        return self.user_named(request.headers.get("Authorization", ""))
+
+    def user_named(self, header: str) -> str:
+        """Whom an `Authorization` names. Raises Refused."""
         if not header or not self.config.secret:
             return ANONYMOUS
         try:
-            return self.identity(header.removeprefix("Bearer "))
+            return self.identity(self.token_in(header))
         except jwt.InvalidTokenError as error:
             return self.on_bad_token(error)
+
+    def token_in(self, header: str) -> str:
+        scheme, _, token = header.partition(" ")
+        return token if scheme.lower() == "bearer" else header
 
     def identity(self, token: str) -> str:
         """Raises jwt.InvalidTokenError."""
@@ -104,6 +111,11 @@ class Origins:
 
     def is_allowed(self, origin: str) -> bool:
         return origin in self.config.origins
+
+    def socket_is_allowed(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
+        """Whether a page of `origin` may open a socket; None where the client names no origin."""
+        own = f"http://{environ['HTTP_HOST']}"
+        return origin is None or origin in (own, *self.config.origins)
 
     def preflight_headers(self) -> dict[str, str]:
         return {

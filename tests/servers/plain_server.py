@@ -54,9 +54,15 @@ class ChatServer(Limits, Identity, Origins, Upstream):
         self.seen: dict[tuple[str, ...], deque[float]] = {}
         self.running: dict[str, asyncio.Task[Any]] = {}
         self.background: set[asyncio.Task[Any]] = set()
+        self.socket_users: dict[str, str] = {}
         self.sio = socketio.AsyncServer(
-            async_mode="aiohttp", ping_interval=3, ping_timeout=3, cors_allowed_origins="*", monitor_clients=True
+            async_mode="aiohttp",
+            ping_interval=3,
+            ping_timeout=3,
+            cors_allowed_origins=self.socket_origins(),
+            monitor_clients=True,
         )
+        self.sio.on("connect", self.on_connect)
         self.sio.on("chat_stream", self.on_chat_stream)
         self.sio.on("disconnect", self.on_disconnect)
 
@@ -327,9 +333,28 @@ class ChatServer(Limits, Identity, Origins, Upstream):
 
     # -- Socket.IO
 
+    def socket_origins(self) -> Any:
+        """What python-socketio takes as `cors_allowed_origins`."""
+        return self.socket_is_allowed
+
+    async def on_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        try:
+            self.socket_users[sid] = self.user_named(self.socket_token(environ, auth))
+        except Refused as refused:
+            raise socketio.exceptions.ConnectionRefusedError(refused.text) from refused
+
+    def socket_token(self, environ: dict[str, Any], auth: Any) -> str:
+        """The credential of a handshake, as an `Authorization` has it; empty where there is none."""
+        return f"Bearer {auth['token']}" if isinstance(auth, dict) and "token" in auth else ""
+
+    def socket_user(self, sid: str, payload: Any) -> str:
+        return self.socket_users.get(sid, ANONYMOUS)
+
     async def on_chat_stream(self, sid: str, *args: Any) -> None:
         try:
             ask = self.read_ask(args[0] if args else None, "socket", self.socket_session(sid))
+            user = self.socket_user(sid, args[0] if args else None)
+            ask = replace(ask, user=user, session_id=self.own_name(ask.session_id, user))
             self.need_owner(ask.session_id, ask.user, ask.over)
             self.take_turn(sid)
         except Refused as refused:
@@ -356,5 +381,6 @@ class ChatServer(Limits, Identity, Origins, Upstream):
         await self.sio.emit(name_of(event), event, to=sid)
 
     async def on_disconnect(self, sid: str, _reason: str = "") -> None:
+        self.socket_users.pop(sid, None)
         if task := self.running.get(sid):
             task.cancel()

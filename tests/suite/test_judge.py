@@ -53,7 +53,7 @@ def test_a_server_with_another_jwt_secret_is_not_taken_for_one_without_tokens() 
     said: list[str] = []
     summary = asyncio.run(judge(settings(start=SERVER + "jwt-own-secret", only=["AUTH"]), say=said.append))
     why = "the server knows JSON Web Tokens, but refuses a valid one (status 401"
-    assert [row.verdict for row in summary.rows] == ["not applicable"] * 4
+    assert {row.verdict.value for row in summary.rows} == {"not applicable"}
     assert all(why in row.seen and "JWT_SECRET, JWT_SECRET_KEY, SECRET_KEY" in row.seen for row in summary.rows)
     assert any(line.startswith("AUTH is not judged: the server knows") for line in said)
 
@@ -79,3 +79,13 @@ def test_every_row_has_a_test_and_every_test_a_name_of_its_own() -> None:
     tests = all_tests(settings(start="x", provider=["all"]), contract())
     assert {name for test in tests for name in test.ids} == {row.id for row in contract() if not row.excluded}
     assert len({test.name for test in tests}) == len(tests)
+
+
+def test_a_server_without_a_chat_route_is_not_accused_of_it() -> None:
+    """Nobody declared the profile."""
+    rows = ["CHAT-01", "CHAT-04", "LIM-04", "LIM-02"]
+    summary = asyncio.run(judge(settings(start=SERVER + "streams-only", only=rows)))
+    told = {row.requirement.id: (row.verdict.value, row.seen) for row in summary.rows}
+    why = "profile chat is not declared, and POST /api/chat was answered with status 404"
+    assert [verdict for verdict, _ in told.values()] == ["violated", *["not applicable"] * 3], told
+    assert all(seen.startswith(why) for name, (_, seen) in told.items() if name != "LIM-02")
