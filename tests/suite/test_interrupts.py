@@ -1,4 +1,4 @@
-"""Ctrl-C ends a run with exit code 130 and its reports, however often it is pressed."""
+"""Ctrl-C, however often it is pressed, and a CI's SIGTERM end a run with exit code 130 and its reports."""
 
 from __future__ import annotations
 
@@ -33,8 +33,18 @@ while True:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT of this kind")
-@pytest.mark.parametrize(("times", "workers"), [(1, ()), (2, ()), (2, ("-n", "2"))])
-def test_ctrl_c_is_130_quietly_with_reports(times: int, workers: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "times", "workers"),
+    [
+        (signal.SIGINT, 1, ()),
+        (signal.SIGINT, 2, ()),
+        (signal.SIGINT, 2, ("-n", "2")),
+        (signal.SIGTERM, 1, ()),
+    ],
+)
+def test_an_interrupted_run_is_130_quietly_with_reports(
+    number: signal.Signals, times: int, workers: tuple[str, ...], tmp_path: Path
+) -> None:
     code, pid_file, report = tmp_path / "server.py", tmp_path / "pid", tmp_path / "report.json"
     code.write_text(SILENT)
     words = ["--start", f"{sys.executable} {code} {{port}} {pid_file}", "--provider", "openai"]
@@ -63,7 +73,10 @@ def test_ctrl_c_is_130_quietly_with_reports(times: int, workers: tuple[str, ...]
         while not (tmp_path / "pid.asked").exists() and time.monotonic() < give_up:
             time.sleep(0.05)
         for _ in range(times):
-            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to workers too
+            if number is signal.SIGINT:
+                os.killpg(process.pid, number)  # as a terminal does: to workers too
+            else:
+                process.send_signal(number)
             time.sleep(0.5)
         output, _ = process.communicate(timeout=60)
     finally:
