@@ -91,6 +91,11 @@ class Fakes(_Waiting, AsyncAssertions):
         """{name: {"about", "text", "tokens"}}; where a script has them, "thoughts", "refusal" and "sequence" too."""
         return await self._ask("GET", "/_fake/scripts")
 
+    async def key_numbers(self, *keys: str) -> list[int]:
+        """The numbers by which the journal's entries know API keys (`Entry.key`)."""
+        answer = await self._ask("POST", "/_fake/keys", json={"keys": keys})
+        return [int(number) for number in answer["numbers"]]
+
     async def refuse_connections(self, seconds: float) -> None:
         """Refuse new connections for up to 30 seconds, or until `accept_connections`."""
         await self._ask("POST", "/_fake/listener", client=self._listener, json={"refuse_s": seconds})
@@ -138,6 +143,7 @@ class FakesSync(_Waiting, Assertions):
     register = blocking(Fakes.register)
     wire = blocking(Fakes.wire)
     scripts = blocking(Fakes.scripts)
+    key_numbers = blocking(Fakes.key_numbers)
     refuse_connections = blocking(Fakes.refuse_connections)
     accept_connections = blocking(Fakes.accept_connections)
     clear = blocking(Fakes.clear)

@@ -13,7 +13,7 @@ from typing import Final
 from chatproof.fake_providers.dialects.base import IncomingRequest
 from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Wanted
 from chatproof.fake_providers.journal.entry import Ended, Entry, JournalWrite
-from chatproof.fake_providers.planning.http_request import key_of
+from chatproof.fake_providers.planning.http_request import key_number
 from chatproof.fake_providers.planning.planner import Answer
 from chatproof.harness.common.redaction import redacted_headers, redacted_path
 
@@ -79,7 +79,7 @@ class Journal(Assertions):
                 error=answer.plan.error,
                 planned_writes=len(answer.plan.writes),
                 unfinished=answer.plan.unfinished,
-                key=hash(key_of(request)) & 0xFFFF,  # of a text: salted anew in each process
+                key=key_number(request),
             )
 
         return self.begin(entry, len(request.body), len(answer.plan.writes))

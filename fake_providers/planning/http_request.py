@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final, NoReturn
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from chatproof.fake_providers.dialects.base import IncomingRequest
 from chatproof.fake_providers.planning.packed_body import CannotUnpack, unpacked
@@ -28,6 +28,21 @@ def key_of(request: IncomingRequest) -> str:
     """The API key with which the request came, as it stands in a header or in the query."""
     given = request.headers.get  # spelled out, since every request comes here: a loop takes four times as long
     return given("authorization") or given("api-key") or given("x-api-key") or given("x-goog-api-key") or request.query
+
+
+def key_number(request: IncomingRequest) -> int:
+    """The same number for the same API key, whether a header or the query brought it; see `number_of_key`."""
+    given = key_of(request)
+    if given == request.query:
+        given = dict(parse_qsl(given)).get("key", "")
+    scheme, _, rest = given.partition(" ")
+    return number_of_key(rest if scheme.lower() == "bearer" else given)
+
+
+def number_of_key(key: str) -> int:
+    """A number that tells keys apart and cannot be turned back into one: it is salted anew in each process. 0: none."""
+    key = key.strip()
+    return 1 + hash(key) % 0xFFFF if key else 0
 
 
 def _json(body: bytes) -> tuple[Any, str | None]:

@@ -12,6 +12,7 @@ from chatproof.fake_providers.journal.assertions import Wanted
 from chatproof.fake_providers.journal.client_faults import Observed
 from chatproof.fake_providers.journal.journal import Entry, Journal
 from chatproof.fake_providers.journal.resilience import judge
+from chatproof.fake_providers.planning.http_request import number_of_key
 from chatproof.fake_providers.planning.planner import Planner
 from chatproof.fake_providers.scripting.script import Script, ScriptError, parse_script
 from chatproof.fake_providers.scripting.wire_table import FORMS, UnknownWire, wires_of
@@ -91,6 +92,8 @@ class Admin:
                 return self._register(path.removeprefix(_SCRIPTS), request.body)
             case ("PUT", path) if path.startswith(_CASES):
                 return self._choose(path.removeprefix(_CASES), request.json)
+            case ("POST", "/_fake/keys"):
+                return self._numbers(request.json)
             case ("POST", "/_fake/listener"):
                 return await self._refuse(request.json)
         return json_reply(404, {"error": f"no such control request: {request.method} {request.path[:200]}"})
@@ -154,6 +157,12 @@ class Admin:
             return json_reply(200, {"case": case, "wire": self._server.planner.wires.choose(case, names)})
         except UnknownWire as unknown:
             raise BadRequest(str(unknown)) from unknown
+
+    def _numbers(self, body: Any) -> Reply:
+        keys = body.get("keys") if isinstance(body, dict) else None
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise BadRequest('the body must be {"keys": [API keys]}')
+        return json_reply(200, {"numbers": [number_of_key(key) for key in keys]})
 
     async def _refuse(self, body: Any) -> Reply:
         value = body.get("refuse_s") if isinstance(body, dict) else None

@@ -189,3 +189,20 @@ async def test_a_bug_is_an_error_and_not_a_hang(
     monkeypatch.setattr(served.server.journal, "entries", broken)
     assert (await http.get("/_fake/journal")).status_code == 500
     assert "a bug" in caplog.text
+
+
+async def test_a_key_has_one_number_wherever_it_stands(fakes: Fakes, http: httpx.AsyncClient) -> None:
+    """In a header, with a scheme or without, and in the query; no key is 0."""
+    numbers = await fakes.key_numbers("sk-secret", "another", "")
+    assert numbers[0] != numbers[1]
+    assert numbers[2] == 0
+    path = "/v1beta/models/gemini-2.0-flash:generateContent"
+    body = {"contents": [{"role": "user", "parts": [{"text": "scenario hello case numbers"}]}]}
+    del http.headers["authorization"]
+    for headers, query in (
+        ({"authorization": "bearer sk-secret"}, ""),
+        ({"x-goog-api-key": "sk-secret"}, ""),
+        ({}, "?alt=json&key=sk-secret"),
+    ):
+        await http.post(path + query, json=body, headers=headers)
+    assert [entry.key for entry in await fakes.entries("numbers")] == [numbers[0]] * 3
