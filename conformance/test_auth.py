@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.jwt import Forgery, User, forgeries, users, why_refused
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_text
+from chatproof.conformance.suite.settled import settled
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, SESSIONS_PATH, USER, bearer
@@ -65,7 +67,7 @@ async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
     if not case.lane.succeeded(reply):
         why = why_refused(case.lane.settings, reply)
         raise NotTestable(why or f"a user with a valid token could not ask: {reply.outcome()}")
-    if (count := await count_of(case, session, owner.token)) is None:
+    if (count := await settled(partial(count_of, case, session, owner.token))) is None:
         raise NotTestable("its owner is not shown a session's `messages`")
     return session, reply, count
 
@@ -172,7 +174,7 @@ async def test_a_users_session_is_theirs_alone(case: Case) -> None:
         seen = f"after {name} had written to the session and deleted it, `messages` is {after}"
         case.holds("AUTH-04", after == count, seen, f"{count}, as before", answers.reply)
         await judge_memory(case, session, owner, said, answers)
-        count = await count_of(case, session, owner.token) or count
+        count = await settled(partial(count_of, case, session, owner.token)) or count
 
 
 async def judge_memory(case: Case, session: str, owner: User, said: Transcript, stranger: Written) -> None:

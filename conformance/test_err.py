@@ -9,9 +9,12 @@ import pytest
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
 from chatproof.conformance.suite.marks import When, over_both, requirement
+from chatproof.conformance.suite.provider import messages_of
 from chatproof.harness.client.http import Deadlines, HttpRequest
+from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, body_of
 from chatproof.harness.protocol.checks import err
+from chatproof.harness.protocol.checks.history import empty_messages
 from chatproof.harness.protocol.checks.tok import same_words, words_are, words_begin
 from chatproof.harness.protocol.findings import Late
 from chatproof.harness.protocol.messages import Kind
@@ -62,7 +65,7 @@ async def test_a_failure_before_the_first_token_is_an_error(case: Case, script: 
     case.conforms(reply, err.fails_as_error("ERR-02"), err.no_tokens("ERR-02"))
 
 
-@requirement("ERR-02", when=When.ALONE)
+@requirement("ERR-02", "ERR-09", when=When.ALONE)
 async def test_a_provider_that_refuses_connections_is_an_error(case: Case) -> None:
     """Nobody listens at the provider's address."""
     fakes = case.provider.fakes
@@ -72,6 +75,7 @@ async def test_a_provider_that_refuses_connections_is_an_error(case: Case) -> No
     finally:
         await fakes.accept_connections()
     case.conforms(reply, err.fails_as_error("ERR-02"), err.no_tokens("ERR-02"))
+    case.conforms(reply, err.no_provider_details(Target.parse(fakes.url).authority))
 
 
 @pytest.mark.parametrize("script", IN_MID_REPLY)
@@ -121,7 +125,10 @@ async def test_the_next_request_succeeds(case: Case, script: str, transport: Tra
     for where in (session, case.lane.new_session()):
         reply = await case.ask(session=where, over=transport)
         kept = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text("hello"))
-        case.holds("ERR-05", kept, f"after {case.provider.does(script)}: {reply.outcome()}", "the whole reply", reply)
+        after = f"after {case.provider.does(script)}"
+        if case.holds("ERR-05", kept, f"{after}: {reply.outcome()}", "the whole reply", reply):
+            history = messages_of(await case.provider.asked(reply))
+            case.keep("ERR-05", [*empty_messages(history)], reply)
 
 
 @pytest.mark.parametrize("script", ["stall", "silent"])

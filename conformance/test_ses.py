@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import quote
+from functools import partial
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotTestable, TooLate, without
+from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.marks import When, over_both, requirement
-from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
+from chatproof.conformance.suite.provider import cases_in, upstream_texts
+from chatproof.conformance.suite.session_requests import (
+    count_of,
+    exchange,
+    judge_forgotten,
+    look_up,
+    object_of,
+    said_by,
+    sent_upstream,
+)
+from chatproof.conformance.suite.settled import settled
 from chatproof.conformance.suite.together import together
-from chatproof.harness.client.http import HttpRequest, json_of
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSION_ID, SESSIONS_PATH, TIMESTAMP
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSION_ID, TIMESTAMP
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import is_timestamp
 from chatproof.harness.protocol.checks.tok import same_words, words
 from chatproof.harness.protocol.excerpts import counted, shown
@@ -32,48 +40,6 @@ UNROUTABLE_IDS = ("a/{}", "../{}", "..\\{}", "a//{}", "%2e%2e%2f{}", "null\x00by
 NO_NAMES = (".", "..")
 # Different ids that become the same where a server makes file names of them, or decodes them twice.
 ALIKE = ("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}")
-
-
-async def look_up(case: Case, session: str, method: str = "GET") -> Transcript:
-    """GET or DELETE a session."""
-    return await case.request(HttpRequest(method, SESSIONS_PATH + quote(session, safe="")))
-
-
-async def count_of(case: Case, session: str) -> int | None:
-    """A session's `messages`, or None where there is no such number. Raises NotTestable where nothing is answered."""
-    answer = await look_up(case, session)
-    if answer.is_unanswered:
-        raise NotTestable(f"GET of a session: {answer.outcome()}")
-    count = object_of(answer).get(MESSAGES)
-    return int(count) if is_integer(count) else None
-
-
-def object_of(answer: Transcript) -> dict[str, Any]:
-    """The answer's JSON object; empty where there is none."""
-    value = json_of(answer)
-    return value if isinstance(value, dict) else {}
-
-
-def said_by(answer: Transcript) -> str:
-    """An answer's status and body, or why there is none."""
-    if answer.is_unanswered:
-        return answer.outcome()
-    return f"status {answer.status} with {shown(object_of(answer) or answer.body, 400)}"
-
-
-async def exchange(case: Case, text: str, session: str | None, **how: Any) -> Transcript:
-    """An exchange that must succeed for the test to go on. Raises NotTestable."""
-    reply = await case.ask(text, session=session, **how)
-    if not case.lane.succeeded(reply):
-        raise without(reply, f"an ordinary exchange failed: {reply.outcome()}")
-    return reply
-
-
-async def sent_upstream(case: Case, reply: Transcript) -> str:
-    """All text of the provider request behind a reply. Raises NotTestable where there is no request."""
-    if (entry := await case.provider.asked(reply)) is None:
-        raise TooLate(f"the provider was never asked: {reply.outcome()}")
-    return upstream_text(entry)
 
 
 @requirement("SES-01")
@@ -126,11 +92,8 @@ async def test_a_deleted_session_is_gone(case: Case) -> None:
     seen = f"GET afterwards: status {gone.status}, messages {shown(left)}"
     case.holds("SES-05", kept, seen, "404, or no messages", gone)
     if case.lane.provider:
-        last = await exchange(case, "What was the word?", session)
-        upstream = await sent_upstream(case, last)
-        old = "marzipan" in upstream or first.case in upstream
-        seen = f"sent to the provider: {shown(upstream)}"
-        case.holds("SES-05", not old, seen, "nothing from before the deletion", last)
+        last = await case.ask("What was the word?", session=session)
+        await judge_forgotten(case, "SES-05", last, first)
 
 
 @requirement("SES-06")
@@ -215,7 +178,7 @@ async def test_odd_ids_do_no_harm(case: Case) -> None:
     """No 5xx, and nothing of another session is shown or used."""
     victim = case.lane.new_session()
     asked = [((await exchange(case, "I am the victim.", victim)).case, victim)]
-    before = await count_of(case, victim)
+    before = await settled(partial(count_of, case, victim))
     odd = [pattern.format(case.lane.new_case()) for pattern in (*ODD_IDS, *UNROUTABLE_IDS)]
     near = [pattern.format(victim) for pattern in ("../sessions/{}", "{}/", "{}%00", " {}", "{}*", "./{}")]
     name = case.lane.new_case()
@@ -250,9 +213,9 @@ async def test_both_transports_share_sessions(case: Case) -> None:
     """An exchange over SSE, then one over Socket.IO."""
     session = case.lane.new_session()
     first = await exchange(case, "My name is Ferdinand.", session)
-    before = await count_of(case, session)
+    before = await settled(partial(count_of, case, session))
     second = await exchange(case, "What is my name?", session, over=Transport.WEBSOCKET)
-    after = await count_of(case, session)
+    after = await settled(partial(count_of, case, session))
     kept = before is not None and after is not None and after > before
     seen = f"`messages` is {before} after an exchange over SSE, and {after} after one more over Socket.IO"
     case.holds("SES-11", kept, seen, "a larger number after the second", second)
@@ -260,54 +223,6 @@ async def test_both_transports_share_sessions(case: Case) -> None:
         upstream = await sent_upstream(case, second)
         kept = first.case in upstream
         case.holds("SES-11", kept, f"sent to the provider: {shown(upstream)}", "what was said over SSE", second)
-
-
-@requirement("SES-12")
-async def test_exchanges_at_the_same_time_are_all_kept(case: Case) -> None:
-    """After three at once in one session, the next message takes all of them to the provider, or all are counted."""
-    session, counts = case.lane.new_session(), []
-    for text in ("The first of all.",) if case.lane.provider else ("The first of all.", "The second."):
-        await exchange(case, text, session)
-        counts.append(await count_of(case, session))
-    texts = [f"Fact {number} of {case.lane.new_case()}." for number in range(3)]
-    replies = await together(*(case.ask(text, session=session, script="paced") for text in texts))
-    refused = [reply for reply in replies if reply.status is not None and 400 <= reply.status < 500]
-    completed = [text for text, reply in zip(texts, replies, strict=True) if case.lane.succeeded(reply)]
-    if len(completed) < 2 and len(completed) + len(refused) == len(texts):
-        raise NotTestable("exchanges at the same time are refused")
-    failed = [reply.outcome() for reply in replies if not case.lane.succeeded(reply) and reply not in refused]
-    seen = f"of {len(texts)} asks at the same time these failed: {'; '.join(failed)}"
-    case.holds("SES-12", not failed, seen, "whole replies", replies[0])
-    if case.lane.provider is None:
-        before, after = counts[1] or 0, await count_of(case, session) or 0
-        wanted = before + (before - (counts[0] or 0)) * len(completed)
-        seen = f"`messages` was {before}, and {after} after {len(completed)} exchanges at the same time"
-        case.holds("SES-12", after >= wanted, seen, f"{wanted}, as if they came one after the other", replies[0])
-        return
-    upstream = await sent_upstream(case, await exchange(case, "What do you know?", session))
-    lost = [text for text in completed if text not in upstream]
-    seen = f"the next request to the provider lacks {', '.join(map(shown, lost))}"
-    case.holds("SES-12", not lost, seen, f"all of these: {', '.join(map(shown, completed))}", replies[0])
-    answers = words(upstream).count(words(case.provider.text("paced")))
-    seen = f"the next request to the provider holds {answers} of the {len(completed)} replies"
-    case.holds("SES-12", answers >= len(completed), seen, "all of them", replies[0])
-
-
-@requirement("SES-13")
-async def test_deletion_outlives_a_running_reply(case: Case) -> None:
-    """What was said before the deletion does not come back when the reply ends."""
-    session = case.lane.new_session()
-    before = await exchange(case, "Forget the word marzipan.", session)
-    stream = await case.start("Talk for a while.", session=session, script="paced")
-    await case.provider.has_said(stream.transcript, 3)
-    deleted = await look_up(case, session, "DELETE")
-    await stream.finish()
-    if deleted.status is None or deleted.status >= 400:
-        raise NotTestable(f"the session could not be deleted: {deleted.outcome()}")
-    upstream = await sent_upstream(case, await exchange(case, "What was the word?", session))
-    back = "marzipan" in upstream or before.case in upstream
-    seen = f"sent to the provider: {shown(upstream, 300)}"
-    case.holds("SES-13", not back, seen, "nothing from before the deletion", stream.transcript)
 
 
 @requirement("SES-14")

@@ -13,6 +13,7 @@ from chatproof.conformance.suite.lane import FRESH, LARGE, Lane
 from chatproof.conformance.suite.open_connections import OpenConnections
 from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.replies import SocketStream, SseStream, Stream
+from chatproof.conformance.suite.token_counts import count_tokens
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import NO_ANSWER, Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
@@ -104,6 +105,7 @@ class Case:
             if not await self.refused_for_now(reply, waits):
                 break
         self.lane.budget.note(reply)
+        await count_tokens(reply, self.lane.provider)
         return reply
 
     async def ask_once(self, text: str, **how: Any) -> Transcript:

@@ -14,6 +14,8 @@ from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.sent import OWN_NAME
 from chatproof.harness.protocol.transcript import Transcript
 
+_MESSAGES = ("messages", "contents", "input")  # where dialects have the conversation
+_BESIDE = ("system", "instructions", "systemInstruction", "system_instruction")  # and what stands beside it
 DUE = 5.0  # seconds within which a server must have asked its provider
 _CASE = re.compile(rf"(?<![\w-]){OWN_NAME.pattern}(?![\w-])")  # see `Lane.new_case`; not that of a session's id
 
@@ -102,6 +104,29 @@ def upstream_texts(body: Any) -> list[str]:
 def upstream_text(entry: Entry) -> str:
     """All strings of a provider request, joined."""
     return "\n".join(upstream_texts(entry.body))
+
+
+def messages_of(entry: Entry | None) -> list[tuple[str, str]]:
+    """Roles and texts of a provider request in any dialect; a model's role is given as `assistant`, and what stands
+    beside the messages as `system`. Without a list of messages all of it is one message of the user."""
+    body = entry.body if entry and isinstance(entry.body, dict) else {}
+    messages = next((body[name] for name in _MESSAGES if isinstance(body.get(name), list)), None)
+    if messages is None:
+        return [("user", "\n".join(upstream_texts(body)))] if body else []
+    beside = [("system", "\n".join(upstream_texts(body[name]))) for name in _BESIDE if name in body]
+    return beside + [
+        (str(one.get("role")).replace("model", "assistant"), "\n".join(_texts_of(one)))
+        for one in messages
+        if isinstance(one, dict)
+    ]
+
+
+def _texts_of(message: dict[str, Any]) -> list[str]:
+    """The texts of a message: it holds one, or parts of which some have one."""
+    content = next((message[name] for name in ("content", "parts") if name in message), "")
+    parts = content if isinstance(content, list) else [content]
+    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    return [text for text in texts if isinstance(text, str)]
 
 
 def cases_in(text: str) -> set[str]:

@@ -7,7 +7,7 @@ bounded where the client sets bounds.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -92,8 +92,7 @@ class Message(NamedTuple):
 class Transcript:
     """One exchange. `ended_at` and `end` are set once it is over. `terminal` is the first completion or error.
 
-    Past its `limits` it ends as `TOO_LARGE` and takes nothing more; None: no limits. `length` is the size of all that
-    has come, in bytes, and `weight` the memory that it takes, which counts for `budget`.
+    Past its `limits` (None: none) it ends as `TOO_LARGE`. `length`: bytes that came; `weight`: their memory.
     """
 
     transport: Transport
@@ -111,6 +110,7 @@ class Transcript:
     ended_at: float | None = None
     fault: str = ""
     terminal: Message | None = None
+    counts: Container[int] = ()  # of tokens that are right as well: the provider's, or a tokenizer's
     api: Api = CHAT_STREAM
     limits: SizeLimits | None = None
     budget: MemoryBudget | None = None

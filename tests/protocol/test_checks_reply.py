@@ -269,10 +269,11 @@ MIXED = [A[0], B[0], A[1], B[1], A[2]]
         ([*chat(A[0]), ERROR, *chat(*A[1:]), COMPLETE], True),
         ([*chat(*A), COMPLETE, ERROR], True),
         ([*chat(*MIXED), COMPLETE, COMPLETE], False),
-        ([*chat(A[0]), ERROR, *chat(*B), COMPLETE], False),
+        ([*chat(A[0]), ERROR, *chat(*B), COMPLETE], True),
+        ([*chat(A[0]), *chat(*B), COMPLETE], False),
         ([*chat(*A), COMPLETE], False),
     ],
-    ids=["queued", "refused at once", "refused later", "mixed", "first dropped", "second ignored"],
+    ids=["queued", "refused at once", "refused later", "mixed", "replaced", "dropped in silence", "second ignored"],
 )
 def test_two_asks_on_one_socket(events: list[tuple[str, Any]], kept: bool) -> None:
     assert is_kept(sio.replies_do_not_mix(TEXT, "Un deux"), socket(events)) is kept

@@ -27,7 +27,7 @@ class Upstream:
             url, body = self.config.url, self.question(messages)
             async with self.upstream.post(url, json=body, headers=self.credentials()) as response:
                 if response.status != 200:
-                    raise ProviderFailed(f"The language model answered with status {response.status}.")
+                    raise ProviderFailed(await self.refusal_text(response))
                 async with aclosing(self.provider_events(response.content.iter_any())) as events:
                     async for data in events:
                         text, finished = self.read_chunk(data)
@@ -43,6 +43,9 @@ class Upstream:
             raise ProviderFailed("The connection to the language model failed.") from error
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ProviderFailed("The language model's answer made no sense.") from error
+
+    async def refusal_text(self, response: aiohttp.ClientResponse) -> str:
+        return f"The language model answered with status {response.status}."
 
     def question(self, messages: list[Message]) -> dict[str, Any]:
         if self.config.provider != "gemini":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from chatproof.harness.protocol.excerpts import counted, shown, shown_part
 from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
@@ -95,20 +95,50 @@ def no_internals(*secrets: str) -> Check:
 
     @check("ERR-04")
     def look(transcript: Transcript) -> Iterator[Finding]:
-        errors = transcript.of(Kind.ERROR)[:ERRORS]
-        texts = [str(dict(message.body)) for message in errors] + [one.text for one in errors if one.text]
-        if transcript.transport is Transport.SSE and is_http_error(transcript):
-            texts.append(transcript.body.decode("utf-8", "replace"))
-        if not texts:
-            yield Unjudged(f"no error to look at: {transcript.outcome()}")
-        for text in texts:
-            if found := internals(text, *secrets):
-                what, at = found
-                part = shown(text, 400) if at < 300 else shown_part(text, at - 100, at + 300)
-                yield Violation(f"{what} in {part}", "an error that shows no internals")
-                return
+        return _reveals(transcript, "an error that shows no internals", lambda text: internals(text, *secrets))
 
     return look
+
+
+def no_provider_details(address: str, *marks: str) -> Check:
+    """No error text, and no error body, shows the provider's address or its own error.
+
+    Args:
+        address: `host:port`; the port alone shows it too.
+        marks: pieces of the error that the provider sent, which stand nowhere else.
+    """
+    port = re.compile(rf"(?<![\w.]){re.escape(address.rpartition(':')[2])}(?!\w)")
+
+    def found_in(text: str) -> tuple[str, int] | None:
+        for mark in marks:
+            if (at := text.find(mark)) >= 0:
+                return "the provider's own error", at
+        if (at := text.find(address)) >= 0:
+            return "the provider's address", at
+        match = port.search(text[:LOOKED_AT])
+        return ("the provider's port", match.start()) if match else None
+
+    @check("ERR-09")
+    def look(transcript: Transcript) -> Iterator[Finding]:
+        return _reveals(transcript, "an error in the server's own words", found_in)
+
+    return look
+
+
+def _reveals(transcript: Transcript, expected: str, find: Callable[[str], tuple[str, int] | None]) -> Iterator[Finding]:
+    """The first thing that `find` names, with its place, in the errors of a reply."""
+    errors = transcript.of(Kind.ERROR)[:ERRORS]
+    texts = [str(dict(message.body)) for message in errors] + [one.text for one in errors if one.text]
+    if transcript.transport is Transport.SSE and is_http_error(transcript):
+        texts.append(transcript.body.decode("utf-8", "replace"))
+    if not texts:
+        yield Unjudged(f"no error to look at: {transcript.outcome()}")
+    for text in texts:
+        if found := find(text):
+            what, at = found
+            part = shown(text, 400) if at < 300 else shown_part(text, at - 100, at + 300)
+            yield Violation(f"{what} in {part}", expected)
+            return
 
 
 def internals(text: str, *secrets: str) -> tuple[str, int] | None:

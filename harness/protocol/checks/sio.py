@@ -40,25 +40,31 @@ def refused_with_an_error(transcript: Transcript) -> Iterator[Finding]:
 
 
 def replies_do_not_mix(first: str, second: str) -> Check:
-    """Of two asks on one socket the second is queued or refused: their tokens stand one after the other."""
+    """Of two asks on one socket the second is queued or refused, or ends the first one with an error: their tokens
+    stand one after the other."""
 
     @check("SIO-11")
     def look(transcript: Transcript) -> Iterator[Finding]:
-        expected = "the whole first reply, then the whole second one or its refusal"
+        expected = "the whole first reply, or its beginning and an error; then the whole second one, or its refusal"
         replies: list[str] = []
         last: Any = None
-        for message in transcript.tokens:
+        failed: list[int] = []  # how many replies had begun at each error
+        for message in transcript.of(Kind.TOKEN, Kind.ERROR):
+            if message.kind is Kind.ERROR:
+                failed.append(len(replies))
+                continue
             count = message.body.get(COUNT)
             if not replies or (is_integer(count) and is_integer(last) and count <= last):
                 replies.append("")
             replies[-1] += message.token
             last = count
-        runs, errors = list(map(words, replies)), len(transcript.of(Kind.ERROR))
+        runs = list(map(words, replies))
         said = ", then ".join(shown(reply, 60) for reply in replies) or "none"
-        outcome = f"{counted(errors, 'error event')}; replies: {said}"
+        outcome = f"{counted(len(failed), 'error event')}; replies: {said}"
         is_queued = runs == [words(first), words(second)]
-        is_refused = runs == [words(first)] and errors > 0
-        if not is_queued and not is_refused:
+        is_refused = runs == [words(first)] and failed
+        is_replaced = 1 in failed and runs[1:] == [words(second)] and words(first).startswith(runs[0])
+        if not (is_queued or is_refused or is_replaced):
             yield Violation(outcome, expected, transcript.ended_at)
 
     return look

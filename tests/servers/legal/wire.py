@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, ClassVar
 
 import aiohttp
@@ -70,7 +70,7 @@ class CrLf(ChatServer):
             now.astimezone().isoformat(),
             now.strftime("%Y-%m-%dT%H:%M:%S"),
             now.strftime("%Y-%m-%dT%H:%M:%S.123456789Z"),
-            now.strftime("%Y-%m-%dT%H:%M:%S.123+02:00"),
+            now.astimezone(timezone(timedelta(hours=2))).strftime("%Y-%m-%dT%H:%M:%S.123+02:00"),
         )
         return forms[next(self.numbers) % len(forms)]
 

@@ -1,0 +1,79 @@
+"""Exchanges in a session, and requests about it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotTestable, TooLate, without
+from chatproof.conformance.suite.provider import upstream_text
+from chatproof.harness.client.http import HttpRequest, json_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSIONS_PATH
+from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.messages import Kind, is_integer
+from chatproof.harness.protocol.transcript import Transcript
+
+
+async def look_up(case: Case, session: str, method: str = "GET") -> Transcript:
+    """GET or DELETE a session."""
+    return await case.request(HttpRequest(method, SESSIONS_PATH + quote(session, safe="")))
+
+
+async def count_of(case: Case, session: str) -> int | None:
+    """A session's `messages`, or None where there is no such number. Raises NotTestable where nothing is answered."""
+    answer = await look_up(case, session)
+    if answer.is_unanswered:
+        raise NotTestable(f"GET of a session: {answer.outcome()}")
+    count = object_of(answer).get(MESSAGES)
+    return int(count) if is_integer(count) else None
+
+
+def object_of(answer: Transcript) -> dict[str, Any]:
+    """The answer's JSON object; empty where there is none."""
+    value = json_of(answer)
+    return value if isinstance(value, dict) else {}
+
+
+def said_by(answer: Transcript) -> str:
+    """An answer's status and body, or why there is none."""
+    if answer.is_unanswered:
+        return answer.outcome()
+    return f"status {answer.status} with {shown(object_of(answer) or answer.body, 400)}"
+
+
+async def exchange(case: Case, text: str, session: str | None, **how: Any) -> Transcript:
+    """An exchange that must succeed for the test to go on. Raises NotTestable."""
+    reply = await case.ask(text, session=session, **how)
+    if not case.lane.succeeded(reply):
+        raise without(reply, f"an ordinary exchange failed: {reply.outcome()}")
+    return reply
+
+
+async def sent_upstream(case: Case, reply: Transcript) -> str:
+    """All text of the provider request behind a reply. Raises NotTestable where there is no request."""
+    if (entry := await case.provider.asked(reply)) is None:
+        raise TooLate(f"the provider was never asked: {reply.outcome()}")
+    return upstream_text(entry)
+
+
+async def judge_forgotten(case: Case, requirement_id: str, reply: Transcript, before: Transcript) -> None:
+    """Judge that nothing said before a deletion goes to the provider. A server may refuse every later use of the id."""
+    if await is_refusal(case, reply):
+        case.holds(requirement_id, True, reply.outcome(), "nothing from before the deletion")
+        return
+    if not case.lane.succeeded(reply):
+        raise without(reply, f"an ask in the deleted session failed: {reply.outcome()}")
+    upstream = await sent_upstream(case, reply)
+    old = "marzipan" in upstream or before.case in upstream
+    seen = f"sent to the provider: {shown(upstream, 300)}"
+    case.holds(requirement_id, not old, seen, "nothing from before the deletion", reply)
+
+
+async def is_refusal(case: Case, reply: Transcript) -> bool:
+    """Whether a server turned an ask away, instead of failing: by a 4xx or 503, or by an error without asking its
+    provider."""
+    if reply.status is not None and (400 <= reply.status < 500 or reply.status == 503):
+        return True
+    is_error = bool(reply.of(Kind.ERROR)) and not reply.tokens
+    return is_error and case.lane.provider is not None and not await case.provider.entries(reply)

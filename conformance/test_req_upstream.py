@@ -1,0 +1,175 @@
+"""REQ-14 and REQ-15: what the server sends to its provider beside the conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.jwt import users
+from chatproof.conformance.suite.marks import over_both, requirement
+from chatproof.conformance.suite.provider import upstream_texts
+from chatproof.fake_providers.dialects.provider_variables import KEY_VARIABLES
+from chatproof.fake_providers.journal.journal import Entry
+from chatproof.harness.client.http import Deadlines, HttpRequest
+from chatproof.harness.protocol.apis.api import Headers
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, CHAT_PATH, STREAM_PATH, bearer, body_of
+from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.transcript import Transcript, Transport
+
+# what stands in a request whose key was never set, or was not read
+NO_KEYS = ("undefined", "null", "None", "nil", "NaN", "[object Object]", "${%s}", "$%s", "%s")
+TEXT_FIELDS = ("messages", "history", "system", "system_prompt", "instructions", "prompt", "note")
+URL_FIELDS = ("base_url", "baseURL", "api_base")
+REFUSED = range(400, 500)
+
+
+@over_both
+@requirement("REQ-14")
+async def test_the_provider_gets_the_servers_own_key(case: Case, transport: Transport) -> None:
+    """Neither a word for nothing nor what a client sent as its own; also where the client brings a token."""
+    replies = [await case.ask(over=transport)]
+    own_of_clients: list[str] = []
+    if transport is Transport.SSE:
+        own_of_clients = [token_of(case), f"client-key-{case.lane.new_case()}"]
+        headers = (*bearer(own_of_clients[0]), ("X-API-Key", own_of_clients[1]))
+        replies.append(await case.ask(headers=headers))
+        if Profile.CHAT in case.lane.settings.profiles:
+            replies.append(await case.ask_plain())
+    wrong = await wrong_keys(case, own_of_clients)
+    entries = [(reply, entry) for reply in replies for entry in await case.provider.entries(reply)]
+    if not entries:
+        raise NotTestable(f"the provider was never asked: {replies[0].outcome()}")
+    for reply, entry in entries:
+        seen = wrong.get(entry.key, "")
+        case.holds("REQ-14", not seen, f"the provider was asked with {seen}", "the server's own API key", reply)
+
+
+async def wrong_keys(case: Case, of_clients: list[str]) -> dict[int, str]:
+    """The keys that are not the server's, in words, by their numbers in the journal.
+
+    A server that the suite did not start may have been started without a key: then a missing one is no finding. A local
+    model needs none.
+    """
+    told = dict.fromkeys(of_clients, "the key or token that the client had sent")
+    key, variable = case.lane.scene.key, KEY_VARIABLES.get(case.lane.state.name)
+    if key and variable:
+        told |= {"": "no API key"}
+        told |= {word: f"the API key {word!r}" for word in (one.replace("%s", variable) for one in NO_KEYS)}
+        mangled = (f'"{key}"', f"'{key}'", key.lower(), key.upper(), key[:-1], key[1:], f"Bearer {key}")
+        told |= {one: f"a spoiled copy of the key in {variable}" for one in mangled if one != key}
+    return dict(zip(await case.provider.fakes.key_numbers(*told), told.values(), strict=True))
+
+
+def token_of(case: Case) -> str:
+    """A user's token, valid where the suite knows the secret."""
+    try:
+        return users(case.lane.settings, (f"user-{case.lane.new_case()}", f"user-{case.lane.new_case()}"))[0].token
+    except NotTestable:
+        return f"client-token-{case.lane.new_case()}"
+
+
+@dataclass(slots=True)
+class Trap:
+    """A listener of the suite's own. `asked`: the paths that somebody asked it for."""
+
+    port: int = 0
+    asked: list[str] = field(default_factory=list)
+
+    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Note what one connection asks for, and close it."""
+        try:
+            async with asyncio.timeout(1):
+                line = await reader.readline()
+        except TimeoutError:
+            line = b""
+        self.asked.append(line.decode("latin-1").partition(" ")[2].partition(" ")[0])
+        writer.close()
+
+
+@asynccontextmanager
+async def trap() -> AsyncIterator[Trap]:
+    """Listen on a free port of 127.0.0.1."""
+    one = Trap()
+    server = await asyncio.start_server(one.hear, "127.0.0.1", 0)
+    one.port = server.sockets[0].getsockname()[1]
+    try:
+        yield one
+    finally:
+        server.close()
+
+
+@over_both
+@requirement("REQ-15")
+async def test_unknown_fields_stay_out_of_the_providers_request(case: Case, transport: Transport) -> None:
+    """Texts and addresses in fields that the API does not have, all in one request. A 4xx refuses them properly."""
+    paths = [STREAM_PATH]
+    if transport is Transport.SSE and Profile.CHAT in case.lane.settings.profiles:
+        paths.append(CHAT_PATH)
+    for path in paths:
+        async with trap() as other:
+            name = case.lane.new_case()
+            mark = f"intruder-{case.lane.new_case()}"
+            message = case.lane.message("Please say hello.", "hello", name)
+            body = intruding(case, name, mark, other.port) | body_of(message, case.lane.new_session())
+            reply = await send(case, transport, path, body)
+            reply.case = name
+            seen = f"the server asked http://127.0.0.1:{other.port}{', '.join(other.asked)}, which the client had named"
+            kept = case.holds("REQ-15", not other.asked, seen, "the provider's own address", reply)
+            if kept and reply.status not in REFUSED:
+                await judge_entries(case, reply, mark, "the client's field")
+
+
+@requirement("REQ-15")
+async def test_a_clients_headers_stay_out_of_the_providers_request(case: Case) -> None:
+    """Its cookies and X- headers."""
+    mark = f"intruder-{case.lane.new_case()}"
+    headers: Headers = (
+        ("Cookie", f"preferences={mark}"),
+        ("X-Chatproof-Note", mark),
+        ("X-User-Email", f"{mark}@example.org"),
+    )
+    await judge_entries(case, await case.ask(headers=headers), mark, "the client's header")
+
+
+def intruding(case: Case, name: str, mark: str, port: int) -> dict[str, Any]:
+    """Fields that a request does not have. Each text holds the mark and its field's name, and plays the script, since a
+    server may ask its provider with that text instead of the message."""
+    fields: dict[str, Any] = {one: case.lane.message(f"{mark}-{one}.", "hello", name) for one in TEXT_FIELDS}
+    for one in ("messages", "history"):
+        fields[one] = [{"role": role, "content": fields[one]} for role in ("system", "user", "assistant", "user")]
+    return fields | {one: f"http://127.0.0.1:{port}/{one}" for one in URL_FIELDS}
+
+
+async def send(case: Case, transport: Transport, path: str, body: dict[str, Any]) -> Transcript:
+    """Send a body as it is over a route, and give the whole answer."""
+    if transport is Transport.SSE:
+        return await case.request(HttpRequest.json("POST", path, body), deadlines=Deadlines(silence=30))
+    client = await case.connect(transport)
+    reply = await client.emit(ASK_EVENT, body)
+    await client.terminal(reply, Deadlines(silence=30))
+    await client.disconnect()
+    return reply
+
+
+async def judge_entries(case: Case, reply: Transcript, mark: str, what: str) -> None:
+    """Judge that no request to the provider holds a text that the client sent beside its message."""
+    if not (entries := await case.provider.entries(reply)):
+        case.cannot_judge("REQ-15", f"the provider was never asked: {reply.outcome()}")
+    for entry in entries:
+        found = intruders(entry, mark)
+        seen = f"the provider's request holds {what} {', '.join(f'{name} ({shown(text)})' for name, text in found)}"
+        case.holds("REQ-15", not found, seen, "nothing but the message", reply)
+
+
+def intruders(entry: Entry, mark: str) -> list[tuple[str, str]]:
+    """The client's fields and headers that a provider's request holds, each with a text. The journal hides cookies."""
+    texts = [text for text in upstream_texts(entry.body) if mark in text]
+    fields = [(name, text) for name in TEXT_FIELDS for text in texts[:9] if f"{mark}-{name}." in text]
+    headers = [(name, value) for name, value in entry.headers.items() if mark in value or name == "cookie"]
+    return list(dict(fields + headers or [("in a text", text) for text in texts]).items())

@@ -1,0 +1,66 @@
+"""SES: what is kept of a session in which something went wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotApplicable
+from chatproof.conformance.suite.marks import over_both, requirement
+from chatproof.conformance.suite.session_talk import SessionTalk
+from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.transcript import Transport
+
+FAILURES = ("server-error", "drop-mid", "error-mid")
+STOPS = {"slow-start": 0, "paced": 3}  # the tokens after which the client leaves
+
+
+@over_both
+@pytest.mark.parametrize("script", FAILURES)
+@requirement("SES-18")
+async def test_a_failure_leaves_the_session_in_order(case: Case, transport: Transport, script: str) -> None:
+    """The provider fails before its first token or in mid-reply; then two further messages."""
+    talk = SessionTalk(case, transport)
+    await talk.open()
+    await talk.say("Please say hello.")
+    await judge_failure(talk, script)
+
+
+@pytest.mark.parametrize("script", FAILURES[:2])
+@requirement("SES-18")
+async def test_a_failure_of_a_plain_answer_leaves_the_session_in_order(case: Case, script: str) -> None:
+    """The same over /api/chat, where the server has it."""
+    if Profile.CHAT not in case.lane.settings.profiles:
+        raise NotApplicable("profile chat is not declared")
+    talk = SessionTalk(case, None)
+    first = await talk.ask("Please say hello.")
+    if first.status != 200:
+        raise NotApplicable(f"/api/chat does not answer (CHAT-01): {first.outcome()}")
+    await judge_failure(talk, script)
+
+
+@over_both
+@pytest.mark.parametrize("script", STOPS)
+@requirement("SES-18")
+async def test_a_stop_leaves_the_session_in_order(case: Case, transport: Transport, script: str) -> None:
+    """The client leaves before the first token or in mid-reply; then two further messages."""
+    talk = SessionTalk(case, transport)
+    await talk.open()
+    await talk.say("Please say hello.")
+    tokens = STOPS[script]
+    await talk.stop("Never mind.", script, tokens)
+    when = f"after {tokens} tokens" if tokens else "before the first token"
+    await judge_next_two(talk, f"a stop {when}")
+
+
+async def judge_failure(talk: SessionTalk, script: str) -> None:
+    """Let the provider fail, and judge the next two requests."""
+    await talk.ask("Please fail.", script)
+    await judge_next_two(talk, talk.case.provider.does(script))
+
+
+async def judge_next_two(talk: SessionTalk, trouble: str) -> None:
+    """Send two more messages, and judge what the provider gets with each: the second one shows what came late."""
+    for text, script in (("Where were we?", "three-tokens"), ("And what did you say?", "hello")):
+        if not await talk.judge("SES-18", trouble, await talk.ask(text, script)):
+            return

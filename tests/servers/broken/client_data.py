@@ -1,0 +1,103 @@
+"""Faults in what goes to the provider beside the conversation: REQ-14 and REQ-15."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from tests.servers.broken.fault import fault
+from tests.servers.client_request import KnowsItsClient
+from tests.servers.parts import Ask, Message
+from tests.servers.plain_server import ChatServer
+
+ROWS = "REQ-14 REQ-15"
+
+
+@fault("undefined-key", "REQ-14", ROWS, says="the API key 'undefined'")
+class UndefinedKey(ChatServer):
+    """As JavaScript writes a variable that nobody set."""
+
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": "Bearer undefined"}
+
+
+@fault("no-key", "REQ-14", ROWS, says="the provider was asked with no API key")
+class NoKey(ChatServer):
+    def credentials(self) -> dict[str, str]:
+        return {}
+
+
+@fault("key-in-quotes", "REQ-14", ROWS, says="a spoiled copy of the key in OPENAI_API_KEY")
+class KeyInQuotes(ChatServer):
+    """As it stands in a file of variables."""
+
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": f'Bearer "{self.config.key}"'}
+
+
+@fault("clients-token-passed-on", "REQ-14", ROWS, says="the key or token that the client had sent")
+class ClientsToken(KnowsItsClient):
+    """One Authorization header for both directions."""
+
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": self.headers.get("authorization", f"Bearer {self.config.key}")}
+
+
+@fault("clients-key-passed-on", "REQ-14", ROWS, says="the key or token that the client had sent")
+class ClientsKey(KnowsItsClient):
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.headers.get('x-api-key', self.config.key)}"}
+
+
+@fault("body-spread", "REQ-15", ROWS, says="holds the client's field messages")
+class BodySpread(KnowsItsClient):
+    def question(self, messages: list[Message]) -> dict[str, Any]:
+        return {**super().question(messages), **self.body.get()}
+
+
+@fault("body-spread-below", "REQ-15", ROWS, says="holds the client's field history")
+class BodySpreadBelow(KnowsItsClient):
+    """The server's own fields stay as they are."""
+
+    def question(self, messages: list[Message]) -> dict[str, Any]:
+        return {**self.body.get(), **super().question(messages)}
+
+
+@fault("socket-system-text", "REQ-15", ROWS, says="holds the client's field system_prompt")
+class SocketSystemText(KnowsItsClient):
+    """A leftover of the first version, over sockets alone."""
+
+    def question(self, messages: list[Message]) -> dict[str, Any]:
+        text = self.body.get().get("system_prompt")
+        is_socket = self.request.get() is None
+        return super().question([{"role": "system", "content": text}, *messages] if text and is_socket else messages)
+
+
+@fault("clients-base-url", "REQ-15", ROWS, says="/base_url/chat/completions, which the client had named")
+class ClientsBaseUrl(KnowsItsClient):
+    """Sends the whole conversation, and its key, to wherever a client wants."""
+
+    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
+        asked = copy.copy(self)
+        if url := self.body.get().get("base_url"):
+            asked.config = replace(self.config, url=f"{url}/chat/completions")
+        async with aclosing(ChatServer.tokens(asked, messages, ask)) as tokens:
+            async for token in tokens:
+                yield token
+
+
+@fault("headers-passed-on", "REQ-15", ROWS, says="holds the client's header")
+class HeadersPassedOn(KnowsItsClient):
+    def credentials(self) -> dict[str, str]:
+        passed = {name: value for name, value in self.headers.items() if name.startswith("x-user")}
+        return {**passed, **super().credentials()}
+
+
+@fault("cookies-passed-on", "REQ-15", ROWS, says="holds the client's header cookie")
+class CookiesPassedOn(KnowsItsClient):
+    def credentials(self) -> dict[str, str]:
+        passed = {name: value for name, value in self.headers.items() if name == "cookie"}
+        return {**passed, **super().credentials()}
