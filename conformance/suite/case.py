@@ -13,7 +13,7 @@ from chatproof.conformance.suite.lane import FRESH, LARGE, Lane
 from chatproof.conformance.suite.open_connections import OpenConnections
 from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.replies import SocketStream, SseStream, Stream
-from chatproof.conformance.suite.token_counts import count_tokens
+from chatproof.conformance.suite.token_counts import with_counts
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import NO_ANSWER, Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
@@ -101,18 +101,16 @@ class Case:
     async def ask(self, text: str = "Please say hello.", **how: Any) -> Transcript:
         """Ask and wait for the whole reply. A 429 is waited out, since the LIM rows judge it."""
         for waits in count():  # bounded by `wait_out`
-            reply = await (await self.start(text, **how)).finish()
+            reply = await self.ask_once(text, **how)
             if not await self.refused_for_now(reply, waits):
                 break
-        self.lane.budget.note(reply)
-        await count_tokens(reply, self.lane.provider)
         return reply
 
     async def ask_once(self, text: str, **how: Any) -> Transcript:
         """As `ask`, but a 429 is returned like any other answer."""
         reply = await (await self.start(text, **how)).finish()
         self.lane.budget.note(reply)
-        return reply
+        return await with_counts(reply, self.lane.provider)
 
     async def ask_plain(
         self,

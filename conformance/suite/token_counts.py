@@ -8,18 +8,18 @@ from chatproof.harness.protocol.apis.chat_stream.chat_stream import COUNT, TOKEN
 from chatproof.harness.protocol.transcript import Transcript
 
 
-async def count_tokens(reply: Transcript, provider: Upstream | None) -> None:
-    """Note the other right counts of a whole reply's tokens, where its own two numbers differ.
+async def with_counts(reply: Transcript, provider: Upstream | None) -> Transcript:
+    """The same reply, with the other right counts of a whole reply's tokens, where its own two numbers differ.
 
     A real provider's count is not known to the suite, nor is its tokenizer: then one token for each character is the
     most that is believed.
     """
-    if reply.completion is None or not reply.tokens:
-        return
-    if reply.completion.body.get(TOKENS) == reply.tokens[-1].body.get(COUNT):
-        return
+    end, tokens = reply.completion, reply.tokens
+    if end is None or not tokens or end.body.get(TOKENS) == tokens[-1].body.get(COUNT):
+        return reply
     if provider is None:
         reply.counts = range(1, len(reply.text) + 1)
-        return
-    own = {entry.tokens for entry in await provider.entries(reply)}
-    reply.counts = own | {count(reply.text, vocabulary) for vocabulary in VOCABULARIES}
+    else:
+        own = {entry.tokens for entry in await provider.entries(reply)}
+        reply.counts = own | {count(reply.text, vocabulary) for vocabulary in VOCABULARIES}
+    return reply
