@@ -22,10 +22,10 @@ from chatproof.conformance.suite.interruption import (
 )
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.odd_requests import JSON, no_objects, odd_bodies, refused, without_message
+from chatproof.conformance.suite.ordinary_texts import judge_texts
 from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
 from chatproof.conformance.suite.together import together
 from chatproof.conformance.test_err import GRACE
-from chatproof.conformance.test_req import TEXTS
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE
@@ -123,14 +123,11 @@ async def was_refused_upstream(case: Case, answer: Transcript) -> bool:
 @requirement("CHAT-05")
 async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
     """The texts of REQ-07."""
-    for text in TEXTS:
-        answer = await case.ask_plain(text, deadlines=WHOLE)
-        sent = case.lane.message(text, "hello", answer.case).strip()
-        entry = await case.provider.asked(answer)
-        got = upstream_texts(entry.body) if entry else []
-        nearest = next((f"the provider's text {difference(one, sent)}" for one in got if answer.case in one), "")
-        seen = nearest or f"the provider got no request with the case of this message: {told(answer)}"
-        case.holds("CHAT-05", any(sent in one for one in got), seen, repr(sent), answer)
+
+    async def ask(text: str) -> Transcript:
+        return await case.ask_plain(text, deadlines=WHOLE, source=case.lane.budget.addresses.fresh())
+
+    await judge_texts(case, "CHAT-05", ask)
 
 
 @requirement("CHAT-05")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable
-from chatproof.conformance.suite.marks import When, requirement
+from chatproof.conformance.suite.marks import When, over_all, over_both, requirement
+from chatproof.conformance.suite.odd_replies import LARGE, LAYOUT, named, says
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     AGREES_WITH_TOKENS,
     COMPLETION_CHECKS,
     duration_is_true,
+    full_response_is_whole,
     speed_is_tokens_over_duration,
 )
-from chatproof.harness.protocol.checks.end import one_completion_and_last
+from chatproof.harness.protocol.checks.end import ends_once, nothing_said_ends_once, one_completion_and_last
+from chatproof.harness.protocol.checks.tok import text_is
+from chatproof.harness.protocol.transcript import Transport
 
 SHORT = 0.5  # seconds of reply; what happens between a server's two clock readings spoils the speed of a shorter one
 
@@ -47,3 +51,34 @@ async def test_the_wait_for_the_first_token_may_count_or_not(case: Case) -> None
         return reply, (duration_is_true,)
 
     await steadily(case, attempt)
+
+
+@over_all
+@requirement("END-09")
+async def test_an_empty_reply_ends(case: Case, transport: Transport) -> None:
+    """The provider ends its reply well, and says nothing in it."""
+    case.conforms(await case.ask(script="empty", over=transport), nothing_said_ends_once)
+
+
+@over_both
+@requirement("END-10")
+async def test_a_reply_that_the_provider_ends_early_keeps_its_text(case: Case, transport: Transport) -> None:
+    """For its length, and for the provider's content filter."""
+    for script in ("length", "content-filter"):
+        reply = await case.ask(script=script, over=transport)
+        entry = await case.provider.asked(reply)
+        if entry and entry.status != 200:  # local models have no content filter
+            continue
+        what = f"after {case.provider.does(script)}: "
+        case.conforms(reply, text_is(case.provider.text(script), "END-10", what), ends_once("END-10"))
+
+
+@requirement("END-12")
+async def test_full_response_is_the_whole_text(case: Case) -> None:
+    """Text with runs of blanks and line breaks, longer than a preview; and a very long one."""
+    scripts = named("long-response", LARGE)
+    name = next(iter(scripts))
+    await case.provider.add({"layout": says("A list with code in it.", LAYOUT), name: scripts[name][1]})
+    for script in ("layout", name):
+        reply = await case.ask(script=script)
+        case.conforms(reply, full_response_is_whole(await case.provider.said_for(reply, script)))

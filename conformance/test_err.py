@@ -26,6 +26,22 @@ GRACE = 2.0  # seconds between a server's time-out and the error at its client
 
 RESET_AT_ONCE = 'about = "A reset instead of an answer."\n[[steps]]\nfault = "reset"\n'
 
+ENDED_AFTER_ALL = """
+about = "{about}, then an error object in the stream, and the usual end mark."
+[timing]
+inter_token_ms = 5
+{steps}
+[[steps]]
+fault = "error"
+end_mark = true
+"""
+ALTHOUGH_200 = 'about = "Status 200, and a JSON error as the body."\n[[steps]]\nfault = "status"\nstatus = 200\n'
+AS_IF_ALL_WERE_WELL = {
+    "error-with-200": ALTHOUGH_200,
+    "error-at-once-then-end": ENDED_AFTER_ALL.format(about="No token", steps=""),
+    "error-then-end": ENDED_AFTER_ALL.format(about="Two tokens", steps='[[steps]]\ntokens = ["All", " is"]'),
+}
+
 BEFORE_THE_FIRST_TOKEN = (
     "bad-key",
     "rate-limited",
@@ -89,6 +105,17 @@ async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> No
     said = case.provider.text(script)
     # what was written just before a reset may be lost on its way to the server
     case.conforms(reply, words_begin(said, "ERR-03") if script == "reset-mid" else words_are(said, "ERR-03"))
+
+
+@over_both
+@requirement("ERR-08")
+async def test_an_error_is_one_although_all_else_looks_well(case: Case, transport: Transport) -> None:
+    """The provider puts an error object into the stream and then ends it as it ends every reply, or answers 200."""
+    case.needs_provider()
+    await case.provider.add(AS_IF_ALL_WERE_WELL)
+    for script in AS_IF_ALL_WERE_WELL:
+        reply = await case.ask_once("Please fail.", script=script, over=transport, deadlines=RETRIES)
+        case.conforms(reply, err.fails_as_error("ERR-08"))
 
 
 @requirement("ERR-04")

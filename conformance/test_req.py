@@ -5,30 +5,23 @@ from __future__ import annotations
 import json
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.marks import When, requirement
+from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
+from chatproof.conformance.suite.marks import When, over_all, requirement
 from chatproof.conformance.suite.odd_requests import JSON, no_objects, odd_bodies, refused, without_message
-from chatproof.conformance.suite.provider import upstream_texts
+from chatproof.conformance.suite.ordinary_texts import is_refusal, judge_texts, named_twice, prose, trouble
 from chatproof.harness.client.http import Deadlines, HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import STREAM_PATH, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.transcript import End, Transcript
+from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 MEGABYTES = 10
 LARGE_BODY_TIME = 10.0
 
 BLANK = ("", "   ", "\n\t ")
-TEXTS = (
-    "\"double\" 'single' `back` (round) [square] {curly} <angle>",
-    "$HOME; ls & cat | grep $x \\ %s %d {} {{name}} #tag @user ~ ^ * ? !",
-    "first line\nsecond line\n\nfourth line\tafter a tab",
-    "café naïve Ærø Straße ¿qué? Ελληνικά русский 你好世界 こんにちは 안녕하세요 مرحبا שלום",
-    "emoji 🙂 👍🏽 👩‍👩‍👧‍👦 🏳️‍🌈 🇩🇪 and e\u0301 decomposed",
-    ("word and more " * 143)[:1950],
-    "नमस्ते! आप कैसे हैं? आज का मौसम बहुत अच्छा है।",
-    "See https://example.org/a/b.html?q=1&lang=en#top, please.",
-    "What is 3 * 4? And is 12 > 11?",
-)
+LARGE = (4, 16, 64)  # KB of a message
+LARGEST_FRAME = 64  # KB that a socket must take at most: less is the limit of some WebSocket servers
 
 
 def answered(answer: Transcript) -> bool:
@@ -94,27 +87,53 @@ def judge_nothing_refused(case: Case) -> None:
 @requirement("REQ-07")
 async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
     """The provider's request holds the text letter for letter. Without the fakes: the text is at least not refused."""
-    for text in TEXTS:
-        reply = await case.ask(text)
-        if is_http_error(reply) or case.lane.provider is None:
-            await judge_not_refused(case, text, reply)
+    await judge_texts(case, "REQ-07", lambda text: case.ask(text, source=case.lane.budget.addresses.fresh()))
+
+
+@over_all
+@requirement("REQ-11")
+async def test_a_large_message_arrives_whole(case: Case, transport: Transport) -> None:
+    """It reaches the provider whole and is answered, or the server refuses it."""
+    for size in LARGE:
+        text, front = named_twice(case, prose(size << 10))
+        what = f"a message of {size} KB over {transport}"
+        try:
+            reply = await case.ask(text, over=transport, source=case.lane.budget.addresses.fresh())
+        except TooLate as lost:  # the socket, while the message was sent
+            judge_closed_socket(case, size, f"{what}: {lost}")
             continue
-        sent = case.lane.message(text, "hello", reply.case).strip()
-        entry = await case.provider.asked(reply)
-        got = upstream_texts(entry.body) if entry else []
-        nearest = next((f"the provider got {one!r}" for one in got if reply.case in one), "")
-        seen = nearest or f"the provider got no request with the case of this message: {reply.outcome()}"
-        case.holds("REQ-07", any(sent in one for one in got), seen, repr(sent), reply)
+        if transport is not Transport.SSE and not reply.messages and reply.end is End.TRUNCATED:
+            judge_closed_socket(case, size, f"{what}: {reply.outcome()}", reply)
+            continue
+        await judge_large(case, what, text, front, reply)
 
 
-async def judge_not_refused(case: Case, text: str, reply: Transcript) -> None:
-    """Judge that an ordinary text is answered, where an ordinary sentence is: a real provider may fail at any time."""
-    if is_http_error(reply):
-        again, plain = await case.ask(text), await case.ask()
-        if not is_http_error(again) or not case.lane.succeeded(plain):
-            case.cannot_judge("REQ-07", f"{shown(text)}: {reply.outcome()}, and then: {again.outcome()}")
-            return
-    case.holds("REQ-07", not is_http_error(reply), f"{shown(text)}: {reply.outcome()}", "an answer to any text", reply)
+@requirement("REQ-11")
+async def test_a_large_message_to_chat_arrives_whole(case: Case) -> None:
+    """The same where the answer comes in one piece."""
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable(f"the server shows no {CHAT_PATH}")
+    for size in LARGE:
+        text, front = named_twice(case, prose(size << 10))
+        answer = await case.ask_plain(text, source=case.lane.budget.addresses.fresh())
+        await judge_large(case, f"a message of {size} KB to {CHAT_PATH}", text, front, answer)
+
+
+def judge_closed_socket(case: Case, size: int, seen: str, reply: Transcript | None = None) -> None:
+    """Judge that the server closed the socket to a message: WebSocket servers have a limit of their own."""
+    expected = (
+        f"a reply, or `chat_stream_error`; only messages of {LARGEST_FRAME} KB and more may be too long for a socket"
+    )
+    case.holds("REQ-11", size >= LARGEST_FRAME, seen, expected, reply)
+
+
+async def judge_large(case: Case, what: str, text: str, front: str, reply: Transcript) -> None:
+    """Judge that a message was refused, or reached the provider whole and was answered."""
+    is_refused = refused(reply) if reply.status else is_refusal(reply)
+    seen = "" if is_refused else await trouble(case, text, reply, front)
+    if not is_refused and not seen and not (case.lane.succeeded(reply) or answered(reply)):
+        seen = f"the provider got it whole, and then: {reply.outcome()}"
+    case.holds("REQ-11", not seen, f"{what}: {seen}", "the whole message at the provider, or a 4xx", reply)
 
 
 @requirement("REQ-08")

@@ -10,6 +10,7 @@ from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.checks import sse
+from chatproof.harness.protocol.checks.tok import text_is
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transport
 
@@ -83,14 +84,17 @@ async def test_compression_holds_nothing_back(case: Case) -> None:
     await judge_pace(case, "SSE-11", Transport.SSE, headers=ENCODINGS)
 
 
-@requirement("SSE-07", when=When.QUIET)
+@requirement("SSE-07", "TOK-04", when=When.QUIET)
 async def test_large_events_come_whole(case: Case) -> None:
-    """There is no pause inside an event."""
+    """There is no pause inside an event, and its text is the provider's."""
     script = "hello"
     if case.lane.provider:
         script = await case.provider.register("large-events", LARGE_EVENTS)
 
     async def attempt() -> Attempt:
-        return await case.ask(script=script), (sse.events_come_whole,)
+        reply = await case.ask(script=script)
+        if case.lane.provider:
+            case.conforms(reply, text_is(case.provider.text(script)))
+        return reply, (sse.events_come_whole,)
 
     await steadily(case, attempt)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate
 from chatproof.conformance.suite.marks import over_all, over_both, requirement
+from chatproof.conformance.suite.odd_replies import ENDINGS, FILTERED, LARGE, NUL, form_of, named, says, wired
+from chatproof.conformance.suite.provider import spoken_texts
+from chatproof.harness.client.http import json_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE
 from chatproof.harness.protocol.apis.chat_stream.token_checks import COUNTS_AND_PARTIALS, TOKEN_CHECKS
-from chatproof.harness.protocol.checks.tok import text_is
+from chatproof.harness.protocol.checks.tok import parts_are, reply_is, text_is, thoughts_in, thoughts_stay_out
+from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.text_loss import loss
 from chatproof.harness.protocol.transcript import Transport
 
 
@@ -30,7 +38,7 @@ async def test_nothing_is_lost_or_added(case: Case, transport: Transport) -> Non
 async def test_a_long_reply_is_whole(case: Case, transport: Transport) -> None:
     """Two thousand tokens, as fast as the provider writes."""
     reply = await case.ask(script="long", over=transport)
-    case.conforms(reply, COUNTS_AND_PARTIALS, text_is(case.provider.text("long")))
+    case.conforms(reply, COUNTS_AND_PARTIALS, text_is(await case.provider.said_for(reply, "long")))
 
 
 @over_both
@@ -40,3 +48,95 @@ async def test_odd_text_survives(case: Case, transport: Transport) -> None:
     for script in ("nasty", "unicode", "split-bytes"):
         reply = await case.ask(script=script, over=transport)
         case.conforms(reply, COUNTS_AND_PARTIALS, text_is(case.provider.text(script), "TOK-05"))
+
+
+@over_all
+@requirement("TOK-06")
+async def test_large_replies_come_whole(case: Case, transport: Transport) -> None:
+    """Large tokens, many tokens, and one very large token."""
+    scripts = named("large", LARGE)
+    await case.provider.add({name: toml for name, (_, toml) in scripts.items()})
+    for name, (what, _) in scripts.items():
+        reply = await case.ask(script=name, over=transport)
+        said = await case.provider.said_for(reply, name)
+        case.conforms(reply, reply_is(said, "TOK-06", f"{what}, over {transport}: "))
+
+
+@requirement("TOK-06")
+async def test_large_replies_of_chat_come_whole(case: Case) -> None:
+    """The same where the answer comes in one piece."""
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable(f"the server shows no {CHAT_PATH}")
+    scripts = named("large", LARGE)
+    await case.provider.add({name: toml for name, (_, toml) in scripts.items()})
+    for name, (what, _) in scripts.items():
+        answer = await case.ask_plain(script=name)
+        body = json_of(answer)
+        got = body.get(RESPONSE) if isinstance(body, dict) else None
+        said = await case.provider.said_for(answer, name)
+        kept = isinstance(got, str) and got.strip() == said.strip()
+        lost = loss(got, said) if isinstance(got, str) else answer.outcome()
+        case.holds("TOK-06", kept, f"{what}, of {CHAT_PATH}: {lost}", f"exactly {shown(said, 80)}", answer)
+
+
+@requirement("TOK-07")
+async def test_every_form_of_the_providers_stream_is_read(case: Case) -> None:
+    """The same text in each wire that the form of the provider's stream can have."""
+    first = await case.ask()
+    if (entry := await case.provider.asked(first)) is None:
+        raise TooLate(f"the provider was never asked: {first.outcome()}")
+    if (form := form_of(entry)) is None:
+        raise NotTestable(f"the suite does not know the provider's path {entry.path}")
+    scripts = wired(form)
+    await case.provider.add({name: toml for name, (_, toml) in scripts.items()})
+    for name, (wire, _) in scripts.items():
+        reply = await case.ask(script=name, source=case.lane.budget.addresses.fresh())
+        case.conforms(reply, reply_is(case.provider.text(name), "TOK-07", f"the provider's stream with {wire}: "))
+
+
+@requirement("TOK-07", "TOK-08")
+async def test_thoughts_are_no_part_of_the_reply(case: Case) -> None:
+    """A model that thinks aloud, and the next request of that session."""
+    session = case.lane.new_session()
+    thoughts = str(case.provider.scripts["reasoning"]["thoughts"])
+    said = case.provider.text("reasoning")
+    for name in ("reasoning", "reasoning"):
+        reply = await case.ask("How long does it take?", script=name, session=session)
+        case.conforms(reply, thoughts_stay_out(thoughts))
+        if said not in reply.text:  # what stands beside it is a matter of TOK-08
+            case.conforms(reply, text_is(said, "TOK-07", "with the model's thoughts in the stream: "))
+        else:
+            case.holds("TOK-07", True, "", "")
+    if (entry := await case.provider.asked(reply)) is None:
+        raise TooLate(f"the provider was never asked: {reply.outcome()}")
+    kept = next(filter(None, (thoughts_in(text, thoughts) for text in spoken_texts(entry.body))), "")
+    seen = f"the next request tells the provider that the model had said {shown(kept)}"
+    case.holds("TOK-08", not kept, seen, "the model's answer alone in the conversation", reply)
+
+
+@over_all
+@requirement("TOK-09")
+async def test_text_that_filters_eat_arrives(case: Case, transport: Transport) -> None:
+    """Blank tokens, tokens like the one before, and texts that some take for nothing."""
+    await case.provider.register("filtered", says("Text that filters eat.", sum(map(tuple, FILTERED.values()), ())))
+    parts = {what: "".join(tokens) for what, tokens in FILTERED.items()}
+    case.conforms(await case.ask(script="filtered", over=transport), parts_are(parts, "TOK-09"))
+
+
+@over_both
+@requirement("TOK-09")
+async def test_a_reply_may_end_in_half_a_tag(case: Case, transport: Transport) -> None:
+    """What looks like the beginning of something is said, too, once nothing follows."""
+    scripts = named("ending", ENDINGS)
+    await case.provider.add({name: toml for name, (_, toml) in scripts.items()})
+    for name, (what, _) in scripts.items():
+        reply = await case.ask(script=name, over=transport)
+        case.conforms(reply, reply_is(case.provider.text(name), "TOK-09", f"a reply that ends in {what}: "))
+
+
+@over_both
+@requirement("TOK-10")
+async def test_a_nul_arrives(case: Case, transport: Transport) -> None:
+    """Inside a token, and as a token of its own."""
+    await case.provider.register("nul", says("A reply with NUL characters.", NUL))
+    case.conforms(await case.ask(script="nul", over=transport), text_is(case.provider.text("nul"), "TOK-10"))

@@ -18,7 +18,7 @@ def encode_event(event: Mapping[str, object]) -> bytes:
 def decode_lines(body: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Split a body, received in pieces of any size, into lines. Yields the lines that each piece completes.
 
-    An unterminated last line is dropped. Raises ValueError for a line of more than 1,000,000 bytes.
+    The last line needs no line end. Raises ValueError for a line of more than 1,000,000 bytes.
     """
     rest = b""
     for piece in body:
@@ -26,6 +26,8 @@ def decode_lines(body: Iterable[bytes]) -> Iterator[list[bytes]]:
         if len(rest) > _MAX_EVENT_BYTES:
             raise ValueError("a line is too long")
         yield lines
+    if rest:
+        yield [rest]
 
 
 def decode_events(body: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,10 +51,15 @@ class Upstream:
 
     async def register(self, name: str, toml: str) -> str:
         """Add a script of the suite's own and give its name."""
-        await self.fakes.register(name, toml)
-        self.scripts = await self.fakes.scripts()
-        self.own.add(name)
+        await self.add({name: toml})
         return name
+
+    async def add(self, scripts: Mapping[str, str]) -> None:
+        """Add scripts of the suite's own: the TOML of each by its name."""
+        for name, toml in scripts.items():
+            await self.fakes.register(name, toml)
+        self.scripts = await self.fakes.scripts()
+        self.own |= scripts.keys()
 
     async def entries(self, reply: Transcript) -> list[Entry]:
         """All provider requests for this reply, retries and side questions included."""
@@ -64,6 +69,12 @@ class Upstream:
         """The provider request that carries the reply: the one with most tokens. None if the provider was not asked."""
         entries = await self._in_time(self.fakes.wait_entries(reply.case, 1, timeout or self.due))
         return max(entries, key=lambda entry: (entry.tokens, entry.stream, entry.id), default=None)
+
+    async def said_for(self, reply: Transcript, script: str) -> str:
+        """What the provider said in a reply that is over: its script's text, or only the beginning of it where the
+        server asked for so many tokens at most."""
+        entry = await self.asked(reply)
+        return entry.text if entry and entry.whole else self.text(script)
 
     async def has_said(self, reply: Transcript, tokens: int, timeout: float | None = None) -> bool:
         """Wait until the provider has written `tokens` tokens of the reply, and say whether it has."""
@@ -99,6 +110,16 @@ def upstream_texts(body: Any) -> list[str]:
     if isinstance(body, list):
         return [text for value in body for text in upstream_texts(value)]
     return []
+
+
+def spoken_texts(body: Any) -> list[str]:
+    """The strings of a provider request without those that it marks as a model's thoughts."""
+    if isinstance(body, dict):
+        if body.get("thought") is True or body.get("type") in ("reasoning", "thinking"):
+            return []
+        marks = ("thinking", "thought", "reasoning")
+        return [text for key, value in body.items() if not key.startswith(marks) for text in spoken_texts(value)]
+    return [text for one in body for text in spoken_texts(one)] if isinstance(body, list) else upstream_texts(body)
 
 
 def upstream_text(entry: Entry) -> str:

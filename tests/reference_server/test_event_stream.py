@@ -52,7 +52,7 @@ def test_lines_may_be_cut_anywhere() -> None:
     body = 'é\u2028\n\n{"a": 1}\r\nrest'.encode()
     for place in range(len(body)):
         lines = chain.from_iterable(decode_lines([body[:place], body[place:]]))
-        assert [line.decode() for line in lines] == ["é\u2028", "", '{"a": 1}']
+        assert [line.decode() for line in lines] == ["é\u2028", "", '{"a": 1}', "rest"]
 
 
 def test_a_line_without_end_is_refused() -> None:

@@ -83,7 +83,7 @@ def options_of(name: str) -> dict[str, Any]:
     """The suite's options for a server, by their names in Settings."""
     options: dict[str, Any] = {
         "profile": [profile.value for profile in (VARIANTS[name].profiles if name in VARIANTS else Profile)],
-        "provider": ["openai"],
+        "provider": [provider_of(name)],
         "only": only_of(name),
         "contract": revision_of(name),
     }
@@ -95,6 +95,12 @@ def options_of(name: str) -> dict[str, Any]:
 def revision_of(name: str) -> int:
     """The revision of the contract by which a server is judged: a fault of the first one by that alone."""
     return FAULTS[name].contract if name in FAULTS else contract().revision
+
+
+def provider_of(name: str) -> str:
+    """The provider behind a server."""
+    served = FAULTS.get(name) or VARIANTS.get(name)
+    return served.provider if served else "openai"
 
 
 def only_of(name: str) -> list[str]:

@@ -1,11 +1,12 @@
-"""END-01: how a reply ends."""
+"""How a reply ends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.excerpts import counted, shown
-from chatproof.harness.protocol.findings import Finding, Unjudged, Violation, check
+from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import End, Transcript
 
@@ -26,3 +27,35 @@ def one_completion_and_last(transcript: Transcript) -> Iterator[Finding]:
     if behind := transcript.messages[transcript.messages.index(completions[0]) + 1 :]:
         count = f"{counted(len(completions), 'completion')}, {counted(len(behind), 'event')} after the first"
         yield Violation(f"{count}: {shown(dict(behind[0].body))}", expected, behind[0].at, behind[0])
+
+
+def ends_once(requirement_id: str) -> Check:
+    """One terminal event, a completion or an error, and nothing behind it."""
+
+    @check(requirement_id)
+    def look(transcript: Transcript) -> Iterator[Finding]:
+        expected = "one terminal event, a completion or an error, as the last event"
+        if (terminal := transcript.terminal) is None:
+            yield Violation(f"no terminal event: {transcript.outcome()}", expected, transcript.ended_at)
+            return
+        events = transcript.of(Kind.TOKEN, Kind.COMPLETION, Kind.ERROR)
+        if behind := events[events.index(terminal) + 1 :]:
+            seen = f"{counted(len(behind), 'event')} after the terminal event: {shown(dict(behind[0].body))}"
+            yield Violation(seen, expected, behind[0].at, behind[0])
+
+    return look
+
+
+@check("END-09")
+def nothing_said_ends_once(transcript: Transcript) -> Iterator[Finding]:
+    """The reply to which the provider said nothing: a completion without tokens, or an error."""
+    expected = "a completion without tokens, or an error"
+    if is_http_error(transcript):
+        if transcript.error_text is None:
+            seen = f"status {transcript.status} with the body {shown(transcript.body, 200)}"
+            yield Violation(seen, "an error body with a non-empty text")
+        return
+    if transcript.tokens:
+        first = transcript.tokens[0]
+        yield Violation(f"a token that the provider never said: {shown(dict(first.body))}", expected, first.at, first)
+    yield from ends_once("END-09")(transcript)

@@ -26,7 +26,8 @@ class Fault:
 
     `must`: these rows are violated. `may`: these may be as well, since they ask for the same. `unjudged`: rows
     that cannot be judged on such a server. All others must pass. `only` says which rows and groups are run. `says`: a
-    text that the finding must hold. `contract`: the revision of the contract that the run asks for.
+    text that the finding must hold. `contract`: the revision of the contract that the run asks for. `provider`: the
+    one behind the server.
     """
 
     server: Server
@@ -36,20 +37,29 @@ class Fault:
     only: tuple[str, ...]
     says: str = ""
     contract: int = 1
+    provider: str = "openai"
 
 
 FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    name: str, must: str, only: str, *, may: str = "", unjudged: str = "", says: str = "", contract: int = 0
+    name: str,
+    must: str,
+    only: str,
+    *,
+    may: str = "",
+    unjudged: str = "",
+    says: str = "",
+    contract: int = 0,
+    provider: str = "openai",
 ) -> Callable[[Server], Server]:
     """Register a broken server; rows are given in words. `contract`: see `Fault`; else the newest that `must` needs."""
 
     def register(server: Server) -> Server:
         must_, may_, unjudged_ = (frozenset(words.split()) for words in (must, may, unjudged))
         revision = contract or max([1, *(whole_contract()[row].since for row in must_)])
-        FAULTS[name] = Fault(server, must_, may_, unjudged_, tuple(only.split()), says, revision)
+        FAULTS[name] = Fault(server, must_, may_, unjudged_, tuple(only.split()), says, revision, provider)
         return server
 
     return register

@@ -1,4 +1,4 @@
-"""END-02 to 08: the fields of the API document's completion."""
+"""END-02 to 08 and 12: the fields of the API document's completion."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from datetime import datetime
 
 from chatproof.harness.protocol.apis.chat_stream import chat_stream as fields
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.findings import Finding, Late, Look, Unjudged, Violation, check
+from chatproof.harness.protocol.findings import Check, Finding, Late, Look, Unjudged, Violation, check
 from chatproof.harness.protocol.messages import JsonObject, is_integer, is_number
+from chatproof.harness.protocol.text_loss import loss
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 GRACE = 0.25  # seconds that a duration may differ from what the client saw
@@ -73,6 +74,26 @@ def full_response_is_last_partial(transcript: Transcript, body: JsonObject) -> I
     elif full.strip() != last.strip():
         seen = f"full_response {shown(full, 80)}, last partial {shown(last, 80)}"
         yield Violation(seen, "the same text, outer whitespace apart", _at(transcript), transcript.completion)
+
+
+def full_response_is_whole(said: str) -> Check:
+    """`full_response` is the whole text that the provider said, its outer whitespace apart.
+
+    A server that streamed another text has lost it there, which TOK-04 judges.
+    """
+
+    @check("END-12")
+    @needs_completion
+    def look(transcript: Transcript, body: JsonObject) -> Iterator[Finding]:
+        full = body.get(fields.FULL_RESPONSE)
+        if not isinstance(full, str):
+            yield Unjudged(f"full_response {shown(full)} is not a string")
+        elif full.strip() not in (said.strip(), transcript.text.strip()):
+            gone = " its white space is not as said:" if full.split() == said.split() else ""
+            seen = f"full_response:{gone} {loss(full.strip(), said.strip())}"
+            yield Violation(seen, f"the whole text: {shown(said, 80)}", _at(transcript), transcript.completion)
+
+    return look
 
 
 @check("END-05")

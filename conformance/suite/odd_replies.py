@@ -1,0 +1,88 @@
+"""What the provider says in tests of a reply's text: scripts as TOML, and the texts that they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from chatproof.fake_providers.journal.entry import Entry
+from chatproof.fake_providers.scripting.wire_table import WIRES, Form, wires_of
+
+# Text that filters eat, by what is odd about it. The texts between make each part unlike the others.
+FILTERED: Mapping[str, Sequence[str]] = {
+    "tokens like the one before or the beginning of the text": ("ha", "haha", " It is very", " very", " very", " good"),
+    "tokens that are blank": (": one", " ", "two", "  ", "three", "\n", "four", "\n\n", "five", "\t", "six"),
+    "digits that repeat": (", the year 1", "8", "3", "3", ", the number 666", "666", "6"),
+    "tokens that overlap": (", the command aws s", "so login"),
+    "a token `0`": (", from ", "0", " to 1", "0"),
+    "tokens like words of programs": (
+        ", then ",
+        "null",
+        ", ",
+        "undefined",
+        ", ",
+        "false",
+        ", ",
+        "None",
+        ", ",
+        "NaN",
+    ),
+    "a byte order mark": (", a mark\ufeff ", "\ufeff", "inside \ufeffit."),
+}
+ENDINGS = {  # by what the reply ends in
+    "`<`": ("It is so if 3 ", "<"),
+    "half a tag": ("The tag begins with ", "<", "thi"),
+    "half a tag with an attribute": ("The link begins with ", "<a", ' href="ht'),
+    "half a fence": ("The code begins with ", "``"),
+}
+NUL = ("A zero\u0000", "\u0000", " inside\u0000it.")
+
+LARGE = {  # by what is large about it
+    "64 KB in 32 tokens of 2 KB": tuple(f"{number:02d} {'plain words ' * 171}"[:2048] for number in range(32)),
+    "3,000 tokens": tuple(f"{letter} " for letter in "abcdefghijklmnopqrstuvwxy") * 120,
+    "one token of 8 KB": ("Here it is: ", f"{'one long token ' * 547}"[:8192], " and that was it."),
+}
+LAYOUT = (
+    "Here is the  whole list:\n\n",
+    "1.  First   item,\n2.  second\titem,\n\n\n",
+    "    indented code\n        with    runs of blanks\r\n",
+    "and a last line that makes the text longer than the first hundred characters, and ends here.",
+)
+PAUSE = 2  # ms: what is due at one time is one write, and then every wire would be `batched`
+READ = ("Grüße", " aus", " Köln", ":", " 你好", ",", " 👩‍👩‍👧", " and", " 🇩🇪", " fly", " over", " the", " house", ".")
+
+
+def says(about: str, tokens: Sequence[str], wire: str = "plain", pause: int = 0) -> str:
+    """A script that says these tokens, as TOML. `pause`: ms between them."""
+    first = f"about = {json.dumps(about)}\nwire = {json.dumps(wire)}\n[timing]\ninter_token_ms = {pause}\n"
+    return f"{first}[[steps]]\ntokens = {json.dumps(tokens, ensure_ascii=False)}\n"
+
+
+def named(prefix: str, texts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
+    """By a script's name: what is odd about its text, and the script."""
+    return {
+        f"{prefix}-{number}": (what, says(f"A reply with {what}.", tokens))
+        for number, (what, tokens) in enumerate(texts.items(), start=1)
+    }
+
+
+def form_of(entry: Entry) -> Form | None:
+    """In which form the provider answers a request; None where it cannot be told."""
+    path, _, query = entry.path.partition("?")
+    if "streamGenerateContent" in path:
+        return "gemini" if "alt=sse" in query else "gemini-array"
+    forms: dict[str, Form] = {
+        "/chat/completions": "chat",
+        "/responses": "responses",
+        "/api/chat": "ollama",
+        "/api/generate": "ollama",
+    }
+    return next((form for end, form in forms.items() if path.endswith(end)), None)
+
+
+def wired(form: Form) -> dict[str, tuple[str, str]]:
+    """By a script's name: a wire of that form in words, and the script that is written in it."""
+    return {
+        f"wired-{name}": (f"`{name}` ({WIRES[name].what})", says(f"A reply with the wire {name}.", READ, name, PAUSE))
+        for name in wires_of(form)
+    }

@@ -1,0 +1,54 @@
+"""SES-17: a conversation that goes on for a while."""
+
+from __future__ import annotations
+
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import TooLate, without
+from chatproof.conformance.suite.marks import over_both, requirement
+from chatproof.conformance.suite.odd_replies import says
+from chatproof.conformance.suite.ordinary_texts import prose
+from chatproof.conformance.suite.provider import upstream_text
+from chatproof.harness.protocol.checks.tok import words
+from chatproof.harness.protocol.excerpts import counted, shown
+from chatproof.harness.protocol.transcript import Transport
+
+TOPICS = ("harbours", "bridges", "lanterns", "orchards", "clocks", "rivers", "kites", "bakeries", "stairs", "gardens")
+QUESTION = "Please tell me something about {}, in a few sentences, since I would like to know why people care for them."
+ANSWER = (
+    "There is much to say about {}. ",
+    "Some are old and some are new, and each town has its own. ",
+    "Those who live near them hardly look at them, and those who travel far remember them for years. ",
+    "Whoever wants to understand them had better go and see.",
+)
+LONG_QUESTION, LONG_ANSWER = {"bridges": prose(2_000)}, {"lanterns": prose(4_000)}  # what these have in addition
+
+
+@over_both
+@requirement("SES-17")
+async def test_a_long_conversation_goes_upstream_whole(case: Case, transport: Transport) -> None:
+    """Ten exchanges, each with a text of its own; the last request holds all of them, in order."""
+    scripts = {
+        f"about-{topic}": [*(text.format(topic) for text in ANSWER), LONG_ANSWER.get(topic, " That is all.")]
+        for topic in TOPICS
+    }
+    await case.provider.add({name: says(f"An answer about {name}.", said) for name, said in scripts.items()})
+    session = case.lane.new_session()
+    socket = None if transport is Transport.SSE else await case.connect(transport)
+    said: list[str] = []
+    for topic, script in zip(TOPICS, scripts, strict=True):
+        question = QUESTION.format(topic) + LONG_QUESTION.get(topic, "")
+        reply = await case.ask(question, script=script, session=session, over=transport, socket=socket)
+        if not case.lane.succeeded(reply):
+            raise without(reply, f"exchange {len(said) // 2 + 1} of ten failed: {reply.outcome()}")
+        said += [question, case.provider.text(script)]
+    if (entry := await case.provider.asked(reply)) is None:
+        raise TooLate(f"the provider was never asked: {reply.outcome()}")
+    upstream, wanted = words(upstream_text(entry)), said[:-1]
+    lost = [text for text in wanted if words(text) not in upstream]
+    seen = (
+        f"the tenth request lacks {counted(len(lost), 'message')} of {len(wanted)}: {', '.join(map(shown, lost[:3]))}"
+    )
+    if case.holds("SES-17", not lost, seen, "all that was said, in the provider's request", reply):
+        places = [upstream.find(words(text)) for text in wanted]
+        seen = f"in the tenth request what was said stands in another order: {places}"
+        case.holds("SES-17", places == sorted(places), seen, "the order in which it was said", reply)
