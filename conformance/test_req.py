@@ -131,7 +131,8 @@ async def judge_large(case: Case, what: str, text: str, front: str, reply: Trans
     """Judge that a message was refused, or reached the provider whole and was answered."""
     is_refused = refused(reply) if reply.status else is_refusal(reply)
     seen = "" if is_refused else await trouble(case, text, reply, front)
-    if not is_refused and not seen and not (case.lane.succeeded(reply) or answered(reply)):
+    is_whole = case.lane.succeeded(reply) or (answered(reply) and not reply.messages)  # the latter from `CHAT_PATH`
+    if not is_refused and not seen and not is_whole:
         seen = f"the provider got it whole, and then: {reply.outcome()}"
     case.holds("REQ-11", not seen, f"{what}: {seen}", "the whole message at the provider, or a 4xx", reply)
 
