@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-JS     := tests/clients/js tests/browser/js tests/suite/js
+JS     := tests/clients/js tests/browser/js tests/suite/js tests/foreign/express
 JS_READY := $(JS:%=%/node_modules/.package-lock.json)
 
 # The tests start hundreds of Python processes: none of them shall compile everything anew.

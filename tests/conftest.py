@@ -10,6 +10,7 @@ import pytest
 
 # With pytest-xdist a run takes as long as its slowest worker: what takes longest begins first.
 LONGEST: Final = (
+    *("foreign/test_express_server.py", "foreign/test_fastapi_server.py"),
     *("suite/test_average_server.py", "suite/test_crashes.py"),
     *("suite/test_running.py", "browser", "suite/test_entries.py", "test_packaging.py", "suite/test_hostile.py"),
     *("reference_server/test_robustness_replies.py", "loadtests/test_command.py", "suite/test_bad_input.py"),

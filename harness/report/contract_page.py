@@ -26,6 +26,35 @@ busy machine could spoil the measurement: the row is violated only if every try 
 like framing, or text in many writing systems. "The journal" is the fake provider's record of requests, write times and
 closed connections. "Upstream" means in a request to the provider. A "case id" is a word in a message by which the suite
 finds the provider requests for that message.
+
+## The interface in short
+
+What the API document says of the wire; the rows say the rest. `POST /api/chat/stream` takes
+`{"message": "Hi", "session_id": "s1"}` and answers with server-sent events:
+
+    data: {"token": " Py", "count": 1, "partial": " Py"}
+
+    data: {"done": true, "tokens": 1, "duration": 3.5, "tokens_per_second": 0.29, "full_response": "Py",
+           "user": "anonymous", "timestamp": "2025-11-20T18:15:30.123456"}     (on one line)
+
+or, in place of the completion, `data: {"error": "text"}`. Over Socket.IO (path `/socket.io/`, namespace `/`) the event
+`chat_stream` takes the same object; the events `chat_token`, `chat_complete` and `chat_stream_error` carry the same
+fields.
+
+- `POST /api/chat` takes the same object and answers `{"response": "Py"}`.
+- `GET /api/chat/sessions/<id>` answers `{"session_id": "s1", "messages": 2, "timestamp": "…"}`.
+- `DELETE /api/chat/sessions/<id>` answers `{"success": true, "message": "Session deleted"}`.
+- Every refusal has a status of 400 or more and the body `{"error": "text"}`.
+- A user's JWT is signed with HS256 and names the user in `sub`. It comes in the header `Authorization: Bearer …`; over
+  Socket.IO in the handshake's `auth.token`, its headers or its query, or in the request.
+
+A server that the suite starts finds in its environment:
+
+- `PORT`: where to listen, on 127.0.0.1
+- `OPENAI_BASE_URL` and `OPENAI_API_KEY`, for a server that asks OpenAI ([judging.md](judging.md) has others' names)
+- `PROVIDER_TIMEOUT`: seconds of the provider's silence after which a reply ends in an error
+- `JWT_SECRET`: the key of users' tokens
+- `ALLOWED_ORIGINS`: the origins of other pages that may use the server, with commas between them
 """
 
 

@@ -1,0 +1,18 @@
+"""The whole suite against a server, as its developer would run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chatproof.harness.protocol.requirements import contract
+from tests.suite.running import PASS
+from tests.suite.test_running import run
+
+
+def assert_every_row_is_kept(folder: Path, start: str) -> None:
+    """MUST and SHOULD, of every profile. `folder`: for the report. `start`: the command of the server."""
+    code, output, rows = run(folder, "--start", start, "--provider", "openai", "--profile", "all", "--strict")
+    assert code == PASS, output
+    others = {row["id"]: (row["verdict"], row["seen"]) for row in rows if row["verdict"] != "passed"}
+    assert not others, output
+    assert {row["id"] for row in rows} == {row.id for row in contract() if not row.excluded}
