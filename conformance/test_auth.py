@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import quote
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotTestable
-from chatproof.conformance.suite.jwt import Forgery, User, forgeries, users, why_refused
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
+from chatproof.conformance.suite.jwt import Forgery, User, forgeries, not_yet, signed, users, why_refused
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_text
 from chatproof.conformance.suite.settled import settled
@@ -195,3 +196,70 @@ async def judge_memory(case: Case, session: str, owner: User, said: Transcript, 
     seen, expected = "the owner's session holds somebody else's text", "only the owner's text"
     written = [answer.case for answer in (stranger.reply, stranger.chat) if answer]
     case.holds("AUTH-04", not any(one in upstream for one in written), seen, expected, reply)
+
+
+@requirement("AUTH-08")
+async def test_nobody_lists_the_sessions_of_others(case: Case) -> None:
+    """Routes that could list sessions are asked without a token and as another user. What they answer must hold neither
+    the id of a session of somebody else, nor what was said there."""
+    owner, other = two_users(case)
+    session, said, _ = await owned_session(case, owner)
+    theirs = {session: "a signed-in user's session", said.case: "what a signed-in user said"}
+    if case.lane.budget.addresses.available:  # else a server may take the next client for the same person
+        guests = case.lane.new_session()
+        answer = await case.ask("I have no token.", session=guests, source=case.lane.budget.addresses.fresh())
+        theirs |= {guests: "the session of a client without a token", answer.case: "what a client without a token said"}
+    for name, credential in (("a client without a token", NOBODY), ("another user", other.token)):
+        paths = [path.replace("USER", quote(owner.identity)) for path in LISTS]
+        answers = await together(*(look_at(case, path, credential) for path in paths))
+        shown_texts = [(answer, text) for answer in answers for text in theirs if text.encode() in answer.body]
+        for answer, text in shown_texts:
+            seen = f"{answer.request} shows {name} {theirs[text]}: {shown(answer.body, 300)}"
+            case.holds("AUTH-08", False, seen, "nothing of other people's sessions", answer)
+    if not case.records:
+        case.holds("AUTH-08", True, "", "nothing of other people's sessions")
+
+
+async def look_at(case: Case, path: str, credential: str | None) -> Transcript:
+    """GET a route that may not be there, or may never end."""
+    request = HttpRequest("GET", path, headers=bearer(credential))
+    return await case.request_once(request, case.lane.budget.addresses.fresh(), Deadlines(silence=2, whole=4))
+
+
+@requirement("AUTH-09")
+async def test_the_scheme_may_be_in_small_letters(case: Case) -> None:
+    """`Authorization: bearer …` names the user to the stream, to `/api/chat` and to their session."""
+    owner, _ = two_users(case)
+    session, _, _ = await owned_session(case, owner)
+    headers = (("Authorization", f"bearer {owner.token}"),)
+    reply = await case.ask("It is me.", headers=headers)
+    seen, expected = f"`bearer` in small letters: user {shown(user_of(reply))}; {reply.outcome()}", "as with `Bearer`: "
+    case.holds("AUTH-09", user_of(reply) == owner.identity, seen, f"{expected}user {owner.identity!r}", reply)
+    answers = [await case.request(HttpRequest("GET", SESSIONS_PATH + session, headers=headers))]
+    if case.lane.shows(Profile.CHAT):
+        answers.append(await case.ask_plain("Still me.", session=session, headers=headers))
+    for answer in answers:
+        seen = f"`bearer` in small letters: {' '.join(answer.request.split()[:2])}: {answer.outcome()}"
+        case.holds("AUTH-09", answer.status == 200, seen, f"{expected}status 200", answer)
+
+
+@requirement("AUTH-10")
+async def test_a_token_of_tomorrow_names_nobody(case: Case) -> None:
+    """It is well signed, and its `nbf` lies an hour ahead."""
+    if not (secret := case.lane.settings.jwt_secret):
+        raise NotApplicable("a token with an `nbf` of its own needs the server's secret (--jwt-secret)")
+    owner, _ = two_users(case)
+    session, said, count = await owned_session(case, owner)
+    early = Forgery("not valid for another hour (nbf)", signed(not_yet(owner.identity), secret))
+    shown_to_all = await count_of(case, session, NOBODY) or 0
+    seen_count = await count_of(case, session, early.token) or 0
+    anybody = await write_to(case, session, NOBODY)
+    answers = await write_to(case, session, early.token)
+    judge_identity(case, "AUTH-10", early, answers, (owner.identity,))
+    is_secret = said.case not in anybody.upstream + anybody.chat_upstream
+    leaked = is_secret and said.case in answers.upstream + answers.chat_upstream
+    seen = f"{early.name}: the owner's text went to the provider for this token"
+    case.holds("AUTH-10", not leaked, seen, "none of the owner's text", answers.reply)
+    leaked = count > shown_to_all and seen_count >= count
+    seen = f"{early.name}: GET showed the owner's session of {seen_count} messages"
+    case.holds("AUTH-10", not leaked, seen, "no more than a client without a token is shown", answers.reply)

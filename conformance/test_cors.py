@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import product
 from urllib.parse import urlsplit
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.clients import exhausted, limit_of
-from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.exceptions import TooLate
+from chatproof.conformance.suite.marks import over_each_socket, requirement
 from chatproof.conformance.suite.together import together
-from chatproof.harness.client.http import HttpRequest
+from chatproof.harness.client.engineio_transports import PATH
+from chatproof.harness.client.http import Deadlines, HttpRequest
+from chatproof.harness.client.introduction import ALLOW_ORIGIN, Introduction
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
-from chatproof.harness.protocol.transcript import Transcript
+from chatproof.harness.protocol.transcript import Transcript, Transport
 
 ASKED_HEADERS = ("authorization", "content-type")  # in this order and lower case, as browsers send them
-ALLOW_ORIGIN = "access-control-allow-origin"
+HANDSHAKE = f"{PATH}polling"
 ALLOW_CREDENTIALS = "access-control-allow-credentials"
 
 
-def origin_header(origin: str) -> tuple[tuple[str, str], ...]:
-    """The header by which a browser names the page's origin."""
-    return (("Origin", origin),)
+def origin_header(origin: str | None) -> tuple[tuple[str, str], ...]:
+    """The header by which a browser names the page's origin; none where it names none."""
+    return (("Origin", origin),) if origin else ()
 
 
-async def preflight(case: Case, path: str, origin: str) -> Transcript:
+async def preflight(case: Case, path: str, origin: str, method: str = "POST") -> Transcript:
     """Ask as a browser does before a POST of JSON with a token."""
     headers = (
         *origin_header(origin),
-        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Method", method),
         ("Access-Control-Request-Headers", ",".join(ASKED_HEADERS)),
     )
     return await case.request(HttpRequest("OPTIONS", path, headers=headers), case.lane.budget.addresses.fresh())
@@ -41,7 +45,7 @@ def posts(case: Case) -> list[str]:
     return [STREAM_PATH, CHAT_PATH] if case.lane.shows(Profile.CHAT) else [STREAM_PATH]
 
 
-async def answers_to(case: Case, origin: str) -> list[Transcript]:
+async def answers_to(case: Case, origin: str | None) -> list[Transcript]:
     """An answer of each route to a page of `origin`: the stream, the session, /api/chat."""
     session, source, headers = case.lane.new_session(), case.lane.budget.addresses.fresh(), origin_header(origin)
     stream = await case.ask(session=session, headers=headers, source=source)
@@ -103,14 +107,19 @@ async def test_no_other_origin_is_allowed(case: Case) -> None:
     async def look(origin: str) -> None:
         checks = [await preflight(case, path, origin) for path in posts(case)]
         for answer in [*checks, *await answers_to(case, origin)]:
-            allowed, credentials = answer.header(ALLOW_ORIGIN), answer.header(ALLOW_CREDENTIALS)
-            names = [name.strip() for name in (allowed or "").split(",")]
-            bad = origin in names or ("*" in names and credentials == "true")
-            told = f"{ALLOW_ORIGIN}: {allowed}, {ALLOW_CREDENTIALS}: {credentials}"
-            seen = f"{route_of(answer)} to {origin}: {told}"
-            case.holds("CORS-03", not bad, seen, "another origin or none, and no * with credentials", answer)
+            judge_not_allowed(case, "CORS-03", answer, origin)
 
     await together(*(look(origin) for origin in other_origins(case.lane.settings.allowed_origin)))
+
+
+def judge_not_allowed(case: Case, row: str, answer: Transcript, origin: str) -> None:
+    """Judge that an answer does not let a page of `origin` read it with credentials."""
+    allowed, credentials = answer.header(ALLOW_ORIGIN), answer.header(ALLOW_CREDENTIALS)
+    names = [name.strip() for name in (allowed or "").split(",")]
+    bad = origin in names or ("*" in names and credentials == "true")
+    told = f"{ALLOW_ORIGIN}: {allowed}, {ALLOW_CREDENTIALS}: {credentials}"
+    seen = f"{route_of(answer)} to {origin}: {told}"
+    case.holds(row, not bad, seen, "another origin or none, and no * with credentials", answer)
 
 
 @requirement("CORS-04")
@@ -140,3 +149,64 @@ async def test_error_answers_carry_the_allowed_origin(case: Case) -> None:
 def route_of(answer: Transcript) -> str:
     """The method and the route of an answer, without its fresh names."""
     return re.sub(r"(/sessions/)\S+", r"\1ID", " ".join(answer.request.split(" ", 2)[:2]))
+
+
+@over_each_socket
+@requirement("CORS-05")
+async def test_sockets_of_our_own_and_allowed_pages_are_accepted(case: Case, transport: Transport) -> None:
+    """The client connects as in a browser on a page of the server itself, and on one of the allowed origin: it names
+    the page's origin, and where that is another one, it reads only what CORS lets it read."""
+    await case.connect(transport)  # else it is not the origin that the server refuses
+    target = case.lane.target
+    own = f"{target.scheme}://{target.authority}"
+    for origin, whose in ((own, "the server's own origin"), (case.lane.settings.allowed_origin, "the allowed origin")):
+        source, page = case.lane.budget.addresses.fresh(), Introduction(origin=origin)
+        try:
+            await case.connect(transport, source, introduction=page)
+        except TooLate as refusal:
+            seen = f"a page of {whose}, {origin}: {refusal}"
+            case.holds("CORS-05", False, seen, "a connection, as without an Origin header")
+        else:
+            case.holds("CORS-05", True, "", "a connection")
+
+
+@requirement("CORS-06")
+async def test_sockets_of_other_pages_are_not_allowed(case: Case) -> None:
+    """Preflights and handshakes over polling, for the origins of CORS-03. An answer that lets nobody read it is enough:
+    browsers then keep it from the page, and a socket has no credentials but those that a page sends itself."""
+
+    async def look(origin: str) -> None:
+        for ask in (preflight(case, HANDSHAKE, origin, "GET"), handshake(case, origin)):
+            judge_not_allowed(case, "CORS-06", await ask, origin)
+
+    await together(*(look(origin) for origin in other_origins(case.lane.settings.allowed_origin)))
+
+
+async def handshake(case: Case, origin: str) -> Transcript:
+    """The first request of a socket over polling, from a page of another origin."""
+    request = HttpRequest("GET", HANDSHAKE, headers=origin_header(origin))
+    return await case.request(request, case.lane.budget.addresses.fresh())
+
+
+@requirement("CORS-07")
+async def test_failures_carry_the_headers_and_caches_are_told(case: Case) -> None:
+    """Provider failures that the server answers with a 5xx; and answers with an Origin header beside those without one.
+    Where the two allow different origins, the first depends on the header, and a cache must know that."""
+    origin = case.lane.settings.allowed_origin
+    headers, answers = origin_header(origin), await answers_to(case, origin)
+    if case.lane.provider:
+        for path, script in product(posts(case), ("server-error", "drop-start")):
+            ask = case.ask_plain(script=script, headers=headers, path=path, deadlines=Deadlines(silence=30))
+            answers.append(await ask)
+    failures = [answer for answer in answers if answer.status and answer.status >= 500]
+    for answer in failures:
+        seen = f"{route_of(answer)}: status {answer.status}, {ALLOW_ORIGIN}: {answer.header(ALLOW_ORIGIN)}"
+        case.holds("CORS-07", answer.header(ALLOW_ORIGIN) == origin, seen, f"{ALLOW_ORIGIN}: {origin}", answer)
+    without = {route_of(answer): answer.header(ALLOW_ORIGIN) for answer in await answers_to(case, None)}
+    for answer in answers:
+        allowed, other = answer.header(ALLOW_ORIGIN), without[route_of(answer)]
+        names = {name.strip().lower() for name in (answer.header("vary") or "").split(",")}
+        seen = f"{route_of(answer)}: status {answer.status}, {ALLOW_ORIGIN}: {allowed}, and {other} without an Origin; "
+        seen += f"vary: {answer.header('vary')}"
+        kept = allowed in (None, "*", other) or bool(names & {"origin", "*"})
+        case.holds("CORS-07", kept, seen, "vary: Origin", answer)

@@ -23,6 +23,7 @@ from chatproof.conformance.suite.server_life import ServerLife
 from chatproof.conformance.suite.setup import PROVIDER_TIMEOUT, Scene, set_up, started_by_hand
 from chatproof.harness.client.connection import SourceAddresses, TcpConnection
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
+from chatproof.harness.client.introduction import UNKNOWN, Introduction
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.first_error import first_error
@@ -226,9 +227,15 @@ class Lane:
         self.life.asks.note(exchange)
         return exchange
 
-    def socket(self, transport: Transport, source: str | None, receive_buffer: int | None = None) -> SocketClient:
+    def socket(
+        self,
+        transport: Transport,
+        source: str | None,
+        receive_buffer: int | None = None,
+        introduction: Introduction = UNKNOWN,
+    ) -> SocketClient:
         """A socket to the server, not connected yet."""
-        client = SocketClient(self.target, transport, source, self.api, OF_THIS_PROCESS, receive_buffer)
+        client = SocketClient(self.target, transport, source, self.api, OF_THIS_PROCESS, receive_buffer, introduction)
         self.life.asks.note(client)
         return client
 

@@ -15,6 +15,7 @@ from wsproto.utilities import LocalProtocolError, ProtocolError, RemoteProtocolE
 
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
+from chatproof.harness.client.introduction import ALLOW_ORIGIN, UNKNOWN, Introduction
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Headers
 from chatproof.harness.protocol.engineio import SEPARATOR, Opened, PacketDecoder
@@ -159,6 +160,7 @@ class PollingCarrier:
     target: Target
     source: str | None = None
     budget: MemoryBudget | None = None
+    introduction: Introduction = UNKNOWN
     opened: Opened | None = None
     _path: str = f"{PATH}polling"
     _waiting: Iterable[Packet] = ()
@@ -167,6 +169,7 @@ class PollingCarrier:
     _poll: HttpExchange | None = None
 
     async def open(self) -> None:
+        self._path += self.introduction.query
         answer = await self._ask(HttpRequest("GET", self._path), Deadlines(silence=HANDSHAKE_TIMEOUT))
         packets = list(self._payload(answer, SHAKING_PACKETS))
         opened = PacketDecoder().feed(packets[0].text) if packets else None
@@ -187,22 +190,22 @@ class PollingCarrier:
             packets, self._waiting = self._waiting, ()
             return packets
         deadlines = Deadlines(silence=self._patience, whole=self._patience * 2)
-        request = self._with_cookies(HttpRequest("GET", self._path))
+        request = self._introduced(HttpRequest("GET", self._path))
         self._poll = self._exchange(request, deadlines)
         answer = await self._poll.wait()  # left open if cancelled: the caller chooses how to hang up
         await self._poll.close()
         self._poll = None
         self._keep_cookies(answer)
-        return self._payload(_checked(answer))
+        return self._payload(self._checked(answer))
 
     def _exchange(self, request: HttpRequest, deadlines: Deadlines) -> HttpExchange:
         transcript = Transcript(Transport.POLLING, limits=PAYLOAD_LIMITS, budget=self.budget)
         return HttpExchange(self.target, request, self.source, deadlines, transcript=transcript).start()
 
     async def _ask(self, request: HttpRequest, deadlines: Deadlines) -> Transcript:
-        answer = await self._exchange(self._with_cookies(request), deadlines).finish()
+        answer = await self._exchange(self._introduced(request), deadlines).finish()
         self._keep_cookies(answer)
-        return _checked(answer)
+        return self._checked(answer)
 
     @property
     def cookies(self) -> Headers:
@@ -210,8 +213,20 @@ class PollingCarrier:
         value = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         return (("Cookie", value),) if value else ()
 
-    def _with_cookies(self, request: HttpRequest) -> HttpRequest:
-        return replace(request, headers=(*request.headers, *self.cookies))
+    def _introduced(self, request: HttpRequest) -> HttpRequest:
+        """The request with what the client says of itself, and with its cookies."""
+        headers = self.introduction.headers_to(self.target, request.method)
+        return replace(request, headers=(*request.headers, *headers, *self.cookies))
+
+    def _checked(self, answer: Transcript) -> Transcript:
+        """An answer that the client may read. Raises CarrierClosed."""
+        if answer.status != 200 or answer.end is not End.COMPLETE:
+            raise CarrierClosed(f"polling failed: {answer.outcome()} {shown(answer.body, 120)}")
+        allowed = answer.header(ALLOW_ORIGIN)
+        if not self.introduction.may_read(self.target, allowed):
+            page = self.introduction.origin
+            raise CarrierClosed(f"a page of {page} may not read the answer: {ALLOW_ORIGIN}: {allowed}")
+        return answer
 
     def _keep_cookies(self, answer: Transcript) -> None:
         """Keep cookies, and ignore their attributes: all go to one path, and no socket outlives them."""
@@ -245,9 +260,3 @@ class PollingCarrier:
     async def vanish(self) -> None:
         if self._poll:
             await self._poll.reset()
-
-
-def _checked(answer: Transcript) -> Transcript:
-    if answer.status != 200 or answer.end is not End.COMPLETE:
-        raise CarrierClosed(f"polling failed: {answer.outcome()} {shown(answer.body, 120)}")
-    return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from typing import Any, Self
 
 from chatproof.harness.client.engineio_transports import CarrierClosed, Packet, PollingCarrier, WebSocketCarrier
 from chatproof.harness.client.http import Deadlines
+from chatproof.harness.client.introduction import UNKNOWN, Introduction
 from chatproof.harness.client.upgrading_carrier import Carrier, UpgradingCarrier
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol import engineio
@@ -52,6 +54,7 @@ class SocketClient:
     api: Api = CHAT_STREAM
     budget: MemoryBudget | None = None
     receive_buffer: int | None = None
+    introduction: Introduction = UNKNOWN
     opened: engineio.Opened | None = None
     opened_at: float = 0.0
     began_at: float = 0.0
@@ -85,9 +88,11 @@ class SocketClient:
             NotConnected: the server refused, or did not answer within `CONNECT_TIMEOUT` seconds.
             NotUpgraded: it did connect, but not over the other transport.
         """
-        carrier: Carrier = WebSocketCarrier(self.target, self.source, receive_buffer=self.receive_buffer)
+        who, target = self.introduction, self.target
+        headers = who.headers_to(target, is_socket=True)
+        carrier: Carrier = WebSocketCarrier(target, self.source, who.query, headers, self.receive_buffer)
         if self.transport is not Transport.WEBSOCKET:
-            carrier = UpgradingCarrier(PollingCarrier(self.target, self.source, self.budget))
+            carrier = UpgradingCarrier(PollingCarrier(target, self.source, self.budget, who))
         self._carrier = carrier
         self.began_at = time.monotonic()
         try:
@@ -116,7 +121,8 @@ class SocketClient:
                 step.cancel()
 
     async def _join(self, carrier: Carrier) -> None:
-        await carrier.send(engineio.CONNECT)
+        auth = self.introduction.auth
+        await carrier.send(engineio.CONNECT + ("" if auth is None else json.dumps(auth)))
         await self._wait(lambda: self._joined or self._closed, CONNECT_TIMEOUT, "no answer to the connect packet")
         if self._closed:
             raise NotConnected(self._closed)

@@ -68,7 +68,9 @@ class UpgradingCarrier:
         if opened is None or not opened.offers_websocket:
             return  # the official client stays with polling
         polling = self.polling
-        self._websocket = WebSocketCarrier(polling.target, polling.source, f"&sid={opened.sid}", polling.cookies)
+        query = f"{polling.introduction.query}&sid={opened.sid}"
+        headers = (*polling.introduction.headers_to(polling.target, is_socket=True), *polling.cookies)
+        self._websocket = WebSocketCarrier(polling.target, polling.source, query, headers)
         await self._websocket.open()
         await self._websocket.send(PROBE)
         try:
