@@ -11,22 +11,29 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.clients import (
     TRIES,
     Client,
+    accepted,
     client_of,
     exhausted,
     limit_of,
+    not_accepted,
     refused,
-    served,
     unanswered,
 )
+from chatproof.conformance.suite.disguises import FORWARDED_FOR, OTHERS, bought
+from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.rate_budget import WINDOW
+from chatproof.harness.client.connection import addresses_beside_loopback
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.retry_after import is_number_of_seconds, seconds_of
+from chatproof.harness.protocol.transcript import Transcript
+
+GRACE = 1.1  # seconds past the time that a Retry-After names: one, and a moment for rounding
 
 
-async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses: str) -> None:
+async def judge_limit(case: Case, path: str, limit: int, accepts: str, refuses: str) -> None:
     """Send requests one after the other, and all at once: N must pass, and past N one must be refused."""
     for at_once in (1, 2 * limit + 1):
         way = "one after the other" if at_once == 1 else "all at once"
@@ -40,13 +47,30 @@ async def judge_limit(case: Case, path: str, limit: int, accepted: str, refuses:
                 over = refused(within)
             if over or attempt == TRIES - 1:
                 break
-        passed, lost = len(served(within)), unanswered(within)
+        passed, lost = len(accepted(case, path, within)), unanswered(within)
         seen = f"{passed} of {len(within)} requests {way} were accepted"
-        case.holds(
-            accepted, passed >= limit, seen, f"{limit} accepted", lost if passed < limit else next(iter(over), None)
-        )
+        if spoilt := not_accepted(case, path, within):
+            seen += f"; {len(spoilt)} were neither answered in full nor refused with 429, the first: {told(spoilt[0])}"
+        proof = next(iter(spoilt), lost) if passed < limit else next(iter(over), None)
+        case.holds(accepts, passed >= limit, seen, f"{limit} accepted, each with a whole reply", proof)
         seen = f"{len(over)} of {2 * limit + 1} requests {way} were refused"
         case.holds(refuses, bool(over), seen, "429 past the limit", None if over else lost)
+
+
+def told(answer: Transcript) -> str:
+    """What came, in a few words."""
+    return answer.outcome() if answer.status != 200 else f"status 200, {answer.outcome()}"
+
+
+def judge_accepted(case: Case, requirement_id: str, answers: list[Transcript], path: str, where: str) -> None:
+    """Judge that all answers of a route are whole replies. `where`: when they were asked for, for messages."""
+    if over := refused(answers):
+        seen, proof = f"refused {where}", over[0]
+    elif bad := not_accepted(case, path, answers):
+        seen, proof = f"not answered in full {where}: {told(bad[0])}", bad[0]
+    else:
+        seen, proof = "", unanswered(answers) or answers[0]
+    case.holds(requirement_id, not seen, seen, "status 200 and a whole reply", proof)
 
 
 @requirement("LIM-01", "LIM-02")
@@ -61,19 +85,10 @@ async def test_chat_is_limited(case: Case) -> None:
     await judge_limit(case, CHAT_PATH, limit_of(case, CHAT_PATH), "LIM-03", "LIM-04")
 
 
-@requirement("LIM-05", "LIM-06", "LIM-07", "LIM-10", "LIM-12")
+@requirement("LIM-05", "LIM-06", "LIM-07", "LIM-12")
 async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
-    """It concerns one address, whatever X-Forwarded-For says, carries an error and a Retry-After, and the provider is
-    not asked."""
-    client, over = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
-    forged = await client.send(3, headers=(("X-Forwarded-For", "203.0.113.77"),))
-    case.holds(
-        "LIM-10",
-        not served(forged),
-        "a request with a forged X-Forwarded-For was served",
-        "429",
-        unanswered(forged) or forged[0],
-    )
+    """It concerns one address, carries an error and a Retry-After, and the provider is not asked."""
+    _, over = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
     for answer in over[:3]:
         seen = f"429 with {shown(answer.body, 400)}"
         case.holds("LIM-06", answer.error_text is not None, seen, "JSON with a non-empty string `error`", answer)
@@ -81,19 +96,30 @@ async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
         case.holds(
             "LIM-07", is_wait(header), f"Retry-After: {shown(header)}", "0 to 60 seconds, or an HTTP date", answer
         )
-    if case.lane.budget.addresses.available:
-        other = await Client(case, STREAM_PATH, case.lane.budget.addresses.fresh()).send(1)
-        case.holds(
-            "LIM-05", not refused(other), "another address was refused too", "another address is served", other[0]
-        )
+    addresses = case.lane.budget.addresses
+    if second := addresses.fresh() or next(addresses_beside_loopback(case.lane.target), None):
+        other = await Client(case, STREAM_PATH, second).send(1)
+        judge_accepted(case, "LIM-05", other, STREAM_PATH, "at another address, while the first one is refused")
     else:
         case.cannot_judge("LIM-05", "there is no second source address towards this server")
     if case.lane.provider:
-        await case.ask(
-            source=case.lane.budget.addresses.fresh()
-        )  # once it is answered, what came before would be there
+        await case.ask(source=addresses.fresh())  # once it is answered, what came before would be there
         reached = [answer.case for answer in over if await case.provider.entries(answer)]
         case.holds("LIM-12", not reached, f"{len(reached)} refused requests reached the provider", "none", over[0])
+
+
+@requirement("LIM-10", "LIM-13")
+async def test_no_header_buys_a_fresh_budget(case: Case) -> None:
+    """A refused client stays refused, whatever else it sends."""
+    judged = {"LIM-10": FORWARDED_FOR, "LIM-13": OTHERS}
+    wanted = {name: disguises for name, disguises in judged.items() if case.lane.applies(name)}
+    seen = await bought(case, [one for disguises in wanted.values() for one in disguises])
+    for name, disguises in wanted.items():
+        found = [seen[one.what] for one in disguises if one.what in seen]
+        for text in found:
+            case.holds(name, False, text, "429")
+        if not found:
+            case.holds(name, True, "", "")
 
 
 def is_wait(value: str | None) -> bool:
@@ -109,14 +135,13 @@ async def test_the_two_limits_are_separate(case: Case) -> None:
     """A client past the limit of one route is served by the other route."""
     client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
     answers = await Client(case, CHAT_PATH, client.source).send(3)
-    seen = "/api/chat refused a client that is past the stream's limit"
-    case.holds("LIM-08", not refused(answers), seen, "separate limits", unanswered(answers) or answers[0])
+    judge_accepted(case, "LIM-08", answers, CHAT_PATH, "at /api/chat, as a client that is past the stream's limit")
     chatty = await client_of(case, CHAT_PATH)
     count = min(limit_of(case, STREAM_PATH) + 5, limit_of(case, CHAT_PATH))
     await chatty.send(count)
     answers = await Client(case, STREAM_PATH, chatty.source).send(1)
-    seen = f"the stream refused a client that had sent {count} requests to /api/chat"
-    case.holds("LIM-08", not refused(answers), seen, "separate limits", unanswered(answers) or answers[0])
+    where = f"at the stream, as a client that has sent {count} requests to /api/chat"
+    judge_accepted(case, "LIM-08", answers, STREAM_PATH, where)
 
 
 @requirement("LIM-09")
@@ -131,8 +156,7 @@ async def test_preflights_are_not_counted(case: Case) -> None:
     for _ in range(limit_of(case, STREAM_PATH) + 2):
         await case.request_once(HttpRequest("OPTIONS", STREAM_PATH, headers=headers), client.source)
     answers = await client.send(1)
-    seen = f"refused after {limit_of(case, STREAM_PATH) + 2} preflights"
-    case.holds("LIM-09", not refused(answers), seen, "a request is served", answers[0])
+    judge_accepted(case, "LIM-09", answers, STREAM_PATH, f"after {limit_of(case, STREAM_PATH) + 2} preflights")
 
 
 @requirement("LIM-11", when=When.FROM_THE_START)
@@ -142,5 +166,21 @@ async def test_a_minute_later_requests_are_accepted_again(case: Case) -> None:
     last = time.monotonic()
     await asyncio.sleep(WINDOW)
     answers = await client.send(1)
-    seen = f"refused {time.monotonic() - last:.0f} s after the last request"
-    case.holds("LIM-11", not refused(answers), seen, "a request is served", answers[0])
+    where = f"{time.monotonic() - last:.0f} s after the last request"
+    judge_accepted(case, "LIM-11", answers, STREAM_PATH, where)
+
+
+@requirement("LIM-14", when=When.FROM_THE_START)
+async def test_retry_after_is_true(case: Case) -> None:
+    """One second after the time that the last refusal names, a request is served."""
+    client, over = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
+    last = max(over, key=lambda answer: answer.ended_at or 0.0)
+    header = last.header("retry-after")
+    seconds = seconds_of(header, datetime.now(UTC))
+    if seconds is None or not is_wait(header):
+        raise NotTestable(f"a 429 names no time to wait (LIM-07): Retry-After: {shown(header)}")
+    await asyncio.sleep(max(0.0, seconds) + GRACE)
+    answers = await client.send(1)
+    waited = time.monotonic() - (last.ended_at or last.asked_at)
+    where = f"{waited:.1f} s after a 429 with `Retry-After: {header}`"
+    judge_accepted(case, "LIM-14", answers, STREAM_PATH, where)

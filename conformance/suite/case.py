@@ -127,7 +127,7 @@ class Case:
         """Ask by an HTTP request and give its whole answer.
 
         Args:
-            path: `CHAT_PATH`, or that of the stream.
+            path: `CHAT_PATH`, or that of the stream in any form.
             once: a 429 is an answer like others; else it is waited out.
             how: as in `request_once`.
         """

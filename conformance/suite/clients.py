@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.lane import FRESH
 from chatproof.conformance.suite.together import together
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import STREAM_PATH
+from chatproof.harness.client.http import json_of
+from chatproof.harness.protocol.apis.api import Headers
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE, STREAM_PATH
+from chatproof.harness.protocol.messages import Kind, is_text
 from chatproof.harness.protocol.transcript import Transcript
 
 AT_ONCE = 8  # requests at the same time, by default
@@ -29,16 +34,20 @@ class Client:
     source: str | None
 
     async def send(
-        self, count: int, at_once: int = AT_ONCE, headers: tuple[tuple[str, str], ...] = ()
+        self,
+        count: int,
+        at_once: int = AT_ONCE,
+        headers: Headers = (),
+        session: str | None = FRESH,
+        path: str = "",
     ) -> list[Transcript]:
-        """Send `count` valid requests, at most `at_once` at the same time."""
+        """Send `count` valid requests, at most `at_once` at the same time. `path`: another form of the route's path."""
         gate = asyncio.Semaphore(at_once)
+        how: dict[str, Any] = {"path": path or self.path, "headers": headers, "session": session, "source": self.source}
 
         async def one() -> Transcript:
             async with gate:
-                return await self.case.ask_plain(
-                    path=self.path, headers=headers, source=self.source, once=True, paced=False
-                )
+                return await self.case.ask_plain(once=True, paced=False, **how)
 
         return await together(*(one() for _ in range(count)))
 
@@ -48,14 +57,41 @@ async def client_of(case: Case, path: str) -> Client:
     return Client(case, path, await case.lane.budget.fresh_client(path))
 
 
-def served(answers: list[Transcript]) -> list[Transcript]:
-    """The answers that are no 429. Where no answer came, nobody was served."""
-    return [answer for answer in answers if answer.status not in (None, 429)]
+def accepted(case: Case, path: str, answers: list[Transcript]) -> list[Transcript]:
+    """The answers of a route that have status 200 and hold a whole reply.
+
+    Where some replies have a text, those without one are not whole. Without the fakes a failure may be the model's, so
+    it counts as accepted.
+    """
+    texts = [(one, _text_of(case, path, one)) for one in answers]
+    says_something = any(text for _, text in texts)
+    fine = [one for one, text in texts if text or (text is not None and not says_something)]
+    if case.lane.provider is None:
+        fine += [one for one in answers if (one.status or 0) >= 500 or (one.status == 200 and one.of(Kind.ERROR))]
+    return fine
+
+
+def _text_of(case: Case, path: str, answer: Transcript) -> str | None:
+    """The reply in an answer, or None where it is not whole."""
+    if answer.status != 200:
+        return None
+    if path != CHAT_PATH:
+        return answer.text.strip() if case.lane.succeeded(answer) else None
+    body = json_of(answer)
+    if not isinstance(body, dict) or answer.error_text is not None:
+        return None
+    return body[RESPONSE].strip() if is_text(body.get(RESPONSE)) else ""
 
 
 def unanswered(answers: list[Transcript]) -> Transcript | None:
     """The first request that got no answer."""
     return next((answer for answer in answers if answer.is_unanswered), None)
+
+
+def not_accepted(case: Case, path: str, answers: list[Transcript]) -> list[Transcript]:
+    """The answers that neither hold a whole reply nor are a 429."""
+    fine = {id(one) for one in accepted(case, path, answers)}
+    return [one for one in answers if id(one) not in fine and one.status not in (None, 429)]
 
 
 def refused(answers: list[Transcript]) -> list[Transcript]:

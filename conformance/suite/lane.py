@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -113,6 +113,7 @@ class Lane:
             self.say(
                 f"the suite has only one source address towards {self.target.url}: it keeps within the rate limits, "
                 "and a whole run takes about 20 minutes; --only and --profile make it shorter"
+                + ("; on 127.0.0.1 it takes a minute" if ":" in self.target.host else "")
             )
 
     async def close(self) -> None:
@@ -205,9 +206,9 @@ class Lane:
     # -- asking
 
     def request(self, conversation: Conversation, path: str, headers: Headers = ()) -> HttpRequest:
-        """The HTTP request of an ask, with further headers. `path`: `CHAT_PATH`, or that of the stream."""
+        """The HTTP request of an ask, with further headers. `path`: `CHAT_PATH`, or that of the stream in any form."""
         ask = CHAT_STREAM.ask_chat(conversation) if path == CHAT_PATH else self.api.ask(conversation)
-        return HttpRequest.of(ask, headers)
+        return replace(HttpRequest.of(ask, headers), path=path)
 
     def exchange(
         self,

@@ -71,6 +71,7 @@ class RateBudget:
 
     async def pace(self, path: str, wait: bool = True) -> None:
         """Wait until one more request to `path` is within the limit. `wait=False`: only count it."""
+        path = path.partition("?")[0]
         limit = {STREAM_PATH: self.settings.stream_limit, CHAT_PATH: self.settings.chat_limit}.get(path)
         if limit is None or self.addresses.available or not self.keeps_limits:
             return

@@ -12,7 +12,12 @@ import random
 import socket
 import ssl
 import struct
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+import psutil
 
 from chatproof.harness.common.target import Target, is_loopback, loopback_address
 
@@ -58,6 +63,36 @@ class SourceAddresses:
         return loopback_address(next(self._numbers))
 
 
+def addresses_beside_loopback(target: Target) -> Iterator[str]:
+    """The addresses of this machine that are not loopback and from which it can ask a server that listens on loopback
+    alone: other clients in the eyes of that server. None where the server is on another machine."""
+    if not (is_loopback(target.host) or target.host == "::1"):
+        return
+    for address in [one.address for many in psutil.net_if_addrs().values() for one in many]:
+        with suppress(ValueError):  # the address of a network card
+            ip = ip_address(address)
+            if not (ip.is_loopback or ip.is_link_local) and _can_ask(target, address):
+                yield address
+
+
+def _can_ask(target: Target, source: str) -> bool:
+    family = family_of(source)
+    with socket.socket(family) as probe:
+        probe.settimeout(1)
+        try:
+            probe.bind((source, 0))
+            infos = socket.getaddrinfo(target.host, target.port, family, socket.SOCK_STREAM)
+            probe.connect(infos[0][4])
+        except OSError:
+            return False
+    return True
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    """IPv4 or IPv6."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 class TcpConnection:
     """One TCP connection, with TLS where the target wants it."""
 
@@ -79,7 +114,7 @@ class TcpConnection:
         loop = asyncio.get_running_loop()
         infos = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         if source:
-            infos = [info for info in infos if info[0] == socket.AF_INET]
+            infos = [info for info in infos if info[0] == family_of(source)]
         failure: OSError = OSError(f"no address for {target.host}")
         for family, kind, protocol, _, address in infos:
             sock = socket.socket(family, kind, protocol)

@@ -16,6 +16,8 @@ import h11
 
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.encodings import BROKEN, ContentDecoder, decoder
+from chatproof.harness.client.manner import USUAL, Manner
+from chatproof.harness.client.sender import Sender
 from chatproof.harness.common.errors import reason_of
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Headers, HttpAsk
@@ -34,12 +36,13 @@ AFTER_TERMINAL = 2.5  # seconds that a response may stay open after its terminal
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What to send. `body` goes out as it is."""
+    """What to send. `body` goes out as it is. `manner`: how it is written."""
 
     method: str
     path: str
     body: bytes = b""
     headers: Headers = ()
+    manner: Manner = USUAL
 
     @classmethod
     def of(cls, ask: HttpAsk, headers: Headers = ()) -> Self:
@@ -85,13 +88,16 @@ class HttpExchange:
     _can_serve_again: bool = False
     _task: asyncio.Task[None] | None = None
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
+    _may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start(self) -> Self:
         """Send the request and read the answer, in a task of its own."""
         request, target = self.request, self.target
         self.transcript.request = str(request)
         url = f"{target.url}{request.path}"
-        self.transcript.sent = SentRequest(request.method, url, tuple(self._headers()), request.body)
+        sent = SentRequest(request.method, url, self._headers(), request.body, version=request.manner.version)
+        sent.in_packets = bool(request.manner.packets)
+        self.transcript.sent = sent
         self.transcript.asked_at = time.monotonic()
         self._task = asyncio.create_task(self._run())
         return self
@@ -171,29 +177,25 @@ class HttpExchange:
         transcript.asked_at = time.monotonic()
         sender = asyncio.create_task(self._send(self._connection))
         try:
-            reader = _Reader(self._connection, transcript, self.deadlines, self._grown)
+            reader = _Reader(self._connection, transcript, self.deadlines, self._grown, self._may_go_on)
             self._can_serve_again = await reader.run(self.request.method)
         finally:
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
             self._grown.set()
 
-    def _headers(self) -> list[tuple[str, str]]:
+    def _headers(self) -> Headers:
         request = self.request
-        headers = [("Host", self.target.authority), ("User-Agent", "chatproof"), *request.headers]
-        names = {name.lower() for name, _ in headers}
-        if "accept" not in names:
-            headers.append(("Accept", "text/event-stream, application/json"))
-        if request.body or request.method in ("POST", "PUT", "PATCH"):
-            headers.append(("Content-Length", str(len(request.body))))
-        return headers
+        given = (("Host", self.target.authority), *request.headers)
+        has_body = request.body or request.method in ("POST", "PUT", "PATCH")
+        return request.manner.headers(given, request.body if has_body else None)
 
     async def _send(self, connection: TcpConnection) -> None:
         request = self.request
-        head = f"{request.method} {self.target.root}{request.path} HTTP/1.1\r\n"
+        head = f"{request.method} {self.target.root}{request.path} HTTP/{request.manner.version}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in self._headers()) + "\r\n"
-        # One write for small bodies. If the peer stops reading a large one, its answer is still read.
-        await connection.send(head.encode("latin-1") + request.body)
+        sender = Sender(connection, request.manner, self.transcript, self._may_go_on)
+        await sender.send(head.encode("latin-1"), request.body)
 
     def _end(self, end: End, fault: str) -> None:
         self.transcript.ended(time.monotonic(), end, fault)
@@ -208,6 +210,7 @@ class _Reader:
     transcript: Transcript
     deadlines: Deadlines
     grown: asyncio.Event
+    may_go_on: asyncio.Event
     _decode: ContentDecoder | None = None
     _received: int = 0
     _pieces: int = 0
@@ -264,6 +267,7 @@ class _Reader:
             self.transcript.answered(at, event.status_code, headers)
             self._decode = decoder(self.transcript.header("content-encoding"))
             self.grown.set()
+            self.may_go_on.set()
         elif isinstance(event, h11.Data):
             self._append(at, bytes(event.data))
         elif isinstance(event, h11.EndOfMessage):
@@ -275,6 +279,8 @@ class _Reader:
                 self._ended(at, End.COMPLETE)
         elif isinstance(event, h11.InformationalResponse):
             self._informational += 1
+            if event.status_code == 100:
+                self.may_go_on.set()
             if self._informational > INFORMATIONAL_LIMIT:
                 self.transcript.too_large(at, f"more than {INFORMATIONAL_LIMIT} answers of status {event.status_code}")
                 self.grown.set()

@@ -18,13 +18,15 @@ Some servers change the case of its letters."""
 @dataclass(slots=True)
 class SentRequest:
     """An HTTP request. `left_after`: when the client hung up, on purpose or because it had waited long enough, in
-    seconds since the ask; None if it did not."""
+    seconds since the ask; None if it did not. `in_packets`: the body went out in several."""
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
     left_after: float | None = None
+    version: str = "1.1"
+    in_packets: bool = False
 
     @property
     def words(self) -> str:

@@ -20,13 +20,13 @@ IN_COMPANY = frozenset(
         *("INT-04", "INT-05", "INT-08", "SIO-06", "SIO-07", "SES-08", "SES-09", "SES-12", "SES-13", "PERF-04"),
         *("CHAT-06", "CORS-05"),
         *(f"AUTH-{number:02}" for number in (2, 3, 4, 5, 6, 7, 8, 10)),
-        *(f"LIM-{number:02}" for number in range(1, 13)),
+        *(f"LIM-{number:02}" for number in range(1, 15)),
     )
 )
 # rows whose fault is seen in what the server asks its provider, not in what the client gets
 SEEN_UPSTREAM = frozenset(
     (
-        *("REQ-07", "REQ-09", "SES-05", "SES-07", "SES-10", "SES-11"),
+        *("REQ-07", "REQ-09", "SES-05", "SES-07", "SES-10", "SES-11", "SES-20"),
         *("INT-01", "INT-02", "INT-03", "INT-07", "INT-09", "CHAT-05", "CHAT-06", "CHAT-08"),
     )
 )
@@ -54,8 +54,12 @@ def journal(fakes: str, case: str) -> str:
 
 
 def curl(request: SentRequest) -> str:
-    """The request as a line for a POSIX shell; nothing where its body is too long for one."""
+    """The request as a line for a POSIX shell; nothing where its body is too long for one, or goes out in pieces."""
+    if request.in_packets:
+        return ""  # curl cannot do that
     words = ["curl", "-iN"]
+    if request.version == "1.0":
+        words.append("--http1.0")
     if request.left_after is not None:
         words += ["--max-time", _seconds(request.left_after)]
     if "/." in request.url:
@@ -68,6 +72,8 @@ def curl(request: SentRequest) -> str:
     names = {name.lower() for name, _ in request.headers}
     if has_body and "content-type" not in names:
         words += ["-H", "Content-Type:"]  # curl would add that of a form
+    if "accept" not in names:
+        words += ["-H", "Accept:"]  # curl would add `*/*`
     words += [word for name, value in request.headers for word in _header(name, value)]
     before = ""
     if has_body and _is_plain(request.body):

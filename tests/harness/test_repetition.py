@@ -146,6 +146,13 @@ def test_a_body_that_no_shell_takes_gets_no_line() -> None:
     assert by_hand([SentRequest("GET", "http://x/", ()), huge]) == "", "half of the steps would mislead"
 
 
+def test_the_form_of_a_request_is_kept_or_nothing_is_shown() -> None:
+    old = SentRequest("POST", "http://x/", (*JSON, ("Transfer-Encoding", "chunked")), b"{}", version="1.0")
+    assert curl(old).startswith("curl -iN --http1.0 -H Accept: ")
+    assert "-H 'Transfer-Encoding: chunked'" in curl(old)
+    assert curl(SentRequest("POST", "http://x/", JSON, b"{}", in_packets=True)) == ""
+
+
 # -- what belongs together
 
 

@@ -35,6 +35,7 @@ LEGAL = {
     "comments": b": hello\n\n" + FIRST + b":\n\n" + DONE,
     "other fields": b"retry: 100\n\nid: 1\n" + FIRST + b"id: 2\n" + DONE,
     "named message": b"event: message\n" + FIRST + DONE,
+    "named ping": FIRST + b'event: ping\ndata: {"at": 1}\n\n' + DONE,
     "several blank lines": b"\n\n" + FIRST + b"\n\n" + DONE,
     "byte order mark": b"\xef\xbb\xbf" + FIRST + DONE,
     "raw U+2028": FIRST.replace(b'"a"', '"\u2028"'.encode()) + DONE,
@@ -67,6 +68,7 @@ BROKEN = {
     "bare JSON": ("SSE-04", FIRST + b'{"token": "a"}\n\n' + DONE),
     "traceback": ("SSE-04", FIRST + b"Traceback (most recent call last):\n"),
     "named": ("SSE-05", b"event: token\n" + FIRST + DONE),
+    "named end": ("SSE-05", FIRST + b"event: end\n" + DONE),
 }
 
 

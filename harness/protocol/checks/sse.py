@@ -16,6 +16,7 @@ DONE_MARK = "[DONE]"  # OpenAI's end mark, which some servers pass on
 WHOLE_EVENT_BYTES = 16 * 1024
 PAUSE_INSIDE_EVENT = 0.05
 END_AFTER_TERMINAL = 2.0
+WITH_ARTICLE = {Kind.TOKEN: "a token", Kind.COMPLETION: "a completion", Kind.ERROR: "an error"}
 
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([^";\s]+)"?', re.IGNORECASE)
 
@@ -119,10 +120,11 @@ def nothing_between_events(transcript: Transcript) -> Iterator[Finding]:
 @check("SSE-05")
 @needs_stream
 def unnamed_events(transcript: Transcript) -> Iterator[Finding]:
-    """No event name, or `message`."""
-    for stamped in transcript.items:
-        if isinstance(stamped.item, Event) and stamped.item.data and stamped.item.name != "message":
-            yield Violation(f"event: {stamped.item.name}", "no name, or `message`", stamped.at, stamped)
+    """No event name, or `message`, on what a client must see; others, such as a ping, may have one."""
+    for message in transcript.messages:
+        if message.kind is not Kind.OTHER and message.name != "message":
+            seen = f"event: {message.name}, on {WITH_ARTICLE[message.kind]}"
+            yield Violation(seen, "no name, or `message`", message.at, message)
             return
 
 

@@ -14,7 +14,7 @@ from tests.servers.plain_server import ChatServer
 from tests.servers.session_lock import SessionLock
 
 
-@legal("one-prompt", also="LIM-11")
+@legal("one-prompt", also="LIM-11 LIM-14")
 class OnePrompt(ChatServer):
     """The whole history as one prompt; interrupted messages stay, without a reply; windows by the clock;
     Retry-After as a date; a deleted session has no messages; a fresh session for each ask without an id; Socket.IO
@@ -68,7 +68,7 @@ class LockedSessions(SessionLock):
     """New sessions are made one after the other: a crowd takes long to come in."""
 
 
-@legal("parts", also="LIM-11")
+@legal("parts", also="LIM-11 LIM-14")
 class Parts(Packed):
     """deflate; contents as parts; interrupted messages stay with what was said; a token bucket; lone surrogates go to
     the provider, which refuses them."""

@@ -1,0 +1,242 @@
+"""REQ: the request as ordinary, older and odd clients write it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from itertools import product
+from urllib.parse import quote
+
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import without
+from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.provider import upstream_texts
+from chatproof.conformance.suite.together import together
+from chatproof.harness.client.connection import TcpConnection
+from chatproof.harness.client.http import HttpRequest
+from chatproof.harness.client.manner import USUAL, Manner
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
+from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.transcript import End, Transcript
+
+TEXT = "Please say hello to Zoë."
+IN_A_LETTER = "ë".encode()  # a packet that ends behind its first byte
+CONTENT_TYPE = "Content-Type"
+# Lists in lists: more than a parser that recurses bears, in a body of less than 100 KB; and as many as a fast parser
+# bears, but not whoever copies or prints what it gives.
+DEPTH, LESS_DEEP = 20_000, 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a client writes its request, with its name for messages. `refusals`: the status codes that refuse it
+    properly."""
+
+    what: str
+    manner: Manner = USUAL
+    content_type: str = "application/json"
+    query: str = ""
+    refusals: tuple[HTTPStatus, ...] = ()
+
+    def of(self, request: HttpRequest) -> HttpRequest:
+        """The request in this form."""
+        headers = tuple((name, self.content_type if name == CONTENT_TYPE else text) for name, text in request.headers)
+        return replace(request, path=request.path + self.query, headers=headers, manner=self.manner)
+
+
+ORDINARY = (
+    Form("`Accept: */*`", Manner(accept="*/*")),
+    Form("`Accept: text/event-stream`", Manner(accept="text/event-stream")),
+    Form("no Accept header", Manner(accept=None)),
+    Form("`Content-Type: application/json; charset=utf-8`", content_type="application/json; charset=utf-8"),
+    Form("`Content-Type: application/json;charset=UTF-8`", content_type="application/json;charset=UTF-8"),
+    Form("the names of all headers in small letters", Manner(in_small_letters=True)),
+    Form("a query string in the URL", query="?v=2&lang=en"),
+)
+HEADERS_ALONE = "a body that comes in two packets behind the headers"
+BODY_CUT = "a body whose first part comes with the headers, and the rest in a second packet"
+OLDER = (
+    Form(
+        "a chunked body (`Transfer-Encoding: chunked`)",
+        Manner(is_chunked=True),
+        refusals=(HTTPStatus.LENGTH_REQUIRED, HTTPStatus.NOT_IMPLEMENTED),
+    ),
+    Form(
+        "HTTP/1.0",
+        Manner(version="1.0"),
+        refusals=(HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED),
+    ),
+    Form("`Expect: 100-continue`", Manner(holds_back=True), refusals=(HTTPStatus.EXPECTATION_FAILED,)),
+)
+HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
+CREDENTIALS = {  # by names that no redaction takes for secrets
+    "a word that is no token": "Bearer abc",
+    "a scheme alone": "Bearer",
+    "a token of three letters": "Bearer a.b.c",
+    "a token of three empty lists": "Bearer W10.W10.W10",
+    "a name and a password": "Basic dXNlcjpwYXNzd29yZA==",
+}
+
+
+def ask_of(case: Case, text: str = TEXT) -> tuple[str, HttpRequest]:
+    """A case id, and an ordinary request that carries it."""
+    name = case.lane.new_case()
+    return name, HttpRequest.of(case.lane.api.ask(case.lane.conversation(text, "hello", name)))
+
+
+async def ask_in(case: Case, form: Form) -> Transcript:
+    """Ask in a form, as a client that the server has not seen before, and give the whole answer."""
+    name, request = ask_of(case)
+    answer = await case.request(form.of(request), case.lane.budget.addresses.fresh())
+    answer.case = name
+    return answer
+
+
+async def usual_reply(case: Case) -> Transcript:
+    """The reply to an ordinary request. Raises NotTestable where there is none: no form of request can be judged."""
+    reply = await ask_in(case, Form("an ordinary request"))
+    if not is_served(case, reply):
+        raise without(reply, f"an ordinary request is not served: {told(reply)}")
+    return reply
+
+
+def is_served(case: Case, reply: Transcript) -> bool:
+    """Whether it has status 200 and is a whole reply."""
+    return reply.status == 200 and case.lane.succeeded(reply)
+
+
+def told(answer: Transcript) -> str:
+    """What came, in a few words."""
+    if answer.status == 200 and not answer.messages:
+        return f"status 200 and no event, but {answer.header('content-type')}: {shown(answer.body, 200)}"
+    return answer.outcome()
+
+
+async def is_asked_in_full(case: Case, reply: Transcript) -> bool:
+    """Whether the provider got the message letter for letter; true where the provider cannot be seen."""
+    if case.lane.provider is None or (entry := await case.lane.provider.asked(reply)) is None:
+        return True
+    sent = case.lane.message(TEXT, "hello", reply.case)
+    return any(sent in one for one in upstream_texts(entry.body))
+
+
+async def judge_form(case: Case, requirement_id: str, form: Form, usual: Transcript) -> None:
+    """Judge that a request in a form is served like the usual one, or refused as it may be."""
+    reply = await ask_in(case, form)
+    if reply.status in form.refusals:
+        case.holds(requirement_id, True, "", "")
+        return
+    seen, expected = f"with {form.what}: {told(reply)}", "status 200 and a whole reply"
+    kept = is_served(case, reply)
+    if form.refusals:
+        expected += f", or status {' or '.join(str(int(one)) for one in form.refusals)}"
+    if kept and not await is_asked_in_full(case, reply) and await is_asked_in_full(case, usual):
+        kept, seen = False, f"with {form.what}: the provider got another text than {shown(TEXT)}"
+    elif kept and reply.end is not End.COMPLETE and usual.end is End.COMPLETE:
+        kept, seen = False, f"with {form.what}: {told(reply)}; the answer to an ordinary request ends properly"
+    case.holds(requirement_id, kept, seen, expected, reply)
+
+
+@requirement("REQ-12")
+async def test_ordinary_clients_are_served(case: Case) -> None:
+    """The forms that fetch, curl, axios, Node and a network write."""
+    usual = await usual_reply(case)
+    _, request = ask_of(case)
+    inside = request.body.index(IN_A_LETTER) + 1
+    cut = (Form(HEADERS_ALONE, Manner(packets=(0, inside))), Form(BODY_CUT, Manner(packets=(inside,))))
+    for form in (*ORDINARY, *cut):
+        await judge_form(case, "REQ-12", form, usual)
+
+
+@requirement("REQ-12")
+async def test_a_kept_connection_serves_again(case: Case) -> None:
+    """Three asks, one after the other, on one connection where the server leaves it open."""
+    await usual_reply(case)
+    connection: TcpConnection | None = None
+    served = waits = 0
+    while served < 3:
+        answer, connection = await case.on_kept(connection, ask_of(case)[1])
+        if await case.refused_for_now(answer, waits):
+            waits += 1
+            continue
+        seen = f"ask {served + 1} on a connection that was left open: {told(answer)}"
+        if not case.holds("REQ-12", is_served(case, answer), seen, "a whole reply", answer):
+            return
+        served += 1
+
+
+@requirement("REQ-13")
+async def test_less_ordinary_requests_are_served_or_refused(case: Case) -> None:
+    """A chunked body, HTTP/1.0, and a body that is held back."""
+    usual = await usual_reply(case)
+    for form in OLDER:
+        await judge_form(case, "REQ-13", form, usual)
+
+
+def odd_requests(case: Case) -> list[tuple[str, HttpRequest]]:
+    """POSTs that a server may answer or refuse, with their names for messages."""
+
+    def ask(text: str = TEXT) -> HttpRequest:
+        return ask_of(case, text)[1]
+
+    def with_body(body: bytes) -> HttpRequest:
+        return replace(ask(), body=body)
+
+    def nested(depth: int) -> bytes:
+        return b"[" * depth + b"]" * depth
+
+    null_id = case.lane.conversation(TEXT, "hello", case.lane.new_case(), f"{case.lane.new_session()}\0x")
+    return [
+        *(
+            (f"a field of {depth} nested lists", with_body(ask().body[:-1] + b', "extra": ' + nested(depth) + b"}"))
+            for depth in (LESS_DEEP, DEPTH)
+        ),
+        (f"a `message` of {DEPTH} nested lists", with_body(b'{"message": ' + nested(DEPTH) + b"}")),
+        ("a NUL in `message`", ask("Please\0 say hello.")),
+        ("a NUL in `session_id`", HttpRequest.of(case.lane.api.ask(null_id))),
+        ("a byte order mark before the body", with_body(b"\xef\xbb\xbf" + ask().body)),
+        *(
+            (f"an Authorization header with {what}", replace(ask(), headers=(*ask().headers, ("Authorization", value))))
+            for what, value in CREDENTIALS.items()
+        ),
+    ]
+
+
+@requirement("REQ-16")
+async def test_odd_requests_get_no_5xx(case: Case) -> None:
+    """Bodies and credentials that parsers do not expect."""
+    await usual_reply(case)
+    for what, request in odd_requests(case):
+        answer = await case.request(request, case.lane.budget.addresses.fresh())
+        kept = answer.status is not None and answer.status < 500
+        if answer.status == 200:
+            kept = answer.end is End.COMPLETE or answer.terminal is not None
+        case.holds("REQ-16", kept, f"{what}: {told(answer)}", "a reply or a 4xx", answer)
+
+
+@requirement("REQ-16")
+async def test_other_routes_give_no_5xx(case: Case) -> None:
+    """Odd credentials and HEAD on each route, and DELETE of a session that is gone."""
+    session, other = (case.lane.new_session() for _ in range(2))
+    for name in (session, other):
+        reply = await case.ask(session=name)
+        if not is_served(case, reply):
+            raise without(reply, f"an ordinary request is not served: {told(reply)}")
+    path = SESSIONS_PATH + quote(session, safe="")
+    sockets = [HANDSHAKE] if Profile.SOCKETIO in case.lane.settings.profiles else []
+    for route, (what, value) in product((path, *sockets), CREDENTIALS.items()):
+        answer = await case.request(HttpRequest("GET", route, headers=(("Authorization", value),)))
+        kept = answer.status is not None and answer.status < 500
+        seen = f"GET {route} and an Authorization header with {what}: {answer.outcome()}"
+        case.holds("REQ-16", kept, seen, "an answer below 500", answer)
+    for route in (STREAM_PATH, CHAT_PATH, path):
+        answer = await case.request(HttpRequest("HEAD", route))
+        kept = answer.status is not None and (answer.status < 500 or answer.status == HTTPStatus.NOT_IMPLEMENTED)
+        case.holds("REQ-16", kept, f"HEAD {route}: {answer.outcome()}", "an answer below 500, or 501", answer)
+    first = [await case.request(HttpRequest("DELETE", path)) for _ in range(2)][1:]
+    at_once = await together(*(case.request(HttpRequest("DELETE", SESSIONS_PATH + other)) for _ in range(2)))
+    for what, answers in (("a second DELETE of a session", first), ("two DELETEs of a session at once", at_once)):
+        for answer in answers:
+            kept = answer.status is not None and answer.status < 500
+            case.holds("REQ-16", kept, f"{what}: {answer.outcome()}", "an answer below 500", answer)
