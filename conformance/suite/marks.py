@@ -30,9 +30,10 @@ class When(Enum):
     ALONE = "alone, but for tests that only wait"
     FROM_THE_START = "from the start, beside all others"
     AFTER_SOCKETS = "beside all others; if a server mixes up clients, beside those without Socket.IO"
+    LONG = "beside all others, though it keeps the server busy; last, if a server serves few clients at once"
 
 
-IN_THE_BACKGROUND = (When.FROM_THE_START, When.AFTER_SOCKETS)
+IN_THE_BACKGROUND = (When.FROM_THE_START, When.AFTER_SOCKETS, When.LONG)
 
 
 def requirement(*ids: str, when: When | None = None) -> Callable[[TestBody], Callable[..., None]]:

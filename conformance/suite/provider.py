@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Mapping
@@ -23,7 +24,8 @@ _CASE = re.compile(rf"(?<![\w-]){OWN_NAME.pattern}(?![\w-])")  # see `Lane.new_c
 @dataclass(slots=True)
 class Upstream:
     """The fakes, as tests see them. `offset`: their monotonic clock minus ours; `due`: how long a server may take until
-    it asks them, both in seconds; `played`: the script of each case id; `own`: scripts that the suite has added."""
+    it asks them, both in seconds; `played`: the script of each case id; `own`: scripts that the suite has added;
+    `open_door`: held while nobody may make the fakes refuse connections, and by whoever does."""
 
     fakes: Fakes
     scripts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -31,6 +33,7 @@ class Upstream:
     due: float = DUE
     played: dict[str, str] = field(default_factory=dict)
     own: set[str] = field(default_factory=set)
+    open_door: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def open(self) -> None:
         """Read the scripts and compare the clocks. Raises FakesError."""

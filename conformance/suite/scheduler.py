@@ -204,7 +204,7 @@ class Scheduler:
     async def _conduct(self, tests: Sequence[SuiteTest]) -> None:
         shared = [test for test in tests if self.lane(test.provider).side_by_side]
         background = [test for test in tests if test.when is When.FROM_THE_START]
-        background += [test for test in shared if test.when is When.AFTER_SOCKETS]
+        background += [test for test in shared if test.when in (When.AFTER_SOCKETS, When.LONG)]
         async with asyncio.TaskGroup() as tasks:
             for test in background:
                 tasks.create_task(self._one(test))
@@ -248,6 +248,9 @@ class Scheduler:
             for test in foreground:
                 if not test.uses_sockets(self.contract):
                     await self._one(test)
+        for test in tests:
+            if test.when is When.LONG:
+                await self._one(test)
 
     async def _one(self, test: SuiteTest, gate: asyncio.Semaphore | None = None) -> None:
         async with gate or asyncio.Semaphore():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from html import unescape
 from pathlib import Path
@@ -36,13 +37,15 @@ PROVIDER_TIMEOUT = 10.0  # seconds; well above the 5 of INT-02, so that a time-o
 class Scene:
     """The server under test, and the fakes if there are any.
 
-    `key` is the API key that the server was given, where the suite started it.
+    `key` is the API key that the server was given, where the suite started it. `again` runs the same server once more,
+    beside the first, with some variables of its environment changed; None: by the command of `server`.
     """
 
     target: Target
     fakes_url: str | None = None
     server: StartedServer | None = None
     key: str = ""
+    again: Callable[[Mapping[str, str]], AbstractAsyncContextManager[Target]] | None = None
 
     def listening(self, settings: Settings) -> Scene:
         """Wait until a started server listens, and give the scene with its address.

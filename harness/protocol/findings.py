@@ -11,10 +11,15 @@ from chatproof.harness.protocol.transcript import Message, Stamped, Transcript
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A bound of time was missed by so many seconds; `percent` of 100 measurements had to keep it."""
+    """A bound of time was missed by so many seconds; `percent` of 100 measurements had to keep it.
+
+    `starved`: seconds that a server may be late on a busy machine without being slow itself: it waits longer for a
+    processor than timers do, which hardly use one.
+    """
 
     seconds: float
     percent: int = 100
+    starved: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

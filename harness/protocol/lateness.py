@@ -9,6 +9,7 @@ from chatproof.harness.protocol.findings import Late
 
 HOPS = 3  # processes that a token passes: provider, server, client; each can be as late as the timers were
 NOTICEABLE = 0.01  # seconds; timers are this late on an idle machine as well
+LOADED = 0.02  # seconds; timers that are so late again and again mean a machine with more work than processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Lateness:
         """Whether a machine this busy can have caused the miss of a bound alone, whatever the server did."""
         if late is None or (found := self.at(late.percent)) < NOTICEABLE:
             return False
-        return late.seconds <= HOPS * found
+        return late.seconds <= max(HOPS * found, late.starved if found >= LOADED else 0.0)
 
     def __str__(self) -> str:
         mine, theirs = (max(one, default=0.0) * 1000 for one in (self.suite, self.provider))

@@ -27,6 +27,9 @@ BUSY = tuple([0.04] * 100)
         (ONE_STALL, (), Late(0.3), True),
         (ONE_STALL, (), Late(0.3, percent=95), False),  # one stall moves no percentile of 95
         (BUSY, (), Late(0.1, percent=95), True),
+        (BUSY, (), Late(0.9, percent=95, starved=1.0), True),  # the server had to wait for a processor
+        (BUSY, (), Late(1.1, percent=95, starved=1.0), False),
+        (IDLE, ONE_STALL, Late(0.9, percent=95, starved=1.0), False),
         (BUSY, BUSY, None, False),  # no question of time
     ],
 )

@@ -46,7 +46,10 @@ class ChatServer(Limits, Identity, Origins, Upstream):
     """The server. A process may hold several, a port each."""
 
     hears_hang_ups = True  # a request is cancelled as soon as its client has gone
+    closes_upstream = True  # a connection to the provider is used once
     first_count = 1
+    pulse = 15.0  # seconds between two comments
+    hurried = False  # judged with shorter waits: see `judge_process`
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -75,15 +78,18 @@ class ChatServer(Limits, Identity, Origins, Upstream):
 
     async def start(self, port: int = 0) -> int:
         """Listen on `port` of 127.0.0.1 (0: one that the system picks), and return the port."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.config.timeout, sock_read=self.config.timeout)
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        self.upstream = aiohttp.ClientSession(connector=connector, timeout=timeout)
+        connector = aiohttp.TCPConnector(limit=0, force_close=self.closes_upstream)
+        self.upstream = aiohttp.ClientSession(connector=connector, timeout=self.patience(self.config.timeout))
         self.runner = web.AppRunner(
             self.app(), handler_cancellation=self.hears_hang_ups, access_log=None, shutdown_timeout=0.1
         )
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", port, backlog=512).start()
         return int(self.runner.addresses[0][1])
+
+    def patience(self, timeout: float) -> aiohttp.ClientTimeout:
+        """With a provider that says nothing for `timeout` seconds."""
+        return aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
 
     async def stop(self) -> None:
         """Stop listening, and end every reply that is under way."""
@@ -286,13 +292,25 @@ class ChatServer(Limits, Identity, Origins, Upstream):
         response = web.StreamResponse(headers=self.stream_headers(request))
         await self.before_stream(request, response)
         await response.prepare(request)
-        async with aclosing(self.reply(ask)) as events:
-            async for event in events:
-                await self.send_event(response, event)
+        pulse = asyncio.create_task(self.send_pulses(response))
+        try:
+            async with aclosing(self.reply(ask)) as events:
+                async for event in events:
+                    await self.send_event(response, event)
+        finally:
+            pulse.cancel()
         return response
 
+    async def send_pulses(self, response: web.StreamResponse) -> None:
+        """Comments, so that no proxy takes the stream for dead while the provider is silent."""
+        with suppress(ConnectionError):
+            while True:
+                await asyncio.sleep(self.pulse)
+                await response.write(b": still here\n\n")
+
     def stream_headers(self, request: web.Request) -> dict[str, str]:
-        return {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
+        headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
+        return {**headers, "X-Accel-Buffering": "no"}
 
     async def before_stream(self, request: web.Request, response: web.StreamResponse) -> None:
         """The headers are not sent yet."""
