@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.marks import over_both, requirement
+from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.conformance.suite.session_talk import RETRIES
+from chatproof.conformance.suite.together import together
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.checks.err import no_provider_details
-from chatproof.harness.protocol.findings import Check
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transport
 
@@ -26,6 +28,7 @@ SCRIPTS = {
     "cut-off": 'about = "The connection is closed."\n[[steps]]\nfault = "close"\n',
 }
 MARKS = (NOTE, CODE, "<h1>502</h1>")
+REFUSED_FOR = 25.0  # seconds, longer than official provider clients try
 
 
 @over_both
@@ -33,15 +36,32 @@ MARKS = (NOTE, CODE, "<h1>502</h1>")
 @requirement("ERR-09")
 async def test_an_error_tells_nothing_of_the_provider(case: Case, transport: Transport, script: str) -> None:
     """Neither its address nor what it said, over the stream, over sockets and over /api/chat."""
-    look = no_details(case)
     await case.provider.register(script, SCRIPTS[script])
-    case.conforms(await case.ask_once("Please fail.", script=script, over=transport, deadlines=RETRIES), look)
-    if transport is Transport.SSE and Profile.CHAT in case.lane.settings.profiles:
-        answer = await case.ask_plain("Please fail.", script=script, deadlines=RETRIES)
-        if answer.status != 200:
-            case.conforms(answer, look)
+    routes = [transport, None] if transport is Transport.SSE else [transport]
+    await judge_errors(case, script, routes)
 
 
-def no_details(case: Case) -> Check:
-    """The check, for the fakes of this lane."""
-    return no_provider_details(Target.parse(case.provider.fakes.url).authority, *MARKS)
+@requirement("ERR-09", when=When.ALONE)
+async def test_a_refused_connection_tells_nothing_of_the_provider(case: Case) -> None:
+    """Nobody listens at the provider's address, which is what the exceptions of clients name then."""
+    sockets = [Transport.WEBSOCKET] if Profile.SOCKETIO in case.lane.settings.profiles else []
+    fakes = case.provider.fakes
+    await fakes.refuse_connections(REFUSED_FOR)
+    try:
+        await judge_errors(case, "hello", [Transport.SSE, None, *sockets])
+    finally:
+        await fakes.accept_connections()
+
+
+async def judge_errors(case: Case, script: str, routes: Sequence[Transport | None]) -> None:
+    """Ask over each route, None being /api/chat where the server declares it, and judge the error that comes."""
+    asks = [
+        case.ask_once("Please fail.", script=script, over=route, deadlines=RETRIES)
+        if route
+        else case.ask_plain("Please fail.", script=script, deadlines=RETRIES)
+        for route in routes
+        if route or Profile.CHAT in case.lane.settings.profiles
+    ]
+    address = Target.parse(case.provider.fakes.url).authority
+    for reply in await together(*asks):
+        case.conforms(reply, no_provider_details(address, *MARKS))

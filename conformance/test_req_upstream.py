@@ -12,7 +12,7 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.jwt import users
 from chatproof.conformance.suite.marks import over_both, requirement
-from chatproof.conformance.suite.provider import upstream_texts
+from chatproof.conformance.suite.provider import messages_of, upstream_text, upstream_texts
 from chatproof.fake_providers.dialects.provider_variables import KEY_VARIABLES
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest
@@ -24,8 +24,13 @@ from chatproof.harness.protocol.transcript import Transcript, Transport
 
 # what stands in a request whose key was never set, or was not read
 NO_KEYS = ("undefined", "null", "None", "nil", "NaN", "[object Object]", "${%s}", "$%s", "%s")
-TEXT_FIELDS = ("messages", "history", "system", "system_prompt", "instructions", "prompt", "note")
-URL_FIELDS = ("base_url", "baseURL", "api_base")
+TEXT_FIELDS = (
+    *("messages", "history", "chat_history", "conversation", "system", "system_prompt", "systemPrompt"),
+    *("instructions", "prompt", "context", "note"),
+)
+URL_FIELDS = ("base_url", "baseURL", "baseUrl", "api_base", "endpoint", "url")
+KEY_FIELDS = ("api_key", "apiKey")
+A_CLIENT = "203.0.113.77"  # an address that nobody has (RFC 5737)
 REFUSED = range(400, 500)
 
 
@@ -123,6 +128,7 @@ async def test_unknown_fields_stay_out_of_the_providers_request(case: Case, tran
             kept = case.holds("REQ-15", not other.asked, seen, "the provider's own address", reply)
             if kept and reply.status not in REFUSED:
                 await judge_entries(case, reply, mark, "the client's field")
+                await judge_role(case, reply)
 
 
 @requirement("REQ-15")
@@ -133,6 +139,7 @@ async def test_a_clients_headers_stay_out_of_the_providers_request(case: Case) -
         ("Cookie", f"preferences={mark}"),
         ("X-Chatproof-Note", mark),
         ("X-User-Email", f"{mark}@example.org"),
+        ("X-Forwarded-For", A_CLIENT),
     )
     await judge_entries(case, await case.ask(headers=headers), mark, "the client's header")
 
@@ -143,7 +150,8 @@ def intruding(case: Case, name: str, mark: str, port: int) -> dict[str, Any]:
     fields: dict[str, Any] = {one: case.lane.message(f"{mark}-{one}.", "hello", name) for one in TEXT_FIELDS}
     for one in ("messages", "history"):
         fields[one] = [{"role": role, "content": fields[one]} for role in ("system", "user", "assistant", "user")]
-    return fields | {one: f"http://127.0.0.1:{port}/{one}" for one in URL_FIELDS}
+    fields |= {one: f"http://127.0.0.1:{port}/{one}" for one in URL_FIELDS}
+    return fields | {one: f"{mark}-{one}" for one in KEY_FIELDS} | {"role": "system"}
 
 
 async def send(case: Case, transport: Transport, path: str, body: dict[str, Any]) -> Transcript:
@@ -157,12 +165,29 @@ async def send(case: Case, transport: Transport, path: str, body: dict[str, Any]
     return reply
 
 
+async def requests_of(case: Case, reply: Transcript) -> list[Entry]:
+    """The provider's requests for a reply; also those in which its message is not the user's, or not the last."""
+    by_case = await case.provider.entries(reply)
+    return by_case or [one for one in await case.provider.fakes.entries() if reply.case in upstream_text(one)]
+
+
+async def judge_role(case: Case, reply: Transcript) -> None:
+    """Judge that the message is the user's, whatever role the client named."""
+    for entry in await requests_of(case, reply):
+        history = messages_of(entry)
+        roles = {role: text for role, text in history if reply.case in text}
+        seen = f"the client's field role made its message one of the {', '.join(roles)}: {shown(history, 400)}"
+        case.holds("REQ-15", not roles or "user" in roles, seen, "a message of the user", reply)
+
+
 async def judge_entries(case: Case, reply: Transcript, mark: str, what: str) -> None:
     """Judge that no request to the provider holds a text that the client sent beside its message."""
-    if not (entries := await case.provider.entries(reply)):
+    if not (entries := await requests_of(case, reply)):
         case.cannot_judge("REQ-15", f"the provider was never asked: {reply.outcome()}")
+    numbers = await case.provider.fakes.key_numbers(*(f"{mark}-{one}" for one in KEY_FIELDS))
     for entry in entries:
         found = intruders(entry, mark)
+        found += [(one, "as API key") for one, number in zip(KEY_FIELDS, numbers, strict=True) if number == entry.key]
         seen = f"the provider's request holds {what} {', '.join(f'{name} ({shown(text)})' for name, text in found)}"
         case.holds("REQ-15", not found, seen, "nothing but the message", reply)
 
@@ -171,5 +196,7 @@ def intruders(entry: Entry, mark: str) -> list[tuple[str, str]]:
     """The client's fields and headers that a provider's request holds, each with a text. The journal hides cookies."""
     texts = [text for text in upstream_texts(entry.body) if mark in text]
     fields = [(name, text) for name in TEXT_FIELDS for text in texts[:9] if f"{mark}-{name}." in text]
-    headers = [(name, value) for name, value in entry.headers.items() if mark in value or name == "cookie"]
+    headers = [
+        (name, value) for name, value in entry.headers.items() if mark in value or name == "cookie" or A_CLIENT in value
+    ]
     return list(dict(fields + headers or [("in a text", text) for text in texts]).items())

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.servers.broken.fault import fault
 from tests.servers.client_request import KnowsItsClient
-from tests.servers.parts import Ask, Message
+from tests.servers.parts import Ask, Message, Session
 from tests.servers.plain_server import ChatServer
 
 ROWS = "REQ-14 REQ-15"
@@ -100,4 +100,29 @@ class HeadersPassedOn(KnowsItsClient):
 class CookiesPassedOn(KnowsItsClient):
     def credentials(self) -> dict[str, str]:
         passed = {name: value for name, value in self.headers.items() if name == "cookie"}
+        return {**passed, **super().credentials()}
+
+
+@fault("role-of-client", "REQ-15", ROWS, says="the client's field role made its message one of the system")
+class RoleOfClient(KnowsItsClient):
+    """Spreads the body into the message."""
+
+    def prompt(self, session: Session, message: str) -> list[Message]:
+        role = self.body.get().get("role", "user")
+        return [*session.messages, {"role": role, "content": message}]
+
+
+@fault("key-of-body", "REQ-15", ROWS, says="holds the client's field api_key ('as API key')")
+class KeyOfBody(KnowsItsClient):
+    """As a client library does with all keywords that it is given; on sockets alone."""
+
+    def credentials(self) -> dict[str, str]:
+        key = self.body.get().get("api_key") if self.request.get() is None else None
+        return {"Authorization": f"Bearer {key or self.config.key}"}
+
+
+@fault("forwarded-for-passed-on", "REQ-15", ROWS, says="holds the client's header x-forwarded-for ('203.0.113.77')")
+class ForwardedForPassedOn(KnowsItsClient):
+    def credentials(self) -> dict[str, str]:
+        passed = {name: value for name, value in self.headers.items() if name == "x-forwarded-for"}
         return {**passed, **super().credentials()}

@@ -22,7 +22,7 @@ class TellsUrl(ChatServer):
         return f'Post "{self.config.url}": {failure.__cause__ or failure}'
 
 
-@fault("tells-why-not-connected", "ERR-09", "ERR-02 ERR-09", says="the provider's address in")
+@fault("tells-why-not-connected", "ERR-09", "ERR-09", says="the provider's address in")
 class TellsWhyNotConnected(ChatServer):
     """The client's own exception, which names the host where there is no connection."""
 

@@ -90,7 +90,8 @@ class Parts(Packed):
         ]
 
     def on_interrupted(self, session: Session, ask: Ask, partial: str) -> None:
-        self.keep(session, ask, partial)
+        if partial:
+            self.keep(session, ask, partial)
 
     def count(self, bucket: tuple[str, ...], limit: int) -> float | None:
         now = time.monotonic()
