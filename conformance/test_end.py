@@ -70,7 +70,7 @@ async def test_a_reply_that_the_provider_ends_early_keeps_its_text(case: Case, t
         if entry and entry.status != 200:  # local models have no content filter
             continue
         what = f"after {case.provider.does(script)}: "
-        case.conforms(reply, text_is(case.provider.text(script), "END-10", what), ends_once("END-10"))
+        case.conforms(reply, text_is(case.provider.text(script), "END-10", what), ends_once("END-10", what))
 
 
 @requirement("END-12")

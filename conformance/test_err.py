@@ -114,7 +114,7 @@ async def test_an_error_is_one_although_all_else_looks_well(case: Case, transpor
     await case.provider.add(AS_IF_ALL_WERE_WELL)
     for script in AS_IF_ALL_WERE_WELL:
         reply = await case.ask_once("Please fail.", script=script, over=transport, deadlines=RETRIES)
-        case.conforms(reply, err.fails_as_error("ERR-08"))
+        case.conforms(reply, err.fails_as_error("ERR-08", f"after {case.provider.does(script)}: "))
 
 
 @requirement("ERR-04")

@@ -27,6 +27,8 @@ FILTERED: Mapping[str, Sequence[str]] = {
         ", ",
         "NaN",
     ),
+    "marks of Markdown": ("\n# Title\n", "**bold**", " _x_", " ~~no~~", "\n- item\n", "> quote\n", "* * *"),
+    "marks of footnotes": (", see [1]", "[2]", " and 【3†source】"),
     "a byte order mark": (", a mark\ufeff ", "\ufeff", "inside \ufeffit."),
 }
 ENDINGS = {  # by what the reply ends in

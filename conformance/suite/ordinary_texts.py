@@ -20,15 +20,25 @@ Ask = Callable[[str], Awaitable[Transcript]]
 
 LENGTHS = (501, 999, 1_950)  # characters: servers cut at 500, 1,000 and the like
 KINDS: tuple[tuple[str, ...], ...] = (
-    ('"double quotes"', "'single quotes'", "`backticks`", "it's O'Neill's"),
+    ('"double quotes"', "'single quotes'", "`backticks`", "it's O'Neill's", "“smart” – quotes…"),
     ("(round)", "[square]", "{curly}", "<angle>", "{{name}}", "a < b and c > d"),
-    ("$HOME", "ls; pwd", "this & that", "cat | grep x", "back\\slash", "%s %d 100 %", "#tag @user ~ ^ * ? ! = +"),
+    ("$HOME", "ls; pwd", "this & that", "cat | grep x", "C:\\new\\temp", "%s %d 100 %", "#tag @user ~ ^ * ? ! = +"),
     ("first line\nsecond line", "a blank\n\nline", "before\tafter a tab", "    four  blanks   and three"),
     ("café naïve Ærø Straße ¿qué?", "Ελληνικά", "русский", "你好世界", "こんにちは", "안녕하세요", "مرحبا", "שלום"),
     ("नमस्ते! आप कैसे हैं? आज का मौसम बहुत अच्छा है।",),
     ("🙂", "👍🏽", "👩‍👩‍👧‍👦", "🏳️‍🌈", "🇩🇪", "e\u0301 decomposed"),
     ("See https://example.org/a/b.html?q=1&lang=en#top, please.",),
     ("What is 3 * 4? And is 12 > 11?", 'if (a && b) { return "x"; }', "SELECT name FROM users WHERE id = 1;"),
+    (
+        "**bold** _it_ ~~no~~",
+        "# title",
+        "- item",
+        "> quote",
+        "AT&amp;T",
+        "a%20b",
+        "007 and 1,000.50",
+        "NASA: sooo good!!!",
+    ),
 )
 
 

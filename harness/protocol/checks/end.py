@@ -29,18 +29,19 @@ def one_completion_and_last(transcript: Transcript) -> Iterator[Finding]:
         yield Violation(f"{count}: {shown(dict(behind[0].body))}", expected, behind[0].at, behind[0])
 
 
-def ends_once(requirement_id: str) -> Check:
-    """One terminal event, a completion or an error, and nothing behind it."""
+def ends_once(requirement_id: str, where: str = "") -> Check:
+    """One terminal event, a completion or an error, and nothing behind it. `where`: what the reply was."""
 
     @check(requirement_id)
     def look(transcript: Transcript) -> Iterator[Finding]:
         expected = "one terminal event, a completion or an error, as the last event"
         if (terminal := transcript.terminal) is None:
-            yield Violation(f"no terminal event: {transcript.outcome()}", expected, transcript.ended_at)
+            yield Violation(f"{where}no terminal event: {transcript.outcome()}", expected, transcript.ended_at)
             return
         events = transcript.of(Kind.TOKEN, Kind.COMPLETION, Kind.ERROR)
         if behind := events[events.index(terminal) + 1 :]:
-            seen = f"{counted(len(behind), 'event')} after the terminal event: {shown(dict(behind[0].body))}"
+            more = counted(len(behind), "event")
+            seen = f"{where}{more} after the terminal event: {shown(dict(behind[0].body))}"
             yield Violation(seen, expected, behind[0].at, behind[0])
 
     return look

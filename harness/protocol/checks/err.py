@@ -55,8 +55,8 @@ def is_http_error(transcript: Transcript) -> bool:
     return transcript.status is not None and 400 <= transcript.status <= 599
 
 
-def fails_as_error(requirement_id: str) -> Check:
-    """The reply ends in an error event or an HTTP error, and never in a completion."""
+def fails_as_error(requirement_id: str, where: str = "") -> Check:
+    """The reply ends in an error event or an HTTP error, and never in a completion. `where`: what the reply was."""
 
     @check(requirement_id)
     def look(transcript: Transcript) -> Iterator[Finding]:
@@ -64,14 +64,14 @@ def fails_as_error(requirement_id: str) -> Check:
         if transcript.end is End.REFUSED:
             yield Unjudged(f"the server could not be asked: {transcript.outcome()}")
         elif transcript.completion:
-            seen = f"a completion: {shown(dict(transcript.completion.body))}"
+            seen = f"{where}a completion: {shown(dict(transcript.completion.body))}"
             yield Violation(seen, expected, transcript.completion.at, transcript.completion)
         elif is_http_error(transcript):
             if transcript.error_text is None:
-                seen = f"status {transcript.status} with the body {shown(transcript.body, 200)}"
+                seen = f"{where}status {transcript.status} with the body {shown(transcript.body, 200)}"
                 yield Violation(seen, "an error body with a non-empty text")
         elif not transcript.of(Kind.ERROR):
-            seen = f"no error: {transcript.outcome()}"
+            seen = f"{where}no error: {transcript.outcome()}"
             yield Violation(seen, expected, transcript.ended_at)
 
     return look

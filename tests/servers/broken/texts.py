@@ -228,7 +228,7 @@ class SaysThoughts(Thinks):
         return thought + text
 
 
-@fault("thoughts-kept", "TOK-08", "TOK-07 TOK-08", provider="local", says="the next request tells the provider")
+@fault("thoughts-kept", "TOK-08", "TOK-08", provider="local", says="the next request tells the provider")
 class KeepsThoughts(Thinks):
     """In the conversation, though nobody sees them."""
 
@@ -432,7 +432,7 @@ class KeepsAColumn(ChatServer):
         return partial[:32_000]
 
 
-@fault("unknown-events-skipped", "ERR-08", "ERR-08", says="a completion")
+@fault("unknown-events-skipped", "ERR-08", "ERR-08", says="and the usual end mark")
 class SkipsUnknownEvents(ChatServer):
     """What has no choices is not for it, and the end mark is the end."""
 
@@ -442,7 +442,7 @@ class SkipsUnknownEvents(ChatServer):
         return super().read_chunk(data) if '"choices"' in data else ("", False)
 
 
-@fault("trusts-the-status", "ERR-08", "ERR-08", says="a completion")
+@fault("trusts-the-status", "ERR-08", "ERR-08", says="after error-with-200")
 class TrustsTheStatus(ChatServer):
     """Whatever came with 200 and ended was a reply, if only an empty one."""
 
@@ -450,7 +450,7 @@ class TrustsTheStatus(ChatServer):
         """It is over."""
 
 
-@fault("error-said", "ERR-08", "ERR-08", says="a completion")
+@fault("error-said", "ERR-08", "ERR-08", says="The model reported an error.")
 class SaysTheError(SkipsUnknownEvents):
     """As text."""
 
