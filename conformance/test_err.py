@@ -161,13 +161,18 @@ async def test_the_next_request_succeeds(case: Case, script: str, transport: Tra
 @requirement("ERR-06", when=When.AFTER_SOCKETS)
 async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> None:
     """The error comes within the provider timeout of the provider's last byte."""
+    await judge_silence(case, "ERR-06", script, Transport.SSE)
+
+
+async def judge_silence(case: Case, requirement_id: str, script: str, over: Transport) -> None:
+    """Judge that a reply ends in an error within the provider timeout, once the provider has fallen silent."""
     if (timeout := case.lane.provider_timeout) is None:
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
     allowed = case.lane.settings.allowed
     deadlines = Deadlines(silence=timeout + allowed(10), whole=timeout * 2 + allowed(20))
     began = time.monotonic()
-    reply = await case.ask(script=script, deadlines=deadlines)
-    case.conforms(reply, err.fails_as_error("ERR-06"))
+    reply = await case.ask(script=script, over=over, deadlines=deadlines)
+    case.conforms(reply, err.fails_as_error(requirement_id))
     if (entry := await case.provider.asked(reply)) is None:
         raise TooLate(f"the provider was never asked: {reply.outcome()}")
     if not reply.terminal and not err.is_http_error(reply):
@@ -178,4 +183,4 @@ async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> No
     grace = allowed(GRACE)
     expected = f"within {timeout:g} s ({grace:g} s of grace)"
     late, lateness = Late(ended - last - timeout - grace), await case.lateness(began, reply)
-    case.holds("ERR-06", late.seconds <= 0, seen, expected, reply, late=late, lateness=lateness)
+    case.holds(requirement_id, late.seconds <= 0, seen, expected, reply, late=late, lateness=lateness)

@@ -41,6 +41,7 @@ from chatproof.harness.protocol.transcript import Transport
 
 LONGEST_UNASKED = 50.0  # seconds that INT-09 waits at most without --slow
 MANY = 50
+MOVES_FROM_POLLING = 5  # who leaves after so many tokens; of five moments, so that all ways to leave are there
 VANISHING = 8  # polling clients that vanish side by side
 
 
@@ -64,7 +65,8 @@ async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
 
 @requirement("INT-03")
 async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
-    """Sockets leave with and without a disconnect packet, in their first reply and in a later one."""
+    """Sockets leave with and without a disconnect packet, in their first reply and in a later one. Some have moved
+    from polling to a WebSocket."""
     within = case.lane.settings.allowed(CANCELLED_WITHIN)
     plan = [
         partial(leave_socket, case, how, moment, within, number // len(MID_REPLY) % 2 == 0)
@@ -75,7 +77,10 @@ async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
 
 async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, is_first: bool) -> Interruption:
     """Leave in the first reply of a socket, or in one that follows a whole reply and a refusal."""
-    client = await case.connect(Transport.WEBSOCKET, case.lane.budget.addresses.fresh())
+    over = Transport.WEBSOCKET
+    if moment.tokens == MOVES_FROM_POLLING and case.lane.settings.contract != 1:
+        over, how = Transport.UPGRADED, HangUp(f"{how.name}, whose socket had moved from polling,", how.leave)
+    client = await case.connect(over, case.lane.budget.addresses.fresh())
     if not is_first:
         await (await case.start(socket=client)).finish()
         refusal = await client.emit(ASK_EVENT, body_of("", case.lane.new_session()))

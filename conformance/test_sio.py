@@ -34,6 +34,8 @@ from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import Transcript, Transport
 from chatproof.harness.report.verdicts import Verdict
 
+OTHERS = [Transport.POLLING, Transport.UPGRADED]
+MOVED = [Transport.WEBSOCKET, Transport.UPGRADED]
 LINGER = 0.3  # seconds to look for events that must not come
 ANSWER = 5.0  # seconds in which a refusal must come
 ANSWER_AFTER_SILENCE = 1.0  # the same, once one was ignored
@@ -71,6 +73,15 @@ async def test_an_ask_is_answered_with_tokens(case: Case, transport: Transport) 
     case.conforms(reply, on_behalf_of("SIO-02", *TOKEN_CHECKS))
     if case.lane.provider:
         case.conforms(reply, text_is(case.provider.text("hello"), "SIO-02"))
+
+
+@requirement("SIO-02")
+async def test_odd_text_survives_polling(case: Case) -> None:
+    """The texts of TOK-05, over polling, where they travel in bodies of HTTP."""
+    for script in ("nasty", "unicode", "split-bytes"):
+        reply = await case.ask(script=script, over=Transport.POLLING)
+        text = case.provider.text(script)
+        case.conforms(reply, on_behalf_of("SIO-02", *COUNTS_AND_PARTIALS), text_is(text, "SIO-02"))
 
 
 @over_sockets
@@ -202,10 +213,26 @@ async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> No
     case.conforms(reply, fails_as_error("SIO-08"), words_are(case.provider.text(script), "SIO-08"))
 
 
-async def failing_reply(case: Case, script: str) -> Transcript:
+@pytest.mark.parametrize("script", ["server-error", "cut-mid"])
+@pytest.mark.parametrize("transport", OTHERS, ids=[one.value for one in OTHERS])
+@requirement("SIO-08", "SIO-03", "SIO-10", "ERR-04")
+async def test_a_failure_is_an_error_over_any_transport(case: Case, script: str, transport: Transport) -> None:
+    """As over WebSocket. A server may have a queue of its own for those who poll."""
+    needs_upgrades(case, transport)
+    reply = await failing_reply(case, script, transport)
+    case.conforms(reply, fails_as_error("SIO-08"), words_are(case.provider.text(script), "SIO-08"))
+
+
+def needs_upgrades(case: Case, transport: Transport) -> None:
+    """Leave upgraded sockets out, where the contract's first revision is asked for. Raises NotApplicable."""
+    if transport is Transport.UPGRADED and case.lane.settings.contract == 1:
+        raise NotApplicable("the contract's first revision knows no upgrade")
+
+
+async def failing_reply(case: Case, script: str, over: Transport = Transport.WEBSOCKET) -> Transcript:
     """Ask for a script that fails. The socket must stay usable, and no event may follow the error."""
     case.needs_provider()
-    client = await case.connect(Transport.WEBSOCKET)
+    client = await case.connect(over)
     stream = await case.start("Please fail.", script=script, socket=client)
     reply = await client.terminal(stream.transcript, RETRIES, LINGER)
     case.conforms(reply, sio.one_terminal_event)
@@ -220,10 +247,12 @@ async def failing_reply(case: Case, script: str) -> Transcript:
     return reply
 
 
+@pytest.mark.parametrize("transport", MOVED, ids=[one.value for one in MOVED])
 @requirement("SIO-09", when=When.AFTER_SOCKETS)
-async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
+async def test_pings_go_on_during_a_long_reply(case: Case, transport: Transport) -> None:
     """The server sends a ping in each interval that its handshake advertised."""
-    client = await case.connect(Transport.WEBSOCKET)
+    needs_upgrades(case, transport)
+    client = await case.connect(transport)
     assert client.opened is not None
     interval = client.opened.ping_interval
     # a busy machine may send one late; with the usual interval of 25 s the reply takes under 30 s
@@ -231,7 +260,7 @@ async def test_pings_go_on_during_a_long_reply(case: Case) -> None:
     length = allowed + 1
     if length > LONGEST_UNASKED and not case.lane.settings.slow:
         raise NotApplicable(f"takes a reply of {length:.0f} s, since the server pings every {interval:g} s; use --slow")
-    script = await case.provider.register("beyond-a-ping", talk(length))
+    script = await case.provider.register(f"beyond-a-ping-{transport}", talk(length))
     deadlines = Deadlines(silence=case.lane.budget.deadlines.silence, whole=length + 30)
     began = time.monotonic()
     stream = await case.start(socket=client, script=script, deadlines=deadlines)

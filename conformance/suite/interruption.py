@@ -133,7 +133,7 @@ async def interrupt(case: Case, hang_up: HangUp, moment: Moment, within: float, 
     await hang_up.leave(stream)
     watched = within + max(WATCHED_LONGER, case.watched_longer)
     entries = await case.provider.ended(stream.transcript, watched)
-    what, took = f"{hang_up.name} {moment.told(case.provider)}", _seconds_until_over(case, entries, left)
+    what, took = f"{hang_up.name} {moment.told(case.provider)}", seconds_until_over(case, entries, left)
     return Interruption(what, took, stream, watched, entries)
 
 
@@ -141,7 +141,7 @@ def _is_inside_an_event(transcript: Transcript) -> bool:
     return bool(transcript.reads) and not transcript.reads[-1].data.endswith(b"\n")
 
 
-def _seconds_until_over(case: Case, entries: Sequence[Entry], left: float) -> float | None:
+def seconds_until_over(case: Case, entries: Sequence[Entry], left: float) -> float | None:
     """Seconds from `left` until the provider's last request for the reply ended; 0 if it ended before, None if it goes
     on. Requests that are not streamed do not count: a server may ask for a title beside the reply."""
     ends = [entry.ended_at for entry in entries if entry.stream] or [entry.ended_at for entry in entries]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import COUNT
 from chatproof.harness.protocol.checks.tok import words
-from chatproof.harness.protocol.excerpts import counted, shown
+from chatproof.harness.protocol.excerpts import counted, difference, shown
 from chatproof.harness.protocol.findings import Check, Finding, Violation, check
 from chatproof.harness.protocol.messages import Kind, is_integer, is_text
 from chatproof.harness.protocol.transcript import Transcript
@@ -68,3 +68,40 @@ def replies_do_not_mix(first: str, second: str) -> Check:
             yield Violation(outcome, expected, transcript.ended_at)
 
     return look
+
+
+def kept_by_an_upgrade(text: str | None, moved_at: float) -> Check:
+    """A reply during which its socket moved from polling to a WebSocket is whole, and nothing in it came twice.
+
+    Args:
+        text: what the provider said; None where nobody knows.
+        moved_at: when the socket had moved, in seconds of the transcript's clock.
+    """
+
+    @check("SIO-13")
+    def look(transcript: Transcript) -> Iterator[Finding]:
+        expected = "the whole reply, each token once, whatever the transport is"
+        counts = [int(one) for message in transcript.tokens if is_integer(one := message.body.get(COUNT))]
+        before = sum(message.at < moved_at for message in transcript.tokens)
+        after = len(transcript.tokens) - before
+        came = f"{counted(before, 'token')} came before the move to the WebSocket, {after} after it"
+        seen = f"{came}; {transcript.outcome()}"
+        if again := next((count for place, count in enumerate(counts) if count in counts[:place]), None):
+            yield Violation(f"token {again} came twice: {seen}", expected, transcript.ended_at)
+        elif lost := sorted(set(range(1, max(counts, default=0) + 1)) - set(counts)):
+            yield Violation(f"{_numbered(lost)} never came: {seen}", expected, transcript.ended_at)
+        elif not transcript.is_success:
+            what = "nothing came after" if before == len(transcript.messages) else "the reply was not completed after"
+            yield Violation(f"{what} the move: {seen}", expected, transcript.ended_at)
+        elif text is not None and words(transcript.text) != words(text):
+            yield Violation(f"{difference(transcript.text, text)}: {seen}", expected, transcript.ended_at)
+
+    return look
+
+
+def _numbered(tokens: Sequence[int]) -> str:
+    """`token 4`, `tokens 4 to 9`: the first ones without a gap."""
+    first = last = tokens[0]
+    while last + 1 in tokens:
+        last += 1
+    return f"token {first}" if first == last else f"tokens {first} to {last}"

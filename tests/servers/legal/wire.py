@@ -309,4 +309,5 @@ class OneWrite(ChatServer):
 
     async def on_chat_stream(self, sid: str, *args: Any) -> None:
         async with self.turns.setdefault(sid, asyncio.Lock()):
-            await super().on_chat_stream(sid, *args)
+            if self.sio.manager.is_connected(sid, "/"):
+                await super().on_chat_stream(sid, *args)
