@@ -6,8 +6,9 @@ import pytest
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable
-from chatproof.conformance.suite.marks import over_both, requirement
-from chatproof.conformance.suite.session_talk import SessionTalk
+from chatproof.conformance.suite.marks import When, over_both, requirement
+from chatproof.conformance.suite.session_talk import RETRIES, SessionTalk
+from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transport
 
@@ -53,9 +54,9 @@ async def test_a_stop_leaves_the_session_in_order(case: Case, transport: Transpo
     await judge_next_two(talk, f"a stop {when}")
 
 
-async def judge_failure(talk: SessionTalk, script: str) -> None:
+async def judge_failure(talk: SessionTalk, script: str, deadlines: Deadlines = RETRIES) -> None:
     """Let the provider fail, and judge the next two requests."""
-    await talk.ask("Please fail.", script)
+    await talk.ask("Please fail.", script, deadlines)
     await judge_next_two(talk, talk.case.provider.does(script))
 
 
@@ -64,3 +65,13 @@ async def judge_next_two(talk: SessionTalk, trouble: str) -> None:
     for text, script in (("Where were we?", "three-tokens"), ("And what did you say?", "hello")):
         if not await talk.judge("SES-18", trouble, await talk.ask(text, script)):
             return
+
+
+@requirement("SES-18", when=When.AFTER_SOCKETS)
+async def test_a_timeout_leaves_the_session_in_order(case: Case) -> None:
+    """The provider falls silent in mid-reply, until the server gives it up."""
+    if (timeout := case.lane.provider_timeout) is None:
+        raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
+    talk = SessionTalk(case, Transport.SSE)
+    await talk.say("Please say hello.")
+    await judge_failure(talk, "stall", Deadlines(silence=timeout + case.lane.settings.allowed(10)))

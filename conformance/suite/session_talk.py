@@ -35,14 +35,14 @@ class SessionTalk:
         if self.over not in (Transport.SSE, None):
             self.socket = await self.case.connect(self.over)
 
-    async def ask(self, text: str, script: str = "hello") -> Transcript:
+    async def ask(self, text: str, script: str = "hello", deadlines: Deadlines = RETRIES) -> Transcript:
         """Ask in the session, and note the exchange."""
         if self.over is None:
-            reply = await self.case.ask_plain(text, script=script, session=self.session, deadlines=RETRIES)
+            reply = await self.case.ask_plain(text, script=script, session=self.session, deadlines=deadlines)
             is_whole = reply.status == 200
         else:
             how = {"script": script, "session": self.session, "over": self.over, "socket": self.socket}
-            reply = await self.case.ask(text, deadlines=RETRIES, **how)
+            reply = await self.case.ask(text, deadlines=deadlines, **how)
             is_whole = self.case.lane.succeeded(reply)
         self.note(reply, script, is_whole)
         return reply

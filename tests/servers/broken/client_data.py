@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -126,3 +127,17 @@ class ForwardedForPassedOn(KnowsItsClient):
     def credentials(self) -> dict[str, str]:
         passed = {name: value for name, value in self.headers.items() if name == "x-forwarded-for"}
         return {**passed, **super().credentials()}
+
+
+@fault("handshakes-token-passed-on", "REQ-14", ROWS, says="the key or token that the client had sent")
+class HandshakesToken(ChatServer):
+    """The token that a socket was opened with goes to the provider."""
+
+    token: ContextVar[str] = ContextVar("token", default="")
+
+    async def on_chat_stream(self, sid: str, *args: Any) -> None:
+        self.token.set(self.sio.get_environ(sid).get("HTTP_AUTHORIZATION", ""))
+        await super().on_chat_stream(sid, *args)
+
+    def credentials(self) -> dict[str, str]:
+        return {"Authorization": self.token.get() or f"Bearer {self.config.key}"}

@@ -217,3 +217,12 @@ class OneBufferASession(_AtOnce):
 
     def keep(self, session: Session, ask: Ask, answer: str) -> None:
         super().keep(session, ask, self.buffers[ask.session_id])
+
+
+@fault("empty-after-timeout", "SES-18", TROUBLE, says='after stall ("Three tokens, then the connection stays open')
+class EmptyAfterTimeout(_AfterFailure):
+    """Stores an empty reply where the provider was too slow; other failures leave nothing."""
+
+    def after_failure(self, session: Session, ask: Ask, partial: str) -> None:
+        if "scenario stall" in ask.message:
+            self.keep(session, ask, "")
