@@ -12,6 +12,7 @@ from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.settled import settled
 from chatproof.conformance.suite.socket_tokens import (
     HANDSHAKE,
+    IMPOSTOR,
     NOWHERE,
     PLACES,
     TokenPlace,
@@ -122,6 +123,7 @@ async def test_a_users_session_is_theirs_alone(case: Case) -> None:
     known = [one.place for one in await readings(case, owner, session, said.case) if one.knows]
     count = await settled(partial(count_of, case, session, owner.token)) or count
     strangers = [("a client without a token", NOWHERE, "")]
+    strangers += [("a client that merely says that it is the owner", IMPOSTOR, owner.identity)]
     strangers += [("another user", place, other.token) for place in known or [HANDSHAKE]]
     for name, place, token in strangers:
         reply = await ask_as(case, place, token, session, WHAT)

@@ -48,6 +48,17 @@ HANDSHAKE = TokenPlace(
     lambda token: Introduction(headers=bearer(token), query=f"&token={token}", auth={"token": token}),
 )
 
+IMPOSTOR = TokenPlace(
+    "a user's name",
+    lambda name: Introduction(query=f"&user={name}&user_id={name}", auth=_named(name)),
+    lambda name: _named(name),
+)
+"""Where a client without a token says who it is. Takes a name in place of a token."""
+
+
+def _named(name: str) -> Mapping[str, str]:
+    return dict.fromkeys(("user", "user_id", "userId", "username", "sub"), name)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenReading:

@@ -188,6 +188,14 @@ class SharesWithoutId(_OwnReading):
         return self.read_ask(body, "chat", "default")
 
 
+@fault("chat-history-of-an-address", "CHAT-06", MEMORY, says="what was said in other asks without one went to the")
+class HistoryOfAnAddress(_OwnReading):
+    """Whoever comes from one house is one person."""
+
+    async def chat_ask(self, request: web.Request) -> Ask:
+        return self.read_ask(await self.read_object(request), "chat", f"guest at {request.remote}")
+
+
 @fault("chat-forgets-replies", "CHAT-06", MEMORY, says="second request of a session lacks")
 class ForgetsReplies(ChatServer):
     """It stores what users say, and not what was answered."""

@@ -96,6 +96,15 @@ class SocketsOpenAll(ChatServer):
             super().need_owner(session_id, user, over)
 
 
+@fault("socket-users-by-payload", "AUTH-07", SOCKETS, says="for a client that merely says that it is the owner")
+class TakesTheirWord(ChatServer):
+    """Whoever has no token may say who they are."""
+
+    def socket_user(self, sid: str, payload: Any) -> str:
+        user = super().socket_user(sid, payload)
+        return str(payload.get("user_id", user)) if user == ANONYMOUS else user
+
+
 @fault("socket-sessions-owned-by-nobody", "AUTH-07", SOCKETS, says="over Socket.IO went to the provider for a client")
 class SocketsOwnNothing(ChatServer):
     """What is begun on a socket belongs to nobody."""
