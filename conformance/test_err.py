@@ -83,13 +83,8 @@ async def test_a_failure_before_the_first_token_is_an_error(case: Case, script: 
 @requirement("ERR-02", when=When.ALONE)
 async def test_a_provider_that_refuses_connections_is_an_error(case: Case) -> None:
     """Nobody listens at the provider's address."""
-    fakes = case.provider.fakes
-    async with case.provider.open_door:
-        await fakes.refuse_connections(REFUSED_FOR)
-        try:
-            reply = await failing_reply(case, "hello")
-        finally:
-            await fakes.accept_connections()
+    async with case.provider.refusing(REFUSED_FOR):
+        reply = await failing_reply(case, "hello")
     case.conforms(reply, err.fails_as_error("ERR-02"), err.no_tokens("ERR-02"))
 
 

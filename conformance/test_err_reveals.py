@@ -45,12 +45,8 @@ async def test_an_error_tells_nothing_of_the_provider(case: Case, transport: Tra
 async def test_a_refused_connection_tells_nothing_of_the_provider(case: Case) -> None:
     """Nobody listens at the provider's address, which is what the exceptions of clients name then."""
     sockets = [Transport.WEBSOCKET] if Profile.SOCKETIO in case.lane.settings.profiles else []
-    fakes = case.provider.fakes
-    await fakes.refuse_connections(REFUSED_FOR)
-    try:
+    async with case.provider.refusing(REFUSED_FOR):
         await judge_errors(case, "hello", [Transport.SSE, None, *sockets])
-    finally:
-        await fakes.accept_connections()
 
 
 async def judge_errors(case: Case, script: str, routes: Sequence[Transport | None]) -> None:

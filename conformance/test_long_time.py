@@ -16,7 +16,7 @@ from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, STREAM_PATH
 from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.checks.waits import (
     SlowTalk,
@@ -92,23 +92,29 @@ async def test_a_slow_reply_comes_whole(case: Case, transport: Transport) -> Non
 
 
 @requirement("ERR-07", when=When.LONG)
-async def test_a_slow_provider_is_waited_for_on_chat(case: Case) -> None:
-    """`/api/chat`, whose server may ask for the reply in one piece: all of it takes less than the timeout."""
+async def test_a_provider_that_thinks_first_is_waited_for(case: Case) -> None:
+    """Its HTTP headers come late too, as those of many local models: for the stream, and for `/api/chat`, whose server
+    may ask for the reply in one piece."""
     case.needs_provider()
-    if not case.lane.shows(Profile.CHAT):
-        raise NotApplicable("profile chat is not declared, or not shown")
     if not (silence := silence_of(case)):
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
-    toml = f'about = "Late."\n[[steps]]\nwait_ms = {silence * 1000:.0f}\n[[steps]]\ntext = "Here it is."\n'
-    script = await case.provider.register("slow-thought", toml)
+    late = f'about = "The headers come after {silence:.1f} s."\n[timing]\nheaders_ms = {silence * 1000:.0f}\n'
+    script = await case.provider.register("slow-thought", f'{late}[[steps]]\ntext = "Here it is."\n')
     deadlines = Deadlines(silence=silence + case.lane.settings.allowed(6))
-    answer = await case.ask_plain("Take your time.", script=script, deadlines=deadlines)
-    if answer.status in NO_ROUTE:
-        raise NotApplicable(f"{CHAT_PATH}: {answer.outcome()}")
-    talk = await slow_talk(case, answer, script)
-    ended = answer.ended_at or answer.asked_at
-    seen = f"{CHAT_PATH}: {answer.outcome()}: {talk.moment(answer, ended)}"
-    case.holds("ERR-07", answer.status == 200, seen, f"the reply{of_timeout(talk)}", answer)
+    paths = [STREAM_PATH, CHAT_PATH] if case.lane.shows(Profile.CHAT) and case.lane.side_by_side else [STREAM_PATH]
+    asks = (case.ask_plain("Take your time.", script=script, path=path, deadlines=deadlines) for path in paths)
+    for path, answer in zip(paths, await together(*asks), strict=True):
+        if path == CHAT_PATH and answer.status in NO_ROUTE:
+            continue  # CHAT-01 says so
+        talk = await slow_talk(case, answer, script)
+        kept = answer.status == 200 if path == CHAT_PATH else case.lane.succeeded(answer)
+        seen = f"{path}: {answer.outcome()}: {talk.moment(answer, ended_at(answer))}"
+        case.holds("ERR-07", kept, seen, f"the reply{of_timeout(talk)}", answer)
+
+
+def ended_at(reply: Transcript) -> float:
+    """When a reply ended, monotonic seconds."""
+    return reply.terminal.at if reply.terminal else reply.ended_at or reply.asked_at
 
 
 @over_each_socket
@@ -193,7 +199,7 @@ async def judge_silence(case: Case, target: Target, script: str) -> None:
         case.cannot_judge("ERR-07", why)
         return
     since = case.provider.local(entry.writes[-1].at if entry.writes else entry.received)
-    silent = (reply.terminal.at if reply.terminal else reply.ended_at or since) - since
+    silent = ended_at(reply) - since
     gave_up = f"{reply.outcome()}: {silent:.1f} s after the provider's last byte, with PROVIDER_TIMEOUT={PATIENT:g}"
     if silent >= silence_of(case):  # else it is no time-out, but a second server that does not work
         expected = f"no error in {SHARE * PATIENT:g} s of silence"

@@ -10,12 +10,13 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, TooLate, without
 from chatproof.conformance.suite.interruption import Moment
 from chatproof.conformance.suite.marks import over_all, requirement
+from chatproof.conformance.suite.probe import NO_ROUTE
 from chatproof.conformance.suite.replies import Stream
 from chatproof.conformance.suite.session_requests import exchange
 from chatproof.conformance.suite.timed_checks import PATIENCE
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
 from chatproof.harness.protocol.checks.company import gets_its_own
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.findings import Late
@@ -78,7 +79,18 @@ async def test_one_more_client_beside_many_is_served(case: Case, transport: Tran
             return
 
 
-async def judge_company(case: Case, requirement_id: str, size: int, transport: Transport) -> bool:
+@requirement("PERF-05")
+async def test_one_more_client_beside_chat_is_served(case: Case) -> None:
+    """The three ask `/api/chat`, whose replies a server may wait for in the way of all others; then one more does."""
+    case.needs_provider()
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable("profile chat is not declared, or not shown")
+    await judge_company(case, "PERF-05", FEW, Transport.SSE, CHAT_PATH)
+
+
+async def judge_company(
+    case: Case, requirement_id: str, size: int, transport: Transport, path: str = STREAM_PATH
+) -> bool:
     """Run replies side by side, and judge them and one more. What a busy machine excuses is tried again."""
     pace = FAST if size <= FEW else SLOW
     for name in NAMES:
@@ -86,7 +98,7 @@ async def judge_company(case: Case, requirement_id: str, size: int, transport: T
     busy = failures = 0
     while True:
         began = time.monotonic()
-        company = await beside(case, size, transport)
+        company = await beside(case, size, transport, path)
         if not company.trouble:
             break
         lateness = case.lane.heartbeat.since(began)
@@ -103,16 +115,16 @@ async def judge_company(case: Case, requirement_id: str, size: int, transport: T
     return kept and texts_are_right
 
 
-async def beside(case: Case, size: int, transport: Transport) -> Company:
+async def beside(case: Case, size: int, transport: Transport, path: str) -> Company:
     """Let `size` replies run, and ask once more meanwhile. Raises NotTestable where not even one client is served."""
     fresh = case.lane.budget.addresses.fresh
     alone = max([await first_token_alone(case, transport) for _ in range(2)])
     company = Company(size, alone, scripts=[f"{NAMES[n % len(NAMES)]}-{size}" for n in range(size)])
     company.streams = await together(
-        *(case.start("Tell me.", script=script, over=transport, source=fresh()) for script in company.scripts)
+        *(case.start("Tell me.", script=one, over=transport, path=path, source=fresh()) for one in company.scripts)
     )
     try:
-        await look(case, company, transport)
+        await look(case, company, transport, path)
     finally:
         await together(*(stream.leave() for stream in company.streams))
     # a server that goes on for nobody (INT-01) is not to be accused of that here
@@ -128,12 +140,12 @@ async def first_token_alone(case: Case, transport: Transport) -> float:
     return reply.tokens[0].at - reply.asked_at
 
 
-async def look(case: Case, company: Company, transport: Transport) -> None:
+async def look(case: Case, company: Company, transport: Transport, path: str) -> None:
     """Wait until all of them have begun, then ask once more; note the first trouble."""
     allowed, size = case.lane.settings.allowed, company.size
     bound = max(allowed(FIRST_TOKEN), TIMES_ALONE * company.alone)
     begin = max(allowed(BEGIN + BEGIN_EACH * size), 2 * bound)
-    began = await together(*(stream.until(lambda reply: bool(reply.tokens), begin) for stream in company.streams))
+    began = await together(*(has_begun(case, stream, path, begin) for stream in company.streams))
     if not all(began):
         silent = next(one.transcript for one, has in zip(company.streams, began, strict=True) if not has)
         company.trouble = (
@@ -143,7 +155,7 @@ async def look(case: Case, company: Company, transport: Transport) -> None:
         company.expected = f"all {size} run side by side"
         company.late = Late(float("inf")) if silent.end is None else None
         return
-    if size <= FEW:
+    if size <= FEW and path == STREAM_PATH:
         await together(*(one.until(lambda reply: len(reply.text) >= SOME, ANSWER) for one in company.streams))
     extra = await case.start(over=transport, source=case.lane.budget.addresses.fresh())
     company.extra = extra.transcript
@@ -161,6 +173,23 @@ async def look(case: Case, company: Company, transport: Transport) -> None:
         ended = next(one.transcript for one in company.streams if one.transcript.terminal is not None)
         company.trouble = f"of {counted(size, 'reply')} under way {size - running} ended: {ended.outcome()}"
         company.expected = "all go on while one more client is served"
+    elif path == CHAT_PATH:
+        deadlines = Deadlines(silence=TALK, whole=TALK)
+        answer = await case.ask_plain(source=case.lane.budget.addresses.fresh(), deadlines=deadlines)
+        took = (answer.ended_at or answer.asked_at) - answer.asked_at
+        if answer.status != 200 or took > allowed(ANSWER):
+            company.trouble = f"one more client of {path} beside {size} others: {answer.outcome()}, after {took:.1f} s"
+            company.expected, company.late = f"a reply within {allowed(ANSWER):g} s", Late(took - allowed(ANSWER))
+
+
+async def has_begun(case: Case, stream: Stream, path: str, within: float) -> bool:
+    """Whether a reply has its first token in time; of `/api/chat`, whether its provider was asked."""
+    if path == STREAM_PATH:
+        return await stream.until(lambda reply: bool(reply.tokens), within)
+    is_there = await case.provider.asked(stream.transcript, within) is not None
+    if stream.transcript.status in NO_ROUTE:
+        raise NotApplicable(f"POST {path}: {stream.transcript.outcome()}")
+    return is_there
 
 
 def judge_texts(case: Case, requirement_id: str, company: Company) -> bool:
@@ -184,21 +213,25 @@ def judge_texts(case: Case, requirement_id: str, company: Company) -> bool:
 async def test_others_are_answered_while_a_reply_runs(case: Case) -> None:
     """GET and DELETE of its session and of another one, and an ask in another session."""
     case.needs_provider()
-    ways = [(Transport.SSE, Moment("minute", 2)), (Transport.SSE, Moment("silent", 0))]
+    ways = [(Transport.SSE, STREAM_PATH, Moment("minute", 2)), (Transport.SSE, STREAM_PATH, Moment("silent", 0))]
     if case.lane.shows(Profile.SOCKETIO):
-        ways.append((Transport.WEBSOCKET, Moment("minute", 2)))
-    for over, moment in ways:
-        if not await judge_lock(case, over, moment):
+        ways.append((Transport.WEBSOCKET, STREAM_PATH, Moment("minute", 2)))
+    if case.lane.shows(Profile.CHAT):
+        ways.append((Transport.SSE, CHAT_PATH, Moment("minute", 0)))
+    for over, path, moment in ways:
+        if not await judge_lock(case, over, path, moment):
             return
 
 
-async def judge_lock(case: Case, over: Transport, moment: Moment) -> bool:
+async def judge_lock(case: Case, over: Transport, path: str, moment: Moment) -> bool:
     """Judge that requests are answered while a reply runs, and say whether they all were."""
     session, other = case.lane.new_session(), case.lane.new_session()
     await exchange(case, "Please say hello.", session, over=over)
-    stream = await case.start("Tell me a lot.", script=moment.script, session=session, over=over)
+    stream = await case.start("Tell me a lot.", script=moment.script, session=session, over=over, path=path)
     provider, reply = case.provider, stream.transcript
     there = await (provider.has_said(reply, moment.tokens) if moment.tokens else provider.asked(reply))
+    if path == CHAT_PATH and reply.status in NO_ROUTE:
+        return True  # CHAT-01 says so
     if not there:
         raise TooLate(f"the provider was never asked: {reply.outcome()}")
     try:
@@ -213,7 +246,8 @@ async def judge_lock(case: Case, over: Transport, moment: Moment) -> bool:
             is_answered = got.status is not None and got.status < 500
             if answer[0] == "POST":
                 is_answered = case.lane.succeeded(got)
-            seen = f"{what}, while a reply runs over {over} ({moment.told(provider)}): {got.outcome()}"
+            where = path if path == CHAT_PATH else f"over {over}"
+            seen = f"{what}, while a reply runs {where} ({moment.told(provider)}): {got.outcome()}"
             expected = f"an answer within {case.lane.settings.allowed(ANSWER):g} s"
             late = Late(float("inf")) if got.did_not_come else None
             if not case.holds("SES-21", is_answered, seen, expected, got, late=late):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,16 @@ class Upstream:
             await self.fakes.register(name, toml)
         self.scripts = await self.fakes.scripts()
         self.own |= scripts.keys()
+
+    @asynccontextmanager
+    async def refusing(self, seconds: float) -> AsyncIterator[None]:
+        """Have the fakes refuse connections, for `seconds` at most, while nobody needs `open_door`."""
+        async with self.open_door:
+            await self.fakes.refuse_connections(seconds)
+            try:
+                yield
+            finally:
+                await self.fakes.accept_connections()
 
     async def entries(self, reply: Transcript) -> list[Entry]:
         """All provider requests for this reply, retries and side questions included."""

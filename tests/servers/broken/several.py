@@ -65,6 +65,35 @@ class TenAtATime(FiveAtATime):
     at_once = 10
 
 
+@fault("chat-in-everybodys-way", "PERF-05", "PERF-05", says="one more client beside 3 replies got no token")
+class ChatInEverybodysWay(ChatServer):
+    """`/api/chat` waits for its reply in the way of all: a blocking client in an asynchronous handler."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.free = asyncio.Event()
+        self.free.set()
+        self.waiting = 0
+
+    async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
+        if ask.over != "chat":
+            await self.free.wait()
+            async with aclosing(super().reply(ask)) as events:
+                async for event in events:
+                    yield event
+            return
+        self.waiting += 1
+        self.free.clear()
+        try:
+            async with aclosing(super().reply(ask)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self.waiting -= 1
+            if not self.waiting:
+                self.free.set()
+
+
 @fault("two-connections", "PERF-05", "PERF-05", says="2 had begun")
 class TwoConnections(ChatServer):
     """Below the framework: a relay in front takes the next connection when one of two is over."""
@@ -142,6 +171,15 @@ class DeleteWaits(_Locks):
     async def on_delete_session(self, request: web.Request) -> web.StreamResponse:
         async with self.lock(self.session_named(request)):
             return await super().on_delete_session(request)
+
+
+@fault("chat-locks-its-session", "SES-21", "SES-21", says="GET of its session, while a reply runs /api/chat")
+class ChatLocksItsSession(GetWaits):
+    async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
+        events = super().reply(ask) if ask.over == "chat" else ChatServer.reply(self, ask)
+        async with aclosing(events):
+            async for event in events:
+                yield event
 
 
 @fault("store-locked-until-it-talks", "SES-21", "SES-21", says="before the first token")

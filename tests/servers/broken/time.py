@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -87,6 +87,33 @@ class ImpatientInMidReply(_Impatient):
 class ImpatientOnChat(_Impatient):
     def is_impatient(self, ask: Ask, count: int) -> bool:
         return ask.over == "chat"
+
+
+@fault("impatient-for-headers", "ERR-07", "ERR-07", says="/api/chat/stream: error event")
+class ImpatientForHeaders(Hurried):
+    """Waits for the provider's headers half as long as for its tokens, as HTTP clients with two timeouts do."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.deadlines: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
+
+    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
+        try:
+            async with (
+                asyncio.timeout(self.config.timeout / 2) as deadline,
+                aclosing(super().tokens(messages, ask)) as tokens,
+            ):
+                self.deadlines[asyncio.current_task()] = deadline
+                async for token in tokens:
+                    yield token
+        except TimeoutError:
+            raise ProviderFailed("The language model is slow.") from None
+
+    async def provider_events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+        self.deadlines[asyncio.current_task()].reschedule(None)
+        async with aclosing(super().provider_events(chunks)) as events:
+            async for event in events:
+                yield event
 
 
 @fault("worker-killed", "ERR-07", "ERR-07", says="while the provider was talking")
