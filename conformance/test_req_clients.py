@@ -8,6 +8,7 @@ from itertools import product
 from urllib.parse import quote
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.clients import accepted
 from chatproof.conformance.suite.exceptions import without
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_texts
@@ -79,31 +80,37 @@ CREDENTIALS = {  # by names that no redaction takes for secrets
 }
 
 
-def ask_of(case: Case, text: str = TEXT) -> tuple[str, HttpRequest]:
+async def routes(case: Case) -> dict[str, Transcript]:
+    """The routes that take a message, each with the reply to an ordinary request. One that serves none is left out.
+
+    Raises NotTestable where the stream is not served: then no form of request can be judged.
+    """
+    usual = {STREAM_PATH: await ask_in(case, Form("an ordinary request"), STREAM_PATH)}
+    if not is_served(case, usual[STREAM_PATH], STREAM_PATH):
+        reply = usual[STREAM_PATH]
+        raise without(reply, f"an ordinary request is not served: {told(reply)}")
+    if not case.lane.undeclared("CHAT-01"):
+        usual[CHAT_PATH] = await ask_in(case, Form("an ordinary request"), CHAT_PATH)
+    return {path: reply for path, reply in usual.items() if is_served(case, reply, path)}
+
+
+def ask_of(case: Case, path: str = STREAM_PATH, text: str = TEXT) -> tuple[str, HttpRequest]:
     """A case id, and an ordinary request that carries it."""
     name = case.lane.new_case()
-    return name, HttpRequest.of(case.lane.api.ask(case.lane.conversation(text, "hello", name)))
+    return name, case.lane.request(case.lane.conversation(text, "hello", name), path)
 
 
-async def ask_in(case: Case, form: Form) -> Transcript:
+async def ask_in(case: Case, form: Form, path: str) -> Transcript:
     """Ask in a form, as a client that the server has not seen before, and give the whole answer."""
-    name, request = ask_of(case)
+    name, request = ask_of(case, path)
     answer = await case.request(form.of(request), case.lane.budget.addresses.fresh())
     answer.case = name
     return answer
 
 
-async def usual_reply(case: Case) -> Transcript:
-    """The reply to an ordinary request. Raises NotTestable where there is none: no form of request can be judged."""
-    reply = await ask_in(case, Form("an ordinary request"))
-    if not is_served(case, reply):
-        raise without(reply, f"an ordinary request is not served: {told(reply)}")
-    return reply
-
-
-def is_served(case: Case, reply: Transcript) -> bool:
+def is_served(case: Case, reply: Transcript, path: str) -> bool:
     """Whether it has status 200 and is a whole reply."""
-    return reply.status == 200 and case.lane.succeeded(reply)
+    return reply.status == 200 and bool(accepted(case, path, [reply]))
 
 
 def told(answer: Transcript) -> str:
@@ -111,6 +118,11 @@ def told(answer: Transcript) -> str:
     if answer.status == 200 and not answer.messages:
         return f"status 200 and no event, but {answer.header('content-type')}: {shown(answer.body, 200)}"
     return answer.outcome()
+
+
+def at(path: str) -> str:
+    """How a message begins that speaks of one of two routes."""
+    return "" if path == STREAM_PATH else f"POST {path} "
 
 
 async def is_asked_in_full(case: Case, reply: Transcript) -> bool:
@@ -121,38 +133,37 @@ async def is_asked_in_full(case: Case, reply: Transcript) -> bool:
     return any(sent in one for one in upstream_texts(entry.body))
 
 
-async def judge_form(case: Case, requirement_id: str, form: Form, usual: Transcript) -> None:
+async def judge_form(case: Case, requirement_id: str, form: Form, usual: Transcript, path: str) -> None:
     """Judge that a request in a form is served like the usual one, or refused as it may be."""
-    reply = await ask_in(case, form)
+    reply = await ask_in(case, form, path)
     if reply.status in form.refusals:
         case.holds(requirement_id, True, "", "")
         return
-    seen, expected = f"with {form.what}: {told(reply)}", "status 200 and a whole reply"
-    kept = is_served(case, reply)
+    what, expected = f"{at(path)}with {form.what}", "status 200 and a whole reply"
+    kept, seen = is_served(case, reply, path), f"{what}: {told(reply)}"
     if form.refusals:
         expected += f", or status {' or '.join(str(int(one)) for one in form.refusals)}"
     if kept and not await is_asked_in_full(case, reply) and await is_asked_in_full(case, usual):
-        kept, seen = False, f"with {form.what}: the provider got another text than {shown(TEXT)}"
+        kept, seen = False, f"{what}: the provider got another text than {shown(TEXT)}"
     elif kept and reply.end is not End.COMPLETE and usual.end is End.COMPLETE:
-        kept, seen = False, f"with {form.what}: {told(reply)}; the answer to an ordinary request ends properly"
+        kept, seen = False, f"{what}: {told(reply)}; the answer to an ordinary request ends properly"
     case.holds(requirement_id, kept, seen, expected, reply)
 
 
 @requirement("REQ-12")
 async def test_ordinary_clients_are_served(case: Case) -> None:
     """The forms that fetch, curl, axios, Node and a network write."""
-    usual = await usual_reply(case)
-    _, request = ask_of(case)
-    inside = request.body.index(IN_A_LETTER) + 1
+    usual = await routes(case)
+    inside = ask_of(case)[1].body.index(IN_A_LETTER) + 1
     cut = (Form(HEADERS_ALONE, Manner(packets=(0, inside))), Form(BODY_CUT, Manner(packets=(inside,))))
-    for form in (*ORDINARY, *cut):
-        await judge_form(case, "REQ-12", form, usual)
+    for path, form in product(usual, (*ORDINARY, *cut)):
+        await judge_form(case, "REQ-12", form, usual[path], path)
 
 
 @requirement("REQ-12")
 async def test_a_kept_connection_serves_again(case: Case) -> None:
     """Three asks, one after the other, on one connection where the server leaves it open."""
-    await usual_reply(case)
+    await routes(case)
     connection: TcpConnection | None = None
     served = waits = 0
     while served < 3:
@@ -161,7 +172,7 @@ async def test_a_kept_connection_serves_again(case: Case) -> None:
             waits += 1
             continue
         seen = f"ask {served + 1} on a connection that was left open: {told(answer)}"
-        if not case.holds("REQ-12", is_served(case, answer), seen, "a whole reply", answer):
+        if not case.holds("REQ-12", is_served(case, answer, STREAM_PATH), seen, "a whole reply", answer):
             return
         served += 1
 
@@ -169,16 +180,16 @@ async def test_a_kept_connection_serves_again(case: Case) -> None:
 @requirement("REQ-13")
 async def test_less_ordinary_requests_are_served_or_refused(case: Case) -> None:
     """A chunked body, HTTP/1.0, and a body that is held back."""
-    usual = await usual_reply(case)
-    for form in OLDER:
-        await judge_form(case, "REQ-13", form, usual)
+    usual = await routes(case)
+    for path, form in product(usual, OLDER):
+        await judge_form(case, "REQ-13", form, usual[path], path)
 
 
-def odd_requests(case: Case) -> list[tuple[str, HttpRequest]]:
+def odd_requests(case: Case, path: str) -> list[tuple[str, HttpRequest]]:
     """POSTs that a server may answer or refuse, with their names for messages."""
 
     def ask(text: str = TEXT) -> HttpRequest:
-        return ask_of(case, text)[1]
+        return ask_of(case, path, text)[1]
 
     def with_body(body: bytes) -> HttpRequest:
         return replace(ask(), body=body)
@@ -194,7 +205,7 @@ def odd_requests(case: Case) -> list[tuple[str, HttpRequest]]:
         ),
         (f"a `message` of {DEPTH} nested lists", with_body(b'{"message": ' + nested(DEPTH) + b"}")),
         ("a NUL in `message`", ask("Please\0 say hello.")),
-        ("a NUL in `session_id`", HttpRequest.of(case.lane.api.ask(null_id))),
+        ("a NUL in `session_id`", case.lane.request(null_id, path)),
         ("a byte order mark before the body", with_body(b"\xef\xbb\xbf" + ask().body)),
         *(
             (f"an Authorization header with {what}", replace(ask(), headers=(*ask().headers, ("Authorization", value))))
@@ -206,13 +217,13 @@ def odd_requests(case: Case) -> list[tuple[str, HttpRequest]]:
 @requirement("REQ-16")
 async def test_odd_requests_get_no_5xx(case: Case) -> None:
     """Bodies and credentials that parsers do not expect."""
-    await usual_reply(case)
-    for what, request in odd_requests(case):
-        answer = await case.request(request, case.lane.budget.addresses.fresh())
-        kept = answer.status is not None and answer.status < 500
-        if answer.status == 200:
-            kept = answer.end is End.COMPLETE or answer.terminal is not None
-        case.holds("REQ-16", kept, f"{what}: {told(answer)}", "a reply or a 4xx", answer)
+    for path in await routes(case):
+        for what, request in odd_requests(case, path):
+            answer = await case.request(request, case.lane.budget.addresses.fresh())
+            kept = answer.status is not None and answer.status < 500
+            if answer.status == 200:
+                kept = answer.end is End.COMPLETE or answer.terminal is not None
+            case.holds("REQ-16", kept, f"{at(path)}{what}: {told(answer)}", "a reply or a 4xx", answer)
 
 
 @requirement("REQ-16")
@@ -221,7 +232,7 @@ async def test_other_routes_give_no_5xx(case: Case) -> None:
     session, other = (case.lane.new_session() for _ in range(2))
     for name in (session, other):
         reply = await case.ask(session=name)
-        if not is_served(case, reply):
+        if not is_served(case, reply, STREAM_PATH):
             raise without(reply, f"an ordinary request is not served: {told(reply)}")
     path = SESSIONS_PATH + quote(session, safe="")
     sockets = [HANDSHAKE] if Profile.SOCKETIO in case.lane.settings.profiles else []

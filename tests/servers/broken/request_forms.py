@@ -42,6 +42,16 @@ class AcceptByName(Guarded):
         return None
 
 
+@fault("chat-charset-refused", "REQ-12", ORDINARY, says="POST /api/chat with `Content-Type: application/json; charset=")
+class ChatCharsetRefused(Guarded):
+    """Has an older way to read one of its routes."""
+
+    def instead(self, request: web.Request) -> web.StreamResponse | None:
+        if request.path == "/api/chat" and "charset" in request.headers["Content-Type"]:
+            raise Refused(415, "Content-Type must be application/json.")
+        return None
+
+
 @fault("accept-needed", "REQ-12", ORDINARY, says="with no Accept header: status 500")
 class AcceptNeeded(Guarded):
     def instead(self, request: web.Request) -> web.StreamResponse | None:
