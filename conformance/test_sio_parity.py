@@ -9,6 +9,7 @@ import pytest
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import When, over_each_socket, requirement
+from chatproof.conformance.suite.ordinary_texts import judge_texts
 from chatproof.conformance.suite.session_requests import exchange, sent_upstream
 from chatproof.conformance.test_err import judge_silence
 from chatproof.conformance.test_ses import ALIKE, NO_NAMES, ODD_IDS, UNROUTABLE_IDS, of_others
@@ -18,7 +19,7 @@ from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of
 from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.transcript import Transport
+from chatproof.harness.protocol.transcript import Transcript, Transport
 from chatproof.harness.report.verdicts import Verdict
 
 ODD_SESSIONS: tuple[Any, ...] = (5, 1.5, True, [], ["a"], {}, {"a": 1}, None)
@@ -87,6 +88,17 @@ async def judge_odd_ask(case: Case, client: SocketClient, session: object, text:
         seen = f"{what}: the provider also got {shown(others)}"
         case.holds("SIO-15", not others, seen, "nothing of another session", reply)
     return await judge_next_ask(case, client, f"after {what}", "SIO-15")
+
+
+@over_each_socket
+@requirement("SIO-16")
+async def test_text_reaches_the_provider_unchanged(case: Case, transport: Transport) -> None:
+    """The texts of REQ-07. Over polling they travel in bodies of HTTP."""
+
+    async def ask(text: str) -> Transcript:
+        return await case.ask(text, over=transport, source=case.lane.budget.addresses.fresh())
+
+    await judge_texts(case, "SIO-16", ask)
 
 
 @pytest.mark.parametrize("script", ["stall", "silent"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import html
 import json
 import re
 from collections.abc import AsyncGenerator
@@ -52,6 +53,48 @@ class FoldsIds(ChatServer):
 
     def key(self, session_id: str, over: str = "sse") -> str:
         return re.sub(r"[^a-z0-9]+", "-", session_id) if over == SOCKET else session_id
+
+
+@fault("socket-escapes-html", "SIO-16", "SIO-01 SIO-16", says="&lt;")
+class EscapesHtml(ChatServer):
+    def read_ask(self, body: Any, over: str = "sse", default_session: str | None = None) -> Ask:
+        if over == SOCKET and isinstance(body, dict) and isinstance(body.get("message"), str):
+            body = {**body, "message": html.escape(body["message"], quote=False)}
+        return super().read_ask(body, over, default_session)
+
+
+@fault("socket-cuts-text", "SIO-16", "SIO-01 SIO-16", says="of maany word")
+class CutsText(ChatServer):
+    """At a length that nobody documented, from the middle, so that both ends are there."""
+
+    def read_ask(self, body: Any, over: str = "sse", default_session: str | None = None) -> Ask:
+        if over == SOCKET and isinstance(body, dict) and len(message := str(body.get("message"))) > 1000:
+            body = {**body, "message": f"{message[:500]}{message[-500:]}"}
+        return super().read_ask(body, over, default_session)
+
+
+class _Body:
+    """A body that has come."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    async def read(self, size: int = -1) -> bytes:
+        return self.data
+
+
+@fault("polling-reads-latin-1", "SIO-16", "SIO-01 SIO-16", says="became 'â")
+class ReadsLatin1(EngineSockets):
+    """Below the framework: the bodies of polling are read in the default encoding of HTTP."""
+
+    def change(self, engine: Any, polls: bool) -> None:
+        handle = engine.handle_post_request
+
+        async def handle_latin_1(environ: dict[str, Any]) -> None:
+            body = (await environ["wsgi.input"].read()).decode("latin-1").encode()
+            await handle({**environ, "CONTENT_LENGTH": str(len(body)), "wsgi.input": _Body(body)})
+
+        engine.handle_post_request = handle_latin_1
 
 
 @fault("socket-swallows-the-timeout", "SIO-17", "SIO-01 SIO-17", says="no error: ")

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.servers.engine_sockets import EngineSockets
 from tests.servers.legal.variant import legal
-from tests.servers.parts import Ask, Config, Event
+from tests.servers.parts import Ask, Config, Event, Message, Session
 from tests.servers.plain_server import ChatServer
 
 
@@ -27,6 +27,15 @@ class MendsSurrogates(ChatServer):
     @staticmethod
     def mended(value: Any) -> Any:
         return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+@legal("frames-its-prompt", only="SIO-16 REQ-07")
+class FramesItsPrompt(ChatServer):
+    """A message stands trimmed inside a template, between a rule and a reminder."""
+
+    def prompt(self, session: Session, message: str) -> list[Message]:
+        framed = f"Answer the question between the lines.\n---\n{message.strip()}\n---\nBe brief."
+        return super().prompt(session, framed)
 
 
 @legal("drops-slow-sockets", only="SIO-01 INT-12")
