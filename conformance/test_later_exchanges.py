@@ -24,6 +24,7 @@ from chatproof.conformance.suite.marks import When, over_all, over_each_socket, 
 from chatproof.conformance.suite.places import AFTER_STOPPED, AFTER_STOPPED_FIRST, LATER, SECOND, Place, reachable
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
+from chatproof.conformance.suite.token_counts import with_counts
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.checks.later import answered_as, of_place
 from chatproof.harness.protocol.checks.pass_through import passed_on
@@ -53,6 +54,8 @@ async def judge_later(
     """Judge a reply that plays `hello`, with those in front of it. A `duration` that a busy machine explains passes."""
     scripts = case.lane.provider.played if case.lane.provider else {}
     said = [text for one in before if one.case in scripts and (text := text_of(case, scripts[one.case]))]
+    for one in (first, reply):
+        await with_counts(one, case.lane.provider)
     found = answered_as(row, which, first, before, text_of(case, "hello"), said)(reply)
     if any(one.late for one in violations(found)):
         lateness = await case.lateness(reply.asked_at, reply)

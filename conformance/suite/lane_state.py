@@ -8,6 +8,7 @@ from typing import Any
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract
 from chatproof.harness.report.crash import Crash
+from chatproof.harness.report.situation_tally import SituationTally
 from chatproof.harness.report.verdicts import Record, Verdict
 
 NOT_RUN = "not run: the run ended before this row's test"
@@ -22,7 +23,7 @@ class LaneState:
     `stopped` why no more tests are run. `by_hand` starts the server as the suite did, from a shell. `unseen` holds the
     profiles that nobody declared and the server does not show, each with what was seen; `set_aside` says why nothing is
     judged with a provider that nobody declared. `error_line` is the line of the server's own output that names an
-    error, once the lane is closed. `crashes`: those of the server.
+    error, once the lane is closed. `crashes`: those of the server. `situations`: what became of each covering array.
     """
 
     name: str
@@ -38,11 +39,14 @@ class LaneState:
     set_aside: str = ""
     error_line: str = ""
     crashes: list[Crash] = field(default_factory=list)
+    situations: dict[str, SituationTally] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> LaneState:
         """What `asdict` made of one."""
-        return cls(**{**data, "crashes": [Crash(**crash) for crash in data["crashes"]]})
+        situations = {name: SituationTally(**tally) for name, tally in data["situations"].items()}
+        crashes = [Crash(**crash) for crash in data["crashes"]]
+        return cls(**{**data, "crashes": crashes, "situations": situations})
 
     def undeclared(self, requirement_id: str, settings: Settings, contract: Contract) -> str:
         """Why a row's profile is not tested, or nothing."""

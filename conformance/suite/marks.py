@@ -36,8 +36,13 @@ class When(Enum):
 IN_THE_BACKGROUND = (When.FROM_THE_START, When.AFTER_SOCKETS, When.LONG)
 
 
-def requirement(*ids: str, when: When | None = None) -> Callable[[TestBody], Callable[..., None]]:
+def requirement(
+    *ids: str, when: When | None = None, of_array: bool = False
+) -> Callable[[TestBody], Callable[..., None]]:
     """Name the rows that a test judges. Each named row needs at least one check in the test.
+
+    `of_array`: it tries many situations, which the contract's first revision did not ask for. With `--only` it is run
+    where its first row is named.
 
     The test is run by the suite on its own event loop, whatever plugins and modes for asyncio the user has:
     to pytest it is an ordinary function.
@@ -50,7 +55,7 @@ def requirement(*ids: str, when: When | None = None) -> Callable[[TestBody], Cal
         def test(**_: Any) -> None:
             raise RuntimeError("this test is run by the conformance suite's own hooks")
 
-        vars(test).update(chatproof_body=body, chatproof_when=when)  # read by those hooks
+        vars(test).update(chatproof_body=body, chatproof_when=when, chatproof_of_array=of_array)  # read by those hooks
         marked: Callable[..., None] = pytest.mark.requirement(*ids)(test)
         return marked
 

@@ -14,7 +14,7 @@ from chatproof.conformance.suite.suite_tests import SuiteTest
 from chatproof.harness.common.check_command import check_command
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
-from chatproof.harness.report import RunSummary, remarks, start_here, table, verdict_line, write_reports
+from chatproof.harness.report import RunSummary, remarks, situations, start_here, table, verdict_line, write_reports
 from chatproof.harness.report.baseline import Baseline
 from chatproof.harness.report.evidence import Evidence
 from chatproof.harness.report.verdicts import ExitCode, Ledger, Overall, Record, Row, Verdict, overall
@@ -78,6 +78,7 @@ class Outcome:
             ours.has_provider |= other.has_provider
             ours.unfit, ours.stopped = ours.unfit or other.unfit, ours.stopped or other.stopped
             ours.crashes += other.crashes
+            ours.situations |= other.situations
             ours.unseen, ours.set_aside = ours.unseen or other.unseen, ours.set_aside or other.set_aside
             ours.error_line = ours.error_line or other.error_line
             if other.missing:
@@ -128,6 +129,7 @@ class Outcome:
             found=tuple(run_causes(self.lanes, self.error)),
             server_error=next((one.error_line for one in self.lanes if one.error_line), ""),
             crashes=crashes,
+            situations=[one for lane in self.lanes for one in lane.situations.values()],
             contract=self.settings.contract or self.contract.revision,
         )
 
@@ -180,7 +182,7 @@ class Outcome:
             write(f"rows that need the provider are counted for each: {', '.join(self.providers)}")
         if not is_short:
             write("")
-        for line in remarks(summary.rows):
+        for line in [*remarks(summary.rows), *situations(summary)]:
             write(line)
         for line in summary.stale:
             write(f"chatproof: {line}", red=True)

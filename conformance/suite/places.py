@@ -16,18 +16,18 @@ RETRIES = Deadlines(silence=30)  # official provider clients try three times bef
 STOPPED_AT = Moment("minute", 2)
 
 
-async def _whole(case: Case, **how: Any) -> Transcript:
-    reply = await case.ask("Tell me about trains.", script="paced", **how)
+async def _whole(case: Case, script: str, **how: Any) -> Transcript:
+    reply = await case.ask("Tell me about trains.", script=script, **how)
     if not case.lane.succeeded(reply):
         raise without(reply, f"an earlier exchange was not answered: {reply.outcome()}")
     return reply
 
 
-async def _failed(case: Case, **how: Any) -> Transcript:
+async def _failed(case: Case, _: str, **how: Any) -> Transcript:
     return await _over(await case.ask("Please fail.", script="error-mid", deadlines=RETRIES, **how))
 
 
-async def _refused(case: Case, **how: Any) -> Transcript:
+async def _refused(case: Case, _: str, **how: Any) -> Transcript:
     return await _over(await case.ask("Please fail.", script="context-length", deadlines=RETRIES, **how))
 
 
@@ -37,7 +37,7 @@ async def _over(reply: Transcript) -> Transcript:
     return reply
 
 
-async def _stopped(case: Case, **how: Any) -> Transcript:
+async def _stopped(case: Case, _: str, **how: Any) -> Transcript:
     left = await interrupt(case, BY_FIN, STOPPED_AT, case.lane.settings.allowed(CANCELLED_WITHIN), **how)
     if left.took is None:
         raise NotTestable("the provider's request of the stopped exchange goes on (INT-01)")
@@ -58,13 +58,17 @@ class Place:
     needs_provider: bool = False
     keeps_socket: bool = True
 
-    async def reach(self, case: Case, **how: Any) -> list[Transcript]:
-        """Make the exchanges in front of it, and give their replies. `how`: as for `Case.start`; the session, at least.
+    async def reach(self, case: Case, script: str = "paced", **how: Any) -> list[Transcript]:
+        """Make the exchanges in front of it, and give their replies.
+
+        Args:
+            script: what is played in whole ones; the usual one takes long enough to show in a `duration`.
+            how: as for `Case.start`; the session, at least.
 
         Raises:
             NotTestable: one of them did not do what it should; another row says so.
         """
-        return [await step(case, **how) for step in self.steps]
+        return [await step(case, script, **how) for step in self.steps]
 
 
 SECOND = Place("second", "the second exchange", (_whole,))

@@ -26,7 +26,8 @@ class SuiteTest:
     """A test with one set of arguments.
 
     `name` is unique, as pytest's node id. `ids`: the rows that it judges. `provider`: the provider that it needs
-    behind the server, or None where it runs once, whatever the provider.
+    behind the server, or None where it runs once, whatever the provider. `of_array`: see
+    `requirement`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class SuiteTest:
     when: When
     parameters: Mapping[str, Any] = field(default_factory=dict)
     provider: str | None = None
+    of_array: bool = False
 
     @property
     def transport(self) -> Transport:
@@ -53,6 +55,8 @@ class SuiteTest:
 
         A test asks in the ways of all its rows, so it is left out where the server lacks the profile of one of them.
         """
+        if self.of_array and not settings.tries_situations(self.ids[0]):
+            return False
         if not any(settings.selects(contract[name]) for name in self.ids):
             return False
         if self.transport is not Transport.SSE and Profile.SOCKETIO not in settings.profiles:
@@ -78,12 +82,12 @@ def from_item(item: pytest.Item) -> SuiteTest | None:
     function = getattr(item, "obj", None)
     if (body := getattr(function, "chatproof_body", None)) is None:
         return None
-    when = getattr(function, "chatproof_when", When.IN_TURN)
+    when, of_array = getattr(function, "chatproof_when", When.IN_TURN), getattr(function, "chatproof_of_array", False)
     callspec = getattr(item, "callspec", None)
     parameters = dict(callspec.params) if callspec else {}
     provider = parameters.pop(BEHIND, None)
     ids = tuple(name for marker in item.iter_markers("requirement") for name in marker.args)
-    return SuiteTest(item.nodeid, ids, body, when, parameters, provider)
+    return SuiteTest(item.nodeid, ids, body, when, parameters, provider, of_array)
 
 
 def all_tests(settings: Settings, contract: Contract) -> list[SuiteTest]:
@@ -105,4 +109,5 @@ def _variants(name: str, function: Any, body: TestBody, settings: Settings, cont
         for values in product(*axes):
             words = [str(value) for _, value in values] + ([provider] if provider else [])
             full = f"{name}[{'-'.join(words)}]" if words else name
-            yield SuiteTest(full, ids, body, function.chatproof_when, dict(values), provider)
+            how = (dict(values), provider, function.chatproof_of_array)
+            yield SuiteTest(full, ids, body, function.chatproof_when, *how)

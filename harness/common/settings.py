@@ -15,6 +15,7 @@ from chatproof.harness.common.options import DEFAULTS, KEYS, OPTIONS, PROVIDERS,
 from chatproof.harness.common.start_command import words_of
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
+from chatproof.harness.protocol.situations.situation import PLAINLY, Situation
 
 DECLARABLE = tuple(Profile)
 DEFAULT_PROFILES = (Profile.CORE, Profile.SOCKETIO, Profile.LIMITS, Profile.CHAT)
@@ -40,7 +41,8 @@ class Settings:
     the times that the server is allowed; `time_limit` is that of the whole run, or None for the usual one.
     `declares_profiles` and `declares_providers`: whether the user named them; if not, a server is not tested with what
     it is seen to lack. A server that runs already has one provider, as if it had been named. `contract`: the revision
-    of the contract whose rows are judged, or None for the newest.
+    of the contract whose rows are judged, or None for the newest. `situation`: the one to try, `plain` for none, or
+    None for a covering array, which `seed` begins.
     """
 
     base_url: str | None
@@ -71,6 +73,8 @@ class Settings:
     declares_profiles: bool
     declares_providers: bool
     contract: int | None
+    situation: str | None
+    seed: int | None
 
     @classmethod
     def read(cls, options: Mapping[str, Any], contract: Contract) -> Settings:
@@ -94,6 +98,12 @@ class Settings:
         revision = options.get("contract")
         if revision and revision > contract.revision:
             raise ChatproofError(f"--contract: there is no revision {revision}; the newest is {contract.revision}")
+        situation = options.get("situation") or None
+        if situation and situation != PLAINLY:
+            try:
+                Situation.parse(situation)
+            except ValueError as problem:
+                raise ChatproofError(f"--situation: {problem}") from problem
         tokens = tuple(_words(options.get("jwt_token")))
         secret = options.get("jwt_secret") or os.environ.get(SECRET_VARIABLE) or None
         plain: dict[str, Any] = {option.field: options.get(option.field) or option.default for option in numbers}
@@ -114,6 +124,7 @@ class Settings:
             jwt_secret=secret or (secrets.token_hex(32) if start and not tokens else None),
             jwt_tokens=tokens,
             jwt_expired=options.get("jwt_expired") or None,
+            situation=situation,
             **plain,
         )
 
@@ -129,6 +140,11 @@ class Settings:
     def selects(self, row: Requirement) -> bool:
         """Whether `--contract` and `--only` select a row."""
         return row.since <= (self.contract or row.since) and (not self.only or row.id in self.only)
+
+    def tries_situations(self, requirement_id: str) -> bool:
+        """Whether a covering array of situations is tried whose first row this is; the first revision had none."""
+        is_named = not self.only or requirement_id in self.only or bool(self.situation or self.seed)
+        return is_named and self.situation != PLAINLY and (self.contract or 2) >= 2
 
     def selected(self, contract: Contract) -> list[str]:
         """The ids of the rows that they select."""

@@ -45,6 +45,11 @@ def remarks(rows: Iterable[Row]) -> list[str]:
     return [redacted(line) for line in lines]
 
 
+def situations(summary: RunSummary) -> list[str]:
+    """A line for each covering array of situations: what was asked, and what was left out."""
+    return [redacted(one.told()) for one in summary.situations]
+
+
 def failure_text(records: Iterable[Record], command: str = "") -> str:
     """The text of a failed test: one screen for each finding, the first few of each row, and what helps to mend it.
 

@@ -21,7 +21,7 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
     `start_by_hand` are lines for a shell that start the server and the fakes as the suite did, for the rows' `repeat`;
     null where it started none. `start_here` holds the root causes of all failures, the worst first: see
     `Cause`. `contract` is the revision of the contract whose rows were judged. `crashes` holds those of the server: see
-    `Crash`.
+    `Crash`. `situations` says of each covering array which pairs of circumstances were tried: see `SituationTally`.
     """
     provider = summary.providers[0] if summary.providers else None
     return {
@@ -32,6 +32,7 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
         "error": redacted(summary.error) or None,
         "start_here": [cause.to_json() for cause in summary.causes],
         "crashes": [crash.to_json() for crash in summary.crashes],
+        "situations": [one.to_json() for one in summary.situations],
         "start_by_hand": summary.by_hand or None,
         "rows": [
             {

@@ -12,6 +12,7 @@ from chatproof import __version__
 from chatproof.harness.report.crash import Crash
 from chatproof.harness.report.evidence import Evidence
 from chatproof.harness.report.root_causes import Cause, root_causes
+from chatproof.harness.report.situation_tally import SituationTally
 from chatproof.harness.report.verdicts import Overall, Row, Verdict
 
 ORDER = (Verdict.PASSED, Verdict.VIOLATED, Verdict.NOT_TESTABLE, Verdict.NOT_APPLICABLE, Verdict.HARNESS_ERROR)
@@ -25,7 +26,7 @@ class RunSummary:
     passes. `found`: causes that the run itself saw, which explain rows. `server_error`: the line of the server's own
     output that names an error. `command` judges the same server again, where that is known; `by_hand` are lines for a
     shell that start the server and the fakes as the suite did. `crashes`: those of the server. `contract`: the
-    revision of the contract whose rows were judged.
+    revision of the contract whose rows were judged. `situations`: what became of each covering array.
     """
 
     target: str
@@ -46,6 +47,7 @@ class RunSummary:
     command: str = ""
     by_hand: str = ""
     contract: int = 1
+    situations: Sequence[SituationTally] = ()
 
     def command_for(self, row: Row) -> str:
         """The command that judges a row alone; nothing where none is known."""

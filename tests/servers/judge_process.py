@@ -28,7 +28,7 @@ from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.started_server import StartedServer
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.requirements import contract
-from chatproof.harness.report import remarks, start_here
+from chatproof.harness.report import remarks, situations, start_here
 from tests.servers.host import FAKES
 from tests.servers.line_process import LineProcess, answer_lines, run
 
@@ -74,7 +74,10 @@ class Judge:
             "verdict": summary.verdict.value,
             "rows": {row.requirement.id: [row.requirement.level, row.verdict, row.seen] for row in summary.rows},
             "output": "\n".join(
-                filter(None, [summary.error, *said, *start_here(summary.causes), *remarks(summary.rows)])
+                filter(
+                    None,
+                    [summary.error, *said, *start_here(summary.causes), *remarks(summary.rows), *situations(summary)],
+                )
             ),
         }
 

@@ -95,10 +95,19 @@ def options_of(name: str) -> dict[str, Any]:
         "only": only_of(name),
         "contract": revision_of(name),
     }
+    if not tries_situations(name):
+        options["situation"] = "plain"
     if name != PLAIN:
         timeout = HURRIED_TIMEOUT if SERVERS[name].hurried else PROVIDER_TIMEOUT
         options |= {"silence": SILENCE, "provider_timeout": timeout}
     return options
+
+
+def tries_situations(name: str) -> bool:
+    """Whether a server meets the covering array: every server of which all rows are judged, and those that need it."""
+    if name in FAULTS:
+        return FAULTS[name].in_situations
+    return name == PLAIN or not VARIANTS[name].only
 
 
 def revision_of(name: str) -> int:

@@ -27,7 +27,7 @@ class Fault:
     `must`: these rows are violated. `may`: these may be as well, since they ask for the same. `unjudged`: rows
     that cannot be judged on such a server. All others must pass. `only` says which rows and groups are run. `says`: a
     text that the finding must hold. `contract`: the revision of the contract that the run asks for. `provider`: the
-    one behind the server.
+    one behind the server. `in_situations`: whether it takes the covering array of situations to notice it.
     """
 
     server: Server
@@ -38,6 +38,7 @@ class Fault:
     says: str = ""
     contract: int = 1
     provider: str = "openai"
+    in_situations: bool = False
 
 
 FAULTS: dict[str, Fault] = {}
@@ -53,13 +54,15 @@ def fault(
     says: str = "",
     contract: int = 0,
     provider: str = "openai",
+    in_situations: bool = False,
 ) -> Callable[[Server], Server]:
     """Register a broken server; rows are given in words. `contract`: see `Fault`; else the newest that `must` needs."""
 
     def register(server: Server) -> Server:
         must_, may_, unjudged_ = (frozenset(words.split()) for words in (must, may, unjudged))
-        revision = contract or max([1, *(whole_contract()[row].since for row in must_)])
-        FAULTS[name] = Fault(server, must_, may_, unjudged_, tuple(only.split()), says, revision, provider)
+        revision = contract or max([1 + in_situations, *(whole_contract()[row].since for row in must_)])
+        rows = (must_, may_, unjudged_, tuple(only.split()))
+        FAULTS[name] = Fault(server, *rows, says, revision, provider, in_situations)
         return server
 
     return register
