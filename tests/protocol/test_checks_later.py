@@ -52,7 +52,7 @@ def test_events_and_fields_of_the_first_reply_alone_are_legal() -> None:
         (reply(*BEFORE), "the reply is that of an earlier exchange: 'A train'"),
         (reply(" train", *WORDS), "the reply begins with a part of an earlier one: ' train'"),
         (reply(*(word for word in WORDS for _ in range(2))), "each token came twice"),
-        (reply("One", " two"), "differs at character 7"),
+        (reply("One", " two"), "it ends after 7 of its 13 characters"),
         ([*tokens(*WORDS), {**completion(), "user": None}], "user None"),
         ([*tokens(*WORDS), completion(), completion()], "2 completions"),
     ],
@@ -103,4 +103,4 @@ def test_the_rest_of_a_stopped_reply_is_named() -> None:
 def test_a_check_can_say_of_which_reply_it_speaks() -> None:
     check = of_place(SECOND, text_is("One"))
     assert check.id == "TOK-04"
-    assert violated(check, sse())[0].startswith(f"{SECOND}: differs")
+    assert violated(check, sse())[0].startswith(f"{SECOND}: ' two three' was added")
