@@ -64,8 +64,9 @@ async def judge_names(case: Case, one: TokenReading, owner: User, other: User) -
     if user_of(one.reply) is None:
         case.holds("AUTH-05", True, "", f"user {owner.identity!r}", one.reply)
         return
-    who = [(owner, Transport.WEBSOCKET), (other, Transport.WEBSOCKET), (owner, Transport.POLLING)]
-    nobody, _ = [await enter(case, NOWHERE, "", over) for _, over in who[1:]]
+    who = [(owner, Transport.WEBSOCKET), (other, Transport.WEBSOCKET)]
+    who += [(owner, Transport.POLLING), (other, Transport.UPGRADED)]
+    nobody, *_ = [await enter(case, NOWHERE, "", over) for _, over in who[1:]]
     sockets = []
     for user, over in who:
         try:
@@ -93,7 +94,7 @@ def judge_no_name(case: Case, owner: User, found: Sequence[TokenReading]) -> Non
         if one.reads and user_of(one.reply) is not None:
             seen = f"{what}: user {shown(user_of(one.reply))}, although the server reads it: it refuses a bad one there"
             case.holds("AUTH-05", False, seen, f"user {owner.identity!r}", one.reply)
-        elif one.refuses and one.place.is_raw:
+        elif one.refuses and one.place.is_usual:
             case.holds("AUTH-05", False, f"{what}: {one.reply.outcome()}", "a reply, as without a token", one.reply)
 
 

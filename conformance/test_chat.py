@@ -89,7 +89,7 @@ async def test_a_provider_failure_is_no_answer(case: Case) -> None:
 async def test_what_is_no_message_is_refused(case: Case) -> None:
     """The bodies of REQ-03 and REQ-04, each refused with a 4xx. Stops where the server does not answer at all."""
     for body in (*(json.dumps(one).encode() for one in without_message(case.lane)), *no_objects(case.lane)):
-        answer = await case.request(HttpRequest("POST", CHAT_PATH, body, JSON))
+        answer = await case.request(HttpRequest("POST", CHAT_PATH, body, JSON), case.lane.budget.addresses.fresh())
         seen = f"body {body!r}: {told(answer)}" if body else f"an empty body: {told(answer)}"
         case.holds("CHAT-04", refused(answer), seen, "a 4xx status", answer)
         if answer.is_unanswered:
@@ -100,7 +100,8 @@ async def test_what_is_no_message_is_refused(case: Case) -> None:
 async def test_odd_values_are_refused_or_answered(case: Case) -> None:
     """The odd values of REQ-10. A server may give them to its provider, and pass on that the provider refuses them."""
     for body in odd_bodies(case.lane):
-        answer = await case.request(HttpRequest("POST", CHAT_PATH, str(body).encode(), JSON), deadlines=WHOLE)
+        request, source = HttpRequest("POST", CHAT_PATH, str(body).encode(), JSON), case.lane.budget.addresses.fresh()
+        answer = await case.request(request, source, deadlines=WHOLE)
         answer.case = body.case
         kept = refused(answer) or (answer.status == 200 and object_of(answer) is not None)
         kept = kept or (answer.error_text is not None and await was_refused_upstream(case, answer))

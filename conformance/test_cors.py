@@ -21,6 +21,7 @@ from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 ASKED_HEADERS = ("authorization", "content-type")  # in this order and lower case, as browsers send them
+FAILURES = ("server-error", "drop-start", "garbage", "cut-mid")  # what a server may have forgotten to handle
 HANDSHAKE = f"{PATH}polling"
 ALLOW_CREDENTIALS = "access-control-allow-credentials"
 
@@ -195,7 +196,7 @@ async def test_failures_carry_the_headers_and_caches_are_told(case: Case) -> Non
     origin = case.lane.settings.allowed_origin
     headers, answers = origin_header(origin), await answers_to(case, origin)
     if case.lane.provider:
-        for path, script in product(posts(case), ("server-error", "drop-start")):
+        for path, script in product(posts(case), FAILURES):
             ask = case.ask_plain(script=script, headers=headers, path=path, deadlines=Deadlines(silence=30))
             answers.append(await ask)
     failures = [answer for answer in answers if answer.status and answer.status >= 500]

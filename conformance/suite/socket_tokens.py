@@ -27,19 +27,27 @@ class TokenPlace:
     name: str
     introduce: Callable[[str], Introduction] = lambda token: UNKNOWN
     fields: Callable[[str], Mapping[str, Any]] = lambda token: {}
-    is_raw: bool = True  # else servers that read this place may refuse a good token for its form
+    is_usual: bool = True  # else a server may refuse a client for what it puts there, whatever the token is
 
 
-# Under each usual name at once: servers pass over what they do not know.
+# The usual places first, then the others, several at once: servers pass over what they do not know.
 PLACES = (
-    TokenPlace("auth.token", lambda token: Introduction(auth={"token": token, "jwt": token, "accessToken": token})),
+    TokenPlace("auth.token", lambda token: Introduction(auth={"token": token})),
     TokenPlace("the handshake's Authorization header", lambda token: Introduction(headers=bearer(token))),
-    TokenPlace("the handshake's query", lambda token: Introduction(query=f"&token={token}&access_token={token}")),
-    TokenPlace("the payload", fields=lambda token: {"token": token, "access_token": token, "jwt": token}, is_raw=False),
+    TokenPlace("the handshake's query", lambda token: Introduction(query=f"&token={token}")),
+    TokenPlace("the payload", fields=lambda token: {"token": token}, is_usual=False),
     TokenPlace(
         "auth with `Bearer`",
-        lambda token: Introduction(auth={"token": f"Bearer {token}", "Authorization": f"Bearer {token}"}),
-        is_raw=False,
+        lambda token: Introduction(auth={"token": f"Bearer {token}", "authorization": f"Bearer {token}"}),
+        is_usual=False,
+    ),
+    TokenPlace(
+        "other fields of auth and of the query",
+        lambda token: Introduction(query=f"&access_token={token}", auth={"jwt": token, "accessToken": token}),
+        is_usual=False,
+    ),
+    TokenPlace(
+        "other fields of the payload", fields=lambda token: {"access_token": token, "auth_token": token}, is_usual=False
     ),
 )
 NOWHERE = TokenPlace("no token")
@@ -126,9 +134,10 @@ async def readings(case: Case, owner: User, session: str, secret: str) -> Sequen
     Raises:
         TooLate: a socket without any token is not answered either.
     """
-    nobody = await ask_as(case, NOWHERE, "", case.lane.new_session(), "Who am I?")
-    if not case.lane.succeeded(nobody):
-        raise TooLate(f"a socket without a token is not answered: {nobody.outcome()}")
+    nobodies = [await ask_as(case, NOWHERE, "", case.lane.new_session(), "Who am I?") for _ in range(2)]
+    if failed := next((one for one in nobodies if not case.lane.succeeded(one)), None):
+        raise TooLate(f"a socket without a token is not answered: {failed.outcome()}")
+    guest, another = map(user_of, nobodies)  # not the same where each guest has a name of their own
     found = []
     for place in PLACES:
         reply = await ask_as(case, place, owner.token, case.lane.new_session(), "Who am I?")
@@ -140,6 +149,6 @@ async def readings(case: Case, owner: User, session: str, secret: str) -> Sequen
         reads = knows
         if not knows and not refuses:
             bad = await ask_as(case, place, NO_TOKEN, case.lane.new_session(), "Who am I?")
-            reads = user_of(reply) != user_of(nobody) or not case.lane.succeeded(bad)
+            reads = not case.lane.succeeded(bad) or guest == another != user_of(reply)
         found.append(TokenReading(place, reply, knows, refuses, reads))
     return found

@@ -89,3 +89,11 @@ def test_a_server_without_a_chat_route_is_not_accused_of_it() -> None:
     why = "profile chat is not declared, and POST /api/chat was answered with status 404"
     assert [verdict for verdict, _ in told.values()] == ["violated", *["not applicable"] * 3], told
     assert all(seen.startswith(why) for name, (_, seen) in told.items() if name != "LIM-02")
+
+
+def test_a_server_that_reads_no_token_over_sockets_is_not_accused_of_it() -> None:
+    """Not even where each guest has another name."""
+    for variant in ("sockets-without-users", "socket-guests-with-names"):
+        summary = asyncio.run(judge(settings(start=SERVER + variant, only=["AUTH-05", "AUTH-06"])))
+        told = [(row.verdict.value, row.seen.partition(":")[0]) for row in summary.rows]
+        assert told == [("not applicable", "the server was not seen to read a token over Socket.IO")] * 2

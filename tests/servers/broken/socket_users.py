@@ -16,7 +16,7 @@ LISTS = "AUTH-01 AUTH-08"
 TOKENS = "AUTH-01 AUTH-09 AUTH-10"
 
 
-@fault("socket-users-mixed", "AUTH-05", SOCKETS, may="AUTH-07", says="the first ask over websocket: user")
+@fault("socket-users-mixed", "AUTH-05", "AUTH-05 AUTH-06 SIO-01", says="the first ask over websocket: user")
 class LastOneIn(ChatServer):
     """One variable for the user of all sockets."""
 

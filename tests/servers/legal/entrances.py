@@ -138,3 +138,11 @@ class OneOrigin(ChatServer):
         if request.path.startswith("/api/"):
             headers = self.cors_headers(request, response, self.config.origins[0])
             response.headers.update({name: value for name, value in headers.items() if name != "Vary"})
+
+
+@legal("socket-guests-with-names", only="AUTH-07")
+class GuestsWithNames(SocketsWithoutUsers):
+    """Whoever asks on a socket gets a name for this time."""
+
+    async def emit(self, sid: str, event: Event, ask: Ask | None) -> None:
+        await super().emit(sid, {**event, "user": f"guest-{sid}"} if "user" in event else event, ask)
