@@ -29,7 +29,7 @@ TEXT_FIELDS = (
     *("messages", "history", "chat_history", "conversation", "system", "system_prompt", "systemPrompt"),
     *("instructions", "prompt", "context", "note"),
 )
-URL_FIELDS = ("base_url", "baseURL", "baseUrl", "api_base", "endpoint", "url")
+URL_FIELDS = ("base_url", "baseURL", "baseUrl", "api_base", "endpoint")
 KEY_FIELDS = ("api_key", "apiKey")
 A_CLIENT = "203.0.113.77"  # an address that nobody has (RFC 5737)
 REFUSED = range(400, 500)

@@ -51,6 +51,7 @@ def test_a_broken_exchange_may_be_kept_or_not(history: Told) -> None:
         ([A, RA, B, ("assistant", "Sorry, no."), C, RC, NOW], "the model did not say, 'Sorry, no.'"),
         ([A, RA, B, C, ("assistant", "It isThree."), NOW], "two replies in one assistant message"),
         ([A, RA, B, PART, RC, NOW], "the assistant message 'Three.'"),
+        ([A, RA, C, RC, B, NOW], "the message of case a-3x stands before the message that was not answered"),
         ([C, RC, NOW], "the message of case a-1x is missing"),
         ([A, B, C, RC, NOW], "the reply 'Hello there.' is missing"),
         ([A, ("assistant", "Hello"), C, RC, NOW], "the reply 'Hello there.' is missing"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.excerpts import counted, shown
@@ -48,6 +49,7 @@ def history_faults(history: History, before: Sequence[Exchange], in_order: bool 
     yield from _unsaid(talk, before)
     if in_order:
         yield from orphans(talk)
+        yield from _misplaced(talk, before)
     yield from lost(history, before)
 
 
@@ -114,6 +116,17 @@ def _unsaid(history: History, before: Sequence[Exchange]) -> Iterator[Violation]
             what = "two replies in one assistant message"
         yield Violation(f"{what}, {shown(text)}, in {shown(history, SHOWN)}", "what the model said, and nothing else")
         return
+
+
+def _misplaced(history: History, before: Sequence[Exchange]) -> Iterator[Violation]:
+    """The first message that stands before an older one."""
+    text = "\n".join(text for _, text in history)
+    kept = [exchange for exchange in before if exchange.case in text]
+    for older, exchange in pairwise(kept):
+        if text.find(exchange.case) < text.find(older.case):
+            seen = f"{exchange.message} stands before {older.message} in {shown(history, SHOWN)}"
+            yield Violation(seen, "the oldest message first")
+            return
 
 
 def _joins(said: str, first: str, second: str) -> bool:

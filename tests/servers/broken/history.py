@@ -226,3 +226,19 @@ class EmptyAfterTimeout(_AfterFailure):
     def after_failure(self, session: Session, ask: Ask, partial: str) -> None:
         if "scenario stall" in ask.message:
             self.keep(session, ask, "")
+
+
+@fault("failed-moves-to-the-end", "SES-18", TROUBLE, says="stands before the message that was not answered")
+class FailedMovesToTheEnd(_AfterFailure):
+    """A failed message is put off: it stands behind what was said after it."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.waiting: dict[str, list[Message]] = {}
+
+    def after_failure(self, session: Session, ask: Ask, partial: str) -> None:
+        self.waiting[ask.session_id] = [user(ask)]
+
+    def keep(self, session: Session, ask: Ask, answer: str) -> None:
+        super().keep(session, ask, answer)
+        session.messages += self.waiting.pop(ask.session_id, [])
