@@ -15,7 +15,8 @@ from tests.clients.node import needs
 from tests.suite.running import ERROR, FAIL
 from tests.suite.test_running import run
 
-IMPATIENT = ("--silence", "5", "--provider-timeout", "6")  # seconds: both servers wait for their provider for ever
+# of the contract's first revision; in seconds, since both servers wait for their provider for ever
+IMPATIENT = ("--contract", "1", "--silence", "5", "--provider-timeout", "6")
 JS = Path(__file__).parent / "js"
 CAUSE = "TypeError: Cannot destructure property 'message' of 'payload' as it is undefined."
 ASK = 'emit("chat_stream") without a payload'
