@@ -24,6 +24,7 @@ from chatproof.conformance.suite.interruption import (
     interrupt,
     judge_cancelled,
     leave_all,
+    offers_upgrades,
     plan_of,
     report_cancelled,
 )
@@ -68,17 +69,20 @@ async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
     """Sockets leave with and without a disconnect packet, in their first reply and in a later one. Some have moved
     from polling to a WebSocket."""
     within = case.lane.settings.allowed(CANCELLED_WITHIN)
+    can_move = case.lane.settings.contract != 1 and await offers_upgrades(case)
     plan = [
-        partial(leave_socket, case, how, moment, within, number // len(MID_REPLY) % 2 == 0)
+        partial(leave_socket, case, how, moment, within, number // len(MID_REPLY) % 2 == 0, can_move)
         for number, (how, moment) in enumerate(plan_of(case, MID_REPLY))
     ]
     await judge_cancelled(case, "INT-03", within, plan)
 
 
-async def leave_socket(case: Case, how: HangUp, moment: Moment, within: float, is_first: bool) -> Interruption:
+async def leave_socket(
+    case: Case, how: HangUp, moment: Moment, within: float, is_first: bool, can_move: bool
+) -> Interruption:
     """Leave in the first reply of a socket, or in one that follows a whole reply and a refusal."""
     over = Transport.WEBSOCKET
-    if moment.tokens == MOVES_FROM_POLLING and case.lane.settings.contract != 1:
+    if moment.tokens == MOVES_FROM_POLLING and can_move:
         over, how = Transport.UPGRADED, HangUp(f"{how.name}, whose socket had moved from polling,", how.leave)
     client = await case.connect(over, case.lane.budget.addresses.fresh())
     if not is_first:

@@ -18,7 +18,7 @@ from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.findings import Late
 from chatproof.harness.protocol.lateness import HOPS, Lateness
-from chatproof.harness.protocol.transcript import Transcript
+from chatproof.harness.protocol.transcript import Transcript, Transport
 
 CANCELLED_WITHIN = 2.0  # seconds
 CANCELLED_IN_SILENCE_WITHIN = 5.0
@@ -98,6 +98,13 @@ def plan_of(case: Case, moments: Iterable[Moment]) -> list[tuple[HangUp, Moment]
     lane = case.lane
     times = MANY_TIMES if lane.budget.addresses.available or not lane.budget.keeps_limits else FEW_TIMES
     return list(islice(cycle(product(BOTH, moments)), times))
+
+
+async def offers_upgrades(case: Case) -> bool:
+    """Whether clients move from polling to a WebSocket. Of one that stays with polling, only pings can show that it has
+    vanished (INT-09)."""
+    client = await case.connect(Transport.POLLING, case.lane.budget.addresses.fresh())
+    return client.opened is not None and client.opened.offers_websocket
 
 
 async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:

@@ -13,7 +13,7 @@ from tests.servers.plain_server import ChatServer, Handler
 ROWS = "SIO-01 SIO-02 SIO-13"
 
 
-@legal("no-upgrades", only=ROWS)
+@legal("no-upgrades", only=f"{ROWS} INT-03 INT-11")
 class StaysWithPolling(ChatServer):
     """Its handshake offers no upgrade, though it speaks WebSocket to those who begin with it."""
 
