@@ -303,10 +303,9 @@ class ChatServer(Limits, Identity, Origins, Upstream):
 
     async def send_pulses(self, response: web.StreamResponse) -> None:
         """Comments, so that no proxy takes the stream for dead while the provider is silent."""
-        with suppress(ConnectionError):
-            while True:
-                await asyncio.sleep(self.pulse)
-                await response.write(b": still here\n\n")
+        while True:
+            await asyncio.sleep(self.pulse)
+            await self.write(response, b": still here\n\n")
 
     def stream_headers(self, request: web.Request) -> dict[str, str]:
         headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}

@@ -118,16 +118,6 @@ class NarrowIds(ChatServer):
         return name
 
 
-class KeepsWhatWasStopped(ChatServer):
-    """A stopped message stays, with what its user saw of the reply."""
-
-    def on_interrupted(self, session: Session, ask: Ask, partial: str) -> None:
-        if partial:
-            self.keep(session, ask, partial)
-        else:
-            session.messages.append({"role": "user", "content": ask.message})
-
-
 class SystemMessage(ChatServer):
     """One that goes upstream, and is counted."""
 

@@ -12,32 +12,48 @@ from typing import Final
 
 from tests.servers.legal import answer_traits as answers
 from tests.servers.legal import stream_traits as stream
+from tests.servers.legal.client_data import NoUnknownFields
 from tests.servers.legal.doors import NameSpaces, StarForOthers
+from tests.servers.legal.entrances import ChatInOnePiece, OriginsByHeader, TokenInPayload, TokenInQuery
+from tests.servers.legal.history import KeepsWhatCame, NewAskWins, OneReplyASession, RefusesMeanwhile
+from tests.servers.legal.later import FirstIsSpecial
+from tests.servers.legal.request_freedoms import TrustsItsProxy, TrustsNextDoor
+from tests.servers.legal.sockets import MendsSurrogates, SessionsInLine
+from tests.servers.legal.texts import ShortMessages
+from tests.servers.legal.upgrades import SlowUpgrade, StaysWithPolling
 from tests.servers.legal.variant import legal
 from tests.servers.plain_server import ChatServer
 
 PLAIN: Final = ChatServer
 
+ROWS: Final = "REQ SSE TOK END ERR SIO SES LIM CHAT AUTH CORS INT"  # no trait takes time or memory
+
 # Of each axis a server has one trait. The order is that of the calls: an event is spelled before it is packed.
 AXES: Final[tuple[tuple[type[ChatServer], ...], ...]] = (
     (PLAIN, stream.SpacedAscii, stream.KeysInAnyOrder, stream.FurtherFields),
     (PLAIN, stream.CrLfLines, stream.NumberedEvents, stream.NamedMessages),
-    (PLAIN, stream.Padding, stream.Heartbeats, stream.ErrorsByStatus),
+    (PLAIN, stream.Padding),
+    (PLAIN, stream.Heartbeats, stream.SmallPieces, stream.ErrorsByStatus),
     (PLAIN, stream.Zipped, stream.Brotli),
     (PLAIN, stream.UntilTheEnd),
-    (PLAIN, stream.SmallPieces),
     (PLAIN, stream.CarefulHeaders, stream.FewHeaders, stream.OwnHeaders),
     (PLAIN, answers.Unprocessable, answers.Problems, answers.Closing),
     (PLAIN, answers.FromTheFirstToken, answers.NotRounded),
     (PLAIN, answers.UtcDates, answers.OffsetDates, answers.NanoDates),
-    (PLAIN, answers.NarrowIds),
-    (PLAIN, answers.KeepsWhatWasStopped),
+    (PLAIN, answers.NarrowIds, MendsSurrogates),
+    (PLAIN, NoUnknownFields, ShortMessages),
+    (PLAIN, KeepsWhatCame),
+    (PLAIN, OneReplyASession, SessionsInLine, RefusesMeanwhile),
     (PLAIN, answers.SystemMessage, answers.ContentsAsParts),
     (PLAIN, answers.FixedWindow, answers.TokenBucket),
-    (PLAIN, answers.Queued),
+    (PLAIN, TrustsItsProxy, TrustsNextDoor),
+    (PLAIN, answers.Queued, NewAskWins),
     (PLAIN, answers.Acknowledging, answers.TalkativeSockets),
-    (PLAIN, answers.Halved),
-    (PLAIN, NameSpaces, StarForOthers),
+    (PLAIN, StaysWithPolling, SlowUpgrade),
+    (PLAIN, TokenInQuery, TokenInPayload),
+    (PLAIN, answers.Halved, FirstIsSpecial),
+    (PLAIN, ChatInOnePiece),
+    (PLAIN, NameSpaces, StarForOthers, OriginsByHeader),
 )
 SEEDS: Final = int(os.environ.get("CHATPROOF_SEEDS", "4"))
 
@@ -54,4 +70,4 @@ def chameleon(seed: int) -> type[ChatServer]:
 
 
 for seed in range(SEEDS):
-    legal(f"chameleon-{seed}")(chameleon(seed))
+    legal(f"chameleon-{seed}", only=ROWS)(chameleon(seed))

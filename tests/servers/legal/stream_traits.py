@@ -66,7 +66,7 @@ class NamedMessages(ChatServer):
         return b": next\nevent: message\n" + super().encode(event)
 
 
-# -- the opening of a stream, and what stands between its events
+# -- how a stream begins
 
 
 class Padding(ChatServer):
@@ -80,27 +80,27 @@ class Padding(ChatServer):
         await super().write(response, response.pop("opening", b"") + data)
 
 
+# -- when and in which pieces it is written
+
+
 class Heartbeats(ChatServer):
     """A comment every 100 ms."""
 
-    async def before_stream(self, request: web.Request, response: web.StreamResponse) -> None:
-        await super().before_stream(request, response)
-        response["turn"] = asyncio.Lock()
-        response["beating"] = asyncio.create_task(self.beat(response))
+    pulse = 0.1
 
-    async def after_stream(self, request: web.Request, response: web.StreamResponse) -> None:
-        response["beating"].cancel()
-        await super().after_stream(request, response)
 
-    async def beat(self, response: web.StreamResponse) -> None:
-        """Ends with the stream, or with the first write after its client has gone."""
-        while True:
-            await asyncio.sleep(0.1)
-            await self.write(response, b": still here\n\n")
+class SmallPieces(ChatServer):
+    """Every seventh write in four."""
+
+    writes = count(1)
 
     async def write(self, response: web.StreamResponse, data: bytes) -> None:
-        async with response["turn"]:  # not into the middle of an event
-            await super().write(response, data)
+        if next(self.writes) % 7 == 0:
+            for part in (data[:1], data[1:9], data[9:-1]):
+                await super().write(response, part)
+                await asyncio.sleep(0.003)
+            data = data[-1:]
+        await super().write(response, data)
 
 
 class ErrorsByStatus(ChatServer):
@@ -119,7 +119,7 @@ class ErrorsByStatus(ChatServer):
         return response
 
 
-# -- how bytes leave
+# -- compression, and the body's end
 
 
 class Zipped(ChatServer):
@@ -163,20 +163,6 @@ class UntilTheEnd(ChatServer):
         await super().before_stream(request, response)
         request._version = HttpVersion10
         response.force_close()
-
-
-class SmallPieces(ChatServer):
-    """Every seventh write in four."""
-
-    writes = count(1)
-
-    async def write(self, response: web.StreamResponse, data: bytes) -> None:
-        if next(self.writes) % 7 == 0:
-            for part in (data[:1], data[1:9], data[9:-1]):
-                await super().write(response, part)
-                await asyncio.sleep(0.003)
-            data = data[-1:]
-        await super().write(response, data)
 
 
 # -- headers
