@@ -56,7 +56,7 @@ async def judge_errors(case: Case, script: str, routes: Sequence[Transport | Non
         if route
         else case.ask_plain("Please fail.", script=script, deadlines=RETRIES)
         for route in routes
-        if route or Profile.CHAT in case.lane.settings.profiles
+        if route or case.lane.shows(Profile.CHAT)
     ]
     address = Target.parse(case.provider.fakes.url).authority
     for reply in await together(*asks):

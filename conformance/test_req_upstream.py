@@ -42,7 +42,7 @@ async def test_the_provider_gets_the_servers_own_key(case: Case, transport: Tran
     own_of_clients = [token_of(case), f"client-key-{case.lane.new_case()}"]
     headers = (*bearer(own_of_clients[0]), ("X-API-Key", own_of_clients[1]))
     replies = [await case.ask(over=transport), *await ask_as(case, transport, headers, own_of_clients[0])]
-    if transport is Transport.SSE and Profile.CHAT in case.lane.settings.profiles:
+    if transport is Transport.SSE and case.lane.shows(Profile.CHAT):
         replies.append(await case.ask_plain())
     wrong = await wrong_keys(case, own_of_clients)
     entries = [(reply, entry) for reply in replies for entry in await case.provider.entries(reply)]
@@ -123,7 +123,7 @@ async def trap() -> AsyncIterator[Trap]:
 async def test_unknown_fields_stay_out_of_the_providers_request(case: Case, transport: Transport) -> None:
     """Texts and addresses in fields that the API does not have, all in one request. A 4xx refuses them properly."""
     paths = [STREAM_PATH]
-    if transport is Transport.SSE and Profile.CHAT in case.lane.settings.profiles:
+    if transport is Transport.SSE and case.lane.shows(Profile.CHAT):
         paths.append(CHAT_PATH)
     for path in paths:
         async with trap() as other:

@@ -31,7 +31,7 @@ async def test_a_failure_leaves_the_session_in_order(case: Case, transport: Tran
 @requirement("SES-18")
 async def test_a_failure_of_a_plain_answer_leaves_the_session_in_order(case: Case, script: str) -> None:
     """The same over /api/chat, where the server has it."""
-    if Profile.CHAT not in case.lane.settings.profiles:
+    if not case.lane.shows(Profile.CHAT):
         raise NotApplicable("profile chat is not declared")
     talk = SessionTalk(case, None)
     first = await talk.ask("Please say hello.")
