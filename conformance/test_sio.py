@@ -78,6 +78,7 @@ async def test_an_ask_is_answered_with_tokens(case: Case, transport: Transport) 
 @requirement("SIO-02")
 async def test_odd_text_survives_polling(case: Case) -> None:
     """The texts of TOK-05, over polling, where they travel in bodies of HTTP."""
+    needs_a_later_revision(case)
     for script in ("nasty", "unicode", "split-bytes"):
         reply = await case.ask(script=script, over=Transport.POLLING)
         text = case.provider.text(script)
@@ -188,10 +189,18 @@ async def test_a_bystander_receives_nothing(case: Case) -> None:
 
 @requirement("SIO-07")
 async def test_clients_at_the_same_time_get_their_own(case: Case) -> None:
-    """Five clients at once each get their own reply, whole and in order."""
-    scripts = ("hello", "hundred-tokens", "paced", "unicode", "three-tokens")
-    replies = await together(*(case.ask(script=script, over=Transport.WEBSOCKET) for script in scripts))
-    for script, reply in zip(scripts, replies, strict=True):
+    """Five clients at once each get their own reply, whole and in order, some over polling."""
+    asks = {
+        "hello": Transport.WEBSOCKET,
+        "hundred-tokens": Transport.POLLING,
+        "paced": Transport.WEBSOCKET,
+        "unicode": Transport.UPGRADED,
+        "three-tokens": Transport.POLLING,
+    }
+    if is_first_revision(case):
+        asks = dict.fromkeys(asks, Transport.WEBSOCKET)
+    replies = await together(*(case.ask(script=script, over=over) for script, over in asks.items()))
+    for script, reply in zip(asks, replies, strict=True):
         case.conforms(reply, on_behalf_of("SIO-07", *COUNTS_AND_PARTIALS))
         if case.lane.provider:
             case.conforms(reply, words_are(case.provider.text(script), "SIO-07"))
@@ -218,15 +227,20 @@ async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> No
 @requirement("SIO-08", "SIO-03", "SIO-10", "ERR-04")
 async def test_a_failure_is_an_error_over_any_transport(case: Case, script: str, transport: Transport) -> None:
     """As over WebSocket. A server may have a queue of its own for those who poll."""
-    needs_upgrades(case, transport)
+    needs_a_later_revision(case)
     reply = await failing_reply(case, script, transport)
     case.conforms(reply, fails_as_error("SIO-08"), words_are(case.provider.text(script), "SIO-08"))
 
 
-def needs_upgrades(case: Case, transport: Transport) -> None:
-    """Leave upgraded sockets out, where the contract's first revision is asked for. Raises NotApplicable."""
-    if transport is Transport.UPGRADED and case.lane.settings.contract == 1:
-        raise NotApplicable("the contract's first revision knows no upgrade")
+def is_first_revision(case: Case) -> bool:
+    """Whether only the contract's first revision is asked for, which looks at plain sockets."""
+    return case.lane.settings.contract == 1
+
+
+def needs_a_later_revision(case: Case) -> None:
+    """Stop a test that the first revision does not know. Raises NotApplicable."""
+    if is_first_revision(case):
+        raise NotApplicable("the contract's first revision does not look at this")
 
 
 async def failing_reply(case: Case, script: str, over: Transport = Transport.WEBSOCKET) -> Transcript:
@@ -251,7 +265,8 @@ async def failing_reply(case: Case, script: str, over: Transport = Transport.WEB
 @requirement("SIO-09", when=When.AFTER_SOCKETS)
 async def test_pings_go_on_during_a_long_reply(case: Case, transport: Transport) -> None:
     """The server sends a ping in each interval that its handshake advertised."""
-    needs_upgrades(case, transport)
+    if transport is Transport.UPGRADED:
+        needs_a_later_revision(case)
     client = await case.connect(transport)
     assert client.opened is not None
     interval = client.opened.ping_interval

@@ -24,6 +24,7 @@ def test_a_whole_reply_is_kept_by_an_upgrade() -> None:
         ([TOKENS[0], TOKENS[0], *TOKENS[1:], COMPLETE], "token 1 came twice: 1 token came before the move"),
         ([TOKENS[0], TOKENS[2], COMPLETE], "token 2 never came: 1 token came before the move"),
         ([TOKENS[2], COMPLETE], "tokens 1 to 2 never came: "),
+        ([TOKENS[0], TOKENS[2], TOKENS[1], COMPLETE], "token 2 came after later ones: "),
         (TOKENS[:1], "nothing came after the move: "),
         (TOKENS, "the reply was not completed after the move: "),
         ([*TOKENS[:2], COMPLETE], "differs at character 7 (of 7, wanted 13)"),

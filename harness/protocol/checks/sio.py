@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import COUNT
@@ -90,6 +91,8 @@ def kept_by_an_upgrade(text: str | None, moved_at: float) -> Check:
             yield Violation(f"token {again} came twice: {seen}", expected, transcript.ended_at)
         elif lost := sorted(set(range(1, max(counts, default=0) + 1)) - set(counts)):
             yield Violation(f"{_numbered(lost)} never came: {seen}", expected, transcript.ended_at)
+        elif late := next((two for one, two in pairwise(counts) if two < one), None):
+            yield Violation(f"token {late} came after later ones: {seen}", expected, transcript.ended_at)
         elif not transcript.is_success:
             what = "nothing came after" if before == len(transcript.messages) else "the reply was not completed after"
             yield Violation(f"{what} the move: {seen}", expected, transcript.ended_at)

@@ -173,3 +173,22 @@ class HoldsBackTheUpgraded(EngineSockets):
                 return
             for event in [event async for event in events]:
                 yield event
+
+
+@fault("upgrade-turns-the-queue", "SIO-13", "SIO-13 SIO-01", says="came after later ones: ")
+class TurnsTheQueue(EngineSockets):
+    """Below the framework: what waited during the move is sent, the last first."""
+
+    def change(self, engine: Any, polls: bool) -> None:
+        if polls:
+            put, waiting = engine.queue.put, list[Any]()
+
+            async def put_turned(packet: Any) -> None:
+                if engine.upgrading:
+                    waiting.append(packet)
+                    return
+                while waiting:
+                    await put(waiting.pop())
+                await put(packet)
+
+            engine.queue.put = put_turned
