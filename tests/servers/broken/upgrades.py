@@ -101,7 +101,7 @@ class LeavesThePollOpen(EngineSockets):
             engine.poll = poll_without_noop
 
 
-@fault("polling-loses-letters", "SIO-02", "SIO-01 SIO-02", says="line?separator", contract=2)
+@fault("polling-loses-letters", "SIO-02", "SIO-01 SIO-02", says="became '??????????'", contract=2)
 class PollingLosesLetters(EngineSockets):
     """Below the framework: answers to polls are written in Latin-1."""
 
