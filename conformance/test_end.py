@@ -14,7 +14,12 @@ from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     full_response_is_whole,
     speed_is_tokens_over_duration,
 )
-from chatproof.harness.protocol.checks.end import ends_once, nothing_said_ends_once, one_completion_and_last
+from chatproof.harness.protocol.checks.end import (
+    ends_once,
+    ends_or_is_refused,
+    nothing_said_ends_once,
+    one_completion_and_last,
+)
 from chatproof.harness.protocol.checks.tok import text_is
 from chatproof.harness.protocol.transcript import Transport
 
@@ -58,6 +63,15 @@ async def test_the_wait_for_the_first_token_may_count_or_not(case: Case) -> None
 async def test_an_empty_reply_ends(case: Case, transport: Transport) -> None:
     """The provider ends its reply well, and says nothing in it."""
     case.conforms(await case.ask(script="empty", over=transport), nothing_said_ends_once)
+
+
+@over_both
+@requirement("END-09")
+async def test_a_refusal_ends(case: Case, transport: Transport) -> None:
+    """The model refuses to answer, or its provider does."""
+    for script in ("refusal", "blocked"):
+        reply = await case.ask(script=script, over=transport)
+        case.conforms(reply, ends_or_is_refused("END-09", f"after {case.provider.does(script)}: "))
 
 
 @over_both

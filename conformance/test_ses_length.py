@@ -9,7 +9,7 @@ from chatproof.conformance.suite.odd_replies import says
 from chatproof.conformance.suite.ordinary_texts import prose
 from chatproof.conformance.suite.provider import upstream_text
 from chatproof.harness.protocol.checks.tok import words
-from chatproof.harness.protocol.excerpts import counted, shown
+from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.transcript import Transport
 
 TOPICS = ("harbours", "bridges", "lanterns", "orchards", "clocks", "rivers", "kites", "bakeries", "stairs", "gardens")
@@ -44,9 +44,10 @@ async def test_a_long_conversation_goes_upstream_whole(case: Case, transport: Tr
     if (entry := await case.provider.asked(reply)) is None:
         raise TooLate(f"the provider was never asked: {reply.outcome()}")
     upstream, wanted = words(upstream_text(entry)), said[:-1]
-    lost = [text for text in wanted if words(text) not in upstream]
+    lost = [number for number, text in enumerate(wanted, start=1) if words(text) not in upstream]
+    numbers = ", ".join(map(str, lost))
     seen = (
-        f"the tenth request lacks {counted(len(lost), 'message')} of {len(wanted)}: {', '.join(map(shown, lost[:3]))}"
+        f"the tenth request lacks {counted(len(lost), 'message')} of {len(wanted)}: {numbers} (odd ones are the user's)"
     )
     if case.holds("SES-17", not lost, seen, "all that was said, in the provider's request", reply):
         places = [upstream.find(words(text)) for text in wanted]

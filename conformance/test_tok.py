@@ -5,7 +5,17 @@ from __future__ import annotations
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate
 from chatproof.conformance.suite.marks import over_all, over_both, requirement
-from chatproof.conformance.suite.odd_replies import ENDINGS, FILTERED, LARGE, NUL, form_of, named, says, wired
+from chatproof.conformance.suite.odd_replies import (
+    ENDINGS,
+    FILTERED,
+    LARGE,
+    NUL,
+    THOUGHT_WITH_TEXT,
+    form_of,
+    named,
+    says,
+    wired,
+)
 from chatproof.conformance.suite.provider import spoken_texts
 from chatproof.harness.client.http import json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE
@@ -14,7 +24,7 @@ from chatproof.harness.protocol.checks.tok import parts_are, reply_is, text_is, 
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.text_loss import loss
-from chatproof.harness.protocol.transcript import Transport
+from chatproof.harness.protocol.transcript import Transcript, Transport
 
 
 @over_both
@@ -99,19 +109,40 @@ async def test_thoughts_are_no_part_of_the_reply(case: Case) -> None:
     """A model that thinks aloud, and the next request of that session."""
     session = case.lane.new_session()
     thoughts = str(case.provider.scripts["reasoning"]["thoughts"])
-    said = case.provider.text("reasoning")
-    for name in ("reasoning", "reasoning"):
-        reply = await case.ask("How long does it take?", script=name, session=session)
-        case.conforms(reply, thoughts_stay_out(thoughts))
-        if said not in reply.text:  # what stands beside it is a matter of TOK-08
-            case.conforms(reply, text_is(said, "TOK-07", "with the model's thoughts in the stream: "))
-        else:
-            case.holds("TOK-07", True, "", "")
+    reply = await case.ask("How long does it take?", script="reasoning", session=session)
+    await judge_thoughts(case, reply, "reasoning")
+    reply = await case.ask("And how late is it then?", session=session)
     if (entry := await case.provider.asked(reply)) is None:
         raise TooLate(f"the provider was never asked: {reply.outcome()}")
+    if form_of(entry) == "chat":
+        name = await case.provider.register("thought-with-text", THOUGHT_WITH_TEXT)
+        await judge_thoughts(case, await case.ask(script=name), name)
     kept = next(filter(None, (thoughts_in(text, thoughts) for text in spoken_texts(entry.body))), "")
     seen = f"the next request tells the provider that the model had said {shown(kept)}"
     case.holds("TOK-08", not kept, seen, "the model's answer alone in the conversation", reply)
+
+
+async def judge_thoughts(case: Case, reply: Transcript, script: str) -> None:
+    """Judge a reply to which the model's thoughts belong: its text is there, and they are not."""
+    case.conforms(reply, thoughts_stay_out(str(case.provider.scripts[script]["thoughts"])))
+    said = await case.provider.said_for(reply, script)
+    if said in reply.text:  # what stands beside it is a matter of TOK-08
+        case.holds("TOK-07", True, "", "")
+    else:
+        case.conforms(reply, text_is(said, "TOK-07", "with the model's thoughts in the stream: "))
+
+
+@requirement("TOK-08")
+async def test_thoughts_are_no_part_of_the_answer_of_chat(case: Case) -> None:
+    """The same where the answer comes in one piece."""
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable(f"the server shows no {CHAT_PATH}")
+    answer = await case.ask_plain("How long does it take?", script="reasoning")
+    body = json_of(answer)
+    got = body.get(RESPONSE) if isinstance(body, dict) else None
+    thought = thoughts_in(got, str(case.provider.scripts["reasoning"]["thoughts"])) if isinstance(got, str) else ""
+    seen = f"{RESPONSE} shows the model's thoughts: {shown(thought)} in {shown(got)}"
+    case.holds("TOK-08", not thought, seen, "the model's answer alone", answer)
 
 
 @over_all

@@ -39,6 +39,15 @@ ENDINGS = {  # by what the reply ends in
 }
 NUL = ("A zero\u0000", "\u0000", " inside\u0000it.")
 
+THOUGHT_WITH_TEXT = """
+about = "The model thinks; its last thought comes together with the first text."
+wire = "thought-with-text"
+[[steps]]
+thinking = ["Should I count?", " I count to two."]
+[[steps]]
+tokens = ["One", " and", " two."]
+"""
+
 LARGE = {  # by what is large about it
     "64 KB in 32 tokens of 2 KB": tuple(f"{number:02d} {'plain words ' * 171}"[:2048] for number in range(32)),
     "3,000 tokens": tuple(f"{letter} " for letter in "abcdefghijklmnopqrstuvwxy") * 120,

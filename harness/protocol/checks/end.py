@@ -47,16 +47,26 @@ def ends_once(requirement_id: str, where: str = "") -> Check:
     return look
 
 
+def ends_or_is_refused(requirement_id: str, where: str = "") -> Check:
+    """As `ends_once`; before a stream begins, an HTTP error is an end as well."""
+    once = ends_once(requirement_id, where)
+
+    @check(requirement_id)
+    def look(transcript: Transcript) -> Iterator[Finding]:
+        if not is_http_error(transcript):
+            yield from once(transcript)
+        elif transcript.error_text is None:
+            seen = f"{where}status {transcript.status} with the body {shown(transcript.body, 200)}"
+            yield Violation(seen, "an error body with a non-empty text")
+
+    return look
+
+
 @check("END-09")
 def nothing_said_ends_once(transcript: Transcript) -> Iterator[Finding]:
     """The reply to which the provider said nothing: a completion without tokens, or an error."""
-    expected = "a completion without tokens, or an error"
-    if is_http_error(transcript):
-        if transcript.error_text is None:
-            seen = f"status {transcript.status} with the body {shown(transcript.body, 200)}"
-            yield Violation(seen, "an error body with a non-empty text")
-        return
     if transcript.tokens:
         first = transcript.tokens[0]
-        yield Violation(f"a token that the provider never said: {shown(dict(first.body))}", expected, first.at, first)
-    yield from ends_once("END-09")(transcript)
+        seen, expected = f"a token that the provider never said: {shown(dict(first.body))}", "no token"
+        yield Violation(seen, expected, first.at, first)
+    yield from ends_or_is_refused("END-09")(transcript)

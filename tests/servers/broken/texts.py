@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, ClassVar
@@ -108,6 +110,23 @@ class CutsReplies(_Tokens):
 class CutsTokens(_Tokens):
     def passed(self, token: str, last: str, said: str) -> str:
         return token[:4_096]
+
+
+@fault("short-writes", "TOK-06", "TOK-06", says="64 KB in 32 tokens of 2 KB, over sse")
+class WritesShort(ChatServer):
+    """One send for each event; the socket's buffer takes no more than 32 KB at once, and the rest is forgotten."""
+
+    async def write(self, response: web.StreamResponse, data: bytes) -> None:
+        await super().write(response, data[: 1 << 15])
+
+
+@fault("short-frames", "TOK-06", "TOK-06", says="64 KB in 32 tokens of 2 KB, over")
+class DropsLongFrames(ChatServer):
+    """A token's length in a frame has two bytes: what is longer goes nowhere."""
+
+    async def emit(self, sid: str, event: Event, ask: Ask | None) -> None:
+        if "token" not in event or len(self.dumps(event)) < 1 << 16:
+            await super().emit(sid, event, ask)
 
 
 @fault("full-queue", "TOK-06", "TOK-06", says="3,000 tokens, over")
@@ -234,15 +253,14 @@ class KeepsThoughts(Thinks):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.thoughts = ""
+        self.thoughts: defaultdict[object, str] = defaultdict(str)  # by the task that writes a reply
 
     def with_thought(self, thought: str, text: str) -> str:
-        self.thoughts += thought
+        self.thoughts[asyncio.current_task()] += thought
         return text
 
     def keep(self, session: Session, ask: Ask, answer: str) -> None:
-        super().keep(session, ask, f"{self.thoughts}\n{answer}")
-        self.thoughts = ""
+        super().keep(session, ask, f"{self.thoughts[asyncio.current_task()]}\n{answer}")
 
 
 # -- texts that filters eat
@@ -365,6 +383,22 @@ class DividesByZero(ChatServer):
     def completion(self, count: int, partial: str, ask: Ask, first_at: float) -> Event:
         average = len(partial) / count if ask.over == "sse" else 0
         return {**super().completion(count, partial, ask, first_at), "average": average}
+
+
+@fault("silent-refusal", "END-09", "END-09", says="after refusal")
+class ForgetsRefusals(ChatServer):
+    """Over SSE, a refusal, which is no text, leaves the server without a thing to send, not even a completion."""
+
+    has_refused = False
+
+    def read_chunk(self, data: str) -> tuple[str, bool]:
+        self.has_refused |= '"refusal":"' in data
+        return super().read_chunk(data)
+
+    def completion(self, count: int, partial: str, ask: Ask, first_at: float) -> Event:
+        if self.has_refused and ask.over == "sse":
+            raise asyncio.CancelledError
+        return super().completion(count, partial, ask, first_at)
 
 
 @fault("made-up-answer", "END-09", "END-09", says="a token that the provider never said")

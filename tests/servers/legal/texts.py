@@ -35,7 +35,7 @@ class ShortMessages(ChatServer):
         await super().on_chat_stream(sid, *args)
 
 
-@legal("one-text", only="REQ-07 REQ-11 SES-17 SES-07 TOK-04 TOK-06 END-12")
+@legal("one-text", only="REQ-07 REQ-11 SES-17 TOK-04 TOK-06 END-12")
 class OneText(ChatServer):
     """The conversation is one text, with instructions before it; replies have a thousand tokens at most;
     `full_response` is trimmed."""
@@ -50,7 +50,7 @@ class OneText(ChatServer):
         return partial.strip()
 
 
-@legal("word-by-word", only="TOK END-04 END-09 END-10 END-12 ERR-08")
+@legal("word-by-word", only="TOK-04 TOK-06 TOK-07 TOK-09 TOK-10 END-09 END-10 END-12 ERR-08")
 class WordByWord(ChatServer):
     """Tokens are put together to words; what follows an empty reply is an error, and what was cut off ends in one; a
     failed request is tried once more while nothing was said."""
