@@ -46,17 +46,19 @@ def read_user(header: str | None, secret: str) -> str | None:
     """Return the user that an `Authorization` header names: the JWT's `sub`, or None without a JWT.
 
     Without a `secret` every client is anonymous, and the header is ignored. Raises Unauthorized for an invalid
-    JWT: its owner must learn that it is invalid, so such a client is not treated as anonymous.
+    JWT, and for another scheme: its owner must learn that it is invalid, so such a client is not treated as anonymous.
     """
-    scheme, _, token = (header or "").partition(" ")
-    if not secret or scheme.lower() != "bearer":
+    if not secret or not header:
         return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorized("The header must be `Authorization: Bearer <token>`.", www_authenticate=BEARER)
     try:
         user = jwt.decode(token.strip(), secret, algorithms=["HS256"], options={"require": ["sub"]})["sub"]
     except jwt.ExpiredSignatureError:
         raise Unauthorized("The token has expired.", www_authenticate=BEARER) from None
     except jwt.PyJWTError:
         raise Unauthorized("The token is invalid.", www_authenticate=BEARER) from None
-    if not isinstance(user, str) or not user:
+    if not isinstance(user, str) or not user or not user.isprintable():
         raise Unauthorized("The token has no user: its claim sub must be a non-empty string.", www_authenticate=BEARER)
     return user

@@ -8,8 +8,13 @@ from typing import Any
 
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.event_stream import decode_events
-from chatproof.reference_server.providers.http_provider import HttpProvider, Reply, Usage
+from chatproof.reference_server.providers.http_provider import HttpProvider, ProviderError, Reply, Usage
 from chatproof.reference_server.sessions import ChatMessage
+
+NO_ANSWER = {  # by finish_reason
+    "content_filter": "The language model withheld the rest of its reply.",
+    "tool_calls": "The language model asked for a tool, and this server has none.",
+}
 
 
 class OpenAI(HttpProvider):
@@ -38,5 +43,7 @@ def _read_chunk(chunk: Any) -> tuple[object, bool]:
         case []:  # a chunk with usage only
             return "", False
         case [{"delta": {**delta}, **choice}, *_]:  # the first chunk has only the role
-            return delta.get("content"), choice.get("finish_reason") is not None
+            if (reason := choice.get("finish_reason")) in NO_ANSWER:
+                raise ProviderError(NO_ANSWER[reason])
+            return delta.get("content") or delta.get("refusal"), reason is not None
     raise ValueError("not a chat completion chunk")

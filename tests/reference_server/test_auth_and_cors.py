@@ -159,3 +159,13 @@ def test_a_forwarded_address_counts_behind_a_trusted_proxy_alone(proxies: int, s
     assert (first.status_code, second.status_code) == (200, status)
     again = client.post(ROUTES[0], json={"message": "hi"}, headers={"X-Forwarded-For": "1.1.1.1, 203.0.113.2"})
     assert again.status_code == 429
+
+
+@pytest.mark.parametrize("header", ["Basic YW5uOnB3", "Bearer", token(), f"Bearer {token(chr(0xD800))}"])
+def test_a_credential_that_names_nobody_is_refused(header: str) -> None:
+    """Another scheme, a scheme alone, a token without its scheme, and a user who is half a surrogate pair."""
+    client = client_of(jwt_secret=SECRET)
+    for route in ROUTES:
+        answer = client.post(route, json={"message": "hello"}, headers={"Authorization": header})
+        assert answer.status_code == 401
+        assert answer.json and answer.json["error"]

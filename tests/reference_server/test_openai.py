@@ -94,3 +94,22 @@ def test_refusals_are_explained_in_own_words(provider: OpenAI, model: Model, sta
     assert tokens == []
     assert error in text
     assert KEY not in text
+
+
+@pytest.mark.parametrize(
+    ("events", "tokens", "error"),
+    [
+        ([chunk("Par"), chunk(finish="content_filter")], ["Par"], "withheld"),
+        ([chunk(finish="tool_calls")], [], "asked for a tool"),
+        ([json.dumps({"choices": [{"delta": {"refusal": "I cannot."}}]}), chunk(finish="stop")], ["I cannot."], ""),
+        ([chunk("cut"), chunk(finish="length")], ["cut"], ""),
+    ],
+)
+def test_what_is_no_plain_text_is_said_or_told(
+    provider: OpenAI, model: Model, events: list[str], tokens: list[str], error: str
+) -> None:
+    """A refusal is what the user reads; a filter's cut and a wish for a tool are no whole reply."""
+    said, why = ask(provider, model, body(*events, "[DONE]"))
+    assert said == tokens
+    assert error in why
+    assert bool(error) == bool(why)
