@@ -168,4 +168,5 @@ def test_a_credential_that_names_nobody_is_refused(header: str) -> None:
     for route in ROUTES:
         answer = client.post(route, json={"message": "hello"}, headers={"Authorization": header})
         assert answer.status_code == 401
-        assert answer.json and answer.json["error"]
+        assert answer.json
+        assert answer.json["error"]
