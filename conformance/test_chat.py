@@ -25,14 +25,13 @@ from chatproof.conformance.suite.odd_requests import JSON, no_objects, odd_bodie
 from chatproof.conformance.suite.ordinary_texts import judge_texts
 from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
 from chatproof.conformance.suite.together import together
-from chatproof.conformance.test_err import GRACE
+from chatproof.conformance.test_err import judge_error_in_time
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE
 from chatproof.harness.protocol.checks.err import is_http_error, no_internals
 from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.excerpts import difference, shown
-from chatproof.harness.protocol.findings import Late
 from chatproof.harness.protocol.messages import is_text
 from chatproof.harness.protocol.transcript import Transcript
 
@@ -225,16 +224,7 @@ async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> No
     answer = await case.ask_plain(script=script, deadlines=deadlines)
     does = case.provider.does(script)
     case.holds("CHAT-07", is_http_error(answer), f"{does}: {told(answer)}", "a 4xx or 5xx status", answer)
-    if (entry := await case.provider.asked(answer)) is None:
-        raise TooLate(f"the provider was never asked: {told(answer)}")
-    if not is_http_error(answer) or answer.ended_at is None:
-        return  # no error, so none that is late
-    last = case.provider.local(entry.writes[-1].at if entry.writes else entry.received)
-    grace = allowed(GRACE)
-    seen = f"{does}: an error {answer.ended_at - last:.1f} s after the provider's last byte"
-    expected = f"within {timeout:g} s ({grace:g} s of grace)"
-    late, lateness = Late(answer.ended_at - last - timeout - grace), await case.lateness(began, answer)
-    case.holds("CHAT-07", late.seconds <= 0, seen, expected, answer, late=late, lateness=lateness)
+    await judge_error_in_time(case, "CHAT-07", answer, timeout, began)
 
 
 @requirement("CHAT-08", when=When.ALONE)

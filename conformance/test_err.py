@@ -168,6 +168,13 @@ async def judge_silence(case: Case, requirement_id: str, script: str, over: Tran
     began = time.monotonic()
     reply = await case.ask(script=script, over=over, deadlines=deadlines)
     case.conforms(reply, err.fails_as_error(requirement_id))
+    await judge_error_in_time(case, requirement_id, reply, timeout, began)
+
+
+async def judge_error_in_time(case: Case, requirement_id: str, reply: Transcript, timeout: float, began: float) -> None:
+    """Judge that an error came within the provider timeout of the provider's last byte. `began`: when the server was
+    asked (monotonic seconds). Raises TooLate."""
+    allowed = case.lane.settings.allowed
     if (entry := await case.provider.asked(reply)) is None:
         raise TooLate(f"the provider was never asked: {reply.outcome()}")
     if not reply.terminal and not err.is_http_error(reply):

@@ -29,7 +29,19 @@ from tests.servers.line_process import LineProcess
 
 # runs side by side, each with three processes: see `judge_process`
 JUDGES = int(os.environ.get("CHATPROOF_JOBS", min(4 + (os.cpu_count() or 2), 10)))
-WAITING = {"LIM-11", "LIM-14", "ERR-06", "SIO-09", "SIO-17", "INT-09", "ERR-07", "SIO-19", "SES-16", "SSE-13"}
+WAITING = {
+    "LIM-11",
+    "LIM-14",
+    "ERR-06",
+    "SIO-09",
+    "SIO-17",
+    "CHAT-07",
+    "INT-09",
+    "ERR-07",
+    "SIO-19",
+    "SES-16",
+    "SSE-13",
+}
 COSTLY = {"PERF-06", "PERF-07", "PERF-08"}  # hundreds of replies
 EVERYTHING = (WHOLE + " " + DOORS).split()
 LIMIT = 480.0  # seconds to wait for one run: the plain server's, of all rows, took 215 s beside the others
@@ -38,6 +50,7 @@ LONG = {PLAIN, "no-terminal-event", "not-cancelled", "held-back", "no-limit", "n
 LONG |= {"slow-to-pass-on", "stuck-reader", "no-timeout", "slow-to-start", "old-stream", "socket-not-cancelled"}
 LONG |= {
     "socket-without-timeout",
+    "chat-patient",
     "socket-swallows-the-timeout",
     "locked-sessions",
     "cancels-mostly",

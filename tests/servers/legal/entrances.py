@@ -16,7 +16,7 @@ USERS = "AUTH-05 AUTH-06 AUTH-07"
 SOCKETS = "CORS-05 CORS-06"
 
 
-@legal("chat-in-one-piece", only="CHAT CORS-07")
+@legal("chat-in-one-piece", also="CHAT-07", only="CHAT CORS-07")
 class ChatInOnePiece(ChatServer):
     """`/api/chat` asks the provider for a whole reply and trims it; what it refuses is a 422, and a failure a 503."""
 
