@@ -48,6 +48,9 @@ async def judge_situations(case: Case, which: str, axes: Sequence[Axis], base: S
         tally.none = "since no fake provider is behind the server"
     elif not lane.budget.addresses.available:
         tally.none = "since each needs a source address of its own, and the suite has one"
+    wanted = Situation.parse(settings.situation or "")
+    if {axis for axis, _ in wanted.odd} - {axis.name for axis in axes}:
+        tally.none = f"since {wanted} is no situation {which}"
     if tally.none:
         raise NotApplicable(f"no situations, {tally.none}")
     await register_scripts(case)
@@ -58,7 +61,7 @@ async def judge_situations(case: Case, which: str, axes: Sequence[Axis], base: S
         player = SituationPlayer(case, form_of(entry) if entry and entry.stream else None)
         search = SituationSearch(case, player, [possible(case, player, axis) for axis in axes], base, tally)
         if settings.situation:
-            await search.repeat(Situation.parse(settings.situation))
+            await search.repeat(base.with_all(wanted))
         else:
             await search.run(settings.seed or settings.contract or lane.contract.revision)
         unjudged = search.unjudged

@@ -62,11 +62,12 @@ class SituationSearch:
 
     async def repeat(self, situation: Situation) -> None:
         """Play one situation as often as a failure is played, and record what was found."""
-        for trial in [await self._play(situation) for _ in range(REPEATED + 1)]:
-            if trial.dropped:
-                self.tally.dropped[str(situation)] = trial.dropped
-            for row, found in trial.found.items():
-                self._record(row, situation, trial, found, "")
+        trials = [await self._play(situation) for _ in range(REPEATED + 1)]
+        self.tally.dropped |= {str(situation): trial.dropped for trial in trials if trial.dropped}
+        for row in dict.fromkeys(row for trial in trials for row in trial.found):
+            failed = [trial for trial in trials if row in trial.found]
+            often = _often(len(failed), len(trials))
+            self._record(row, situation, failed[0], failed[0].found[row], often)
 
     @property
     def unjudged(self) -> dict[str, str]:
@@ -119,7 +120,7 @@ class SituationSearch:
             if less != self.base and (one := await self._again(row, less)) and row in one.found:
                 small, shows = less, one
         self._known.append((row, small))
-        often = f", {1 + len(failed)} of {1 + len(again)} times" if len(failed) < len(again) else ""
+        often = _often(1 + len(failed), 1 + len(again))
         return [self._record(row, small, shows, shows.found[row], often)]
 
     async def _again(self, row: str, situation: Situation) -> Trial | None:
@@ -157,3 +158,8 @@ class SituationSearch:
         self.tally.tried = sum(pair in met for pair in pairs)
         self.tally.dropped |= {f"{axis}={value}": why for (axis, value), why in self._left_out.items()}
         self.tally.dropped |= {str(trial.situation): trial.dropped for trial in trials if trial.dropped}
+
+
+def _often(failed: int, asked: int) -> str:
+    """How often it failed, in words; nothing where it failed each time."""
+    return f", {failed} of {asked} times" if failed < asked else ""

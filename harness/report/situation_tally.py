@@ -28,7 +28,9 @@ class SituationTally:
         """All of it in one line."""
         if self.none:
             return f"situations {self.of}: none, {self.none}"
-        line = f"situations {self.of}: {counted(self.asks, 'ask')}, {self.tried} of {self.pairs} pairs"
+        line = f"situations {self.of}: {counted(self.asks, 'ask')}"
+        if self.pairs:
+            line += f", {self.tried} of {self.pairs} pairs"
         reasons: dict[str, list[str]] = {}
         for what, why in self.dropped.items():
             reasons.setdefault(why, []).append(what)

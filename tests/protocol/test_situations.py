@@ -66,6 +66,7 @@ def test_a_situation_can_be_made_plainer() -> None:
     assert situation.without([("transport", "polling"), ("place", "third")], socket)["transport"] == "websocket"
     assert situation.beside(socket) == [("transport", "polling"), ("place", "second"), ("wire", "framing")]
     assert situation.holds(SECOND_OVER_CRLF)
+    assert socket.with_all(SECOND_OVER_CRLF) == SECOND_OVER_CRLF.but("transport", "websocket")
     assert not SECOND_OVER_CRLF.holds(situation)
 
 

@@ -48,6 +48,10 @@ class Situation:
         """The same with another value of one axis."""
         return Situation.of({**dict(self.odd), axis: value})
 
+    def with_all(self, other: Situation) -> Situation:
+        """The same with all odd values of another one."""
+        return Situation.of({**dict(self.odd), **dict(other.odd)})
+
     def without(self, left: Iterable[tuple[str, str]], base: Situation) -> Situation:
         """The same with some values set back to those of `base`."""
         found = self
