@@ -13,10 +13,12 @@ from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import json_of
 from chatproof.harness.protocol.apis.api import Headers
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE, STREAM_PATH
+from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.messages import Kind, is_text
 from chatproof.harness.protocol.transcript import Transcript
 
 AT_ONCE = 8  # requests at the same time, by default
+SCRIPT = "hello"  # that `Case.ask_plain` asks for
 TRIES = 3  # a window that ends between the requests may let 2N through
 
 
@@ -43,7 +45,13 @@ class Client:
     ) -> list[Transcript]:
         """Send `count` valid requests, at most `at_once` at the same time. `path`: another form of the route's path."""
         gate = asyncio.Semaphore(at_once)
-        how: dict[str, Any] = {"path": path or self.path, "headers": headers, "session": session, "source": self.source}
+        how: dict[str, Any] = {
+            "script": SCRIPT,
+            "path": path or self.path,
+            "headers": headers,
+            "session": session,
+            "source": self.source,
+        }
 
         async def one() -> Transcript:
             async with gate:
@@ -60,13 +68,15 @@ async def client_of(case: Case, path: str) -> Client:
 def accepted(case: Case, path: str, answers: list[Transcript]) -> list[Transcript]:
     """The answers of a route that have status 200 and hold a whole reply.
 
-    Where some replies have a text, those without one are not whole. Without the fakes a failure may be the model's, so
-    it counts as accepted.
+    Where some replies have the provider's text, or any, those without it are not whole; if none has, other rows say so.
+    Without the fakes a failure may be the model's, so it counts as accepted.
     """
-    texts = [(one, _text_of(case, path, one)) for one in answers]
-    says_something = any(text for _, text in texts)
-    fine = [one for one, text in texts if text or (text is not None and not says_something)]
-    if case.lane.provider is None:
+    texts = [(one, text) for one in answers if (text := _text_of(case, path, one)) is not None]
+    fine = [one for one, text in texts if text] or [one for one, _ in texts]
+    if case.lane.provider:
+        said = case.lane.provider.text(SCRIPT)
+        fine = [one for one, text in texts if same_words(text, said)] or fine
+    else:
         fine += [one for one in answers if (one.status or 0) >= 500 or (one.status == 200 and one.of(Kind.ERROR))]
     return fine
 

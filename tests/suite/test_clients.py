@@ -1,7 +1,9 @@
-"""What counts as accepted within a rate limit."""
+"""What counts as accepted within a rate limit, and the addresses that a server takes for other clients."""
 
 from __future__ import annotations
 
+import socket
+from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import cast
 
@@ -9,6 +11,8 @@ import pytest
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.clients import accepted, not_accepted, refused
+from chatproof.harness.client.connection import addresses_beside_loopback
+from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
@@ -18,7 +22,8 @@ ERROR = b'data: {"error": "Busy."}\n\n'
 
 
 def a_case(has_fakes: bool = True) -> Case:
-    lane = SimpleNamespace(provider=object() if has_fakes else None, succeeded=lambda reply: reply.is_success)
+    provider = SimpleNamespace(text=lambda script: "Hi")
+    lane = SimpleNamespace(provider=provider if has_fakes else None, succeeded=lambda reply: reply.is_success)
     return cast(Case, SimpleNamespace(lane=lane))
 
 
@@ -32,7 +37,15 @@ def answer(status: int | None, body: bytes = b"", end: End = End.COMPLETE) -> Tr
 
 
 @pytest.mark.parametrize(
-    ("body", "is_whole"), [(TOKEN + DONE, True), (TOKEN, False), (TOKEN + ERROR, False), (ERROR, False), (DONE, False)]
+    ("body", "is_whole"),
+    [
+        (TOKEN + DONE, True),
+        (TOKEN, False),
+        (TOKEN + ERROR, False),
+        (ERROR, False),
+        (DONE, False),
+        (TOKEN.replace(b"Hi", b"H") + DONE, False),
+    ],
 )
 def test_a_stream_is_accepted_if_it_is_whole(body: bytes, is_whole: bool) -> None:
     whole, one = answer(200, TOKEN + DONE), answer(200, body)
@@ -65,3 +78,13 @@ def test_other_statuses_are_not_accepted(status: int | None) -> None:
 def test_without_the_fakes_a_failure_may_be_the_models() -> None:
     found = [answer(500), answer(200, ERROR), answer(400)]
     assert accepted(a_case(has_fakes=False), STREAM_PATH, found) == found[:2]
+
+
+def test_other_addresses_of_this_machine_can_ask_a_server_on_loopback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = Target("http", "127.0.0.1", server.getsockname()[1])
+        for address in addresses_beside_loopback(target):  # none in a container without a network
+            assert not ip_address(address).is_loopback
+            with socket.create_connection((target.host, target.port), 5, (address, 0)):
+                assert server.accept()[1][0] == address
+    assert list(addresses_beside_loopback(Target("http", "192.0.2.77", 80))) == []
