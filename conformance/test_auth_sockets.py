@@ -99,8 +99,10 @@ def judge_no_name(case: Case, owner: User, found: Sequence[TokenReading]) -> Non
 
 
 async def try_forgery(case: Case, place: TokenPlace, forged: Forgery, session: str) -> list[Transcript]:
-    """The replies to a forged token: in a session of its own, and in that of the user that it claims to be."""
-    return [await ask_as(case, place, forged.token, one, WHAT) for one in (case.lane.new_session(), session)]
+    """The replies to a forged token: in a session of its own, and over polling in that of the user that it claims to
+    be."""
+    alone = await ask_as(case, place, forged.token, case.lane.new_session(), WHAT)
+    return [alone, await ask_as(case, place, forged.token, session, WHAT, Transport.POLLING)]
 
 
 async def judge_forgery(

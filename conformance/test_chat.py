@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from functools import partial
 from itertools import product
 from typing import Any
@@ -21,6 +22,7 @@ from chatproof.conformance.suite.interruption import (
     judge_cancelled,
 )
 from chatproof.conformance.suite.marks import When, requirement
+from chatproof.conformance.suite.odd_replies import says
 from chatproof.conformance.suite.odd_requests import JSON, no_objects, odd_bodies, refused, without_message
 from chatproof.conformance.suite.ordinary_texts import judge_texts
 from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
@@ -40,6 +42,7 @@ EXACT = ("hundred-tokens", "long", "nasty", "unicode", "split-bytes")  # the scr
 STREAMED = (Moment("minute", 0), Moment("minute", 3), *IN_SILENCE)
 IN_ONE_PIECE = (Moment("minute", 0), Moment("silent", 0))  # where the provider is asked for the whole reply at once
 AT_ONCE = 4
+SLOW, PAUSE = ("lemons ", "and ", "melons ", "or ", "solemn ", "songs "), 50  # ms between the tokens of a reply
 
 
 async def chat(case: Case, script: str) -> Transcript:
@@ -163,13 +166,14 @@ async def exchange(case: Case, text: str, session: str | None, script: str = "he
 async def test_a_session_remembers(case: Case) -> None:
     """The provider gets the first message, its reply and the second message, in this order."""
     session = case.lane.new_session()
-    await exchange(case, "My name is Ferdinand.", session)
+    first, _ = await exchange(case, "My name is Ferdinand.", session)
     second, entry = await exchange(case, "What is my name?", session, "three-tokens")
     upstream = upstream_text(entry)
     wanted = ("My name is Ferdinand.", case.provider.text("hello").strip(), "What is my name?")
     places = [words(upstream).find(words(text)) for text in wanted]
     lost = [shown(text) for text, place in zip(wanted, places, strict=True) if place < 0]
     told = f"lacks {' and '.join(lost)}" if lost else "has another order"
+    told += " and holds what was said in another session" if cases_in(upstream) - {first.case, second.case} else ""
     kept = not lost and places == sorted(places)
     seen = f"the provider's second request of a session {told}: {shown(upstream, 400)}"
     case.holds("CHAT-06", kept, seen, f"in this order: {', '.join(map(shown, wanted))}", second)
@@ -177,20 +181,34 @@ async def test_a_session_remembers(case: Case) -> None:
 
 @requirement("CHAT-06")
 async def test_sessions_are_apart(case: Case) -> None:
-    """Two sessions whose ids differ only in case, asked one after the other and at the same time."""
+    """Two sessions whose ids differ only in case: asked one after the other, at the same time, and once more each."""
     name = case.lane.new_session()
-    scripts = {name: "unicode", name.upper(): "three-tokens"}
-    said = {one: (await exchange(case, "My secret.", one, script))[0].case for one, script in scripts.items()}
+    scripts = {
+        name: await case.provider.register("slow-first", says("A slow reply.", SLOW, pause=PAUSE)),
+        name.upper(): await case.provider.register("slow-second", says("Another.", SLOW[::-1], pause=PAUSE)),
+    }
+    said = {one: [(await exchange(case, "My secret.", one))[0].case] for one in scripts}
     found = await together(*(exchange(case, "And again.", one, script) for one, script in scripts.items()))
     for (session, script), (answer, entry) in zip(scripts.items(), found, strict=True):
-        other = next(one for one in scripts if one != session)
-        upstream = upstream_text(entry)
-        is_strange = said[other] in upstream or words(case.provider.text(scripts[other])) in words(upstream)
-        seen = f"what was said in {other} went to the provider for {session}: {shown(upstream, 400)}"
-        case.holds("CHAT-06", not is_strange, seen, f"nothing of {other}", answer)
+        judge_apart(case, session, said, "", answer, entry)
         own = words(reply_in(answer)) == words(case.provider.text(script))
         seen = f"the reply for {session}: {shown(reply_in(answer))}"
         case.holds("CHAT-06", own, seen, shown(case.provider.text(script)), answer)
+        said[session].append(answer.case)
+    for session in scripts:
+        other = next(script for one, script in scripts.items() if one != session)
+        judge_apart(case, session, said, case.provider.text(other), *await exchange(case, "What was it?", session))
+
+
+def judge_apart(
+    case: Case, session: str, said: Mapping[str, list[str]], reply: str, answer: Transcript, entry: Entry
+) -> None:
+    """Judge that the provider got nothing of the other session: no message (`said`, by cases) and not its `reply`."""
+    upstream = upstream_text(entry)
+    other, cases = next((one, cases) for one, cases in said.items() if one != session)
+    is_strange = any(one in upstream for one in cases) or (reply != "" and words(reply) in words(upstream))
+    seen = f"what was said in {other} went to the provider for {session}: {shown(upstream, 400)}"
+    case.holds("CHAT-06", not is_strange, seen, f"nothing of {other}", answer)
 
 
 @requirement("CHAT-06", when=When.FIRST)

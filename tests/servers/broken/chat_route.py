@@ -196,6 +196,17 @@ class HistoryOfAnAddress(_OwnReading):
         return self.read_ask(await self.read_object(request), "chat", f"guest at {request.remote}")
 
 
+@fault("chat-mixes-at-once", "CHAT-06", MEMORY, says="session")
+class MixesAtOnce(ChatServer):
+    """One variable holds the session of the route: who comes meanwhile gets what was said."""
+
+    def on_begin(self, session: Session, ask: Ask) -> None:
+        self.current = session
+
+    def keep(self, session: Session, ask: Ask, answer: str) -> None:
+        super().keep(self.current if ask.over == "chat" else session, ask, answer)
+
+
 @fault("chat-forgets-replies", "CHAT-06", MEMORY, says="second request of a session lacks")
 class ForgetsReplies(ChatServer):
     """It stores what users say, and not what was answered."""

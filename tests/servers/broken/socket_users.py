@@ -78,6 +78,17 @@ class NeverExpires(_Believes):
         return jwt.decode(token, self.config.secret, algorithms=["HS256"], options={"verify_exp": False})
 
 
+@fault("socket-tokens-unverified-over-polling", "AUTH-06", SOCKETS, says=", in auth.token: ")
+class TrustsPolling(DecodesOnly):
+    """What comes over polling has passed the proxy, which verifies."""
+
+    async def on_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        if "transport=polling" in environ["QUERY_STRING"]:
+            await super().on_connect(sid, environ, auth)
+        elif token := self.socket_token(environ, auth):
+            self.socket_users[sid] = self.user_named(f"Bearer {token}")
+
+
 @fault("socket-tokens-in-query-unverified", "AUTH-06", SOCKETS, says="in the handshake's query: user")
 class DecodesTheQuery(_Believes):
     """Where a proxy should have verified it."""
