@@ -17,7 +17,7 @@ from chatproof.conformance.suite.odd_replies import (
     wired,
 )
 from chatproof.conformance.suite.provider import spoken_texts
-from chatproof.harness.client.http import json_of
+from chatproof.harness.client.http import Deadlines, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE
 from chatproof.harness.protocol.apis.chat_stream.token_checks import COUNTS_AND_PARTIALS, TOKEN_CHECKS
 from chatproof.harness.protocol.checks.tok import parts_are, reply_is, text_is, thoughts_in, thoughts_stay_out
@@ -25,6 +25,8 @@ from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.text_loss import loss
 from chatproof.harness.protocol.transcript import Transcript, Transport
+
+PATIENT = Deadlines(silence=20, whole=60)  # a server on one thread writes several large replies, one after the other
 
 
 @over_both
@@ -67,7 +69,7 @@ async def test_large_replies_come_whole(case: Case, transport: Transport) -> Non
     scripts = named("large", LARGE)
     await case.provider.add({name: toml for name, (_, toml) in scripts.items()})
     for name, (what, _) in scripts.items():
-        reply = await case.ask(script=name, over=transport)
+        reply = await case.ask(script=name, over=transport, deadlines=PATIENT)
         said = await case.provider.said_for(reply, name)
         case.conforms(reply, reply_is(said, "TOK-06", f"{what}, over {transport}: "))
 
@@ -80,7 +82,7 @@ async def test_large_replies_of_chat_come_whole(case: Case) -> None:
     scripts = named("large", LARGE)
     await case.provider.add({name: toml for name, (_, toml) in scripts.items()})
     for name, (what, _) in scripts.items():
-        answer = await case.ask_plain(script=name)
+        answer = await case.ask_plain(script=name, deadlines=PATIENT)
         body = json_of(answer)
         got = body.get(RESPONSE) if isinstance(body, dict) else None
         said = await case.provider.said_for(answer, name)
