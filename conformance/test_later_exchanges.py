@@ -28,6 +28,7 @@ from chatproof.conformance.suite.token_counts import with_counts
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.checks.later import answered_as, of_place
 from chatproof.harness.protocol.checks.pass_through import passed_on
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.findings import Check, Unjudged, unjudged, violations
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
@@ -56,11 +57,19 @@ async def judge_later(
     said = [text for one in before if one.case in scripts and (text := text_of(case, scripts[one.case]))]
     for one in (first, reply):
         await with_counts(one, case.lane.provider)
-    found = answered_as(row, which, first, before, text_of(case, "hello"), said)(reply)
+    why = "" if reply.is_success else await refusal_of(case, reply)
+    found = answered_as(row, which, first, before, text_of(case, "hello"), said, why)(reply)
     if any(one.late for one in violations(found)):
         lateness = await case.lateness(reply.asked_at, reply)
         found = [one for one in found if isinstance(one, Unjudged) or not lateness.excuses(one.late)]
     case.keep(row, found, reply)
+
+
+async def refusal_of(case: Case, reply: Transcript) -> str:
+    """What the provider said to a request that it refused, in words, or nothing."""
+    entries = await case.provider.entries(reply) if case.lane.provider else []
+    error = next((entry.error for entry in entries if entry.error), "")
+    return f"the provider refused the request: {shown(error, 200)}" if error else ""
 
 
 async def anew(case: Case, place: Place, over: Transport) -> dict[str, Any]:

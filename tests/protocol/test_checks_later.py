@@ -65,6 +65,8 @@ def test_what_differs_is_named(events: list[dict[str, Any]], said: str) -> None:
 
 def test_a_reply_that_does_not_succeed_says_how_it_ended() -> None:
     assert seen(sse([{"error": "No."}])) == [f"{SECOND}: error event 'No.'"]
+    check = answered_as("SES-15", SECOND, sse(), why="the provider refused the request: 'empty'")
+    assert violated(check, sse([{"error": "No."}]))[0].endswith("'No.'; the provider refused the request: 'empty'")
     assert seen(sse(body=b"", status=500)) == [f"{SECOND}: status 500"]
     (one,) = seen(sse(tokens(*WORDS), end=End.TIMEOUT))
     assert one.startswith(f"{SECOND}: 3 tokens, no terminal event")

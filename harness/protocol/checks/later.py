@@ -35,6 +35,7 @@ def answered_as(
     before: Sequence[Transcript] = (),
     text: str | None = None,
     said: Sequence[str] = (),
+    why: str = "",
 ) -> Check:
     """A reply is whole and has the form that a first one has.
 
@@ -45,6 +46,7 @@ def answered_as(
         before: the replies in front of it, in the same session or on the same socket.
         text: what the provider said in it, or None where nobody knows.
         said: what the provider said, or would have said, in the replies in front of it.
+        why: why it did not succeed, if that is known.
     """
 
     @check(requirement_id)
@@ -53,7 +55,8 @@ def answered_as(
             yield Unjudged(f"there is no first reply to compare with: {first.outcome()}")
             return
         if not reply.is_success:
-            yield Violation(f"{which}: {reply.outcome()}", "a whole reply, as the first one", reply.ended_at)
+            seen = f"{which}: {reply.outcome()}{why and f'; {why}'}"
+            yield Violation(seen, "a whole reply, as the first one", reply.ended_at)
             return
         of_text = () if text is None else (text_is(text),)
         own = OVER_SSE if reply.transport is Transport.SSE else OVER_SOCKETS
