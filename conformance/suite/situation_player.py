@@ -71,11 +71,6 @@ class Trial:
         status = self.reply.status if self.reply else None
         return f"refused with status {status}" if status in MAY_REFUSE else ""
 
-    @property
-    def was_late(self) -> bool:
-        """Whether something was waited for in vain."""
-        return self.reply is not None and self.reply.did_not_come
-
 
 async def register_scripts(case: Case) -> None:
     """Add the scripts that situations play."""

@@ -111,7 +111,7 @@ class SituationSearch:
     async def _search(self, row: str, trial: Trial, found: Violation) -> list[str]:
         again = [one for _ in range(REPEATED) if (one := await self._again(row, trial.situation))]
         failed = [one for one in again if row in one.found]
-        if not failed and trial.was_late:
+        if not failed and trial.reply and self.case.lane.heartbeat.may_have_lost(trial.reply):
             self.tally.dropped[str(trial.situation)] = f"late once, and not when it was asked again: {found.seen}"
             return []
         small, shows = trial.situation, trial

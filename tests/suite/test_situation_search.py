@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.heartbeat import Heartbeat
 from chatproof.conformance.suite.situation_player import ANSWERED, SituationPlayer, Trial
 from chatproof.conformance.suite.situation_search import ASKS_A_ROW, SituationSearch
 from chatproof.harness.protocol.findings import Violation
@@ -32,7 +33,7 @@ class Searched:
         self.asked: Counter[Situation] = Counter()
         self.rule = rule
         settings = SimpleNamespace(allowed=lambda seconds: seconds)
-        lane = SimpleNamespace(side_by_side=True, contract=contract(), settings=settings)
+        lane = SimpleNamespace(side_by_side=True, contract=contract(), settings=settings, heartbeat=Heartbeat())
         case = cast("Case", SimpleNamespace(ids=IDS, lane=lane, keep=self.keep))
         self.tally = SituationTally("over SSE")
         self.search = SituationSearch(case, cast("SituationPlayer", self), AXES, Situation(), self.tally)
