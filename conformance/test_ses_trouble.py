@@ -31,13 +31,26 @@ async def test_a_failure_leaves_the_session_in_order(case: Case, transport: Tran
 @requirement("SES-18")
 async def test_a_failure_of_a_plain_answer_leaves_the_session_in_order(case: Case, script: str) -> None:
     """The same over /api/chat, where the server has it."""
+    await judge_failure(await plain_talk(case), script)
+
+
+@requirement("SES-18")
+async def test_a_stop_of_a_plain_answer_leaves_the_session_in_order(case: Case) -> None:
+    """The client of /api/chat leaves while the server waits for its provider."""
+    talk = await plain_talk(case)
+    await talk.stop("Never mind.", "slow-start", 0)
+    await judge_next_two(talk, "a client that left /api/chat before its answer")
+
+
+async def plain_talk(case: Case) -> SessionTalk:
+    """A session over /api/chat with one exchange. Raises NotApplicable where the server has no such route."""
     if not case.lane.shows(Profile.CHAT):
         raise NotApplicable("profile chat is not declared")
     talk = SessionTalk(case, None)
     first = await talk.ask("Please say hello.")
     if first.status != 200:
         raise NotApplicable(f"/api/chat does not answer (CHAT-01): {first.outcome()}")
-    await judge_failure(talk, script)
+    return talk
 
 
 @over_both

@@ -10,6 +10,7 @@ from chatproof.conformance.suite.exceptions import TooLate, without
 from chatproof.conformance.suite.provider import messages_of
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.client.socketio import SocketClient
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
 from chatproof.harness.protocol.checks.history import Exchange, History, history_faults, lost
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.transcript import Transcript, Transport
@@ -66,9 +67,9 @@ class SessionTalk:
             TooLate: the provider was not asked.
         """
         case = self.case
-        stream = await case.start(
-            text, script=script, session=self.session, over=self.over or Transport.SSE, socket=self.socket
-        )
+        path = CHAT_PATH if self.over is None else STREAM_PATH
+        over = self.over or Transport.SSE
+        stream = await case.start(text, script=script, session=self.session, over=over, socket=self.socket, path=path)
         there = await case.provider.asked(stream.transcript) is not None
         if not there or (tokens and not await case.provider.has_said(stream.transcript, tokens)):
             raise TooLate(f"the provider was never asked for so much: {stream.transcript.outcome()}")

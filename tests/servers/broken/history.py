@@ -242,3 +242,12 @@ class FailedMovesToTheEnd(_AfterFailure):
     def keep(self, session: Session, ask: Ask, answer: str) -> None:
         super().keep(session, ask, answer)
         session.messages += self.waiting.pop(ask.session_id, [])
+
+
+@fault("empty-after-chat-stop", "SES-18", TROUBLE, says="after a client that left /api/chat before its answer")
+class EmptyAfterChatStop(ChatServer):
+    """As `empty-after-stop`, where it does not stream."""
+
+    def on_interrupted(self, session: Session, ask: Ask, partial: str) -> None:
+        if ask.over == "chat":
+            self.keep(session, ask, "")
