@@ -41,7 +41,7 @@ class CutAfterFailure(ChatServer):
 
 @fault("crlf-with-history", "SES-15", ARRAY, in_situations=True, says="wire=framing")
 class CrLfWithHistory(_Counts):
-    """Below the HTTP client: where there is a history, the provider's lines are split at LF, and CR is text."""
+    """Below the HTTP client: where there is a history, CRLF in the provider's stream is taken for a broken line."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
