@@ -128,7 +128,8 @@ async def beside(case: Case, size: int, transport: Transport, path: str) -> Comp
     finally:
         await together(*(stream.leave() for stream in company.streams))
     # a server that goes on for nobody (INT-01) is not to be accused of that here
-    await together(*(case.provider.ended(stream.transcript, LEFT_WITHIN) for stream in company.streams))
+    had_begun = [one.transcript for one in company.streams if one.transcript.tokens]
+    await together(*(case.provider.ended(reply, LEFT_WITHIN) for reply in had_begun))
     return company
 
 

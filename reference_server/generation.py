@@ -48,9 +48,9 @@ class Replies:
         """Answer a message, and add both to the session once the reply is complete.
 
         Yields lists of events: the tokens that the provider sent together are one list; an empty list says that it is
-        silent. To cancel the reply, close the
-        generator or kill the greenlet that waits in it: the provider's connection is closed at once, and the session
-        stays as it was. A failure is an event with the key `error`, never an exception.
+        silent. To cancel the reply, close the generator or kill the greenlet that waits in it: the provider's
+        connection is closed at once, and the session stays as it was. A failure is an event with the key `error`,
+        never an exception.
         """
         started = time.monotonic()
         greenlet = gevent.getcurrent()
