@@ -16,6 +16,11 @@ from tests.servers.parts import Ask, Config, Event
 from tests.servers.plain_server import ChatServer, Handler
 
 
+def _is_event(packet: Any) -> bool:
+    """Whether an Engine.IO packet carries an event of Socket.IO. None stands for the end."""
+    return packet is not None and packet.packet_type == MESSAGE and str(packet.data).startswith("2")
+
+
 @fault(
     "upgraded-forgotten", "SIO-13", "SIO-13 SIO-01", says="ask 1 of a socket that had moved to a WebSocket: 0 tokens"
 )
@@ -36,8 +41,7 @@ class LosesTheQueue(EngineSockets):
             put = engine.queue.put
 
             async def put_unless_moving(packet: Any) -> None:
-                is_event = packet and packet.packet_type == MESSAGE and str(packet.data).startswith("2")
-                if not (engine.upgrading and is_event):
+                if not (engine.upgrading and _is_event(packet)):
                     await put(packet)
 
             engine.queue.put = put_unless_moving
@@ -184,7 +188,7 @@ class TurnsTheQueue(EngineSockets):
             put, waiting = engine.queue.put, list[Any]()
 
             async def put_turned(packet: Any) -> None:
-                if engine.upgrading:
+                if engine.upgrading and _is_event(packet):
                     waiting.append(packet)
                     return
                 while waiting:
