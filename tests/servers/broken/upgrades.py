@@ -90,7 +90,11 @@ class RefusesTheMove(ChatServer):
 
 @fault("upgrade-leaves-the-poll-open", "SIO-13", "SIO-13 SIO-01", says="the open poll was not answered within 5 s")
 class LeavesThePollOpen(EngineSockets):
-    """Below the framework: nobody ends the poll that is open, so the move waits for the next ping."""
+    """Below the framework: nobody ends the poll that is open, so the move waits for the next ping, as late as usual."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.sio.eio.ping_interval = 25
 
     def change(self, engine: Any, polls: bool) -> None:
         if polls:
