@@ -104,7 +104,9 @@ def test_two_workers_and_one_server(tmp_path: Path) -> None:
             line = server.stdout.readline()
             url = next(word for word in line.split() if word.startswith("http://"))
             code, output, rows = run(
-                tmp_path, "--base-url", url, "-n", "2", "--only", "REQ,LIM-01,LIM-02,LIM-05", plugins=[XDIST]
+                tmp_path,
+                *("--base-url", url, "-n", "2", "--contract", "1", "--only", "REQ,LIM-01,LIM-02,LIM-05"),
+                plugins=[XDIST],
             )
         finally:
             server.terminate()
