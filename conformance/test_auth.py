@@ -8,16 +8,16 @@ from urllib.parse import quote
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
-from chatproof.conformance.suite.jwt import Forgery, User, forgeries, not_yet, signed, users, why_refused
+from chatproof.conformance.suite.jwt import Forgery, User, forgeries, not_yet, signed, why_refused
 from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.owned_sessions import count_of, owned_session, two_users
 from chatproof.conformance.suite.provider import upstream_text
 from chatproof.conformance.suite.settled import settled
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, SESSIONS_PATH, USER, bearer
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, USER, bearer
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.messages import is_integer
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript
 
@@ -41,36 +41,6 @@ class Written:
     upstream: str
     chat: Transcript | None
     chat_upstream: str
-
-
-def two_users(case: Case) -> tuple[User, User]:
-    """Two users that no other test uses."""
-    name = case.lane.new_session().removeprefix("session-")
-    return users(case.lane.settings, (f"anna-{name}", f"bert-{name}"))
-
-
-async def count_of(case: Case, session: str, credential: str | None) -> int | None:
-    """A session's `messages` as the owner of a credential sees it, or None where it is not shown."""
-    answer = await case.request(
-        HttpRequest("GET", SESSIONS_PATH + session, headers=bearer(credential)), case.lane.budget.addresses.fresh()
-    )
-    if answer.is_unanswered:
-        raise NotTestable(f"GET of a session: {answer.outcome()}")
-    body = json_of(answer)
-    count = body.get(MESSAGES) if answer.status == 200 and isinstance(body, dict) else None
-    return int(count) if is_integer(count) else None
-
-
-async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
-    """A session with one exchange of its owner: its id, that exchange, and its `messages`."""
-    session = case.lane.new_session()
-    reply = await case.ask("This is my own secret.", session=session, credential=owner.token)
-    if not case.lane.succeeded(reply):
-        why = why_refused(case.lane.settings, reply)
-        raise NotTestable(why or f"a user with a valid token could not ask: {reply.outcome()}")
-    if (count := await settled(partial(count_of, case, session, owner.token))) is None:
-        raise NotTestable("its owner is not shown a session's `messages`")
-    return session, reply, count
 
 
 async def upstream_of(case: Case, answer: Transcript) -> str:

@@ -9,6 +9,7 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
 from chatproof.conformance.suite.jwt import Forgery, User, forgeries
 from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.owned_sessions import count_of, owned_session, two_users
 from chatproof.conformance.suite.settled import settled
 from chatproof.conformance.suite.socket_tokens import (
     HANDSHAKE,
@@ -24,7 +25,6 @@ from chatproof.conformance.suite.socket_tokens import (
     upstream_for,
 )
 from chatproof.conformance.suite.together import together
-from chatproof.conformance.test_auth import count_of, owned_session, two_users
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import Transcript, Transport

@@ -26,8 +26,8 @@ from chatproof.conformance.suite.odd_replies import says
 from chatproof.conformance.suite.odd_requests import JSON, no_objects, odd_bodies, refused, without_message
 from chatproof.conformance.suite.ordinary_texts import judge_texts
 from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
+from chatproof.conformance.suite.silence import judge_error_in_time
 from chatproof.conformance.suite.together import together
-from chatproof.conformance.test_err import judge_error_in_time
 from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.conformance.suite.provider import messages_of
+from chatproof.conformance.suite.silence import judge_silence
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, body_of
 from chatproof.harness.protocol.checks import err
 from chatproof.harness.protocol.checks.history import empty_messages
 from chatproof.harness.protocol.checks.tok import same_words, words_are, words_begin
-from chatproof.harness.protocol.findings import Late
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 RETRIES = Deadlines(silence=30, whole=60)  # official provider clients try three times before they give up
 REFUSED_FOR = 25.0  # seconds, longer than such a client tries
-GRACE = 2.0  # seconds between a server's time-out and the error at its client
 
 RESET_AT_ONCE = 'about = "A reset instead of an answer."\n[[steps]]\nfault = "reset"\n'
 
@@ -157,32 +153,3 @@ async def test_the_next_request_succeeds(case: Case, script: str, transport: Tra
 async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> None:
     """The error comes within the provider timeout of the provider's last byte."""
     await judge_silence(case, "ERR-06", script, Transport.SSE)
-
-
-async def judge_silence(case: Case, requirement_id: str, script: str, over: Transport) -> None:
-    """Judge that a reply ends in an error within the provider timeout, once the provider has fallen silent."""
-    if (timeout := case.lane.provider_timeout) is None:
-        raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
-    allowed = case.lane.settings.allowed
-    deadlines = Deadlines(silence=timeout + allowed(10), whole=timeout * 2 + allowed(20))
-    began = time.monotonic()
-    reply = await case.ask(script=script, over=over, deadlines=deadlines)
-    case.conforms(reply, err.fails_as_error(requirement_id))
-    await judge_error_in_time(case, requirement_id, reply, timeout, began)
-
-
-async def judge_error_in_time(case: Case, requirement_id: str, reply: Transcript, timeout: float, began: float) -> None:
-    """Judge that an error came within the provider timeout of the provider's last byte. `began`: when the server was
-    asked (monotonic seconds). Raises TooLate."""
-    allowed = case.lane.settings.allowed
-    if (entry := await case.provider.asked(reply)) is None:
-        raise TooLate(f"the provider was never asked: {reply.outcome()}")
-    if not reply.terminal and not err.is_http_error(reply):
-        return  # no error, so none that is late
-    last = case.provider.local(entry.writes[-1].at if entry.writes else entry.received)
-    ended = reply.terminal.at if reply.terminal else reply.ended_at or last
-    seen = f"an error {ended - last:.1f} s after the provider's last byte"
-    grace = allowed(GRACE)
-    expected = f"within {timeout:g} s ({grace:g} s of grace)"
-    late, lateness = Late(ended - last - timeout - grace), await case.lateness(began, reply)
-    case.holds(requirement_id, late.seconds <= 0, seen, expected, reply, late=late, lateness=lateness)

@@ -7,7 +7,7 @@ from functools import partial
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.marks import When, over_both, requirement
-from chatproof.conformance.suite.provider import cases_in, upstream_texts
+from chatproof.conformance.suite.odd_session_ids import ALIKE, NO_NAMES, ODD_IDS, UNROUTABLE_IDS
 from chatproof.conformance.suite.session_requests import (
     count_of,
     exchange,
@@ -18,28 +18,14 @@ from chatproof.conformance.suite.session_requests import (
     sent_upstream,
 )
 from chatproof.conformance.suite.settled import settled
+from chatproof.conformance.suite.strangers import of_others
 from chatproof.conformance.suite.together import together
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSION_ID, TIMESTAMP
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import is_timestamp
 from chatproof.harness.protocol.checks.tok import same_words, words
 from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.messages import is_integer
-from chatproof.harness.protocol.transcript import Transcript, Transport
-
-# In each, `{}` becomes a fresh name, so that sessions of an earlier run do not interfere.
-ODD_IDS = (
-    "with some spaces {}",
-    "dots.in.{}",
-    "tréma-日本語-🙂-{}",
-    "percent%20literal-{}",
-    "plus+and&ampersand=1;2-{}",
-    "quote\"'<b>{}",
-    "{:x<256}",
-)
-UNROUTABLE_IDS = ("a/{}", "../{}", "..\\{}", "a//{}", "%2e%2e%2f{}", "null\x00byte {}", "line\nbreak {}", "/{}", "{}/")
-NO_NAMES = (".", "..")
-# Different ids that become the same where a server makes file names of them, or decodes them twice.
-ALIKE = ("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}")
+from chatproof.harness.protocol.transcript import Transport
 
 
 @requirement("SES-01")
@@ -163,14 +149,6 @@ async def test_without_an_id_nothing_is_shared(case: Case, transport: Transport)
         told = f"{counted(len(others), 'text')} of other asks, such as {shown(others[0], 120)}" if others else "nothing"
         seen = f"with {text!r} the provider also got {told}{refused}"
         case.holds("SES-09", not others, seen, "nothing of another request", reply)
-
-
-async def of_others(case: Case, reply: Transcript) -> list[str]:
-    """The texts in the provider's requests for a reply that hold the case id of another ask."""
-    if case.lane.succeeded(reply):
-        await sent_upstream(case, reply)
-    texts = [text for entry in await case.provider.entries(reply) for text in upstream_texts(entry.body)]
-    return [text for text in dict.fromkeys(texts) if cases_in(text) - {reply.case}]
 
 
 @requirement("SES-10")

@@ -12,12 +12,13 @@ import pytest
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable
 from chatproof.conformance.suite.marks import When, over_sockets, requirement
+from chatproof.conformance.suite.next_ask import judge_next_ask
 from chatproof.conformance.suite.paced_replies import judge_pace
 from chatproof.conformance.suite.provider import talk
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines
-from chatproof.harness.client.socketio import NotConnected, SocketClient
+from chatproof.harness.client.socketio import NotConnected
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ABSENT, ASK_EVENT, body_of
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     completion_is_typed,
@@ -131,15 +132,6 @@ async def test_an_odd_ask_is_answered_once(case: Case) -> None:
         await client.disconnect()
     again = await case.ask(over=Transport.WEBSOCKET)
     case.holds("SIO-10", again.is_success, f"afterwards: {again.outcome()}", "a whole reply", again)
-
-
-async def judge_next_ask(case: Case, client: SocketClient, when: str, requirement_id: str = "SIO-10") -> bool:
-    """Judge that a socket answers another ask with a whole reply, and say whether it did."""
-    if not case.holds(requirement_id, client.is_open, f"{when}: the server closed the socket", "a socket that can ask"):
-        return False
-    again = await (await case.start(socket=client)).finish()
-    kept = case.lane.succeeded(again)
-    return case.holds(requirement_id, kept, f"another ask {when}: {again.outcome()}", "a whole reply", again)
 
 
 @requirement("SIO-05")

@@ -71,7 +71,7 @@ def test_the_user_is_the_tokens() -> None:
     [
         token(secret="another-secret-of-more-than-thirty-two"),
         token(exp=1),
-        token(nbf=time.time() + 600),
+        token(nbf=time.time() + 36_000),
         token()[:-2],
         token("")[:],
         token(7),

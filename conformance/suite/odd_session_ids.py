@@ -1,0 +1,24 @@
+"""Session ids as nobody expects them."""
+
+from __future__ import annotations
+
+# In each, `{}` becomes a fresh name, so that sessions of an earlier run do not interfere.
+ODD_IDS = (
+    "with some spaces {}",
+    "dots.in.{}",
+    "tréma-日本語-🙂-{}",
+    "percent%20literal-{}",
+    "plus+and&ampersand=1;2-{}",
+    "quote\"'<b>{}",
+    "{:x<256}",
+)
+
+
+UNROUTABLE_IDS = ("a/{}", "../{}", "..\\{}", "a//{}", "%2e%2e%2f{}", "null\x00byte {}", "line\nbreak {}", "/{}", "{}/")
+
+
+NO_NAMES = (".", "..")
+
+
+# Different ids that become the same where a server makes file names of them, or decodes them twice.
+ALIKE = ("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}")
