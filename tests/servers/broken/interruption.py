@@ -14,6 +14,7 @@ from tests.servers.broken.fault import WHOLE, fault
 from tests.servers.parts import Ask, Config, Event, Message, ProviderFailed, Session
 from tests.servers.plain_server import ChatServer
 from tests.servers.session_lock import SessionLock
+from tests.servers.unheard import unheard
 
 
 class _Deaf(ChatServer):
@@ -29,18 +30,8 @@ class _Deaf(ChatServer):
                 async for event in events:
                     yield event
             return
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
-
-        async def run() -> None:
-            async for event in events:
-                queue.put_nowait(event)
-            queue.put_nowait(None)
-
-        task = asyncio.create_task(run())
-        self.background.add(task)
-        task.add_done_callback(self.background.discard)
-        while (heard := await queue.get()) is not None:
-            yield heard
+        async for event in unheard(events, self.background):
+            yield event
 
 
 @fault("not-cancelled", "INT-01 INT-02 INT-03 INT-09", WHOLE)

@@ -13,6 +13,7 @@ from tests.servers.broken.fault import fault
 from tests.servers.engine_sockets import EngineSockets
 from tests.servers.parts import Ask, Config, Event
 from tests.servers.plain_server import ChatServer
+from tests.servers.unheard import unheard
 
 INT_11, INT_12 = "SIO-01 INT-11", "SIO-01 INT-12"
 
@@ -77,19 +78,14 @@ class OutlivesItsClients(ChatServer):
                 async for event in events:
                     yield event
             return
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
 
-        async def run() -> None:
+        async def in_line() -> AsyncGenerator[Event, None]:
             async with line:
                 async for event in ChatServer.reply(self, ask):
-                    queue.put_nowait(event)
-            queue.put_nowait(None)
+                    yield event
 
-        task = asyncio.create_task(run())
-        self.background.add(task)
-        task.add_done_callback(self.background.discard)
-        while (heard := await queue.get()) is not None:
-            yield heard
+        async for event in unheard(in_line(), self.background):
+            yield event
 
 
 @fault("stuck-socket", "INT-12", INT_12, says="while three sockets did not read, over ")
