@@ -6,9 +6,9 @@ import pytest
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import When, over_both, requirement
-from chatproof.conformance.suite.provider import messages_of
+from chatproof.conformance.suite.provider import RETRIES, messages_of
 from chatproof.conformance.suite.silence import judge_silence
-from chatproof.harness.client.http import Deadlines, HttpRequest
+from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, body_of
 from chatproof.harness.protocol.checks import err
 from chatproof.harness.protocol.checks.history import empty_messages
@@ -16,7 +16,6 @@ from chatproof.harness.protocol.checks.tok import same_words, words_are, words_b
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
-RETRIES = Deadlines(silence=30, whole=60)  # official provider clients try three times before they give up
 REFUSED_FOR = 25.0  # seconds, longer than such a client tries
 
 RESET_AT_ONCE = 'about = "A reset instead of an answer."\n[[steps]]\nfault = "reset"\n'

@@ -8,7 +8,7 @@ import pytest
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import When, over_both, requirement
-from chatproof.conformance.suite.session_talk import RETRIES
+from chatproof.conformance.suite.provider import RETRIES
 from chatproof.conformance.suite.together import together
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.checks.err import no_provider_details

@@ -42,7 +42,9 @@ from chatproof.harness.protocol.transcript import Transport
 
 LONGEST_UNASKED = 50.0  # seconds that INT-09 waits at most without --slow
 MANY = 50
-MOVES_FROM_POLLING = 5  # who leaves after so many tokens; of five moments, so that all ways to leave are there
+MOVES_FROM_POLLING = (
+    5  # a client leaves after five tokens; since there are five moments, each way to leave has its turn
+)
 VANISHING = 8  # polling clients that vanish side by side
 
 

@@ -14,11 +14,11 @@ from chatproof.conformance.suite.session_requests import (
     judge_forgotten,
     look_up,
     object_of,
+    of_others,
     said_by,
     sent_upstream,
 )
 from chatproof.conformance.suite.settled import settled
-from chatproof.conformance.suite.strangers import of_others
 from chatproof.conformance.suite.together import together
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSION_ID, TIMESTAMP
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import is_timestamp

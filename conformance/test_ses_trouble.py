@@ -7,7 +7,8 @@ import pytest
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable
 from chatproof.conformance.suite.marks import When, over_both, requirement
-from chatproof.conformance.suite.session_talk import RETRIES, SessionTalk
+from chatproof.conformance.suite.provider import RETRIES
+from chatproof.conformance.suite.session_talk import SessionTalk
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transport

@@ -24,7 +24,7 @@ from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 FEW, MANY = 3, (8, 50)  # replies that run beside one more client
-FIRST_TOKEN, TIMES_ALONE = 1.0, 3  # seconds; or so many times the time alone, if that is more
+FIRST_TOKEN, TIMES_ALONE = 1.0, 3  # seconds to the first token, or three times what it takes alone, if that is more
 BEGIN, BEGIN_EACH = 2.0, 0.06  # seconds in which all of them must have begun; more for each
 TALK = 8.0  # seconds that they take, if nobody leaves them
 LEFT_WITHIN = TALK + 1

@@ -14,7 +14,7 @@ from chatproof.conformance.suite.exceptions import NotApplicable
 from chatproof.conformance.suite.marks import When, over_sockets, requirement
 from chatproof.conformance.suite.next_ask import judge_next_ask
 from chatproof.conformance.suite.paced_replies import judge_pace
-from chatproof.conformance.suite.provider import talk
+from chatproof.conformance.suite.provider import RETRIES, talk
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines
@@ -40,7 +40,6 @@ MOVED = [Transport.WEBSOCKET, Transport.UPGRADED]
 LINGER = 0.3  # seconds to look for events that must not come
 ANSWER = 5.0  # seconds in which a refusal must come
 ANSWER_AFTER_SILENCE = 1.0  # the same, once one was ignored
-RETRIES = Deadlines(silence=30)  # official provider clients try three times before they give up
 LONGEST_UNASKED = 30.0  # seconds of reply; longer ones need --slow
 
 NO_OBJECTS: tuple[tuple[Any, ...], ...] = ((), (None,), ("hello",), (["hello"],), (5,))

@@ -12,9 +12,8 @@ from chatproof.conformance.suite.marks import When, over_each_socket, requiremen
 from chatproof.conformance.suite.next_ask import judge_next_ask
 from chatproof.conformance.suite.odd_session_ids import ALIKE, NO_NAMES, ODD_IDS, UNROUTABLE_IDS
 from chatproof.conformance.suite.ordinary_texts import judge_texts
-from chatproof.conformance.suite.session_requests import exchange, sent_upstream
+from chatproof.conformance.suite.session_requests import exchange, of_others, sent_upstream
 from chatproof.conformance.suite.silence import judge_silence
-from chatproof.conformance.suite.strangers import of_others
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of

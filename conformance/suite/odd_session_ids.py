@@ -12,13 +12,7 @@ ODD_IDS = (
     "quote\"'<b>{}",
     "{:x<256}",
 )
-
-
 UNROUTABLE_IDS = ("a/{}", "../{}", "..\\{}", "a//{}", "%2e%2e%2f{}", "null\x00byte {}", "line\nbreak {}", "/{}", "{}/")
-
-
 NO_NAMES = (".", "..")
-
-
 # Different ids that become the same where a server makes file names of them, or decodes them twice.
 ALIKE = ("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}")

@@ -9,10 +9,9 @@ from typing import Any
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable, without
 from chatproof.conformance.suite.interruption import BY_FIN, CANCELLED_WITHIN, Moment, interrupt
-from chatproof.harness.client.http import Deadlines
+from chatproof.conformance.suite.provider import RETRIES
 from chatproof.harness.protocol.transcript import Transcript
 
-RETRIES = Deadlines(silence=30)  # official provider clients try three times before they give up
 STOPPED_AT = Moment("minute", 2)
 
 

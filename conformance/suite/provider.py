@@ -12,6 +12,7 @@ from typing import Any
 
 from chatproof.fake_providers.journal.control_client import Fakes, NotInTime
 from chatproof.fake_providers.journal.journal import Entry
+from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.sent import OWN_NAME
 from chatproof.harness.protocol.transcript import Transcript
@@ -19,6 +20,7 @@ from chatproof.harness.protocol.transcript import Transcript
 _MESSAGES = ("messages", "contents", "input")  # where dialects have the conversation
 _BESIDE = ("system", "instructions", "systemInstruction", "system_instruction")  # and what stands beside it
 DUE = 5.0  # seconds within which a server must have asked its provider
+RETRIES = Deadlines(silence=30)  # official provider clients try three times before they give up
 _CASE = re.compile(rf"(?<![\w-]){OWN_NAME.pattern}(?![\w-])")  # see `Lane.new_case`; not that of a session's id
 
 
@@ -85,8 +87,8 @@ class Upstream:
         return max(entries, key=lambda entry: (entry.tokens, entry.stream, entry.id), default=None)
 
     async def said_for(self, reply: Transcript, script: str) -> str:
-        """What the provider said in a reply that is over: its script's text, or only the beginning of it where the
-        server asked for so many tokens at most."""
+        """What the provider said in a reply that is over: its script's text, or only its beginning where the server
+        gave its provider a limit of tokens."""
         entry = await self.asked(reply)
         return entry.text if entry and entry.whole else self.text(script)
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable, TooLate, without
-from chatproof.conformance.suite.provider import upstream_text
+from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
 from chatproof.harness.client.http import HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSIONS_PATH
 from chatproof.harness.protocol.excerpts import shown
@@ -55,6 +55,14 @@ async def sent_upstream(case: Case, reply: Transcript) -> str:
     if (entry := await case.provider.asked(reply)) is None:
         raise TooLate(f"the provider was never asked: {reply.outcome()}")
     return upstream_text(entry)
+
+
+async def of_others(case: Case, reply: Transcript) -> list[str]:
+    """The texts in the provider's requests for a reply that hold the case id of another ask."""
+    if case.lane.succeeded(reply):
+        await sent_upstream(case, reply)
+    texts = [text for entry in await case.provider.entries(reply) for text in upstream_texts(entry.body)]
+    return [text for text in dict.fromkeys(texts) if cases_in(text) - {reply.case}]
 
 
 async def judge_forgotten(case: Case, requirement_id: str, reply: Transcript, before: Transcript) -> None:

@@ -7,15 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import TooLate, without
-from chatproof.conformance.suite.provider import messages_of
+from chatproof.conformance.suite.provider import RETRIES, messages_of
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
 from chatproof.harness.protocol.checks.history import Exchange, History, history_faults, lost
 from chatproof.harness.protocol.findings import Violation
 from chatproof.harness.protocol.transcript import Transcript, Transport
-
-RETRIES = Deadlines(silence=30, whole=60)  # official provider clients try three times before they give up
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from chatproof.harness.protocol.transcript import Message, Stamped, Transcript
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A bound of time was missed by so many seconds; `percent` of 100 measurements had to keep it.
+    """A measurement was `seconds` above its limit; `percent` of 100 measurements had to be within it.
 
     `starved`: seconds that a server may be late on a busy machine without being slow itself: it waits longer for a
     processor than timers do, which hardly use one.
