@@ -35,14 +35,18 @@ WORKERS := $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 2) +
 BESIDE := tests/clients tests/reference_server/test_openapi.py \
           tests/harness tests/protocol tests/test_packaging.py tests/test_architecture.py tests/test_documents.py
 
+# A test that hangs fails after so many seconds, with the place where it waits; the servers' tests wait for one another.
+PYTEST := $(BIN)/python -m pytest --timeout 400
+SERVERS_TIMEOUT := 1600
+
 # They and mypy run beside the servers' tests, which wait more than they compute, and take only what those leave.
 test: $(READY) $(JS_READY)  ## the project's own tests, with ruff and mypy; shows the ten slowest, and which were left out and why
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@(nice -n 19 $(BIN)/mypy && nice -n 10 $(BIN)/python -m pytest $(BESIDE)) >$(VENV)/beside.txt 2>&1 & beside=$$!; \
-	$(BIN)/python -m pytest tests/servers --durations=10; servers=$$?; \
+	@(nice -n 19 $(BIN)/mypy && nice -n 10 $(PYTEST) $(BESIDE)) >$(VENV)/beside.txt 2>&1 & beside=$$!; \
+	$(PYTEST) --timeout $(SERVERS_TIMEOUT) tests/servers --durations=10; servers=$$?; \
 	wait $$beside; others=$$?; cat $(VENV)/beside.txt; exit $$((servers ? servers : others))
-	$(BIN)/python -m pytest tests --ignore tests/servers $(BESIDE:%=--ignore %) -p no:schemathesis -n $(WORKERS) --dist loadfile --durations=10
+	$(PYTEST) tests --ignore tests/servers $(BESIDE:%=--ignore %) -p no:schemathesis -n $(WORKERS) --dist loadfile --durations=10
 
 lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check .
