@@ -165,3 +165,17 @@ class Api(Protocol):
 
     def error_of(self, body: bytes) -> str | None:
         """The text of an error that came as an HTTP answer, or None where there is no such text."""
+
+
+class HttpOnly:
+    """What an api says that knows no Socket.IO; to be mixed in."""
+
+    __slots__ = ()
+
+    def emit(self, conversation: Conversation) -> SocketAsk:
+        """See Api. Raises LookupError: a run over such an api opens no sockets."""
+        raise LookupError("this api has no Socket.IO")
+
+    def read_emitted(self, name: str, body: JsonObject) -> Sequence[Part]:
+        """See Api."""
+        return ()

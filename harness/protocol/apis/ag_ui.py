@@ -1,0 +1,70 @@
+"""AG-UI: a run of an agent, as its `HttpAgent` asks for it, and the events that the run sends.
+
+Source: https://docs.ag-ui.com/concepts/events
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chatproof.harness.protocol.apis import api
+from chatproof.harness.protocol.apis.openai_chat import REASONING
+from chatproof.harness.protocol.apis.turns import bearer
+from chatproof.harness.protocol.messages import JsonObject, decode_object, is_text
+
+_OTHER: Final = (api.Other(),)
+_TEXTS: Final = {
+    **dict.fromkeys(("TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_CHUNK"), api.ANSWER),
+    # the names before and since the protocol's draft on reasoning
+    **dict.fromkeys(
+        ("THINKING_TEXT_MESSAGE_CONTENT", "REASONING_MESSAGE_CONTENT", "REASONING_MESSAGE_CHUNK"), REASONING
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AgUi(api.HttpOnly):
+    """The client carries the turns. A run ends with `RUN_FINISHED` or `RUN_ERROR`."""
+
+    name: str = "ag-ui"
+    history: api.History = api.History.CLIENT
+    framing: api.Framing = api.Framing.SSE
+    path: str = "/"
+
+    def ask(self, conversation: api.Conversation) -> api.HttpAsk:
+        thread = conversation.id or conversation.run
+        body: dict[str, Any] = {"threadId": thread, "runId": conversation.run, "messages": _messages(conversation)}
+        body |= {"state": {}, "tools": [], "context": [], "forwardedProps": {}}
+        return api.HttpAsk(self.path, (("Accept", "text/event-stream"), *bearer(conversation.credential)), body)
+
+    def read(self, name: str, text: str, body: JsonObject | None) -> Sequence[api.Part]:
+        if body is None:
+            return ()
+        kind = body.get("type")
+        if isinstance(kind, str) and (channel := _TEXTS.get(kind)):
+            delta = body.get("delta")
+            return (
+                api.Text(delta if isinstance(delta, str) else "", channel=channel, block=str(body.get("messageId"))),
+            )
+        if kind == "RUN_FINISHED":
+            return (api.Finish(),)
+        if kind == "RUN_ERROR":
+            error = body.get("message")
+            return (api.Failure(error if isinstance(error, str) else None),)
+        return _OTHER
+
+    def error_of(self, body: bytes) -> str | None:
+        said = decode_object(body.decode("utf-8", "replace")).body or {}
+        return next((text for name in ("error", "message", "detail") if is_text(text := said.get(name))), None)
+
+
+def _messages(conversation: api.Conversation) -> list[dict[str, Any]]:
+    return [
+        {"id": f"{conversation.id or 'm'}-{number}", "role": str(turn.role), "content": turn.text}
+        for number, turn in enumerate(conversation.turns)
+    ]
+
+
+AG_UI: Final = AgUi()
