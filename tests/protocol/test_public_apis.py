@@ -22,7 +22,8 @@ from chatproof.harness.protocol.apis.api import (
     Turn,
     Usage,
 )
-from chatproof.harness.protocol.apis.openai_chat import OPENAI_CHAT, REASONING
+from chatproof.harness.protocol.apis.openai_chat import OPENAI_CHAT
+from chatproof.harness.protocol.apis.openai_chat import REASONING as THOUGHT
 from chatproof.harness.protocol.messages import decode_object
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
@@ -69,8 +70,8 @@ def _chunk(**choice: Any) -> dict[str, Any]:
         (OPENAI_CHAT, _chunk(delta={"role": "assistant", "content": ""}), (Other(),)),
         (OPENAI_CHAT, _chunk(delta={"content": "Hi"}), (Text("Hi"),)),
         (OPENAI_CHAT, _chunk(delta={"content": "Hi"}, finish_reason="stop"), (Text("Hi"), Finish("stop"))),
-        (OPENAI_CHAT, _chunk(delta={"reasoning_content": "Hm"}), (Text("Hm", channel=REASONING),)),
-        (OPENAI_CHAT, _chunk(delta={"reasoning": "Hm", "content": None}), (Text("Hm", channel=REASONING),)),
+        (OPENAI_CHAT, _chunk(delta={"reasoning_content": "Hm"}), (Text("Hm", channel=THOUGHT),)),
+        (OPENAI_CHAT, _chunk(delta={"reasoning": "Hm", "content": None}), (Text("Hm", channel=THOUGHT),)),
         (OPENAI_CHAT, _chunk(delta=None, finish_reason="length"), (Finish("length"),)),
         (OPENAI_CHAT, {"choices": [{"index": 1, "delta": {"content": "another reply"}}]}, (Other(),)),
         (OPENAI_CHAT, {"choices": [], "usage": {"completion_tokens": 3}}, (Usage(3),)),
@@ -83,7 +84,7 @@ def _chunk(**choice: Any) -> dict[str, Any]:
         (AI_SDK, {"type": "start", "messageId": "m"}, (Other(),)),
         (AI_SDK, {"type": "text-delta", "id": "0", "delta": "Hi"}, (Text("Hi", block="0"),)),
         (AI_SDK, {"type": "text-delta", "id": "0", "delta": 5}, (Text("", block="0"),)),
-        (AI_SDK, {"type": "reasoning-delta", "id": "1", "delta": "Hm"}, (Text("Hm", channel=REASONING, block="1"),)),
+        (AI_SDK, {"type": "reasoning-delta", "id": "1", "delta": "Hm"}, (Text("Hm", channel=THOUGHT, block="1"),)),
         (AI_SDK, {"type": "tool-input-delta", "inputTextDelta": "{"}, (Other(),)),
         (AI_SDK, {"type": "data-weather", "data": {}}, (Other(),)),
         (AI_SDK, {"type": "finish", "finishReason": "stop"}, (Finish("stop"),)),
@@ -95,7 +96,7 @@ def _chunk(**choice: Any) -> dict[str, Any]:
         (AG_UI, {"type": "RUN_STARTED", "threadId": "c1", "runId": "r2"}, (Other(),)),
         (AG_UI, {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "Hi"}, (Text("Hi", block="m"),)),
         (AG_UI, {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "Hi"}, (Text("Hi", block="m"),)),
-        (AG_UI, {"type": "REASONING_MESSAGE_CONTENT", "messageId": "m", "delta": "?"}, (Text("?", channel=REASONING, block="m"),)),
+        (AG_UI, {"type": "REASONING_MESSAGE_CONTENT", "messageId": "m", "delta": "?"}, (Text("?", channel=THOUGHT, block="m"),)),
         (AG_UI, {"type": "TOOL_CALL_ARGS", "toolCallId": "t", "delta": "{"}, (Other(),)),
         (AG_UI, {"type": "RUN_FINISHED", "threadId": "c1", "runId": "r2"}, (Finish(),)),
         (AG_UI, {"type": "RUN_ERROR", "message": "no", "code": "X"}, (Failure("no"),)),
