@@ -96,7 +96,7 @@ def _chunk(**choice: Any) -> dict[str, Any]:
         (AG_UI, {"type": "RUN_STARTED", "threadId": "c1", "runId": "r2"}, (Other(),)),
         (AG_UI, {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "Hi"}, (Text("Hi", block="m"),)),
         (AG_UI, {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "Hi"}, (Text("Hi", block="m"),)),
-        (AG_UI, {"type": "REASONING_MESSAGE_CONTENT", "messageId": "m", "delta": "?"}, (Text("?", channel=THOUGHT, block="m"),)),
+        (AG_UI, {"type": "REASONING_MESSAGE_CHUNK", "messageId": "m", "delta": ""}, (Text("", False, THOUGHT, "m"),)),
         (AG_UI, {"type": "TOOL_CALL_ARGS", "toolCallId": "t", "delta": "{"}, (Other(),)),
         (AG_UI, {"type": "RUN_FINISHED", "threadId": "c1", "runId": "r2"}, (Finish(),)),
         (AG_UI, {"type": "RUN_ERROR", "message": "no", "code": "X"}, (Failure("no"),)),
