@@ -60,6 +60,7 @@ class Scheduler:
                 self.say,
                 LaneState(name),
                 self.share,
+                self.settings.api,
                 heartbeat=self._heartbeat,
                 large=large,
             )

@@ -100,6 +100,23 @@ _SERVER: Final = (
 )
 _DECLARED: Final = (
     Option(
+        "api",
+        TEXT,
+        "what the server speaks: chat-stream, openai-chat, ai-sdk or ag-ui",
+        "NAME",
+        "chat-stream",
+        default_text="chat-stream, that of the API document",
+        dest="api_name",
+    ),
+    Option(
+        "api-path",
+        TEXT,
+        "where streams are asked, if not at the api's usual path",
+        "PATH",
+        default_text="the api's own, such as /v1/chat/completions",
+    ),
+    Option("api-model", TEXT, "the model to ask for, of an api that names one", "NAME", default_text="gpt-4o-mini"),
+    Option(
         "profile",
         TEXTS,
         "test this profile beside core: socketio, limits, chat, auth, cors, performance or all. Repeatable, or "

@@ -6,7 +6,8 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import DEFAULTS, KEYS, OPTIONS, PROVIDERS, ValueKind
 from chatproof.harness.common.start_command import words_of
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
+from chatproof.harness.protocol.apis.api import Api
+from chatproof.harness.protocol.apis.known_apis import KNOWN_APIS
+from chatproof.harness.protocol.requirements import OWN_API, Contract, Profile, Requirement
 from chatproof.harness.protocol.situations.situation import PLAINLY, Situation
 
 DECLARABLE = tuple(Profile)
 DEFAULT_PROFILES = (Profile.CORE, Profile.SOCKETIO, Profile.LIMITS, Profile.CHAT)
+OF_EVERY_API = (Profile.CORE, Profile.PERFORMANCE)  # the profiles that are not the API document's own
 SECRET_VARIABLE = "CHATPROOF_JWT_SECRET"
 SERVER_SECRETS = (  # the variables from which servers read the key of their tokens
     "JWT_SECRET",  # the name of the contract; Laravel's jwt-auth, samples of express-jwt and NestJS
@@ -75,6 +79,10 @@ class Settings:
     contract: int | None
     situation: str | None
     seed: int | None
+    api_name: str
+    api_path: str | None
+    api_model: str | None
+    api: Api
 
     @classmethod
     def read(cls, options: Mapping[str, Any], contract: Contract) -> Settings:
@@ -104,6 +112,7 @@ class Settings:
                 Situation.parse(situation)
             except ValueError as problem:
                 raise ChatproofError(f"--situation: {problem}") from problem
+        api = _api(options)
         tokens = tuple(_words(options.get("jwt_token")))
         secret = options.get("jwt_secret") or os.environ.get(SECRET_VARIABLE) or None
         plain: dict[str, Any] = {option.field: options.get(option.field) or option.default for option in numbers}
@@ -113,7 +122,11 @@ class Settings:
             base_url=base_url,
             start=start,
             provider_url=provider_url,
-            profiles=_profiles(options.get("profile"), shows=bool(start)),
+            api=api,
+            api_name=api.name,
+            api_path=options.get("api_path") or None,
+            api_model=options.get("api_model") or None,
+            profiles=_profiles(options.get("profile"), bool(start), api),
             declares_profiles=bool(_words(options.get("profile"))),
             declares_providers=bool(_words(options.get("provider"))) or not start,
             only=_only(options.get("only"), contract, revision or contract.revision),
@@ -138,8 +151,9 @@ class Settings:
         return bool(self.start or self.provider_url)
 
     def selects(self, row: Requirement) -> bool:
-        """Whether `--contract` and `--only` select a row."""
-        return row.since <= (self.contract or row.since) and (not self.only or row.id in self.only)
+        """Whether `--contract`, `--api` and `--only` select a row."""
+        is_known = row.since <= (self.contract or row.since) and row.holds_for(self.api.name)
+        return is_known and (not self.only or row.id in self.only)
 
     def tries_situations(self, requirement_id: str) -> bool:
         """Whether a covering array of situations is tried whose first row this is; the first revision had none."""
@@ -155,16 +169,32 @@ def _words(values: Iterable[str] | None) -> list[str]:
     return [word for value in values or () for word in re.split(r"[,\s]+", value) if word]
 
 
-def _profiles(values: Iterable[str] | None, shows: bool) -> frozenset[Profile]:
+def _api(options: Mapping[str, Any]) -> Api:
+    name = options.get("api_name") or OWN_API
+    if (api := KNOWN_APIS.get(name)) is None:
+        near = get_close_matches(name, KNOWN_APIS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(KNOWN_APIS)}"
+        raise ChatproofError(f"--api: there is no api {name!r}; {hint}")
+    given = {key: options[f"api_{key}"] for key in ("path", "model") if options.get(f"api_{key}")}
+    has: set[str] = {one.name for one in fields(api)} - ({"path"} if name == OWN_API else set())  # type: ignore[arg-type]
+    if unknown := given.keys() - has:
+        raise ChatproofError(f"--api-{min(unknown)}: the api {name} has no {min(unknown)} to choose")
+    if not given.get("path", "/").startswith("/"):
+        raise ChatproofError(f"--api-path: {given['path']!r} does not begin with a slash")
+    return replace(api, **given)  # type: ignore[type-var]
+
+
+def _profiles(values: Iterable[str] | None, shows: bool, api: Api) -> frozenset[Profile]:
     words = _words(values)
-    known = [profile.value for profile in DECLARABLE]
+    declarable = DECLARABLE if api.name == OWN_API else OF_EVERY_API
+    known = [profile.value for profile in declarable]
     if ALL in words:
-        return frozenset(DECLARABLE)
+        return frozenset(declarable)
     for word in words:
         if word not in known:
             raise ChatproofError(f"--profile: there is no profile {word!r}; known: {', '.join(known)}, {ALL}")
     if not words:
-        return frozenset(DECLARABLE if shows else DEFAULT_PROFILES)
+        return frozenset(declarable if shows else set(DEFAULT_PROFILES) & set(declarable))
     return frozenset({Profile.CORE, *map(Profile, words)})
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 SOURCE = Path(__file__).with_name("requirements.toml")
+OWN_API, ALL_APIS = "chat-stream", "all"  # the API document's own; a row that holds for every api
 
 
 class Level(StrEnum):
@@ -53,7 +54,8 @@ class Requirement:
     why no test judges it, else empty. `hurts`: what a violation does. `black_box`: of a row that needs the provider,
     what is judged without it; empty: nothing. `asks_for_answer`: no answer at all violates the row; in other rows it
     is no finding, and the row is not testable. `since`: the contract's revision that brought it. `any_provider`: of a
-    row that needs the provider, that one provider is enough, since its dialect changes nothing.
+    row that needs the provider, that one provider is enough, since its dialect changes nothing. `apis`: the names of
+    those that it holds for, or `all`.
     """
 
     id: str
@@ -70,6 +72,11 @@ class Requirement:
     asks_for_answer: bool = False
     since: int = 1
     any_provider: bool = False
+    apis: tuple[str, ...] = (OWN_API,)
+
+    def holds_for(self, api: str) -> bool:
+        """Whether a server that speaks an api is judged by it."""
+        return api in self.apis or ALL_APIS in self.apis
 
     @property
     def is_black_box(self) -> bool:
@@ -150,6 +157,9 @@ def _row(name: str, section: Mapping[str, Any], own: Mapping[str, Any]) -> Requi
     del values["title"]  # the section's
     level, profiles = Level(values.pop("level")), [values.pop(key) for key in ("profile", "also") if key in values]
     values["hurts"] = Hurt[values["hurts"].upper()]
+    if isinstance(apis := values.get("apis", (OWN_API,)), str):
+        apis = (apis,)
+    values["apis"] = tuple(apis)
     if unknown := values.keys() - {one.name for one in fields(Requirement)}:
         raise ValueError(f"{SOURCE.name}: {name} has unknown keys: {', '.join(sorted(unknown))}")
     return Requirement(name, level, tuple(map(Profile, profiles)), **values)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chatproof.harness.protocol.apis import api
-from chatproof.harness.protocol.apis.openai_chat import END_MARK, REASONING
+from chatproof.harness.protocol.apis.openai_chat import REASONING
 from chatproof.harness.protocol.apis.turns import bearer
 from chatproof.harness.protocol.messages import JsonObject, decode_object, is_text
 
@@ -38,7 +38,7 @@ class AiSdk(api.HttpOnly):
 
     def read(self, name: str, text: str, body: JsonObject | None) -> Sequence[api.Part]:
         if body is None:
-            return _OTHER if text.strip() == END_MARK else ()
+            return ()  # the end mark, which is no JSON
         kind = body.get("type")
         if isinstance(kind, str) and (channel := _CHANNELS.get(kind)):
             delta = body.get("delta")

@@ -36,7 +36,7 @@ class OpenAiChat(api.HttpOnly):
 
     def read(self, name: str, text: str, body: JsonObject | None) -> Sequence[api.Part]:
         if body is None:
-            return _OTHER if text.strip() == END_MARK else ()
+            return ()  # the end mark, which is no JSON
         return tuple(_parts(body)) or _OTHER
 
     def error_of(self, body: bytes) -> str | None:
