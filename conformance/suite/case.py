@@ -18,7 +18,7 @@ from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import NO_ANSWER, Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import clipped, redacted
-from chatproof.harness.protocol.apis.api import Headers
+from chatproof.harness.protocol.apis.api import Headers, Turn
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
 from chatproof.harness.protocol.findings import Check, Finding, Late, Unjudged, Violation, flat
 from chatproof.harness.protocol.lateness import Lateness
@@ -63,6 +63,7 @@ class Case:
         deadlines: Deadlines | None = None,
         receive_buffer: int | None = None,
         kept: TcpConnection | None = None,
+        before: tuple[Turn, ...] = (),
     ) -> Stream:
         """Ask, and give the reply under way.
 
@@ -72,6 +73,7 @@ class Case:
             source: the address to ask from; else the test's own.
             credential: the user's token, over SSE.
             kept: a connection that an earlier answer left open, over SSE.
+            before: the turns so far, where the client carries them.
 
         Raises:
             TooLate: no socket could be opened.
@@ -80,7 +82,7 @@ class Case:
         case = lane.new_case()
         if lane.tokens(script) > LARGE and not self._holds_large:
             self._holds_large = await lane.large.acquire()
-        conversation = lane.conversation(text, script, case, session, credential)
+        conversation = lane.conversation(text, script, case, session, credential, before)
         if over is Transport.SSE and socket is None:
             request = lane.request(conversation, path, headers)
             await lane.budget.pace(request.path)

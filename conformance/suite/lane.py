@@ -266,12 +266,23 @@ class Lane:
         return self.provider.does(script) if self.provider and script else ""
 
     def conversation(
-        self, text: str, script: str, case: str, session: str | None = FRESH, credential: str | None = None
+        self,
+        text: str,
+        script: str,
+        case: str,
+        session: str | None = FRESH,
+        credential: str | None = None,
+        before: tuple[Turn, ...] = (),
     ) -> Conversation:
-        """A conversation that begins with a text. `session`: its id; a fresh one if left out, none at all if None."""
+        """A conversation that goes on, or begins, with a text.
+
+        Args:
+            session: its id; a fresh one if left out, none at all if None.
+            before: the turns so far, which an api sends where the client carries them.
+        """
         turn = Turn(Role.USER, self.message(text, script, case))
         name = session if session is None else session or self.new_session()
-        return Conversation((turn,), name, case, credential)
+        return Conversation((*before, turn), name, case, credential)
 
     def new_case(self) -> str:
         """A case id that no other run uses: lower-case letters, digits and dashes. No case id is part of another."""

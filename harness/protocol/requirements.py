@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 SOURCE = Path(__file__).with_name("requirements.toml")
-OWN_API, ALL_APIS = "chat-stream", "all"  # the API document's own; a row that holds for every api
+OWN_API = "chat-stream"  # the API document's own
+ALL_APIS, OTHER_APIS = "all", "others"  # of a row that holds for every api, or for every other one
 
 
 class Level(StrEnum):
@@ -55,7 +56,7 @@ class Requirement:
     what is judged without it; empty: nothing. `asks_for_answer`: no answer at all violates the row; in other rows it
     is no finding, and the row is not testable. `since`: the contract's revision that brought it. `any_provider`: of a
     row that needs the provider, that one provider is enough, since its dialect changes nothing. `apis`: the names of
-    those that it holds for, or `all`.
+    those that it holds for, `all`, or `others` for all but the API document's own.
     """
 
     id: str
@@ -76,7 +77,7 @@ class Requirement:
 
     def holds_for(self, api: str) -> bool:
         """Whether a server that speaks an api is judged by it."""
-        return api in self.apis or ALL_APIS in self.apis
+        return api in self.apis or ALL_APIS in self.apis or (OTHER_APIS in self.apis and api != OWN_API)
 
     @property
     def is_black_box(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.servers.apis.stream_server import Frame, StreamServer
 from tests.servers.parts import Message, Refused
@@ -55,7 +55,7 @@ class AiSdkServer(StreamServer):
     """https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol"""
 
     path = "/api/chat"
-    headers = {**StreamServer.headers, "x-vercel-ai-ui-message-stream": "v1"}
+    headers: ClassVar[dict[str, str]] = {**StreamServer.headers, "x-vercel-ai-ui-message-stream": "v1"}
 
     def messages_of(self, body: dict[str, Any]) -> list[Message]:
         messages = body.get("messages")

@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 from aiohttp import web
@@ -22,7 +22,11 @@ class StreamServer(Upstream):
     """The server. `path`: where it is asked. Each api says how a request and the frames of a reply look."""
 
     path = "/"
-    headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    headers: ClassVar[dict[str, str]] = {
+        "Content-Type": "text/event-stream",
+        "Cache-Control": "no-cache",
+        "X-Accel-Buffering": "no",
+    }
     hears_hang_ups = True
 
     def __init__(self, config: Config) -> None:
