@@ -20,13 +20,15 @@ FAILING = ("server-error", "error-mid")
 
 @requirement("API-01")
 async def test_all_turns_reach_the_provider_once_in_order(case: Case) -> None:
-    """A conversation of three turns, while others run."""
+    """A conversation of three turns, after others and while others run."""
     said = [f"{text} {case.lane.new_case()}" for text in ("My name is Ferdinand.", "Hello Ferdinand.")]
     before = (Turn(Role.USER, said[0]), Turn(Role.ASSISTANT, said[1]))
+    earlier = await together(*(case.ask(f"Question {number}.") for number in range(OTHERS)))
     reply, *others = await together(
         case.ask("What is my name?", before=before),
-        *(case.ask(f"Question {number}.", script="paced") for number in range(OTHERS)),
+        *(case.ask(f"Another question {number}.", script="paced") for number in range(OTHERS)),
     )
+    others += earlier
     if (entry := await case.provider.asked(reply)) is None:
         raise without(reply, f"the provider was never asked: {reply.outcome()}")
     texts = upstream_texts(entry.body)

@@ -19,7 +19,7 @@ from chatproof.harness.client.http import NO_ANSWER, Deadlines, HttpRequest
 from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.redaction import clipped, redacted
 from chatproof.harness.protocol.apis.api import Headers, Turn
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH
 from chatproof.harness.protocol.findings import Check, Finding, Late, Unjudged, Violation, flat
 from chatproof.harness.protocol.lateness import Lateness
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
@@ -59,7 +59,7 @@ class Case:
         source: str | None = None,
         credential: str | None = None,
         headers: Headers = (),
-        path: str = STREAM_PATH,
+        path: str = "",
         deadlines: Deadlines | None = None,
         receive_buffer: int | None = None,
         kept: TcpConnection | None = None,

@@ -71,11 +71,6 @@ class ChatServer(Limits, Identity, Origins, Upstream):
 
     # -- serving
 
-    async def serve(self, port: int) -> None:
-        """Serve until the process is ended."""
-        await self.start(port)
-        await asyncio.Event().wait()
-
     async def start(self, port: int = 0) -> int:
         """Listen on `port` of 127.0.0.1 (0: one that the system picks), and return the port."""
         connector = aiohttp.TCPConnector(limit=0, force_close=self.closes_upstream)

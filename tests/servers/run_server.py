@@ -8,6 +8,7 @@ from functools import partial
 from tests.servers.line_process import run
 from tests.servers.parts import Config
 from tests.servers.plain_server import ChatServer
+from tests.servers.upstream import Upstream
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     run(partial(_server(options.variant)(Config.read()).serve, options.port))
 
 
-def _server(name: str) -> type[ChatServer]:
+def _server(name: str) -> type[Upstream]:
     if name == "plain":
         return ChatServer
     from tests.servers.catalogue import SERVERS  # all of them take half a second to import

@@ -20,12 +20,14 @@ from typing import Any
 import pytest
 
 from chatproof.conformance import test_perf
-from chatproof.harness.protocol.requirements import Profile, contract
+from chatproof.harness.common.settings import OF_EVERY_API
+from chatproof.harness.protocol.requirements import OWN_API, Profile, contract
 from tests.servers.broken import DOORS, FAULTS, WHOLE, perf
 from tests.servers.broken.fault import Fault
 from tests.servers.catalogue import PLAIN, SERVERS
 from tests.servers.judge_process import APART
 from tests.servers.legal import VARIANTS
+from tests.servers.legal.variant import Variant
 from tests.servers.line_process import LineProcess
 
 # runs side by side, each with three processes: see `judge_process`
@@ -87,17 +89,17 @@ class Outcome:
         return "\n".join(f"{name} {self.rows[name][1]}: {self.rows[name][2]}" for name in sorted(names))
 
 
-def all_rows() -> list[str]:
-    """Every id."""
-    return [row.id for row in contract()]
+def all_rows(api: str = OWN_API) -> list[str]:
+    """The id of every row that holds for an api."""
+    return [row.id for row in contract() if row.holds_for(api)]
 
 
-def rows_of(groups: Iterable[str], keep: Iterable[str]) -> list[str]:
+def rows_of(groups: Iterable[str], keep: Iterable[str], api: str = OWN_API) -> list[str]:
     """The rows of groups without those that only wait or cost much, unless asked for by their own ids."""
     wanted = set(groups)
     return [
         row
-        for row in all_rows()
+        for row in all_rows(api)
         if row in wanted or (row.partition("-")[0] in wanted and row not in WAITING.union(COSTLY) - set(keep))
     ]
 
@@ -105,7 +107,8 @@ def rows_of(groups: Iterable[str], keep: Iterable[str]) -> list[str]:
 def options_of(name: str) -> dict[str, Any]:
     """The suite's options for a server, by their names in Settings."""
     options: dict[str, Any] = {
-        "profile": [profile.value for profile in (VARIANTS[name].profiles if name in VARIANTS else Profile)],
+        "profile": [profile.value for profile in profiles_of(name)],
+        "api_name": served.api if (served := served_as(name)) else OWN_API,
         "provider": [provider_of(name)],
         "only": only_of(name),
         "contract": revision_of(name),
@@ -130,10 +133,21 @@ def revision_of(name: str) -> int:
     return FAULTS[name].contract if name in FAULTS else contract().revision
 
 
+def served_as(name: str) -> Fault | Variant | None:
+    """What is known of a server; nothing of the plain one."""
+    return FAULTS.get(name) or VARIANTS.get(name)
+
+
 def provider_of(name: str) -> str:
     """The provider behind a server."""
-    served = FAULTS.get(name) or VARIANTS.get(name)
-    return served.provider if served else "openai"
+    return served.provider if (served := served_as(name)) else "openai"
+
+
+def profiles_of(name: str) -> Iterable[Profile]:
+    """The profiles that a server declares, of those that its api has."""
+    declared = VARIANTS[name].profiles if name in VARIANTS else Profile
+    served = served_as(name)
+    return [one for one in declared if one in OF_EVERY_API or not served or served.api == OWN_API]
 
 
 def only_of(name: str) -> list[str]:
@@ -141,11 +155,11 @@ def only_of(name: str) -> list[str]:
     if name == PLAIN:
         return []
     if name in VARIANTS:
-        return rows_of(VARIANTS[name].only or EVERYTHING, VARIANTS[name].also.split())
+        return rows_of(VARIANTS[name].only or EVERYTHING, VARIANTS[name].also.split(), VARIANTS[name].api)
     fault = FAULTS[name]
     if fault.only == tuple(WHOLE.split()):
         return [row for row in rows_of(fault.only, WAITING) if row not in ("LIM-11", "LIM-14")]
-    return rows_of(fault.only, fault.must)
+    return rows_of(fault.only, fault.must, fault.api)
 
 
 def question_about(name: str) -> dict[str, Any]:
@@ -233,7 +247,7 @@ def test_a_legal_server_passes(runs: Runs, name: str) -> None:
 
 
 def keeps_what_it_declares(name: str, outcome: Outcome) -> None:
-    declared = {row.id for row in contract() if set(row.profiles) <= VARIANTS[name].profiles}
+    declared = {row.id for row in contract() if set(row.profiles) <= set(profiles_of(name))}
     wanted = declared & set(outcome.rows)
     assert outcome.verdict == "pass", outcome.output
     assert outcome.of("passed") == wanted, outcome.told(wanted ^ outcome.of("passed"))

@@ -16,10 +16,26 @@ REST = 0.05  # seconds
 
 
 class Upstream:
-    """Asks for replies."""
+    """Asks for replies. What it is part of is a server."""
 
     config: Config
     upstream: aiohttp.ClientSession
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    async def serve(self, port: int) -> None:
+        """Serve until the process is ended."""
+        await self.start(port)
+        await asyncio.Event().wait()
+
+    async def start(self, port: int = 0) -> int:
+        """Listen on `port` of 127.0.0.1 (0: one that the system picks), and return the port."""
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """Stop listening, and end every reply that is under way."""
+        raise NotImplementedError
 
     async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
         """What the provider says. Raises ProviderFailed."""

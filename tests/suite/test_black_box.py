@@ -20,7 +20,7 @@ from tests.servers.plain_server import ChatServer
 from tests.servers.upstream import Upstream
 
 
-async def judged(server: type[ChatServer], *rows: str) -> dict[str, Row]:
+async def judged(server: type[Upstream], *rows: str) -> dict[str, Row]:
     """The rows, of a server that has a provider of which the suite knows nothing."""
     fakes = FakeServer()
     await fakes.start()
@@ -92,7 +92,7 @@ def test_what_needs_no_provider_is_judged() -> None:
 
 @pytest.mark.parametrize(("server", "verdict"), [(ChatServer, "passed"), (SERVERS["speed-inverted"], "violated")])
 def test_the_speed_of_a_long_enough_reply_is_judged(
-    server: type[ChatServer], verdict: str, monkeypatch: pytest.MonkeyPatch
+    server: type[Upstream], verdict: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "tokens", slow_tokens)
     row = asyncio.run(judged(server, "END-05"))["END-05"]

@@ -24,7 +24,7 @@ def done_is_last(transcript: Transcript) -> Iterator[Finding]:
     expected = f"one event `data: {END_MARK}`, as the last one"
     data = list(data_of(transcript))
     marks = [number for number, one in enumerate(data) if one.text.strip() == END_MARK]
-    if not transcript.is_success and not marks:
+    if not marks and transcript.terminal is not None and not transcript.is_success:
         yield Unjudged(f"the reply did not end well: {transcript.outcome()}")
     elif not marks:
         yield Violation(f"the last of {len(data)} events is {_last(data)}", expected)
@@ -68,7 +68,7 @@ def _fault(chunk: Datum, name: object) -> tuple[str, str] | None:
 def one_known_reason_at_the_end(transcript: Transcript) -> Iterator[Finding]:
     """One `finish_reason` of the documented ones, and no text after it."""
     reason, expected = None, f"one finish_reason, of {', '.join(REASONS)}, behind all text"
-    if not transcript.is_success:
+    if transcript.terminal is not None and not transcript.is_success:
         yield Unjudged(f"the reply did not end well: {transcript.outcome()}")
         return
     for one in data_of(transcript):
@@ -88,6 +88,8 @@ def one_known_reason_at_the_end(transcript: Transcript) -> Iterator[Finding]:
                 yield Violation(seen, expected, one.stamped.at, one.stamped)
                 return
             reason = found
+    if reason is None:
+        yield Violation(f"no finish_reason: {transcript.outcome()}", expected)
 
 
 @check("OAI-04")
