@@ -69,6 +69,7 @@ class Case:
 
         Args:
             session: its session id; a fresh one if left out, none at all if None.
+            path: that of the stream in any form; nothing for the api's own.
             socket: an open socket to ask on; else one is opened where `over` is not SSE.
             source: the address to ask from; else the test's own.
             credential: the user's token, over SSE.

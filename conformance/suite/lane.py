@@ -206,8 +206,8 @@ class Lane:
     # -- asking
 
     def request(self, conversation: Conversation, path: str, headers: Headers = ()) -> HttpRequest:
-        """The HTTP request of an ask, with further headers. `path`: `CHAT_PATH`, or that of the stream in any form; empty
-        for the api's own."""
+        """The HTTP request of an ask, with further headers. `path`: `CHAT_PATH`, or that of the stream in any form;
+        empty for the api's own."""
         ask = CHAT_STREAM.ask_chat(conversation) if path == CHAT_PATH else self.api.ask(conversation)
         return replace(HttpRequest.of(ask, headers), path=path or ask.path)
 
