@@ -65,7 +65,7 @@ class Case:
         kept: TcpConnection | None = None,
         before: tuple[Turn, ...] = (),
     ) -> Stream:
-        """Ask, and give the reply under way.
+        """Ask, and give the reply under way. Raises TooLate where no socket can be opened.
 
         Args:
             session: its session id; a fresh one if left out, none at all if None.
@@ -75,9 +75,6 @@ class Case:
             credential: the user's token, over SSE.
             kept: a connection that an earlier answer left open, over SSE.
             before: the turns so far, where the client carries them.
-
-        Raises:
-            TooLate: no socket could be opened.
         """
         lane = self.lane
         case = lane.new_case()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def named_ids() -> set[str]:
 
 
 def test_the_first_revision_keeps_its_rows() -> None:
-    counts = {group: sum(row.since == 1 for row in contract().group(group)) for group in contract().titles}
+    counts = Counter(row.group for row in contract() if row.since == 1)
     expected = {"REQ": 10, "SSE": 11, "TOK": 5, "END": 8, "ERR": 6, "SIO": 12, "SES": 14, "LIM": 12}
     assert counts == {**expected, "CHAT": 3, "AUTH": 4, "CORS": 4, "INT": 9, "PERF": 4}
 
