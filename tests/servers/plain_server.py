@@ -49,7 +49,6 @@ class ChatServer(Limits, Identity, Origins, Upstream):
     closes_upstream = True  # a connection to the provider is used once
     first_count = 1
     pulse = 15.0  # seconds between two comments
-    hurried = False  # judged with shorter waits: see `judge_process`
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -20,6 +20,7 @@ class Upstream:
 
     config: Config
     upstream: aiohttp.ClientSession
+    hurried = False  # judged with shorter waits: see `judge_process`
 
     def __init__(self, config: Config) -> None:
         self.config = config

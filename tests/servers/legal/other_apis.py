@@ -48,7 +48,8 @@ class WithExtras(AiSdkServer):
     """Thoughts in a block of their own, data parts, metadata, and a text block for each few tokens."""
 
     def opening(self, name: str, body: dict[str, Any]) -> Iterable[Frame]:
-        thought = [{"type": f"reasoning-{step}", "id": "r", "delta": "Hm"} for step in ("start", "delta", "end")]
+        steps = ("start", "delta", "end")
+        thought: list[Any] = [{"type": f"reasoning-{step}", "id": "r", "delta": "Hm"} for step in steps]
         extras = [{"type": "data-status", "data": {"state": "thinking"}, "transient": True}, *thought]
         return [*super().opening(name, body), *map(self.frame, extras)]
 
