@@ -7,29 +7,47 @@ from functools import partial
 from urllib.parse import quote
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
-from chatproof.conformance.suite.jwt import Forgery, User, forgeries, not_yet, signed, why_refused
+from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.jwt import Forgery, User, early, forgeries, names_for_tokens, why_refused
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.owned_sessions import count_of, owned_session, two_users
 from chatproof.conformance.suite.provider import upstream_text
 from chatproof.conformance.suite.settled import settled
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, USER, bearer
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import (
+    CHAT_PATH,
+    MESSAGES,
+    SESSIONS_PATH,
+    STREAM_PATH,
+    USER,
+    bearer,
+)
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.messages import is_integer
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript
 
 REFUSED = (401, 422)
 # Where servers list sessions. A route that is not there answers 404. USER becomes the owner's name.
 LISTS = (
-    *(f"/api/chat/sessions{rest}" for rest in ("", "/", "/all", "/list", "/*", "/%25", "?all=true", "?user=USER")),
+    *(
+        f"/api/chat/sessions{rest}"
+        for rest in ("", "/", "/all", "/list", "/*", "/%25", "?all=true", "?user=USER", "?user_id=USER")
+    ),
     *(f"/api/chat/{name}" for name in ("sessions/nobody-knows-this", "session", "history", "conversations", "stats")),
     *(f"/api/{name}" for name in ("sessions", "history", "conversations", "chats", "threads", "stats", "status")),
     *("/sessions", "/history", "/health", "/status", "/metrics", "/stats", "/debug", "/debug/sessions", "/admin"),
     *("/admin/sessions", "/api/admin/sessions"),
+    *(
+        f"/api/{name}"
+        for name in ("health", "metrics", "debug", "chat/health", "chat/status", "chat/list", "chat/threads")
+    ),
+    *("/healthz", "/info", "/api/chat/sessions/search?q=", "/actuator/sessions", "/api/users/USER/sessions"),
 )
+# How gateways name a user to the server behind them. Who takes them from everybody has no authentication.
+NAMING_HEADERS = ("X-User-Id", "X-User", "X-Username", "X-Auth-User", "X-User-Email")
 NOBODY = None  # the credential of somebody without a token
 
 
@@ -101,6 +119,23 @@ async def test_a_forged_token_names_nobody(case: Case) -> None:
         case.holds("AUTH-02", not leaked, seen, "no more than a client without a token is shown", one.reply)
 
 
+@requirement("AUTH-02")
+async def test_a_name_is_no_token(case: Case) -> None:
+    """Nobody becomes a user by naming them where a token stands."""
+    owner, _ = two_users(case)
+    session, said, _ = await owned_session(case, owner)
+    source = case.lane.budget.addresses.fresh()
+    anybody = await upstream_of(case, await case.ask("What was said?", session=session, source=source))
+    for what, value in names_for_tokens(owner):
+        headers = (("Authorization", value),)
+        reply = await case.ask("What was said?", session=session, headers=headers, source=source)
+        seen = f"{what}: user {shown(user_of(reply))}"
+        case.holds("AUTH-02", user_of(reply) != owner.identity, seen, "not the user", reply)
+        leaked = said.case not in anybody and said.case in await upstream_of(case, reply)
+        seen = f"{what}: the owner's text went to the provider"
+        case.holds("AUTH-02", not leaked, seen, "none of the owner's text", reply)
+
+
 def judge_forgery(case: Case, forged: Forgery, answers: Written, identities: tuple[str, str]) -> None:
     """Judge whom a forged token's answers name, and whether it was refused."""
     reply = answers.reply
@@ -168,6 +203,28 @@ async def judge_memory(case: Case, session: str, owner: User, said: Transcript, 
     case.holds("AUTH-04", not any(one in upstream for one in written), seen, expected, reply)
 
 
+@requirement("AUTH-04")
+async def test_saying_a_users_name_is_not_enough(case: Case) -> None:
+    """A client without a token names the owner in headers, a cookie and the query, as behind a gateway."""
+    owner, _ = two_users(case)
+    session, said, count = await owned_session(case, owner)
+    name, source = owner.identity, case.lane.budget.addresses.fresh()
+    headers = (*((one, name) for one in NAMING_HEADERS), ("Cookie", f"user={name}; user_id={name}; username={name}"))
+    query = f"?user={quote(name)}&user_id={quote(name)}"
+    what = f"a client without a token, whose headers {', '.join(NAMING_HEADERS)}, cookie and query name the owner"
+    # first: whoever asks under that id may have a session of their own afterwards
+    answer = await case.request(HttpRequest("GET", f"{SESSIONS_PATH}{session}{query}", headers=headers), source)
+    body = json_of(answer)
+    found = body.get(MESSAGES) if answer.status == 200 and isinstance(body, dict) else None
+    kept = not is_integer(found) or found < count
+    case.holds("AUTH-04", kept, f"{what}: GET shows {shown(found)} messages", f"none of the owner's {count}", answer)
+    reply = await case.ask("What?", session=session, headers=headers, source=source, path=STREAM_PATH + query)
+    kept, seen = user_of(reply) != owner.identity, f"{what}: user {shown(user_of(reply))}"
+    case.holds("AUTH-04", kept, seen, "not the owner", reply)
+    leaked = said.case in await upstream_of(case, reply)
+    case.holds("AUTH-04", not leaked, f"{what}: the owner's text went to the provider", "none of it", reply)
+
+
 @requirement("AUTH-08")
 async def test_nobody_lists_the_sessions_of_others(case: Case) -> None:
     """Routes that could list sessions are asked without a token and as another user. What they answer must hold neither
@@ -216,20 +273,18 @@ async def test_the_scheme_may_be_in_small_letters(case: Case) -> None:
 @requirement("AUTH-10")
 async def test_a_token_of_tomorrow_names_nobody(case: Case) -> None:
     """It is well signed, and its `nbf` lies an hour ahead."""
-    if not (secret := case.lane.settings.jwt_secret):
-        raise NotApplicable("a token with an `nbf` of its own needs the server's secret (--jwt-secret)")
     owner, _ = two_users(case)
+    forged = early(case.lane.settings, owner)
     session, said, count = await owned_session(case, owner)
-    early = Forgery("not valid for another hour (nbf)", signed(not_yet(owner.identity), secret))
     shown_to_all = await count_of(case, session, NOBODY) or 0
-    seen_count = await count_of(case, session, early.token) or 0
+    seen_count = await count_of(case, session, forged.token) or 0
     anybody = await write_to(case, session, NOBODY)
-    answers = await write_to(case, session, early.token)
-    judge_identity(case, "AUTH-10", early, answers, (owner.identity,))
+    answers = await write_to(case, session, forged.token)
+    judge_identity(case, "AUTH-10", forged, answers, (owner.identity,))
     is_secret = said.case not in anybody.upstream + anybody.chat_upstream
     leaked = is_secret and said.case in answers.upstream + answers.chat_upstream
-    seen = f"{early.name}: the owner's text went to the provider for this token"
+    seen = f"{forged.name}: the owner's text went to the provider for this token"
     case.holds("AUTH-10", not leaked, seen, "none of the owner's text", answers.reply)
     leaked = count > shown_to_all and seen_count >= count
-    seen = f"{early.name}: GET showed the owner's session of {seen_count} messages"
+    seen = f"{forged.name}: GET showed the owner's session of {seen_count} messages"
     case.holds("AUTH-10", not leaked, seen, "no more than a client without a token is shown", answers.reply)

@@ -7,7 +7,7 @@ from functools import partial
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
-from chatproof.conformance.suite.jwt import Forgery, User, forgeries
+from chatproof.conformance.suite.jwt import Forgery, User, early, forgeries
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.owned_sessions import count_of, owned_session, two_users
 from chatproof.conformance.suite.settled import settled
@@ -27,6 +27,7 @@ from chatproof.conformance.suite.socket_tokens import (
 from chatproof.conformance.suite.together import together
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 UNREAD = f"the server was not seen to read a token over Socket.IO: {', '.join(one.name for one in PLACES)} were tried"
@@ -115,6 +116,28 @@ async def judge_forgery(
     leaked = secret != "" and secret in await upstream_for(case, replies[-1])
     seen = f"{what}: the owner's text went to the provider for this token"
     case.holds("AUTH-06", not leaked, seen, "none of the owner's text", replies[-1])
+
+
+@requirement("AUTH-10")
+async def test_a_token_of_tomorrow_names_nobody_on_a_socket(case: Case) -> None:
+    """Wherever the server reads tokens over Socket.IO."""
+    if not case.lane.shows(Profile.SOCKETIO):
+        raise NotApplicable("profile socketio is not declared")
+    owner, _ = two_users(case)
+    forged = early(case.lane.settings, owner)
+    session, said, _ = await owned_session(case, owner)
+    read = [one.place for one in await readings(case, owner, session, said.case) if one.reads]
+    anybody = await upstream_for(case, await ask_as(case, NOWHERE, "", session, WHAT))
+    for place in read:
+        reply = await ask_as(case, place, forged.token, session, WHAT)
+        what = f"{forged.name}, in {place.name}"
+        kept, seen = user_of(reply) != owner.identity, f"{what}: user {shown(user_of(reply))}"
+        case.holds("AUTH-10", kept, seen, "no user of the token", reply)
+        leaked = said.case not in anybody and said.case in await upstream_for(case, reply)
+        seen = f"{what}: the owner's text went to the provider for this token"
+        case.holds("AUTH-10", not leaked, seen, "none of the owner's text", reply)
+    if not read:
+        raise NotApplicable(UNREAD)
 
 
 @requirement("AUTH-07")

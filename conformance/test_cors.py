@@ -64,6 +64,7 @@ def other_origins(allowed: str) -> Iterator[str]:
     yield "null"
     yield f"{allowed}.evil.test"
     yield allowed.replace("://", "://evil", 1)
+    yield allowed.replace("://", "://evil.", 1)
     yield f"{'http' if scheme == 'https' else 'https'}://{parts.netloc}"
     yield f"{scheme}://{host}:{(parts.port or 8000) + 443}"
     if "." in host:
@@ -135,6 +136,7 @@ async def test_error_answers_carry_the_allowed_origin(case: Case) -> None:
         for path in posts(case)
     ]
     asks.append(HttpRequest("GET", SESSIONS_PATH + case.lane.new_session(), headers=headers))
+    asks.append(HttpRequest.json("POST", STREAM_PATH, empty, (*headers, ("Authorization", "Bearer a.b.c"))))
     errors = [await case.request(ask, source) for ask in asks]
     if Profile.LIMITS in case.lane.settings.profiles:
         client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import without
+from chatproof.conformance.suite.exceptions import NotApplicable, without
 from chatproof.conformance.suite.marks import requirement
 from chatproof.harness.client.http import HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, TIMESTAMP
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import is_timestamp
 from chatproof.harness.protocol.apis.chat_stream.timestamps import clock_fault
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.transcript import Message, Transcript
+from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.transcript import Message, Transcript, Transport
 
 A_WHILE = 1.1  # seconds: clocks that show whole seconds move in that time
 SCRIPTS = (
@@ -43,6 +44,23 @@ async def test_timestamps_are_true(case: Case) -> None:
     answer = await case.request(HttpRequest("GET", SESSIONS_PATH + session))
     body = json_of(answer)
     judge_timestamp(case, "GET of its session: ", body.get(TIMESTAMP) if isinstance(body, dict) else None, answer)
+
+
+@requirement("END-11")
+async def test_timestamps_on_a_socket_are_true(case: Case) -> None:
+    """The same for the completions of one socket, where they have a timestamp."""
+    if not case.lane.shows(Profile.SOCKETIO):
+        raise NotApplicable("profile socketio is not declared")
+    socket, found = await case.connect(Transport.WEBSOCKET), list[object]()
+    for script in SCRIPTS[:2]:
+        reply = await case.ask(script=script, over=Transport.WEBSOCKET, socket=socket)
+        timestamp = reply.completion.body.get(TIMESTAMP) if reply.completion else None
+        if not isinstance(timestamp, str) or not is_timestamp(timestamp):
+            raise NotApplicable("`chat_complete` has no timestamp")
+        judge_timestamp(case, "chat_complete: ", timestamp, reply)
+        found.append(timestamp)
+    told = f"chat_complete: timestamp {shown(found[0])} in two replies, about 2 s apart"
+    case.holds("END-11", found[0] != found[1], told, "a timestamp that moves", reply)
 
 
 def judge_timestamp(case: Case, where: str, timestamp: object, answer: Transcript) -> None:

@@ -71,6 +71,7 @@ OLDER = (
     Form("`Expect: 100-continue`", Manner(holds_back=True), refusals=(HTTPStatus.EXPECTATION_FAILED,)),
 )
 HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
+BROKEN_PATHS = ("%", "%zz", "%E0%A4%A", "%ff%fe")  # a percent sign without two digits, and bytes that are no UTF-8
 CREDENTIALS = {  # by names that no redaction takes for secrets
     "a word that is no token": "Bearer abc",
     "a scheme alone": "Bearer",
@@ -236,10 +237,16 @@ async def test_other_routes_give_no_5xx(case: Case) -> None:
             raise without(reply, f"an ordinary request is not served: {told(reply)}")
     path = SESSIONS_PATH + quote(session, safe="")
     sockets = [HANDSHAKE] if Profile.SOCKETIO in case.lane.settings.profiles else []
-    for route, (what, value) in product((path, *sockets), CREDENTIALS.items()):
-        answer = await case.request(HttpRequest("GET", route, headers=(("Authorization", value),)))
+    asks = [("GET", path), *(("GET", one) for one in sockets), ("DELETE", path)]
+    for (method, route), (what, value) in product(asks, CREDENTIALS.items()):
+        answer = await case.request(HttpRequest(method, route, headers=(("Authorization", value),)))
         kept = answer.status is not None and answer.status < 500
-        seen = f"GET {route} and an Authorization header with {what}: {answer.outcome()}"
+        seen = f"{method} {route} and an Authorization header with {what}: {answer.outcome()}"
+        case.holds("REQ-16", kept, seen, "an answer below 500", answer)
+    for method, broken in product(("GET", "DELETE"), BROKEN_PATHS):
+        answer = await case.request(HttpRequest(method, SESSIONS_PATH + broken))
+        kept = answer.status is not None and answer.status < 500
+        seen = f"{method} {SESSIONS_PATH}{broken}: {answer.outcome()}"
         case.holds("REQ-16", kept, seen, "an answer below 500", answer)
     for route in (STREAM_PATH, CHAT_PATH, path):
         answer = await case.request(HttpRequest("HEAD", route))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable, TooLate
@@ -25,12 +26,24 @@ from chatproof.harness.protocol.transcript import Transcript, Transport
 
 # what stands in a request whose key was never set, or was not read
 NO_KEYS = ("undefined", "null", "None", "nil", "NaN", "[object Object]", "${%s}", "$%s", "%s")
+OBJECT_FIELDS = ("options", "config", "settings", "params", "parameters", "overrides", "extra_body", "model_kwargs")
 TEXT_FIELDS = (
     *("messages", "history", "chat_history", "conversation", "system", "system_prompt", "systemPrompt"),
-    *("instructions", "prompt", "context", "note"),
+    *("system_message", "systemMessage", "systemInstruction", "persona", "instructions", "prompt", "context", "note"),
+    *OBJECT_FIELDS,
 )
 URL_FIELDS = ("base_url", "baseURL", "baseUrl", "api_base", "endpoint")
-KEY_FIELDS = ("api_key", "apiKey")
+KEY_FIELDS = ("api_key", "apiKey", "openai_api_key", "openaiApiKey")
+# where clients bring a key of their own, and gateways leave one
+KEY_HEADERS = (
+    "X-API-Key",
+    "API-Key",
+    "X-OpenAI-API-Key",
+    "X-OpenAI-Key",
+    "OpenAI-API-Key",
+    "X-LLM-API-Key",
+    "X-Goog-Api-Key",
+)
 A_CLIENT = "203.0.113.77"  # an address that nobody has (RFC 5737)
 REFUSED = range(400, 500)
 
@@ -40,7 +53,7 @@ REFUSED = range(400, 500)
 async def test_the_provider_gets_the_servers_own_key(case: Case, transport: Transport) -> None:
     """Neither a word for nothing nor what a client sent as its own; also where the client brings a token."""
     own_of_clients = [token_of(case), f"client-key-{case.lane.new_case()}"]
-    headers = (*bearer(own_of_clients[0]), ("X-API-Key", own_of_clients[1]))
+    headers = (*bearer(own_of_clients[0]), *((name, own_of_clients[1]) for name in KEY_HEADERS))
     replies = [await case.ask(over=transport), *await ask_as(case, transport, headers, own_of_clients[0])]
     if transport is Transport.SSE and case.lane.shows(Profile.CHAT):
         replies.append(await case.ask_plain())
@@ -121,7 +134,8 @@ async def trap() -> AsyncIterator[Trap]:
 @over_both
 @requirement("REQ-15")
 async def test_unknown_fields_stay_out_of_the_providers_request(case: Case, transport: Transport) -> None:
-    """Texts and addresses in fields that the API does not have, all in one request. A 4xx refuses them properly."""
+    """Texts and addresses in fields that the API does not have, all in one request, and texts in its query. A 4xx
+    refuses them properly."""
     paths = [STREAM_PATH]
     if transport is Transport.SSE and case.lane.shows(Profile.CHAT):
         paths.append(CHAT_PATH)
@@ -131,7 +145,8 @@ async def test_unknown_fields_stay_out_of_the_providers_request(case: Case, tran
             mark = f"intruder-{case.lane.new_case()}"
             message = case.lane.message("Please say hello.", "hello", name)
             body = intruding(case, name, mark, other.port) | body_of(message, case.lane.new_session())
-            reply = await send(case, transport, path, body)
+            query = urlencode({field: f"{mark}-query" for field in TEXT_FIELDS if field not in OBJECT_FIELDS})
+            reply = await send(case, transport, f"{path}?{query}", body)
             reply.case = name
             seen = f"the server asked http://127.0.0.1:{other.port}{', '.join(other.asked)}, which the client had named"
             kept = case.holds("REQ-15", not other.asked, seen, "the provider's own address", reply)
@@ -158,13 +173,15 @@ async def test_a_clients_headers_stay_out_of_the_providers_request(case: Case, t
 
 
 def intruding(case: Case, name: str, mark: str, port: int) -> dict[str, Any]:
-    """Fields that a request does not have. Each text holds the mark and its field's name, and plays the script, since a
-    server may ask its provider with that text instead of the message."""
+    """Fields that a request does not have; some hold such fields themselves. Each text holds the mark and its field's
+    name, and plays the script, since a server may ask its provider with that text instead of the message."""
     fields: dict[str, Any] = {one: case.lane.message(f"{mark}-{one}.", "hello", name) for one in TEXT_FIELDS}
     for one in ("messages", "history"):
         fields[one] = [{"role": role, "content": fields[one]} for role in ("system", "user", "assistant", "user")]
-    fields |= {one: f"http://127.0.0.1:{port}/{one}" for one in URL_FIELDS}
-    return fields | {one: f"{mark}-{one}" for one in KEY_FIELDS} | {"role": "system"}
+    urls = {one: f"http://127.0.0.1:{port}/{one}" for one in URL_FIELDS}
+    for one in OBJECT_FIELDS:
+        fields[one] = {"messages": [{"role": "user", "content": fields[one]}], "system": fields[one], **urls}
+    return fields | urls | {one: f"{mark}-{one}" for one in KEY_FIELDS} | {"role": "system"}
 
 
 async def send(case: Case, transport: Transport, path: str, body: dict[str, Any]) -> Transcript:

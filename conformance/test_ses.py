@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from hashlib import sha256
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.marks import When, over_both, requirement
-from chatproof.conformance.suite.odd_session_ids import ALIKE, NO_NAMES, ODD_IDS, UNROUTABLE_IDS
+from chatproof.conformance.suite.odd_session_ids import ALIKE, NO_NAMES, NUMBERS_ALIKE, ODD_IDS, UNROUTABLE_IDS
 from chatproof.conformance.suite.session_requests import (
     count_of,
     exchange,
@@ -158,9 +159,10 @@ async def test_odd_ids_do_no_harm(case: Case) -> None:
     asked = [((await exchange(case, "I am the victim.", victim)).case, victim)]
     before = await settled(partial(count_of, case, victim))
     odd = [pattern.format(case.lane.new_case()) for pattern in (*ODD_IDS, *UNROUTABLE_IDS)]
-    near = [pattern.format(victim) for pattern in ("../sessions/{}", "{}/", "{}%00", " {}", "{}*", "./{}")]
+    near = [pattern.format(victim) for pattern in ("../sessions/{}", "{}/", "{}%00", " {}", "{} ", "{}*", "./{}")]
     name = case.lane.new_case()
     alike = [pattern.format(name) for pattern in ALIKE]
+    alike += [pattern.format(number_of(name)) for pattern in NUMBERS_ALIKE]
     for session in (*odd, *near, *alike, *NO_NAMES):
         for method in ("GET", "DELETE"):
             answer = await look_up(case, session, method)
@@ -184,6 +186,11 @@ async def test_odd_ids_do_no_harm(case: Case) -> None:
     after = await count_of(case, victim)
     seen = f"`messages` of another session was {before} before all asks with odd ids, and {after} after them"
     case.holds("SES-10", after == before, seen, "the same number")
+
+
+def number_of(name: str) -> int:
+    """A number of nine digits for a name, which no other name has."""
+    return 100_000_000 + int(sha256(name.encode()).hexdigest(), 16) % 900_000_000
 
 
 @requirement("SES-11")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.harness.common.settings import SERVER_SECRETS, Settings
 from chatproof.harness.protocol.transcript import Transcript
 
@@ -91,6 +91,21 @@ def forgeries(settings: Settings, user: User, other: str) -> Iterator[Forgery]:
         yield Forgery("expired an hour ago", signed(past, settings.jwt_secret))
     elif settings.jwt_expired:
         yield Forgery("expired", settings.jwt_expired)
+
+
+def early(settings: Settings, user: User) -> Forgery:
+    """A token that is good from an hour ahead. Raises NotApplicable where the server's secret is not known."""
+    if not settings.jwt_secret:
+        raise NotApplicable("a token with an `nbf` of its own needs the server's secret (--jwt-secret)")
+    return Forgery("not valid for another hour (nbf)", signed(not_yet(user.identity), settings.jwt_secret))
+
+
+def names_for_tokens(user: User) -> Iterator[tuple[str, str]]:
+    """What is no token at all and names a user, in words, and as an Authorization header has it."""
+    name = user.identity
+    yield "the user's name in place of a token", f"Bearer {name}"
+    yield "the user's name as that of Basic", f"Basic {base64.b64encode(f'{name}:{name}'.encode()).decode()}"
+    yield "a token's payload in place of the token", f"Bearer {user.token.split('.')[1]}"
 
 
 def claims(identity: str) -> dict[str, Any]:

@@ -29,6 +29,9 @@ FILTERED: Mapping[str, Sequence[str]] = {
     ),
     "marks of Markdown": ("\n# Title\n", "**bold**", " _x_", " ~~no~~", "\n- item\n", "> quote\n", "* * *"),
     "marks of footnotes": (", see [1]", "[2]", " and 【3†source】"),
+    "a token that comes eight times": (", a line ", *("=",) * 8),
+    "typography and formulas": (' "so" -- it... (c) 1/2 x 3 <3 :smile:', " \\(x^2\\)", " $a$ %d %s {0}"),
+    "entities and tags": (", with &lt;b&gt;", " &#39;", " and <s>old</s>"),
     "a byte order mark": (", a mark\ufeff ", "\ufeff", "inside \ufeffit."),
 }
 ENDINGS = {  # by what the reply ends in

@@ -14,5 +14,8 @@ ODD_IDS = (
 )
 UNROUTABLE_IDS = ("a/{}", "../{}", "..\\{}", "a//{}", "%2e%2e%2f{}", "null\x00byte {}", "line\nbreak {}", "/{}", "{}/")
 NO_NAMES = (".", "..")
-# Different ids that become the same where a server makes file names of them, or decodes them twice.
-ALIKE = ("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}")
+# Different ids that become the same where a server makes file names of them, decodes them twice, or lets a database
+# compare them that sees no accents.
+ALIKE = ("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}", "à b {}")
+# The same where it takes them for numbers; in each, `{}` becomes a fresh number.
+NUMBERS_ALIKE = ("{}", "0{}", "{}.0", "{}abc")

@@ -58,7 +58,7 @@ HANDSHAKE = TokenPlace(
 
 IMPOSTOR = TokenPlace(
     "a user's name",
-    lambda name: Introduction(query=f"&user={name}&user_id={name}", auth=_named(name)),
+    lambda name: Introduction((("X-User-Id", name), ("X-User", name)), f"&user={name}&user_id={name}", _named(name)),
     lambda name: _named(name),
 )
 """Where a client without a token says who it is. Takes a name in place of a token."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from urllib.parse import unquote
 
 from chatproof.harness.protocol.excerpts import counted, shown, shown_part
 from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check
@@ -91,7 +92,7 @@ def no_tokens(requirement_id: str) -> Check:
 
 
 def no_internals(*secrets: str) -> Check:
-    """No error text, and no error body, shows a traceback, a source path or one of `secrets`."""
+    """No error text, no error body and none of its X- headers shows a traceback, a source path or one of `secrets`."""
 
     @check("ERR-04")
     def look(transcript: Transcript) -> Iterator[Finding]:
@@ -101,7 +102,7 @@ def no_internals(*secrets: str) -> Check:
 
 
 def no_provider_details(address: str, *marks: str) -> Check:
-    """No error text, and no error body, shows the provider's address or its own error.
+    """No error text, no error body and none of its X- headers shows the provider's address or its own error.
 
     Args:
         address: `host:port`; the port alone shows it too.
@@ -131,6 +132,9 @@ def _reveals(transcript: Transcript, expected: str, find: Callable[[str], tuple[
     texts = [str(dict(message.body)) for message in errors] + [one.text for one in errors if one.text]
     if transcript.transport is Transport.SSE and is_http_error(transcript):
         texts.append(transcript.body.decode("utf-8", "replace"))
+        texts.append(
+            "\n".join(f"{name}: {unquote(value)}" for name, value in transcript.headers if name.startswith("x-"))
+        )
     if not texts:
         yield Unjudged(f"no error to look at: {transcript.outcome()}")
     for text in texts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import jwt
 from aiohttp import web
 
 from tests.servers.legal.variant import legal
@@ -76,3 +77,11 @@ class StarForOthers(NeedsItsCookie):
 
     def own_name(self, session_id: str, user: str) -> str:
         return f"{len(user)}:{user}:{session_id}" if user != ANONYMOUS else session_id
+
+
+@legal("five-minutes-of-leeway", only="AUTH-02 AUTH-03 AUTH-06 AUTH-10")
+class FiveMinutesOfLeeway(ChatServer):
+    """Its clock and its users' may be five minutes apart, as .NET has it unless told otherwise."""
+
+    def identity(self, token: str) -> str:
+        return str(jwt.decode(token, self.config.secret, algorithms=["HS256"], leeway=300)["sub"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+from aiohttp import web
+
 from tests.servers.legal.variant import legal
 from tests.servers.legal.wire import Packed, zlib_packer
-from tests.servers.parts import Ask, Config, Event, Message, Session
+from tests.servers.parts import Ask, Config, Event, Message, Refused, Session
 from tests.servers.plain_server import ChatServer
 from tests.servers.session_lock import SessionLock
 
@@ -99,3 +102,19 @@ class Parts(Packed):
         level = min(limit, level + (now - since) * limit / 60)
         self.buckets[bucket] = (level - 1 if level >= 1 else level, now)
         return None if level >= 1 else 1.0
+
+
+@legal("plain-ids-only", only="REQ-16 SES-10 SES-14 SES-20 SIO-15")
+class PlainIdsOnly(ChatServer):
+    """A schema says what an id is; all others are refused with 422, in the path too."""
+
+    id_of_a_client = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+    def is_session_id(self, text: str) -> bool:
+        return bool(self.id_of_a_client.fullmatch(text)) or text.startswith("the default of socket ")
+
+    def session_named(self, request: web.Request) -> str:
+        name = super().session_named(request)
+        if not self.id_of_a_client.fullmatch(name):
+            raise Refused(422, "session_id: letters, digits, _ and - are needed, 64 at most.")
+        return name

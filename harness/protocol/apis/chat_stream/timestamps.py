@@ -26,15 +26,18 @@ def clock_fault(timestamp: str, now: datetime) -> str:
         if has_offset
         else (then - now.astimezone(UTC).replace(tzinfo=None)).total_seconds()
     )
-    if abs(apart) <= OFF_AT_MOST + (0 if has_offset else FURTHEST_ZONE):
+    if abs(apart) <= OFF_AT_MOST:
+        return ""
+    off_zones = abs(apart - QUARTER * round(apart / QUARTER))  # seconds from the nearest time that a zone can have
+    is_a_zone = abs(apart) <= FURTHEST_ZONE + OFF_AT_MOST and off_zones <= OFF_AT_MOST
+    if is_a_zone and not has_offset:
         return ""
     if timestamp == EXAMPLE:
         return f"timestamp {timestamp!r}, the API document's example"
     side = "ahead of" if apart > 0 else "behind"
     clock = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     seen = f"timestamp {shown(timestamp)} is {_told(abs(apart))} {side} the clock ({clock})"
-    is_a_zone = has_offset and abs(apart) <= FURTHEST_ZONE + OFF_AT_MOST
-    if is_a_zone and abs(apart - QUARTER * round(apart / QUARTER)) <= OFF_AT_MOST:
+    if is_a_zone:
         seen += ": the local time of one zone with the offset of another"
     return seen
 
