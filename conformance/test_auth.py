@@ -22,6 +22,7 @@ from chatproof.harness.protocol.apis.chat_stream.chat_stream import (
     STREAM_PATH,
     USER,
     bearer,
+    body_of,
 )
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.excerpts import shown
@@ -48,6 +49,7 @@ LISTS = (
 )
 # How gateways name a user to the server behind them. Who takes them from everybody has no authentication.
 NAMING_HEADERS = ("X-User-Id", "X-User", "X-Username", "X-Auth-User", "X-User-Email")
+NAMING_FIELDS = ("user", "user_id", "userId", "username")
 NOBODY = None  # the credential of somebody without a token
 
 
@@ -205,20 +207,23 @@ async def judge_memory(case: Case, session: str, owner: User, said: Transcript, 
 
 @requirement("AUTH-04")
 async def test_saying_a_users_name_is_not_enough(case: Case) -> None:
-    """A client without a token names the owner in headers, a cookie and the query, as behind a gateway."""
+    """A client without a token names the owner in headers, a cookie, the query and the body, as behind a gateway."""
     owner, _ = two_users(case)
     session, said, count = await owned_session(case, owner)
     name, source = owner.identity, case.lane.budget.addresses.fresh()
     headers = (*((one, name) for one in NAMING_HEADERS), ("Cookie", f"user={name}; user_id={name}; username={name}"))
     query = f"?user={quote(name)}&user_id={quote(name)}"
-    what = f"a client without a token, whose headers {', '.join(NAMING_HEADERS)}, cookie and query name the owner"
+    what = f"a client without a token, whose headers {', '.join(NAMING_HEADERS)}, cookie, query and body name the owner"
     # first: whoever asks under that id may have a session of their own afterwards
     answer = await case.request(HttpRequest("GET", f"{SESSIONS_PATH}{session}{query}", headers=headers), source)
     body = json_of(answer)
     found = body.get(MESSAGES) if answer.status == 200 and isinstance(body, dict) else None
     kept = not is_integer(found) or found < count
     case.holds("AUTH-04", kept, f"{what}: GET shows {shown(found)} messages", f"none of the owner's {count}", answer)
-    reply = await case.ask("What?", session=session, headers=headers, source=source, path=STREAM_PATH + query)
+    asked = case.lane.new_case()
+    ask = {**body_of(case.lane.message("What?", "hello", asked), session), **dict.fromkeys(NAMING_FIELDS, name)}
+    reply = await case.request(HttpRequest.json("POST", STREAM_PATH + query, ask, headers), source)
+    reply.case = asked
     kept, seen = user_of(reply) != owner.identity, f"{what}: user {shown(user_of(reply))}"
     case.holds("AUTH-04", kept, seen, "not the owner", reply)
     leaked = said.case in await upstream_of(case, reply)

@@ -224,7 +224,7 @@ async def judge_entries(case: Case, reply: Transcript, mark: str, what: str) -> 
 
 def intruders(entry: Entry, mark: str) -> list[tuple[str, str]]:
     """The client's fields and headers that a provider's request holds, each with a text. The journal hides cookies."""
-    texts = [text for text in upstream_texts(entry.body) if mark in text]
+    texts = [text for text in upstream_texts(entry.body) if mark in text or A_CLIENT in text]
     fields = [(name, text) for name in TEXT_FIELDS for text in texts[:9] if f"{mark}-{name}." in text]
     headers = [
         (name, value) for name, value in entry.headers.items() if mark in value or name == "cookie" or A_CLIENT in value

@@ -31,6 +31,8 @@ FILTERED: Mapping[str, Sequence[str]] = {
     "marks of footnotes": (", see [1]", "[2]", " and 【3†source】"),
     "a token that comes eight times": (", a line ", *("=",) * 8),
     "typography and formulas": (' "so" -- it... (c) 1/2 x 3 <3 :smile:', " \\(x^2\\)", " $a$ %d %s {0}"),
+    "addresses and generics": (" at https://example.org/a_b?c=1&d=2#e", " <anna@example.org>", " List<String>"),
+    "indented and equal lines": ("\n    four blanks\n\ta tab\n", "again\n", "again\n", "  again\n"),
     "entities and tags": (", with &lt;b&gt;", " &#39;", " and <s>old</s>"),
     "a byte order mark": (", a mark\ufeff ", "\ufeff", "inside \ufeffit."),
 }
