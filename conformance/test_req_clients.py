@@ -205,6 +205,10 @@ def odd_requests(case: Case, path: str) -> list[tuple[str, HttpRequest]]:
             for depth in (LESS_DEEP, DEPTH)
         ),
         (f"a `message` of {DEPTH} nested lists", with_body(b'{"message": ' + nested(DEPTH) + b"}")),
+        (
+            f"a `session_id` of {DEPTH} nested lists",
+            with_body(ask().body[:-1] + b', "session_id": ' + nested(DEPTH) + b"}"),
+        ),
         ("a NUL in `message`", ask("Please\0 say hello.")),
         ("a NUL in `session_id`", case.lane.request(null_id, path)),
         ("a byte order mark before the body", with_body(b"\xef\xbb\xbf" + ask().body)),

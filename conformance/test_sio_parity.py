@@ -10,7 +10,7 @@ import pytest
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import When, over_each_socket, requirement
 from chatproof.conformance.suite.next_ask import judge_next_ask
-from chatproof.conformance.suite.odd_session_ids import ALIKE, NO_NAMES, ODD_IDS, UNROUTABLE_IDS
+from chatproof.conformance.suite.odd_session_ids import ALIKE, INBORN_IDS, NO_NAMES, ODD_IDS, UNROUTABLE_IDS
 from chatproof.conformance.suite.ordinary_texts import judge_texts
 from chatproof.conformance.suite.session_requests import exchange, of_others, sent_upstream
 from chatproof.conformance.suite.silence import judge_silence
@@ -24,7 +24,6 @@ from chatproof.harness.report.verdicts import Verdict
 
 ODD_SESSIONS: tuple[Any, ...] = (5, 1.5, True, [], ["a"], {}, {"a": 1}, None)
 # names that every JavaScript object has, and Python's
-INBORN_IDS = ("__proto__", "constructor", "toString", "__class__")
 EXCHANGES = (("My name is Ferdinand.", "hello"), ("I live in Toledo.", "three-tokens"), ("Who am I?", "hello"))
 FEW = 8  # odd asks on one socket, each with an ordinary one behind it: within the limits of one address
 ENOUGH = 2  # faults that are told

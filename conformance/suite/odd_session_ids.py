@@ -14,6 +14,7 @@ ODD_IDS = (
 )
 UNROUTABLE_IDS = ("a/{}", "../{}", "..\\{}", "a//{}", "%2e%2e%2f{}", "null\x00byte {}", "line\nbreak {}", "/{}", "{}/")
 NO_NAMES = (".", "..")
+INBORN_IDS = ("__proto__", "constructor", "toString", "__class__")  # what objects have of their own in some languages
 # Different ids that become the same where a server makes file names of them, decodes them twice, or lets a database
 # compare them that sees no accents.
 ALIKE = ("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}", "à b {}")

@@ -35,7 +35,7 @@ class BringsItsOwn(KnowsItsClient):
         return {**super().question(messages), **(options if isinstance(options, dict) else {})}
 
 
-@fault("odd-paths", "REQ-16", "REQ-16", says="DELETE /api/chat/sessions/%")
+@fault("odd-paths", "REQ-16", "REQ-16", says="DELETE /api/chat/sessions/")
 class OddPaths(ChatServer):
     """A path that is no UTF-8 is not decoded, and DELETE splits a credential that has no second part."""
 
