@@ -47,7 +47,9 @@ class HttpRequest:
     @classmethod
     def of(cls, ask: HttpAsk, headers: Headers = ()) -> Self:
         """A request from an api's ask, with further headers."""
-        return cls.json("POST", ask.path, ask.body, (*ask.headers, *headers))
+        if ask.body is None:
+            return cls(ask.method, ask.path, b"", (*ask.headers, *headers))
+        return cls.json(ask.method, ask.path, ask.body, (*ask.headers, *headers))
 
     @classmethod
     def json(cls, method: str, path: str, value: object, headers: Headers = ()) -> Self:

@@ -82,6 +82,11 @@ class BadText:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Line(Event):
+    """A line of NDJSON, as an event whose data it is."""
+
+
 Item = Event | Comment | Stray | BadText
 
 
@@ -103,6 +108,8 @@ def memory_of(item: Item) -> int:
 
 def written(item: Item) -> str:
     """The item as it stands in a stream, with what is kept of its texts."""
+    if isinstance(item, Line):
+        return "".join(f"{one.value}\n" for one in item.fields)
     if isinstance(item, Event):
         lines = [f"{one.name}:{' ' if one.spaced else ''}{one.value}" for one in item.fields]
         return "\n".join([*lines, "", ""] if item.closed else lines)

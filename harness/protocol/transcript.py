@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from chatproof.harness.protocol.apis.api import ANSWER, Api, Failure, Finish, Part, Text
+from chatproof.harness.protocol.apis.api import ANSWER, Api, Failure, Finish, Framing, Named, Part, Text
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
+from chatproof.harness.protocol.event_reading import read_event
 from chatproof.harness.protocol.excerpts import CUT, counted, shown
 from chatproof.harness.protocol.memory_budget import LONGEST_LINE, MB, RAW_KEPT, STOPPED, MemoryBudget, SizeLimits
-from chatproof.harness.protocol.messages import Decoded, JsonFault, JsonObject, Kind, decode_object, weight_of
+from chatproof.harness.protocol.messages import Decoded, JsonObject, Kind, weight_of
+from chatproof.harness.protocol.ndjson_parser import NdjsonParser
 from chatproof.harness.protocol.sent import Sent
+from chatproof.harness.protocol.snapshot_block import SnapshotBlock
 from chatproof.harness.protocol.sse_parser import Event, Item, SseParser, memory_of, shortened
 
 
@@ -92,7 +95,8 @@ class Message(NamedTuple):
 class Transcript:
     """One exchange. `ended_at` and `end` are set once it is over. `terminal` is the first completion or error.
 
-    Past its `limits` (None: none) it ends as `TOO_LARGE`. `length`: bytes that came; `weight`: their memory.
+    Past its `limits` (None: none) it ends as `TOO_LARGE`. `length`: bytes that came; `weight`: their memory. `run` and
+    `conversation`: the server's own ids of this ask and of its conversation, where it told them.
     """
 
     transport: Transport
@@ -114,14 +118,18 @@ class Transcript:
     api: Api = CHAT_STREAM
     limits: SizeLimits | None = None
     budget: MemoryBudget | None = None
+    run: str = ""
+    conversation: str = ""
     length: int = 0
     weight: int = 0
     _lines: int = 0
     _parser: SseParser = field(default_factory=SseParser)
     _starts: list[int] = field(default_factory=list)
-    _blocks: dict[tuple[str, str], str] = field(default_factory=dict)
+    _blocks: dict[str, SnapshotBlock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.api.framing is Framing.NDJSON:
+            self._parser = NdjsonParser()
         if self.budget:
             self.budget.enter(self)
 
@@ -134,6 +142,8 @@ class Transcript:
     def answered(self, at: float, status: int, headers: list[tuple[str, str]]) -> None:
         """Note the beginning of an HTTP answer; the headers' names in lower case."""
         self.answered_at, self.status, self.headers = at, status, headers
+        if status != 200 and self.api.framing is Framing.NDJSON:
+            self._parser = SseParser()  # a JSON error is no line of a stream
         self._grow(sum(PER_READ + len(name) + len(value) for name, value in headers))
 
     def read(self, at: float, data: bytes) -> None:
@@ -161,7 +171,7 @@ class Transcript:
         self.length += weight
         self._grow(weight)
         body = data if isinstance(data, dict) else {}
-        for part in self.api.read_emitted(name, body):
+        for part in self.api.read_emitted(name, data):
             self._append(part, body, at, at, name)
         self._check_limits(at, "events")
 
@@ -173,6 +183,8 @@ class Transcript:
             if self.sent and (end is End.LEFT or (end is End.TIMEOUT and self.transport is Transport.SSE)):
                 self.sent.left_after = at - self.asked_at
             self._take(self._parser.close())
+            if end is End.COMPLETE and self.api.ends_with_body and self.status == 200 and self.terminal is None:
+                self._append(Finish(), {}, at, at, "message")
 
     def too_large(self, at: float, what: str) -> None:
         """Note that the client reads no more of it: `what` came."""
@@ -275,40 +287,32 @@ class Transcript:
             if self._parser is not parser:
                 return  # it had to shed what it held
             began, whole = self._arrival(item.start), self._arrival(item.end - 1)
-            decoded = self._read_event(item, began, whole) if isinstance(item, Event) else ()
+            decoded: tuple[Decoded, ...] = ()
+            if isinstance(item, Event):
+                decoded, parts = read_event(item, self.api, whole, self._arrival)
+                for part, body, at in parts:
+                    self._append(part, body, began, at, item.name)
             is_sound = bool(decoded) and not any(one.faults for one in decoded)
             kept = shortened(item, TEXT_KEPT if is_sound else FAULTY_KEPT)
             self.items.append(Stamped(kept, began, whole, decoded))
             self._grow(memory_of(kept) + sum(one.weight for one in decoded))
 
-    def _read_event(self, event: Event, began: float, whole: float) -> tuple[Decoded, ...]:
-        """Read an event's data, and give the objects in it.
-
-        Several `data` lines are one text to the standard; where that is no JSON, but each line is, a blank line was
-        forgotten, and each is read for what it is.
-        """
-        if not (lines := event.data):
-            return ()
-        text, name = lines[0] if len(lines) == 1 else "\n".join(lines), event.name
-        decoded = decode_object(text)
-        if len(lines) == 1 or JsonFault.NOT_JSON not in decoded.faults:
-            for part in self.api.read(name, text, decoded.body):
-                self._append(part, decoded.body or {}, began, whole, name)
-            return (decoded,)
-        found = tuple(map(decode_object, lines))
-        ends = [field.end for field in event.fields if field.name == "data"]
-        for line, one, end in zip(lines, found, ends, strict=True):
-            for part in self.api.read(name, line, one.body):  # each came with its own line
-                self._append(part, one.body or {}, began, self._arrival(end - 1), name)
-        return found
-
     def _append(self, part: Part, body: JsonObject, began: float, at: float, name: str) -> None:
         self._grow(PER_MESSAGE)
-        if isinstance(part, Text) and part.channel == ANSWER:
-            text = self._added(part) if part.snapshot else part.text
-            self.messages.append(Message(Kind.TOKEN, text, body, began, at, name))
+        if isinstance(part, Named):
+            self.run = self.run or part.run[:TEXT_KEPT]
+            self.conversation = self.conversation or part.conversation[:TEXT_KEPT]
             return
-        if isinstance(part, Finish):
+        if isinstance(part, Text) and part.channel == ANSWER:
+            text = part.text
+            if part.snapshot:
+                text, changed = self._blocks.setdefault(part.block, SnapshotBlock()).take(text, len(self.messages))
+                for place, left in changed:
+                    self.messages[place] = self.messages[place]._replace(text=left)
+            kind = Kind.TOKEN if text or not part.snapshot else Kind.OTHER  # the same text once more is no token
+            self.messages.append(Message(kind, text, body, began, at, name))
+            return
+        if isinstance(part, Finish) and not (part.closes and self.terminal):
             message = Message(Kind.COMPLETION, "", body, began, at, name)
         elif isinstance(part, Failure):
             message = Message(Kind.ERROR, part.text, body, began, at, name)
@@ -317,13 +321,6 @@ class Transcript:
         self.messages.append(message)
         if self.terminal is None and message.kind is not Kind.OTHER:
             self.terminal = message
-
-    def _added(self, part: Text) -> str:
-        """What a snapshot adds to the one before it. If it does not begin with that one, it is added whole, so that the
-        reply's text shows the fault."""
-        before = self._blocks.get((part.channel, part.block), "")
-        self._blocks[part.channel, part.block] = part.text
-        return part.text.removeprefix(before)
 
     def _arrival(self, offset: int) -> float:
         index = max(0, bisect_right(self._starts, offset) - 1)

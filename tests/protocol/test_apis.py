@@ -9,12 +9,15 @@ import pytest
 
 from chatproof.harness.protocol.apis.api import (
     Api,
+    BaseApi,
     Conversation,
+    Endpoint,
     Failure,
     Finish,
     Framing,
     History,
     HttpAsk,
+    Named,
     Other,
     Part,
     Role,
@@ -78,7 +81,7 @@ def test_an_error_body_has_a_text(body: bytes, text: str | None) -> None:
     assert CHAT_STREAM.error_of(body) == text
 
 
-class Snapshots:
+class Snapshots(BaseApi):
     """An api of the test's own: snapshots, several parts in one event, and an end mark that is not JSON."""
 
     name, path = "snapshots", "/ask"
@@ -97,10 +100,11 @@ class Snapshots:
         found: list[Part] = [Text(parts["thought"], channel="thoughts")] if "thought" in parts else []
         found += [Text(parts["all"], snapshot=True, block=parts.get("block", ""))] if "all" in parts else []
         found += [Usage(parts["usage"])] if "usage" in parts else []
+        found += [Named(parts["run"])] if "run" in parts else []
         return found
 
-    def read_emitted(self, name: str, body: JsonObject) -> Sequence[Part]:
-        return self.read(name, "", body)
+    def read_emitted(self, name: str, data: Any) -> Sequence[Part]:
+        return self.read(name, "", data)
 
     def error_of(self, body: bytes) -> str | None:
         return body.decode() or None
@@ -131,8 +135,15 @@ def test_snapshots_of_several_blocks_add_up() -> None:
     assert reply.text == "One two!"
 
 
-def test_a_snapshot_that_takes_something_back_shows_in_the_text() -> None:
-    assert violated(text_is("One"), read('{"all": "Two"}', '{"all": "One"}', "[DONE]"))
+def test_the_last_snapshot_is_what_a_client_shows() -> None:
+    """A server may close what is open in each snapshot; one that begins anew has lost what stood there."""
+    closed = read('{"all": "**bo**"}', '{"all": "**bold**"}', '{"all": "**bold** words"}', "[DONE]")
+    assert [one.token for one in closed.tokens] == ["**bo", "ld**", " words"]
+    anew = read('{"all": "One"}', '{"all": "One two"}', '{"all": " three"}', '{"all": " three"}', "[DONE]")
+    assert [one.token for one in anew.tokens] == ["", "", " three"]
+    assert violated(text_is("One two three"), anew)
+    other = read('{"all": "One", "block": "a"}', '{"all": "Two", "block": "b"}', '{"all": "", "block": "a"}')
+    assert other.text == "Two"
 
 
 def test_an_error_without_a_text_is_a_finding_and_has_an_outcome() -> None:
@@ -141,3 +152,34 @@ def test_an_error_without_a_text_is_a_finding_and_has_an_outcome() -> None:
     reply.ended(2.0, End.COMPLETE)
     assert violated(error_ends_the_reply, reply) == ["an error event {'error': {'code': 1}}"]
     assert reply.outcome() == "error event {'error': {'code': 1}}"
+
+
+def test_a_reply_is_named_once_and_its_name_is_no_event() -> None:
+    """The server's own id of the ask, by which it is stopped or resumed."""
+    reply = read('{"run": "r-1", "all": "One"}', '{"run": "r-2"}', "[DONE]")
+    assert reply.run == "r-1"
+    assert [one.kind for one in reply.messages] == [Kind.TOKEN, Kind.COMPLETION]
+
+
+def test_an_endpoint_is_asked_about_a_run() -> None:
+    """What is filled into the path is percent-encoded, and the ask's own path is taken as it is, without its query."""
+    asked = Conversation((Turn(Role.USER, "Hi"),), id="a/b", run="mine")
+    resume = Endpoint("GET", "{path}/{conversation}/stream", (("Last-Event-ID", "{last_event}"),))
+    assert resume.ask("/api/chat?v=2", asked, last_event="7") == HttpAsk(
+        "/api/chat/a%2Fb/stream", (("Last-Event-ID", "7"),), None, "GET"
+    )
+    stop = Endpoint("POST", "/stop", body={"task": "{run}", "note": "{{run}} of {run}"})
+    assert stop.ask("/", asked).body == {"task": "mine", "note": "{run} of mine"}
+    assert stop.ask("/", asked, run="theirs").body == {"task": "theirs", "note": "{run} of theirs"}
+    nameless = Conversation((Turn(Role.USER, "Hi"),), run="mine")
+    assert resume.ask("/api/chat", nameless).path == "/api/chat/mine/stream"
+
+
+def test_an_endpoint_is_asked_with_the_users_credential() -> None:
+    """As the ask is; built-in apis have no endpoints unless they are given some."""
+    asked = Conversation((Turn(Role.USER, "Hi"),), id="c1", run="mine", credential="abc")
+    stop = Endpoint("DELETE", "{path}/{run}")
+    assert CHAT_STREAM.stop is None
+    assert CHAT_STREAM.about(stop, asked, "r 1") == HttpAsk(
+        "/api/chat/stream/r%201", (("Authorization", "Bearer abc"),), None, "DELETE"
+    )

@@ -43,8 +43,8 @@ def test_openai_chat_sends_all_turns_and_asks_for_a_stream() -> None:
 
 
 def test_the_ai_sdk_sends_messages_of_parts_whose_ids_stay() -> None:
-    first = AI_SDK.ask(Conversation(TURNS[:1], id="c1", run="r1")).body
-    later = AI_SDK.ask(LATER).body
+    first = dict(AI_SDK.ask(Conversation(TURNS[:1], id="c1", run="r1")).body or {})
+    later = dict(AI_SDK.ask(LATER).body or {})
     assert later["id"] == first["id"] == "c1"
     assert later["trigger"] == "submit-message"
     assert later["messages"][0] == first["messages"][0]
@@ -55,9 +55,10 @@ def test_the_ai_sdk_sends_messages_of_parts_whose_ids_stay() -> None:
 def test_ag_ui_names_thread_and_run_and_leaves_nothing_out_that_its_schema_requires() -> None:
     ask = AG_UI.ask(LATER)
     assert ("Accept", "text/event-stream") in ask.headers
-    assert ask.body.keys() == {"threadId", "runId", "state", "messages", "tools", "context", "forwardedProps"}
-    assert (ask.body["threadId"], ask.body["runId"]) == ("c1", "r2")
-    assert [one["role"] for one in ask.body["messages"]] == ["user", "assistant", "user"]
+    body = dict(ask.body or {})
+    assert body.keys() == {"threadId", "runId", "state", "messages", "tools", "context", "forwardedProps"}
+    assert (body["threadId"], body["runId"]) == ("c1", "r2")
+    assert [one["role"] for one in body["messages"]] == ["user", "assistant", "user"]
 
 
 def _chunk(**choice: Any) -> dict[str, Any]:

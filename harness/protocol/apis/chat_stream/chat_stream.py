@@ -51,7 +51,7 @@ def classify(body: JsonObject) -> Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class ChatStream:
+class ChatStream(api.BaseApi):
     """The API document's api."""
 
     name: str = "chat-stream"
@@ -79,8 +79,8 @@ class ChatStream:
     def read(self, name: str, text: str, body: JsonObject | None) -> Sequence[api.Part]:
         return () if body is None else _parts(classify(body), body)
 
-    def read_emitted(self, name: str, body: JsonObject) -> Sequence[api.Part]:
-        return _parts(self._events.get(name, Kind.OTHER), body)
+    def read_emitted(self, name: str, data: Any) -> Sequence[api.Part]:
+        return _parts(self._events.get(name, Kind.OTHER), data if isinstance(data, dict) else {})
 
     def error_of(self, body: bytes) -> str | None:
         error = (decode_object(body.decode("utf-8", "replace")).body or {}).get(ERROR)
