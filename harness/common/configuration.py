@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from chatproof.harness.common.api_choice import ApiChoice
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import KEYS, ValueKind
+from chatproof.harness.common.toml_file import PROJECT, read_toml
+from chatproof.harness.protocol.apis.known_apis import KNOWN_APIS
 
-FILE, PROJECT = "chatproof.toml", "pyproject.toml"
+FILE = "chatproof.toml"
 
 
 def configured(options: Mapping[str, Any], folders: Iterable[Path]) -> dict[str, Any]:
@@ -32,19 +34,18 @@ def configured(options: Mapping[str, Any], folders: Iterable[Path]) -> dict[str,
 
 
 def read(path: Path, is_needed: bool = True) -> dict[str, Any]:
-    """Read a file: its values by the names of the options' fields. Relative paths count from the file's folder.
+    """Read a file: its values by the names of the options' fields. Relative paths count from the file's folder. A table
+    `[api]` becomes an ApiChoice, `api_table`.
 
     Raises:
         ChatproofError: as `configured`.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ChatproofError(f"--config: cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = read_toml(path, "--config")
+    except ChatproofError:
         if path.name == PROJECT and not is_needed:
             return {}  # pytest reports a broken pyproject.toml itself
-        raise ChatproofError(f"{path}: {error}") from error
+        raise
     if path.name == PROJECT:
         document = _table(document.get("tool", {}), path).get("chatproof", {})
     return dict(_value(path, key, value) for key, value in _table(document, path).items())
@@ -61,9 +62,10 @@ def _found(folders: Iterable[Path]) -> Path | None:
 
 def _has_table(path: Path) -> bool:
     try:
-        return "chatproof" in tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        tool = read_toml(path, "--config").get("tool")
+    except ChatproofError:
         return False
+    return isinstance(tool, dict) and "chatproof" in tool
 
 
 def _table(value: Any, path: Path) -> dict[str, Any]:
@@ -74,6 +76,8 @@ def _table(value: Any, path: Path) -> dict[str, Any]:
 
 def _value(path: Path, key: str, value: Any) -> tuple[str, Any]:
     name = key.replace("_", "-")
+    if name == "api" and isinstance(value, dict):
+        return "api_table", ApiChoice.in_table(value, path)
     option = KEYS.get(name) or KEYS.get(f"{name}s")  # profile = … and profiles = …, as on the command line
     if option is None:
         near = get_close_matches(name, KEYS, n=1, cutoff=0.4)
@@ -83,7 +87,8 @@ def _value(path: Path, key: str, value: Any) -> tuple[str, Any]:
         value = [value]
     if not _is(option.kind, value):
         raise ChatproofError(f"{path}: {key} is not {option.kind}: {value!r}")
-    return option.field, str(path.absolute().parent / value) if option.kind is ValueKind.PATH else value
+    is_path = option.kind is ValueKind.PATH or (name == "api" and value.endswith(".toml") and value not in KNOWN_APIS)
+    return option.field, str(path.absolute().parent / value) if is_path else value
 
 
 def _is(kind: ValueKind, value: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 PREFIX: Final = "chatproof_"  # of the options' names among all that pytest has read: a user's may be the same
 PROVIDERS: Final = ("openai", "gemini", "local")
+OWN_TABLE: Final = "[api]"  # stands for `--api` without a name: the configuration file's table
 
 
 class ValueKind(StrEnum):
@@ -29,6 +30,7 @@ class Option:
 
     `default_text`: the default in words, where `default` does not say it. `is_plural`: `--names` works too, and is the
     key. `is_key`: whether it is a key. `is_ours`: whether the parser gets it from here; pytest has it otherwise.
+    `alone`: what it stands for where it has no value; empty: it needs one.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Option:
     is_plural: bool = False
     is_key: bool = True
     is_ours: bool = True
+    alone: str = ""
 
     @property
     def field(self) -> str:
@@ -102,11 +105,13 @@ _DECLARED: Final = (
     Option(
         "api",
         TEXT,
-        "what the server speaks: chat-stream, openai-chat, ai-sdk or ag-ui",
-        "NAME",
+        "what the server speaks: chat-stream, openai-chat, ai-sdk, ag-ui, or the TOML file whose table [api] describes "
+        "an api of your own (docs/apis.md). Without a name: the table of the configuration file",
+        "NAME/FILE",
         "chat-stream",
-        default_text="chat-stream, that of the API document",
+        default_text="the table [api] of the configuration file; else chat-stream, that of the API document",
         dest="api_name",
+        alone=OWN_TABLE,
     ),
     Option(
         "api-path",
@@ -276,6 +281,8 @@ def _how(option: Option) -> dict[str, Any]:
     if option.kind is SWITCH:
         return {"action": "store_true"}
     how: dict[str, Any] = {"metavar": option.metavar}
+    if option.alone:
+        how |= {"nargs": "?", "const": option.alone}
     if option.kind is TEXTS:
         how["action"] = "append"
     elif option.kind in (NUMBER, COUNT):

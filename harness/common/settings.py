@@ -6,17 +6,16 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chatproof.harness.common.api_choice import ApiChoice
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import DEFAULTS, KEYS, OPTIONS, PROVIDERS, ValueKind
 from chatproof.harness.common.start_command import words_of
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Api
-from chatproof.harness.protocol.apis.known_apis import KNOWN_APIS
 from chatproof.harness.protocol.requirements import OWN_API, Contract, Profile, Requirement
 from chatproof.harness.protocol.situations.situation import PLAINLY, Situation
 
@@ -46,7 +45,7 @@ class Settings:
     `declares_profiles` and `declares_providers`: whether the user named them; if not, a server is not tested with what
     it is seen to lack. A server that runs already has one provider, as if it had been named. `contract`: the revision
     of the contract whose rows are judged, or None for the newest. `situation`: the one to try, `plain` for none, or
-    None for a covering array, which `seed` begins.
+    None for a covering array, which `seed` begins. `api_name`: the api's name, or the file with its table.
     """
 
     base_url: str | None
@@ -112,7 +111,8 @@ class Settings:
                 Situation.parse(situation)
             except ValueError as problem:
                 raise ChatproofError(f"--situation: {problem}") from problem
-        api = _api(options)
+        choice = ApiChoice.of(options)
+        api = choice.api
         tokens = tuple(_words(options.get("jwt_token")))
         secret = options.get("jwt_secret") or os.environ.get(SECRET_VARIABLE) or None
         plain: dict[str, Any] = {option.field: options.get(option.field) or option.default for option in numbers}
@@ -123,7 +123,7 @@ class Settings:
             start=start,
             provider_url=provider_url,
             api=api,
-            api_name=api.name,
+            api_name=choice.word,
             api_path=options.get("api_path") or None,
             api_model=options.get("api_model") or None,
             profiles=_profiles(options.get("profile"), bool(start), api),
@@ -152,7 +152,7 @@ class Settings:
 
     def selects(self, row: Requirement) -> bool:
         """Whether `--contract`, `--api` and `--only` select a row."""
-        is_known = row.since <= (self.contract or row.since) and row.holds_for(self.api.name)
+        is_known = row.since <= (self.contract or row.since) and row.holds_for(self.api)
         return is_known and (not self.only or row.id in self.only)
 
     def tries_situations(self, requirement_id: str) -> bool:
@@ -169,24 +169,16 @@ def _words(values: Iterable[str] | None) -> list[str]:
     return [word for value in values or () for word in re.split(r"[,\s]+", value) if word]
 
 
-def _api(options: Mapping[str, Any]) -> Api:
-    name = options.get("api_name") or OWN_API
-    if (api := KNOWN_APIS.get(name)) is None:
-        near = get_close_matches(name, KNOWN_APIS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(KNOWN_APIS)}"
-        raise ChatproofError(f"--api: there is no api {name!r}; {hint}")
-    given = {key: options[f"api_{key}"] for key in ("path", "model") if options.get(f"api_{key}")}
-    has: set[str] = {one.name for one in fields(api)} - ({"path"} if name == OWN_API else set())  # type: ignore[arg-type]
-    if unknown := given.keys() - has:
-        raise ChatproofError(f"--api-{min(unknown)}: the api {name} has no {min(unknown)} to choose")
-    if not given.get("path", "/").startswith("/"):
-        raise ChatproofError(f"--api-path: {given['path']!r} does not begin with a slash")
-    return replace(api, **given)  # type: ignore[type-var]
+def declarable_of(api: Api) -> tuple[Profile, ...]:
+    """The profiles that a server of an api can declare."""
+    if api.name == OWN_API:
+        return DECLARABLE
+    return (*OF_EVERY_API, Profile.SOCKETIO) if api.has_sockets else OF_EVERY_API
 
 
 def _profiles(values: Iterable[str] | None, shows: bool, api: Api) -> frozenset[Profile]:
     words = _words(values)
-    declarable = DECLARABLE if api.name == OWN_API else OF_EVERY_API
+    declarable = declarable_of(api)
     known = [profile.value for profile in declarable]
     if ALL in words:
         return frozenset(declarable)

@@ -11,9 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from chatproof.harness.protocol.apis.api import Api, Framing, History
+
 SOURCE = Path(__file__).with_name("requirements.toml")
 OWN_API = "chat-stream"  # the API document's own
-ALL_APIS, OTHER_APIS = "all", "others"  # of a row that holds for every api, or for every other one
+# of a row that holds for every api, for every other one, or for every other one that has Socket.IO
+NOT_NAMES = ALL_APIS, OTHER_APIS, SOCKET_APIS = "all", "others", "sockets"
 
 
 class Level(StrEnum):
@@ -56,7 +59,9 @@ class Requirement:
     what is judged without it; empty: nothing. `asks_for_answer`: no answer at all violates the row; in other rows it
     is no finding, and the row is not testable. `since`: the contract's revision that brought it. `any_provider`: of a
     row that needs the provider, that one provider is enough, since its dialect changes nothing. `apis`: the names of
-    those that it holds for, `all`, or `others` for all but the API document's own.
+    those that it holds for, `all`, `others` for all but the API document's own, or `sockets` for those of them that
+    have Socket.IO. `framing`: that of the streams that it is about; None: any. `of_history`: it is about conversations
+    of several turns. `of_json`: it is about JSON in events.
     """
 
     id: str
@@ -74,10 +79,31 @@ class Requirement:
     since: int = 1
     any_provider: bool = False
     apis: tuple[str, ...] = (OWN_API,)
+    framing: Framing | None = None
+    of_history: bool = False
+    of_json: bool = False
 
-    def holds_for(self, api: str) -> bool:
+    def holds_for(self, api: Api) -> bool:
         """Whether a server that speaks an api is judged by it."""
-        return api in self.apis or ALL_APIS in self.apis or (OTHER_APIS in self.apis and api != OWN_API)
+        if self.framing not in (None, api.framing) or (self.of_json and api.reads_raw):
+            return False
+        if self.of_history and api.history is History.NOBODY:
+            return False
+        if api.name in self.apis or ALL_APIS in self.apis:
+            return True
+        return api.name != OWN_API and (OTHER_APIS in self.apis or (SOCKET_APIS in self.apis and api.has_sockets))
+
+    @property
+    def told_apis(self) -> str:
+        """The apis that it holds for, in words."""
+        if ALL_APIS in self.apis:
+            named = "every api"
+        elif OTHER_APIS in self.apis:
+            named = f"every api but {OWN_API}"
+        else:
+            words = {SOCKET_APIS: "others that have Socket.IO"}
+            named = " and ".join(words.get(name, name) for name in self.apis)
+        return f"{named} ({self.framing} only)" if self.framing else named
 
     @property
     def is_black_box(self) -> bool:
@@ -161,6 +187,7 @@ def _row(name: str, section: Mapping[str, Any], own: Mapping[str, Any]) -> Requi
     if isinstance(apis := values.get("apis", (OWN_API,)), str):
         apis = (apis,)
     values["apis"] = tuple(apis)
+    values["framing"] = Framing(values["framing"]) if "framing" in values else None
     if unknown := values.keys() - {one.name for one in fields(Requirement)}:
         raise ValueError(f"{SOURCE.name}: {name} has unknown keys: {', '.join(sorted(unknown))}")
     return Requirement(name, level, tuple(map(Profile, profiles)), **values)

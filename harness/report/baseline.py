@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ from typing import Any
 
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import PROVIDERS
+from chatproof.harness.common.toml_file import read_toml
 from chatproof.harness.protocol.requirements import Contract
 from chatproof.harness.report.verdicts import BAD, Row, Verdict
 
@@ -47,12 +47,7 @@ class Baseline:
         """
         if path is None:
             return cls()
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ChatproofError(f"--baseline: cannot read {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ChatproofError(f"{path}: {error}") from error
+        document = read_toml(path, "--baseline")
         table = document.pop("known", {})
         if document or not isinstance(table, dict):
             other = next(iter(document), "known")

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from chatproof.harness.command import HelpParser
-from chatproof.harness.common.configuration import FILE, PROJECT, configured
+from chatproof.harness.common.configuration import FILE, configured
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import GROUPS, KEYS, OPTIONS, PREFIX, add_options
 from chatproof.harness.common.settings import SECRET_VARIABLE, Settings
+from chatproof.harness.common.toml_file import PROJECT
 from chatproof.harness.protocol.requirements import Profile, contract
 from chatproof.harness.report.listing import listing
 from chatproof.harness.report.options_page import PAGE, page
