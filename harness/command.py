@@ -92,6 +92,13 @@ class Interrupt:
         self.happened = isinstance(excinfo.value, KeyboardInterrupt)
 
 
+def api(arguments: Sequence[str]) -> int:
+    """Propose the table of an own api."""
+    from chatproof.harness.sample_command import main as sample
+
+    return sample(arguments)
+
+
 def explain(arguments: Sequence[str]) -> int:
     """Print rows of the contract, or the whole contract as a page. Needs no server."""
     from chatproof.harness.protocol.requirements import contract
@@ -151,6 +158,7 @@ class Command:
 
 COMMANDS: Final = {
     "check": Command(check, "test a server: chatproof check --base-url URL"),
+    "api": Command(api, "describe an api of your own from a captured reply: chatproof api --sample FILE"),
     "explain": Command(explain, "say what a row of the contract demands, and why: chatproof explain SSE-06"),
     "providers": Command(providers, "run fake OpenAI, Gemini and Ollama APIs for a server or a test to call"),
     "serve": Command(serve, "run the reference server, a chat backend that passes the suite"),
