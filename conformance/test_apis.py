@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import without
+from chatproof.conformance.suite.exceptions import NotApplicable, without
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.odd_requests import JSON, refused
 from chatproof.conformance.suite.provider import cases_in, upstream_texts
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis import ag_ui_checks, ai_sdk_checks, openai_chat_checks
-from chatproof.harness.protocol.apis.api import Role, Turn
+from chatproof.harness.protocol.apis.api import History, Role, Turn
+from chatproof.harness.protocol.checks.strict_events import events_are_strict
 from chatproof.harness.protocol.excerpts import shown
 
 NO_OBJECT = (b"", b"hello", b'{"messages": [', b"[]", b'"hello"', b"null")
 OTHERS = 3  # conversations beside the one that is judged
 FAILING = ("server-error", "error-mid")
+GREETS = """about = "A greeting that no other script has."
+[[steps]]
+text = "Good morning Ferdinand, what a fine name."
+"""
 
 
 @requirement("API-01")
 async def test_all_turns_reach_the_provider_once_in_order(case: Case) -> None:
     """A conversation of three turns, after others and while others run."""
-    said = [f"{text} {case.lane.new_case()}" for text in ("My name is Ferdinand.", "Hello Ferdinand.")]
-    before = (Turn(Role.USER, said[0]), Turn(Role.ASSISTANT, said[1]))
     earlier = await together(*(case.ask(f"Question {number}.") for number in range(OTHERS)))
+    session = case.lane.new_session()
+    before = await turns_before(case, session)
+    said = [turn.text for turn in before]
     reply, *others = await together(
-        case.ask("What is my name?", before=before),
+        case.ask("What is my name?", session=session, before=before),
         *(case.ask(f"Another question {number}.", script="paced") for number in range(OTHERS)),
     )
     others += earlier
@@ -40,6 +46,19 @@ async def test_all_turns_reach_the_provider_once_in_order(case: Case) -> None:
     case.holds(
         "API-01", not strange, f"{seen}, of other conversations: {shown(strange, 200)}", "nothing of others", reply
     )
+
+
+async def turns_before(case: Case, session: str) -> tuple[Turn, ...]:
+    """What was said before in a conversation: made up where the client carries the turns, else in a first exchange."""
+    if case.lane.api.history is History.CLIENT:
+        texts = (f"{text} {case.lane.new_case()}" for text in ("My name is Ferdinand.", "Hello Ferdinand."))
+        return tuple(Turn(role, text) for role, text in zip(Role, texts, strict=True))
+    script = await case.provider.register("greets", GREETS)
+    first = await case.ask("My name is Ferdinand.", script=script, session=session)
+    if not case.lane.succeeded(first):
+        raise without(first, f"the first exchange of a conversation failed: {first.outcome()}")
+    asked = case.lane.message("My name is Ferdinand.", script, first.case)
+    return Turn(Role.USER, asked), Turn(Role.ASSISTANT, case.provider.text(script))
 
 
 @requirement("API-02", "AIS-02")
@@ -59,12 +78,22 @@ async def test_reasoning_is_not_the_reply(case: Case) -> None:
 @requirement("API-03")
 async def test_what_is_no_object_is_refused(case: Case) -> None:
     """Stops where the server does not answer at all."""
+    ask = case.lane.api.ask(case.lane.conversation("Please say hello.", "hello", case.lane.new_case()))
+    if ask.body is None:
+        raise NotApplicable(f"a {ask.method} of this api has no body")
     for body in NO_OBJECT:
-        answer = await case.request(HttpRequest("POST", case.lane.api.path, body, JSON))
+        answer = await case.request(HttpRequest(ask.method, ask.path, body, (*JSON, *ask.headers)))
         seen = f"body {body!r}: {answer.outcome()}" if body else f"an empty body: {answer.outcome()}"
         case.holds("API-03", refused(answer), seen, "a 4xx status", answer)
         if answer.is_unanswered:
             break
+
+
+@requirement("API-04")
+async def test_each_event_is_strict(case: Case) -> None:
+    """An ordinary reply, and one whose text is full of quotes, line ends and characters beyond ASCII."""
+    for script in ("hello", "unicode") if case.lane.provider else ("hello",):
+        case.conforms(await case.ask(script=script), events_are_strict)
 
 
 @requirement("OAI-01", "OAI-02", "OAI-03")

@@ -38,6 +38,7 @@ from chatproof.harness.protocol.checks.history import doubled, empty_messages, o
 from chatproof.harness.protocol.checks.sio import CHAT_KINDS
 from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.requirements import OWN_API
 from chatproof.harness.protocol.transcript import Transport
 
 LONGEST_UNASKED = 50.0  # seconds that INT-09 waits at most without --slow
@@ -89,8 +90,9 @@ async def leave_socket(
     client = await case.connect(over, case.lane.budget.addresses.fresh())
     if not is_first:
         await (await case.start(socket=client)).finish()
-        refusal = await client.emit(ASK_EVENT, body_of("", case.lane.new_session()))
-        await client.terminal(refusal, Deadlines(silence=CANCELLED_WITHIN))
+        if case.lane.api.name == OWN_API:
+            refusal = await client.emit(ASK_EVENT, body_of("", case.lane.new_session()))
+            await client.terminal(refusal, Deadlines(silence=CANCELLED_WITHIN))
     return await interrupt(case, how, moment, within, socket=client)
 
 

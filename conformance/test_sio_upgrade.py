@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.document_checks import of_document
 from chatproof.conformance.suite.exceptions import TooLate, without
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.paced_replies import judge_pace
@@ -35,7 +36,8 @@ async def test_an_upgraded_socket_is_answered(case: Case) -> None:
             seen = f"ask {number} of a socket that had moved to a WebSocket: {reply.outcome()}"
             if not case.holds("SIO-13", case.lane.succeeded(reply), seen, "a whole reply", reply):
                 break
-            case.conforms(reply, on_behalf_of("SIO-13", *TOKEN_CHECKS), said(case, script))
+            fields = of_document(case, *TOKEN_CHECKS)
+            case.conforms(reply, on_behalf_of("SIO-13", *fields), said(case, script))
     except NotUpgraded as error:
         case.holds("SIO-13", False, str(error), A_MOVE, client.strays, late=UNKNOWN)
     except NotConnected as error:
@@ -109,7 +111,7 @@ async def judge_move(case: Case, client: SocketClient, asking: asyncio.Future[St
     case.conforms(reply, is_kept)
     if is_kept(reply):
         return  # what follows would be a consequence
-    case.conforms(reply, on_behalf_of("SIO-13", sio.one_terminal_event, *TOKEN_CHECKS))
+    case.conforms(reply, on_behalf_of("SIO-13", sio.one_terminal_event, *of_document(case, *TOKEN_CHECKS)))
     again = await (await case.start(socket=client)).finish()
     seen = f"the next ask, after a reply during which the socket had moved: {again.outcome()}"
     case.holds("SIO-13", case.lane.succeeded(again), seen, "a whole reply", again)

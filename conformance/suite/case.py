@@ -109,7 +109,7 @@ class Case:
     async def ask_once(self, text: str, **how: Any) -> Transcript:
         """As `ask`, but a 429 is returned like any other answer."""
         reply = await (await self.start(text, **how)).finish()
-        self.lane.budget.note(reply)
+        self.lane.note(reply)
         return await with_counts(reply, self.lane.provider)
 
     async def ask_plain(

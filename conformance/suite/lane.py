@@ -71,6 +71,8 @@ class Lane:
     drawn: Drawn = field(default_factory=Drawn)
     resources: ExitStack = field(default_factory=ExitStack)
     _numbers: count[int] = field(default_factory=lambda: count(1))
+    _asked_in: dict[str, str] = field(default_factory=dict)
+    _given: dict[str, str] = field(default_factory=dict)
     _name: str = field(default_factory=lambda: secrets.token_hex(3))
 
     def __post_init__(self) -> None:
@@ -283,7 +285,16 @@ class Lane:
         """
         turn = Turn(Role.USER, self.message(text, script, case))
         name = session if session is None else session or self.new_session()
+        if self.api.names_conversations and name is not None:
+            self._asked_in[case] = name
+            name = self._given.get(name)
         return Conversation((*before, turn), name, case, credential)
+
+    def note(self, reply: Transcript) -> None:
+        """Note what a reply tells of limits, and the id that the server gave its conversation."""
+        self.budget.note(reply)
+        if reply.conversation and reply.case in self._asked_in:
+            self._given[self._asked_in[reply.case]] = reply.conversation
 
     def new_case(self) -> str:
         """A case id that no other run uses: lower-case letters, digits and dashes. No case id is part of another."""

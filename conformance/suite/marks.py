@@ -37,12 +37,13 @@ IN_THE_BACKGROUND = (When.FROM_THE_START, When.AFTER_SOCKETS, When.LONG)
 
 
 def requirement(
-    *ids: str, when: When | None = None, of_array: bool = False
+    *ids: str, when: When | None = None, of_array: bool = False, of_document: bool = False
 ) -> Callable[[TestBody], Callable[..., None]]:
     """Name the rows that a test judges. Each named row needs at least one check in the test.
 
     `of_array`: it tries many situations, which the contract's first revision did not ask for. With `--only` it is run
-    where its first row is named.
+    where its first row is named. `of_document`: it asks in the API document's own words, and so is left out where the
+    server speaks another api.
 
     The test is run by the suite on its own event loop, whatever plugins and modes for asyncio the user has:
     to pytest it is an ordinary function.
@@ -55,7 +56,8 @@ def requirement(
         def test(**_: Any) -> None:
             raise RuntimeError("this test is run by the conformance suite's own hooks")
 
-        vars(test).update(chatproof_body=body, chatproof_when=when, chatproof_of_array=of_array)  # read by those hooks
+        vars(test).update(chatproof_body=body, chatproof_when=when, chatproof_of_array=of_array)
+        vars(test).update(chatproof_of_document=of_document)  # all are read by those hooks
         marked: Callable[..., None] = pytest.mark.requirement(*ids)(test)
         return marked
 

@@ -130,6 +130,7 @@ class Outcome:
             server_error=next((one.error_line for one in self.lanes if one.error_line), ""),
             crashes=crashes,
             situations=[one for lane in self.lanes for one in lane.situations.values()],
+            api=self.settings.api.name,
             contract=self.settings.contract or self.contract.revision,
         )
 

@@ -14,7 +14,7 @@ import pytest
 import chatproof.conformance
 from chatproof.conformance.suite.marks import TestBody, When
 from chatproof.harness.common.settings import Settings
-from chatproof.harness.protocol.requirements import Contract, Profile
+from chatproof.harness.protocol.requirements import OWN_API, Contract, Profile
 from chatproof.harness.protocol.transcript import Transport
 
 BEHIND = "behind"  # the fixture that says which provider is behind the server
@@ -26,8 +26,8 @@ class SuiteTest:
     """A test with one set of arguments.
 
     `name` is unique, as pytest's node id. `ids`: the rows that it judges. `provider`: the provider that it needs
-    behind the server, or None where it runs once, whatever the provider. `of_array`: see
-    `requirement`.
+    behind the server, or None where it runs once, whatever the provider. `of_array` and
+    `of_document`: see `requirement`.
     """
 
     name: str
@@ -37,6 +37,7 @@ class SuiteTest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     provider: str | None = None
     of_array: bool = False
+    of_document: bool = False
 
     @property
     def transport(self) -> Transport:
@@ -56,6 +57,8 @@ class SuiteTest:
         A test asks in the ways of all its rows, so it is left out where the server lacks the profile of one of them.
         """
         if self.of_array and not settings.tries_situations(self.ids[0]):
+            return False
+        if self.of_document and settings.api.name != OWN_API:
             return False
         if not any(settings.selects(contract[name]) for name in self.ids):
             return False
@@ -87,7 +90,8 @@ def from_item(item: pytest.Item) -> SuiteTest | None:
     parameters = dict(callspec.params) if callspec else {}
     provider = parameters.pop(BEHIND, None)
     ids = tuple(name for marker in item.iter_markers("requirement") for name in marker.args)
-    return SuiteTest(item.nodeid, ids, body, when, parameters, provider, of_array)
+    of_document = getattr(function, "chatproof_of_document", False)
+    return SuiteTest(item.nodeid, ids, body, when, parameters, provider, of_array, of_document)
 
 
 def all_tests(settings: Settings, contract: Contract) -> list[SuiteTest]:
@@ -109,5 +113,5 @@ def _variants(name: str, function: Any, body: TestBody, settings: Settings, cont
         for values in product(*axes):
             words = [str(value) for _, value in values] + ([provider] if provider else [])
             full = f"{name}[{'-'.join(words)}]" if words else name
-            how = (dict(values), provider, function.chatproof_of_array)
-            yield SuiteTest(full, ids, body, function.chatproof_when, *how)
+            of = function.chatproof_of_array, function.chatproof_of_document
+            yield SuiteTest(full, ids, body, function.chatproof_when, dict(values), provider, *of)

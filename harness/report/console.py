@@ -85,7 +85,7 @@ def verdict_line(summary: RunSummary) -> str:
     )
     told = [(one, counts[one] - harmless[one]) for one in ORDER[1:]]
     parts += [f"{number} {one}" for one, number in told if number]
-    verdict = f"{summary.verdict.upper()} {summary.target}"
+    verdict = f"{summary.verdict.upper()} {summary.target}{f' ({api})' if (api := summary.told_api) else ''}"
     line = f"chatproof: {verdict}: {', '.join(parts)} in {summary.seconds:.0f} s"
     if summary.crashes:
         line += f"; the server crashed {counted(len(summary.crashes), 'time')}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from chatproof.harness.common.child_process import ROOT
-from chatproof.harness.protocol.requirements import Contract, Requirement, contract
+from chatproof.harness.protocol.requirements import OWN_API, Contract, Requirement, contract
 
 PAGE = ROOT / "docs" / "contract.md"
 
@@ -19,7 +19,8 @@ What a conforming server does, row by row. This page is generated from
 - A **MUST** row decides the verdict. A **SHOULD** row is reported, and fails a run only with `--strict`.
 - A row marked **P** needs the fake providers behind the server (`--start`, or `--provider-url`). Without them the row
   is "not applicable", unless it says what is judged without the provider.
-- A row applies to a server that declares the row's profile (`--profile`).
+- A row applies to a server that declares the row's profile (`--profile`), and speaks an api that the row names
+  (`--api`, [apis.md](apis.md)); a row that names none is about the API document's own.
 
 Each row says how the suite tests it, and what servers that break it typically do. "Up to three tries" means that a
 busy machine could spoil the measurement: the row is violated only if every try fails. "Odd text" is text that looks
@@ -68,7 +69,8 @@ def page(rows: Contract) -> str:
 
 def _entry(row: Requirement) -> str:
     level = f"{row.level} **P**" if row.needs_provider else row.level.value
-    lines = [f"### {row.id}", f"{level} · {' + '.join(row.profiles)}", "", row.text, ""]
+    apis = "" if row.apis == (OWN_API,) else f" · {row.told_apis}"
+    lines = [f"### {row.id}", f"{level} · {' + '.join(row.profiles)}{apis}", "", row.text, ""]
     told = (
         *(("Why", row.why), ("Tested", row.how), ("Without the provider", row.black_box)),
         *(("Not tested", row.excluded), ("Typical fault", row.typical)),

@@ -20,13 +20,15 @@ def as_json(summary: RunSummary) -> dict[str, Any]:
     alone; null where the row is kept, or none is known. `error` is why the run as a whole could not judge, or null.
     `start_by_hand` are lines for a shell that start the server and the fakes as the suite did, for the rows' `repeat`;
     null where it started none. `start_here` holds the root causes of all failures, the worst first: see
-    `Cause`. `contract` is the revision of the contract whose rows were judged. `crashes` holds those of the server: see
+    `Cause`. `contract` is the revision of the contract whose rows were judged, `api` the name of what the server
+    speaks. `crashes` holds those of the server: see
     `Crash`. `situations` says of each covering array which pairs of circumstances were tried: see `SituationTally`.
     """
     provider = summary.providers[0] if summary.providers else None
     return {
         "suite": __version__,
         "contract": summary.contract,
+        "api": summary.api,
         "target": summary.target,
         "verdict": summary.verdict.value,
         "error": redacted(summary.error) or None,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 
 from chatproof.harness.common.settings import DEFAULT_PROFILES
-from chatproof.harness.protocol.requirements import Profile, Requirement
+from chatproof.harness.protocol.apis.known_apis import KNOWN_APIS
+from chatproof.harness.protocol.requirements import ALL_APIS, OWN_API, Profile, Requirement
 
 WIDTH = 100  # characters of a line; a command may be longer
 INDENT = 17
@@ -19,6 +20,7 @@ def explained(row: Requirement) -> str:
         else "needs no fake provider: a URL is enough"
     )
     facts = [
+        ("holds for", row.told_apis),
         ("why", row.why),
         ("tested", row.how),
         ("not tested", row.excluded),
@@ -44,4 +46,6 @@ def alone(row: Requirement) -> str:
         server += " --jwt-secret SECRET"
     more = [one.value for one in row.profiles if one not in DEFAULT_PROFILES]
     profile = f" --profile {','.join(more)}" if more else ""
-    return f"chatproof check --only {row.id}{profile} {server}"
+    other = next((name for name in row.apis if name in KNOWN_APIS), "" if ALL_APIS in row.apis else "NAME")
+    api = "" if other in ("", OWN_API) else f" --api {other}"
+    return f"chatproof check --only {row.id}{api}{profile} {server}"

@@ -20,7 +20,8 @@ def markdown(summary: RunSummary) -> str:
     when = f", {summary.began:%Y-%m-%d %H:%M %Z}" if summary.began else ""
     parts = [
         f"## chatproof {WORDS[summary.verdict]}: {_code(summary.target)}",
-        f"{_totals(summary)} in {summary.seconds:.0f} s{when}. {escaped(summary.suite)}.",
+        f"{_totals(summary)} in {summary.seconds:.0f} s{when}. {escaped(summary.suite)}"
+        f"{f', {escaped(api)}' if (api := summary.told_api) else ''}.",
     ]
     if summary.error:
         parts.append(f"**{escaped(redacted(summary.error))}**")

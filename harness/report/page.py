@@ -75,6 +75,8 @@ class PageBody:
         facts = [f"{summary.seconds:.0f} s"]
         if summary.began:
             facts.insert(0, f"{summary.began:%Y-%m-%d %H:%M:%S %Z}".strip())
+        if summary.told_api:
+            facts.append(summary.told_api)
         if summary.profiles:
             facts.append(f"profiles: {', '.join(summary.profiles)}")
         facts.append(f"providers: {', '.join(summary.providers) or 'none in the loop'}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chatproof import __version__
+from chatproof.harness.protocol.requirements import OWN_API
 from chatproof.harness.report.crash import Crash
 from chatproof.harness.report.evidence import Evidence
 from chatproof.harness.report.root_causes import Cause, root_causes
@@ -26,7 +27,8 @@ class RunSummary:
     passes. `found`: causes that the run itself saw, which explain rows. `server_error`: the line of the server's own
     output that names an error. `command` judges the same server again, where that is known; `by_hand` are lines for a
     shell that start the server and the fakes as the suite did. `crashes`: those of the server. `contract`: the
-    revision of the contract whose rows were judged. `situations`: what became of each covering array.
+    revision of the contract whose rows were judged. `situations`: what became of each covering array. `api`: what the
+    server speaks.
     """
 
     target: str
@@ -47,6 +49,7 @@ class RunSummary:
     command: str = ""
     by_hand: str = ""
     contract: int = 1
+    api: str = OWN_API
     situations: Sequence[SituationTally] = ()
 
     def command_for(self, row: Row) -> str:
@@ -55,6 +58,11 @@ class RunSummary:
             return ""
         provider = row.provider or next(iter(self.providers), "")
         return f"{self.command}{f' --provider {provider}' * bool(provider)} --only {row.requirement.id}"
+
+    @property
+    def told_api(self) -> str:
+        """What the server speaks, in words; nothing where that is the API document's own."""
+        return "" if self.api == OWN_API else f"api: {self.api}"
 
     @property
     def causes(self) -> tuple[Cause, ...]:
