@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatproof.conformance import test_perf
-from chatproof.harness.common.settings import OF_EVERY_API
+from chatproof.harness.common.api_choice import ApiChoice
+from chatproof.harness.common.settings import declarable_of
+from chatproof.harness.protocol.apis.api import Api
 from chatproof.harness.protocol.requirements import OWN_API, Profile, contract
 from tests.servers.broken import DOORS, FAULTS, WHOLE, perf
 from tests.servers.broken.fault import Fault
@@ -89,9 +91,15 @@ class Outcome:
         return "\n".join(f"{name} {self.rows[name][1]}: {self.rows[name][2]}" for name in sorted(names))
 
 
+@cache
+def api_of(word: str) -> Api:
+    """The api that a server speaks, by what `--api` says."""
+    return ApiChoice.of({"api_name": word}).api
+
+
 def all_rows(api: str = OWN_API) -> list[str]:
     """The id of every row that holds for an api."""
-    return [row.id for row in contract() if row.holds_for(api)]
+    return [row.id for row in contract() if row.holds_for(api_of(api))]
 
 
 def rows_of(groups: Iterable[str], keep: Iterable[str], api: str = OWN_API) -> list[str]:
@@ -147,7 +155,8 @@ def profiles_of(name: str) -> Iterable[Profile]:
     """The profiles that a server declares, of those that its api has."""
     declared = VARIANTS[name].profiles if name in VARIANTS else Profile
     served = served_as(name)
-    return [one for one in declared if one in OF_EVERY_API or not served or served.api == OWN_API]
+    can_declare = declarable_of(api_of(served.api if served else OWN_API))
+    return [one for one in declared if one in can_declare]
 
 
 def only_of(name: str) -> list[str]:

@@ -38,14 +38,17 @@ class StreamServer(Upstream):
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.config.timeout, sock_read=self.config.timeout)
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self.upstream = aiohttp.ClientSession(connector=connector, timeout=timeout)
-        app = web.Application(client_max_size=MAX_BODY)
-        app.router.add_post(self.path, self.on_ask)
         self.runner = web.AppRunner(
-            app, handler_cancellation=self.hears_hang_ups, access_log=None, shutdown_timeout=0.1
+            self.app(), handler_cancellation=self.hears_hang_ups, access_log=None, shutdown_timeout=0.1
         )
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", port, backlog=512).start()
         return int(self.runner.addresses[0][1])
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_post(self.path, self.on_ask)
+        return app
 
     async def stop(self) -> None:
         """Stop listening, and end every reply that is under way."""
@@ -84,7 +87,7 @@ class StreamServer(Upstream):
             yield frame
         said = False
         try:
-            async with aclosing(self.tokens(messages, Ask(messages[-1]["content"], name))) as tokens:
+            async with aclosing(self.tokens(messages, self.ask_in(body, messages, name))) as tokens:
                 async for token in tokens:
                     for frame in self.text(name, token, not said):
                         yield frame
@@ -104,6 +107,10 @@ class StreamServer(Upstream):
     def messages_of(self, body: dict[str, Any]) -> list[Message]:
         """The turns as the provider takes them. Raises Refused."""
         raise NotImplementedError
+
+    def ask_in(self, body: dict[str, Any], messages: list[Message], name: str) -> Ask:
+        """What is asked. `name`: that of this one reply."""
+        return Ask(messages[-1]["content"], name)
 
     def refusal(self, text: str) -> dict[str, Any]:
         return {"error": text}
