@@ -27,10 +27,10 @@ def text_of(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
-def shown(page: str, language: str, first: str) -> str:
-    """The code block of a document that begins with `first`."""
+def shown(page: str, language: str, first: str, number: int = 0) -> str:
+    """The code block of a document that begins with `first`; of several the one with this number, from 0."""
     blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.M | re.S)
-    return next(block for block in blocks if block.startswith(first))
+    return [block for block in blocks if block.startswith(first)][number]
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
