@@ -220,14 +220,16 @@ async def test_saying_a_users_name_is_not_enough(case: Case) -> None:
     found = body.get(MESSAGES) if answer.status == 200 and isinstance(body, dict) else None
     kept = not is_integer(found) or found < count
     case.holds("AUTH-04", kept, f"{what}: GET shows {shown(found)} messages", f"none of the owner's {count}", answer)
-    asked = case.lane.new_case()
-    ask = {**body_of(case.lane.message("What?", "hello", asked), session), **dict.fromkeys(NAMING_FIELDS, name)}
-    reply = await case.request(HttpRequest.json("POST", STREAM_PATH + query, ask, headers), source)
-    reply.case = asked
-    kept, seen = user_of(reply) != owner.identity, f"{what}: user {shown(user_of(reply))}"
-    case.holds("AUTH-04", kept, seen, "not the owner", reply)
-    leaked = said.case in await upstream_of(case, reply)
-    case.holds("AUTH-04", not leaked, f"{what}: the owner's text went to the provider", "none of it", reply)
+    for route in [STREAM_PATH, CHAT_PATH] if case.lane.shows(Profile.CHAT) else [STREAM_PATH]:
+        asked = case.lane.new_case()
+        ask = {**body_of(case.lane.message("What?", "hello", asked), session), **dict.fromkeys(NAMING_FIELDS, name)}
+        reply = await case.request(HttpRequest.json("POST", route + query, ask, headers), source)
+        reply.case = asked
+        kept, seen = user_of(reply) != owner.identity, f"{what}: user {shown(user_of(reply))}"
+        case.holds("AUTH-04", kept, seen, "not the owner", reply)
+        leaked = said.case in await upstream_of(case, reply)
+        seen = f"{what}: the owner's text went to the provider, over {route}"
+        case.holds("AUTH-04", not leaked, seen, "none of it", reply)
 
 
 @requirement("AUTH-08")

@@ -6,6 +6,7 @@ import pytest
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import When, over_both, requirement
+from chatproof.conformance.suite.odd_requests import JSON
 from chatproof.conformance.suite.provider import RETRIES, messages_of
 from chatproof.conformance.suite.silence import judge_silence
 from chatproof.harness.client.http import HttpRequest
@@ -115,8 +116,12 @@ async def test_refusals_show_no_internals(case: Case) -> None:
         answer = await case.post(body)
         if err.is_http_error(answer) or answer.of(Kind.ERROR):
             case.conforms(answer, err.no_internals(case.lane.scene.key))
-    for method in ("GET", "DELETE"):
-        answer = await case.request(HttpRequest(method, SESSIONS_PATH + case.lane.new_session()))
+    asks = [HttpRequest(method, SESSIONS_PATH + case.lane.new_session()) for method in ("GET", "DELETE")]
+    asks += [
+        HttpRequest("POST", case.lane.api.path, body, JSON) for body in (b"", b"{not json", b'{"message": "caf\xe9"}')
+    ]
+    for request in asks:
+        answer = await case.request(request)
         if err.is_http_error(answer):
             case.conforms(answer, err.no_internals(case.lane.scene.key))
     if not case.records:

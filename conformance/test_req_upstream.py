@@ -67,9 +67,11 @@ async def test_the_provider_gets_the_servers_own_key(case: Case, transport: Tran
 
 
 async def ask_as(case: Case, transport: Transport, headers: Headers, token: str = "") -> list[Transcript]:
-    """A reply to a client that brings these headers, over sockets with the handshake; none where it is not let in."""
+    """A reply to a client that brings these headers, over SSE one of `/api/chat` too, over sockets with the handshake;
+    none where it is not let in."""
     if transport is Transport.SSE:
-        return [await case.ask(headers=headers)]
+        replies = [await case.ask(headers=headers)]
+        return [*replies, await case.ask_plain(headers=headers)] if case.lane.shows(Profile.CHAT) else replies
     who = Introduction(headers=headers, auth={"token": token} if token else None)
     try:
         return [await (await case.start(socket=await case.connect(transport, introduction=who))).finish()]
