@@ -138,6 +138,12 @@ class Lane:
         return self.scene.target
 
     @property
+    def is_whole(self) -> bool:
+        """Whether its server runs, serves several clients at once, and asks its provider."""
+        state = self.state
+        return self.side_by_side and not (state.unfit or state.set_aside or state.missing or state.stopped)
+
+    @property
     def url(self) -> str:
         """What the report calls the server."""
         if self.settings.base_url:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from zlib import crc32
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.first_ask import first_ask
@@ -26,6 +27,7 @@ from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.requirements import Contract
 
 QUIET_AT_ONCE = 3
+SPREAD = (When.IN_TURN, When.QUIET, When.ALONE)
 PHASES = ((When.FIRST, AT_ONCE), (When.IN_TURN, AT_ONCE), (When.QUIET, QUIET_AT_ONCE), (When.ALONE, 1))
 
 
@@ -43,6 +45,7 @@ class Scheduler:
     scene: Scene | None = None
     lanes: list[Lane] = field(init=False)
     cases: dict[str, Case] = field(default_factory=dict)
+    _places: dict[str, str] = field(default_factory=dict)  # the provider's name, by that of the test
     _ends: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     _under_way: dict[str, None] = field(default_factory=dict)
     _conductor: asyncio.Task[None] | None = None
@@ -67,9 +70,20 @@ class Scheduler:
             for name in self.settings.providers
         ]
 
-    def lane(self, provider: str | None) -> Lane:
-        """The lane of a provider; the first lane for None."""
+    def lane(self, test: SuiteTest) -> Lane:
+        """The lane of a test: that of its provider. A test that runs once, whatever the provider, is in the first lane,
+        or in the one where `begin` has put it."""
+        provider = test.provider or self._places.get(test.name)
         return next((lane for lane in self.lanes if lane.state.name == provider), self.lanes[0])
+
+    def _spread(self, tests: Sequence[SuiteTest]) -> None:
+        """Share out the tests that run once, since all lanes end at the same time then; each has always the same lane.
+        The first one has them all where the others may not be the same server, or are not whole."""
+        if self.settings.start and not self.scene and all(lane.is_whole for lane in self.lanes):
+            for test in tests:
+                if test.when in SPREAD and not test.provider:
+                    lane = self.lanes[crc32(test.name.encode()) % len(self.lanes)]
+                    self._places[test.name] = lane.state.name
 
     def case(self, test: SuiteTest) -> Case:
         """The case of a test; another one once the test is tried again."""
@@ -78,12 +92,12 @@ class Scheduler:
         return self.cases[test.name]
 
     def _new_case(self, test: SuiteTest) -> Case:
-        lane = self.lane(test.provider)
+        lane = self.lane(test)
         return Case(lane, test.name, test.ids, lane.budget.addresses.fresh())
 
     def why_not(self, test: SuiteTest) -> str:
         """Why a test is not run, or nothing."""
-        lane = self.lane(test.provider)
+        lane = self.lane(test)
         if reason := self.lanes[0].state.unfit or lane.state.unfit or lane.state.set_aside:
             return reason
         reasons = [lane.why_not(name) for name in test.ids]
@@ -161,6 +175,7 @@ class Scheduler:
 
     async def begin(self, tests: Sequence[SuiteTest]) -> None:
         """Begin tests, in the order that `marks` describes."""
+        self._spread(tests)
         loop = asyncio.get_running_loop()
         self._ends = {test.name: loop.create_future() for test in tests}
         self._conductor = loop.create_task(self._conduct(tests))
@@ -203,7 +218,7 @@ class Scheduler:
         return usable[0].state.stopped if usable and all(lane.state.stopped for lane in usable) else ""
 
     async def _conduct(self, tests: Sequence[SuiteTest]) -> None:
-        shared = [test for test in tests if self.lane(test.provider).side_by_side]
+        shared = [test for test in tests if self.lane(test).side_by_side]
         background = [test for test in tests if test.when is When.FROM_THE_START]
         background += [test for test in shared if test.when in (When.AFTER_SOCKETS, When.LONG)]
         async with asyncio.TaskGroup() as tasks:
@@ -211,13 +226,13 @@ class Scheduler:
                 tasks.create_task(self._one(test))
             for lane in self.lanes:
                 if not lane.side_by_side:
-                    tasks.create_task(self._in_turn([test for test in tests if self.lane(test.provider) is lane]))
+                    tasks.create_task(self._in_turn([test for test in tests if self.lane(test) is lane]))
             for when, at_once in PHASES:  # in all lanes together, so that no lane disturbs the timed tests of another
                 gates = self._gates(when, at_once)
                 async with asyncio.TaskGroup() as phase:
                     for test in shared:
                         if test.when is when:
-                            phase.create_task(self._one(test, gates[self.lane(test.provider).state.name]))
+                            phase.create_task(self._one(test, gates[self.lane(test).state.name]))
         for test in self._doubtful:
             self._under_way[test.name] = None
             await self._end(test, self._try_again(test))

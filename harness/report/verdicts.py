@@ -132,16 +132,17 @@ class Ledger:
         for one in self.contract:
             if one.id in wanted:
                 behind = providers if one.is_judged_with_each and providers else (None,)
-                rows += (_row(one, by_key.get((one.id, key)) or [absent(one, key)], key) for key in behind)
+                usual = next(iter(providers), None)
+                rows += (_row(one, by_key.get((one.id, key)) or [absent(one, key)], key, usual) for key in behind)
         return rows
 
 
-def _row(requirement: Requirement, records: list[Record], provider: str | None) -> Row:
+def _row(requirement: Requirement, records: list[Record], provider: str | None, usual: str | None) -> Row:
     records = [record for record in records if not record.weak] or records
     order = list(Verdict)
     worst = min(records, key=lambda record: order.index(record.verdict))
     screens = tuple(record.screen for record in records if record.verdict is worst.verdict and record.screen)
-    seen, behind = worst.seen, {record.provider for record in records}
+    seen, behind = worst.seen, {record.provider for record in records} | {usual}
     if worst.verdict in BAD and provider is None and worst.provider and len(behind) > 1:
         seen = f"{seen} (with {worst.provider})"
     failed = {record.over for record in records if record.verdict is worst.verdict}
