@@ -31,8 +31,8 @@ setup: $(READY)  ## make .venv and install everything into it
 # One more than there are processors: most tests wait for others more than they compute.
 WORKERS := $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 2) + 1))')
 
-# Tests that watch no time. The first two load what is slow to load: official clients and schemathesis.
-BESIDE := tests/clients tests/reference_server/test_openapi.py \
+# Tests that hardly watch the time. The first two load what is slow to load: official clients and schemathesis.
+BESIDE := tests/clients tests/reference_server/test_openapi.py tests/fake_providers tests/bench \
           tests/harness tests/protocol tests/test_packaging.py tests/test_architecture.py tests/test_documents.py
 
 # A test that hangs fails after so many seconds, with the place where it waits; the servers' tests wait for one another.

@@ -42,10 +42,15 @@ def page() -> str:
     rows = [row for row in contract() if not row.excluded]
     parts = [INTRODUCTION, "## Row by row\n", *_rows(rows)]
     parts += ["## The broken servers\n", *_servers({name: fault.server for name, fault in FAULTS.items()}, "Caught by")]
-    whole = ", ".join(sorted(name for name, odd in VARIANTS.items() if not odd.only))
-    parts += ["## The odd servers that pass\n", f"Judged by all rows but those that only wait: {whole}.\n"]
+    first, newest = (_judged_whole(revision) for revision in (1, contract().revision))
+    judged = f"Judged by all rows but those that only wait: {newest}; by all of the first revision: {first}.\n"
+    parts += ["## The odd servers that pass\n", judged]
     parts += _servers({name: odd.server for name, odd in VARIANTS.items()}, "Judged by")
     return "\n".join(parts)
+
+
+def _judged_whole(revision: int) -> str:
+    return ", ".join(sorted(name for name, odd in VARIANTS.items() if not odd.only and odd.contract == revision))
 
 
 def _rows(rows: list[Requirement]) -> Iterable[str]:

@@ -138,7 +138,7 @@ def tries_situations(name: str) -> bool:
 
 def revision_of(name: str) -> int:
     """The revision of the contract by which a server is judged: a fault of the first one by that alone."""
-    return FAULTS[name].contract if name in FAULTS else contract().revision
+    return served.contract if (served := served_as(name)) else contract().revision
 
 
 def served_as(name: str) -> Fault | Variant | None:

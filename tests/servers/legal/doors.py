@@ -12,7 +12,7 @@ from tests.servers.parts import ANONYMOUS, Config, Refused
 from tests.servers.plain_server import ChatServer, Handler
 
 
-@legal("name-spaces")
+@legal("name-spaces", contract=1)
 class NameSpaces(ChatServer):
     """Each user has sessions of their own, by the same names; the secret has another usual name; bad tokens are refused
     with 422; other origins are refused altogether, the allowed one is told to everybody, in capital letters and with
@@ -63,7 +63,7 @@ class NeedsItsCookie(ChatServer):
         return app
 
 
-@legal("star-without-credentials")
+@legal("star-without-credentials", contract=1)
 class StarForOthers(NeedsItsCookie):
     """Whoever is not known may read what anybody may read, without credentials."""
 

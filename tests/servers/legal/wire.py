@@ -21,7 +21,7 @@ from tests.servers.parts import Ask, Config, Event, Message, ProviderFailed, Ref
 from tests.servers.plain_server import ChatServer
 
 
-@legal("crlf")
+@legal("crlf", contract=1)
 class CrLf(ChatServer):
     """CR LF, a BOM, comments, pings, `retry:` and `id:`, padding, escapes and spaces in JSON, unknown fields and
     events, timestamps of every kind."""
@@ -140,7 +140,7 @@ def zlib_packer(window: int) -> tuple[Callable[[bytes], bytes], Callable[[], byt
     return (lambda data: zipper.compress(data) + zipper.flush(zlib.Z_SYNC_FLUSH)), zipper.flush
 
 
-@legal("gzip")
+@legal("gzip", contract=1)
 class GzipInGroups(Packed):
     """gzip; tokens gathered for 50 ms; a retried provider; asks of a session one after the other."""
 
@@ -211,7 +211,7 @@ class GzipInGroups(Packed):
                 await asyncio.sleep(0.1)
 
 
-@legal("brotli")
+@legal("brotli", contract=1)
 class BrotliInHalves(Packed):
     """br; every token cut in two; a second request upstream for a title; a system message that is counted."""
 
@@ -247,7 +247,7 @@ class BrotliInHalves(Packed):
         return None if count is None else count + 1
 
 
-@legal("one-write")
+@legal("one-write", contract=1)
 class OneWrite(ChatServer):
     """Events that are ready together go in one write; duration to two places; big bodies refused at once with a
     close; ids of other letters refused on both routes; a second ask on a socket waits for its turn."""
