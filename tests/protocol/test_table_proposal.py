@@ -179,6 +179,42 @@ SHAPES: dict[str, bytes] = {
         *deltas(lambda word: {"reasoning_content": None, "content": word}),
         "[DONE]",
     ),
+    "langserve": sse(
+        json.dumps({"run_id": "e7b0-4f6e"}), *deltas(json.dumps), "", names=("metadata", *["data"] * 7, "end")
+    ),
+    "langgraph": sse(
+        *([{"content": "".join(WORDS[:n]), "type": "ai", "id": "run-abc"}] for n in range(1, 8)),
+        "null",
+        names=(*["messages/partial"] * 7, "end"),
+    ),
+    "gemini": sse(
+        *(
+            {
+                "candidates": [{"content": {"parts": [{"text": word}], "role": "model"}, "index": 0} | more],
+                "usageMetadata": {"totalTokenCount": 5},
+            }
+            for word in WORDS
+            for more in [{"finishReason": "STOP"} if word == "?" else {}]
+        )
+    ),
+    "text generation": sse(
+        *(
+            {"index": n, "token": {"id": n, "text": word}, "generated_text": "".join(WORDS) if n == 6 else None}
+            for n, word in enumerate(WORDS)
+        )
+    ),
+    "responses": sse(
+        {"type": "response.created", "response": {"id": "resp_1", "status": "in_progress", "output": []}},
+        *deltas(lambda word: {"type": "response.output_text.delta", "item_id": "msg_1", "delta": word}),
+        {"type": "response.output_text.done", "item_id": "msg_1", "text": "".join(WORDS)},
+        {"type": "response.completed", "response": {"id": "resp_1", "status": "completed"}},
+    ),
+    "patches": sse(
+        *deltas(lambda word: {"v": word, "p": "/message/content", "o": "append"}),
+        {"v": "FINISHED", "p": "/message/status", "o": "replace"},
+    ),
+    "heartbeats between": lines(*(one for word in WORDS for one in ({"hb": 1}, {"out": word})), {"bye": 1}),
+    "no spaces": sse(*deltas(lambda word: {"type": "chunk", "t": word}), {"type": "end", "errors": []}),
 }
 
 

@@ -17,7 +17,8 @@ from chatproof.harness.protocol.apis.event_rule import EventRule, Scalar, SeenEv
 from chatproof.harness.protocol.apis.json_pointer import ABSENT, Pointer
 from chatproof.harness.protocol.apis.table_api import EventRules, TextRule
 
-DEEPEST, MOST_PLACES = 8, 2_000
+DEEPEST, MOST_PLACES = 8, 500
+FIRST, LAST = 200, 100  # events of a reply that are looked at
 MOST_KINDS, LONGEST_KIND = 12, 40  # kinds of events of one server; characters of the name of one
 # what servers call a reply's text; its thoughts; an end; an error; what says of which kind an event is
 _TEXTS: Final = (
@@ -35,9 +36,10 @@ _TEXTS: Final = (
 )
 _THOUGHTS: Final = re.compile(r"reason|think|thought|analysis", re.IGNORECASE)
 _ENDS: Final = re.compile(r"done|finish|final|end\b|ended|\bend|complete|stop|close|last|ready|success", re.IGNORECASE)
+_END_WORD: Final = re.compile(r"(done|finish(ed)?|end(ed)?|completed?|stop(ped)?|closed?|succeeded)", re.IGNORECASE)
 _STEPS: Final = re.compile(r"step|text|block|part|item|tool|content|usage|meta", re.IGNORECASE)  # ends of those
 _ERRORS: Final = re.compile(r"err(or)?s?\b|error|fail|exception|fault|problem|abort|broke|trouble|oops", re.IGNORECASE)
-_KINDS: Final = ("type", "event", "kind", "object", "op", "action", "status", "state", "channel", "phase", "role", "t")
+_KINDS: Final = ("type", "event", "kind", "object", "op", "action", "status", "state", "channel", "phase", "role")
 _MESSAGES: Final = ("message", "error", "text", "detail", "reason", "description", "errortext", "content", "msg")
 _NO_TEXT: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f-]{20,}|[0-9a-f]{16,}|\d{4}-\d\d-\d\dT[\d:.]+\S*|[A-Za-z]+[-_][A-Za-z0-9]{12,}|-?\d+(\.\d+)?"
@@ -69,6 +71,7 @@ _Pieces = list[tuple[SeenEvent, str]]
 def propose(replies: Sequence[Sequence[SeenEvent]]) -> Proposal:
     """Look at one or more replies; a failed one among them shows the error."""
     found = Proposal()
+    replies = [[*events[:FIRST], *events[FIRST:][-LAST:]] for events in replies]
     errors = list(dict.fromkeys(rule for events in replies if (rule := _error(events))))
     failed = [any(rule.means(seen) for rule in errors for seen in events) for events in replies]
     kept = [[seen for seen in events if not any(rule.means(seen) for rule in errors)] for events in replies]
@@ -109,7 +112,7 @@ def _kinds(events: Sequence[SeenEvent]) -> dict[Pointer, int]:
     for pointer, values in found.items():
         several = len(set(values))
         is_named = bool(pointer.steps) and pointer.steps[-1].lower() in _KINDS
-        is_short = all(0 < len(value) <= LONGEST_KIND and not re.search(r"\s", value) for value in values)
+        is_short = all(re.fullmatch(rf"[!-~]{{1,{LONGEST_KIND}}}", value) for value in values)
         is_short = is_short and not all(_NO_TEXT.fullmatch(value) for value in values)
         if (
             is_short
@@ -211,7 +214,7 @@ def _end(events: Sequence[SeenEvent], text: TextRule, broken: Sequence[SeenEvent
     """
     last = max((number for number, seen in enumerate(events) if _is_text(seen, text)), default=0)
     before, kinds = events[:last], _kinds(events)
-    found = [*_ends_within(events[last], before, kinds)] if before else []
+    found = [*_ends_within(events[last], before, kinds, text.rule.pointer)] if before else []
     for seen in events[last + 1 :]:
         found += _ends_after(seen, events[: last + 1], kinds)
     found = [one for one in found if not any(one[1].means(seen) for seen in broken)] or found
@@ -220,16 +223,20 @@ def _end(events: Sequence[SeenEvent], text: TextRule, broken: Sequence[SeenEvent
 
 
 def _is_text(seen: SeenEvent, text: TextRule) -> bool:
-    return text.rule.means(seen) and bool(text.rule.text_in(seen)) and not (text.rule.raw and is_end_mark(seen, text))
+    return text.rule.means(seen) and bool(text.rule.text_in(seen)) and not (text.rule.raw and _is_end_mark(seen, text))
 
 
-def is_end_mark(seen: SeenEvent, text: TextRule) -> bool:
+def _is_end_mark(seen: SeenEvent, text: TextRule) -> bool:
     """Whether an event among others of raw text looks like the mark of their end."""
     return text.rule.raw and _looks_like_a_mark(seen.text)
 
 
 def _looks_like_a_mark(text: str) -> bool:
     return bool(re.fullmatch(r"[\[<{(]\S+[\]>})]|[A-Z][A-Z_]{2,}", text.strip()))
+
+
+def _is_there(value: object) -> bool:
+    return value is not ABSENT and bool(value)
 
 
 _Ranked = tuple[int, EventRule]
@@ -244,16 +251,24 @@ def _ends_after(seen: SeenEvent, before: Sequence[SeenEvent], kinds: Collection[
     yield from _ends_within(seen, before, kinds)
 
 
-def _ends_within(seen: SeenEvent, before: Sequence[SeenEvent], kinds: Collection[Pointer]) -> Iterator[_Ranked]:
-    """The places of an event that say something which they did not say before."""
+def _ends_within(
+    seen: SeenEvent, before: Sequence[SeenEvent], kinds: Collection[Pointer], text: Pointer | None = None
+) -> Iterator[_Ranked]:
+    """The places of an event that say something which they did not say before, but for that of its `text`."""
     for pointer, value in leaves(seen.value):
+        if pointer == text:
+            continue
         key = pointer.steps[-1].lower() if pointer.steps else ""
         earlier = [pointer.find(one.value) for one in before]
-        is_new = not any(one is not ABSENT and bool(one) for one in earlier)
+        is_new = not any(map(_is_there, earlier))
         if value is True and is_new:
             yield 5 if _ENDS.search(key) else 1, EventRule(pointer=pointer, equals=True)
         elif isinstance(value, str) and value and is_new and key.endswith("reason"):
             yield 3, EventRule(pointer=pointer)
+        elif isinstance(value, str) and _END_WORD.fullmatch(value) and value not in earlier:
+            yield 4, EventRule(where=pointer, equals=value)
+        elif isinstance(value, str) and value and is_new and None in earlier:
+            yield 1, EventRule(pointer=pointer)
         elif isinstance(value, str) and pointer in kinds and value not in earlier:
             is_end = _ENDS.search(value) and not _STEPS.search(value)
             yield 4 if is_end else 0, EventRule(where=pointer, equals=value)
@@ -278,8 +293,9 @@ def _error(events: Sequence[SeenEvent]) -> EventRule | None:
                 return EventRule(where=pointer, equals=value, pointer=_message_in(seen.value, Pointer.to(), pointer))
         if isinstance(seen.value, Mapping):
             for key, value in seen.value.items():
-                if isinstance(key, str) and _ERRORS.search(key) and value not in (None, False, "", 0):
-                    place = Pointer.to(key)
+                place = Pointer.to(key)
+                is_constant = seen is not events[0] and _is_there(place.find(events[0].value))
+                if _ERRORS.search(key) and value and not is_constant:
                     inner = place if isinstance(value, str) else _message_in(seen.value, place)
                     if inner is None or inner == place:
                         return EventRule(pointer=place)
