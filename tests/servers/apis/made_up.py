@@ -169,3 +169,35 @@ class LinesServer(StreamServer):
 
     def frame(self, event: dict[str, Any]) -> Frame:
         return json.dumps(event).encode() + b"\n"
+
+
+class WordsServer(StreamServer):
+    """A GET with the question in its query. The data of the events is the text itself, and the end of the body is the
+    end of the reply."""
+
+    path = "/say"
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get(self.path, self.on_ask)
+        return app
+
+    async def body_of(self, request: web.Request) -> dict[str, Any]:
+        return dict(request.query)
+
+    def messages_of(self, body: dict[str, Any]) -> list[Message]:
+        if not body.get("q", "").strip():
+            raise Refused(400, "A question is needed.")
+        return [{"role": "user", "content": body["q"]}]
+
+    def opening(self, name: str, body: dict[str, Any]) -> Iterable[Frame]:
+        return [b"event: hello\ndata: one moment\n\n"]
+
+    def text(self, name: str, token: str, is_first: bool) -> Iterable[Frame]:
+        return [b"".join(f"data: {line}\n".encode() for line in token.split("\n")) + b"\n"]
+
+    def closing(self, name: str, body: dict[str, Any], said: bool) -> Iterable[Frame]:
+        return ()
+
+    def failure(self, name: str, text: str, said: bool) -> Iterable[Frame]:
+        return [f"event: trouble\ndata: {text}\n\n".encode()]

@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from pathlib import Path
 
-MADE_UP, LINES, NAMING = (str(Path(__file__).with_name(f"{name}.toml")) for name in ("made-up", "lines", "naming"))
+NAMES = ("made-up", "lines", "naming", "words")
+MADE_UP, LINES, NAMING, WORDS = (str(Path(__file__).with_name(f"{name}.toml")) for name in NAMES)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from tests.servers.apis.made_up import LinesServer, MadeUpServer, NamingServer
+from tests.servers.apis.made_up import LinesServer, MadeUpServer, NamingServer, WordsServer
 from tests.servers.apis.stream_server import Frame, StreamServer
-from tests.servers.apis.tables import LINES, MADE_UP, NAMING
+from tests.servers.apis.tables import LINES, MADE_UP, NAMING, WORDS
 from tests.servers.broken.fault import fault
 from tests.servers.broken.other_apis import (
     FailsSilently,
@@ -48,6 +48,14 @@ class NamesItsThreadsAnew(NamingServer):
     def messages_of(self, body: dict[str, Any]) -> list[Message]:
         body.pop("thread", None)
         return super().messages_of(body)
+
+
+@fault("words-fail-silently", "ERR-02 ERR-03", "ERR-02 ERR-03", says="a completion", api=WORDS)
+class WordsFailSilently(WordsServer):
+    """Where the provider fails, the reply ends as if it were whole."""
+
+    def failure(self, name: str, text: str, said: bool) -> Iterable[Frame]:
+        return ()
 
 
 @fault("made-up-python-repr", "API-04", "API-04 TOK-04", says="is not JSON", api=MADE_UP)

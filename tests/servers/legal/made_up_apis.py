@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.servers.apis.made_up import LinesServer, MadeUpServer, NamingServer
+from tests.servers.apis.made_up import LinesServer, MadeUpServer, NamingServer, WordsServer
 from tests.servers.apis.stream_server import Frame
-from tests.servers.apis.tables import LINES, MADE_UP, NAMING
+from tests.servers.apis.tables import LINES, MADE_UP, NAMING, WORDS
 from tests.servers.legal.variant import legal
 
 OVER_HTTP = "API SSE TOK ERR-02 ERR-03 ERR-04 ERR-05 INT-01"
@@ -49,6 +49,11 @@ class MarksTheEnd(MadeUpServer):
 
 @legal("names-its-threads", only=OVER_HTTP, api=NAMING)
 class NamesItsThreads(NamingServer):
+    """As it is meant."""
+
+
+@legal("words", only="API-02 SSE TOK ERR-02 ERR-03 ERR-05 INT-01 REQ-07", api=WORDS)
+class PlainWords(WordsServer):
     """As it is meant."""
 
 
