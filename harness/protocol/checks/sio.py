@@ -19,7 +19,7 @@ CHAT_KINDS = (Kind.TOKEN, Kind.COMPLETION, Kind.ERROR)
 @check("SIO-03")
 def one_terminal_event(transcript: Transcript) -> Iterator[Finding]:
     """One `chat_complete` or `chat_stream_error`, and no chat event behind it."""
-    expected = "exactly one chat_complete or chat_stream_error, and no chat event after it"
+    expected = "exactly one terminal event, a completion or an error, and no event of the reply after it"
     chat = transcript.of(*CHAT_KINDS)
     if (terminal := transcript.terminal) is None:
         yield Violation(f"no terminal event: {transcript.outcome()}", expected, transcript.ended_at)
