@@ -5,16 +5,19 @@ from __future__ import annotations
 import pytest
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotApplicable
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.conformance.suite.odd_requests import JSON
 from chatproof.conformance.suite.provider import RETRIES, messages_of
 from chatproof.conformance.suite.silence import judge_silence
 from chatproof.harness.client.http import HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, body_of
 from chatproof.harness.protocol.checks import err
 from chatproof.harness.protocol.checks.history import empty_messages
 from chatproof.harness.protocol.checks.tok import same_words, words_are, words_begin
+from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Kind
+from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 REFUSED_FOR = 25.0  # seconds, longer than such a client tries
@@ -106,6 +109,22 @@ async def test_an_error_is_one_although_all_else_looks_well(case: Case, transpor
     for script in AS_IF_ALL_WERE_WELL:
         reply = await case.ask_once("Please fail.", script=script, over=transport, deadlines=RETRIES)
         case.conforms(reply, err.fails_as_error("ERR-08", f"after {case.provider.does(script)}: "))
+
+
+@requirement("ERR-08")
+async def test_an_error_is_no_answer_although_all_else_looks_well(case: Case) -> None:
+    """The same where the answer comes in one piece, for a server that asks its provider for a stream."""
+    case.needs_provider()
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable(f"the server shows no {CHAT_PATH}")
+    await case.provider.add(AS_IF_ALL_WERE_WELL)
+    for script in AS_IF_ALL_WERE_WELL:
+        answer = await case.ask_plain("Please fail.", script=script, deadlines=RETRIES)
+        if (entry := await case.provider.asked(answer)) is None or not entry.stream:
+            continue
+        got = f"status 200 with {shown(answer.body, 200)}" if answer.status == 200 else answer.outcome()
+        kept = err.is_http_error(answer) or answer.error_text is not None
+        case.holds("ERR-08", kept, f"{CHAT_PATH} after {case.provider.does(script)}: {got}", "an error", answer)
 
 
 @requirement("ERR-04")

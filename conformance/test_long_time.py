@@ -16,8 +16,9 @@ from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, RESPONSE, STREAM_PATH
 from chatproof.harness.protocol.checks.err import is_http_error
+from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.checks.waits import (
     SlowTalk,
     of_timeout,
@@ -89,6 +90,26 @@ async def test_a_slow_reply_comes_whole(case: Case, transport: Transport) -> Non
     reply = await case.ask("Take your time.", script=script, over=transport, deadlines=deadlines)
     talk = await slow_talk(case, reply, script)
     case.conforms(reply, whole_though_slow(talk, case.lane.succeeded(reply)))
+
+
+@requirement("ERR-07", when=When.LONG)
+async def test_a_slow_answer_of_chat_comes_whole(case: Case) -> None:
+    """The same where the answer comes in one piece, for a server that asks its provider for a stream: else all of it is
+    the provider's silence."""
+    if not case.lane.shows(Profile.CHAT) or not case.lane.side_by_side:
+        raise NotApplicable(f"the server shows no {CHAT_PATH}, or serves few clients at once")
+    silence = silence_of(case)
+    script = await case.provider.register("slow-talk", slow_script(silence, REPLY, PACE))
+    whole = max(REPLY, 2 * silence + 4 * PACE) + case.lane.settings.allowed(15)
+    deadlines = Deadlines(silence=whole, whole=whole)
+    answer = await case.ask_plain("Take your time.", script=script, deadlines=deadlines)
+    talk, entry = await slow_talk(case, answer, script), await case.provider.asked(answer)
+    if entry is None or not entry.stream or answer.status in NO_ROUTE:
+        raise NotApplicable(f"{CHAT_PATH} does not ask its provider for a stream")
+    got = object_of(answer).get(RESPONSE)
+    kept = answer.status == 200 and (not isinstance(got, str) or same_words(got, talk.text))  # CHAT-02 judges its name
+    seen = f"{CHAT_PATH}: {answer.outcome()}: {talk.moment(answer, ended_at(answer))}"
+    case.holds("ERR-07", kept, seen, f"the whole reply{of_timeout(talk)}", answer)
 
 
 @requirement("ERR-07", when=When.LONG)

@@ -8,11 +8,13 @@ from chatproof.conformance.suite.marks import over_both, requirement
 from chatproof.conformance.suite.odd_replies import says
 from chatproof.conformance.suite.ordinary_texts import prose
 from chatproof.conformance.suite.provider import upstream_text
+from chatproof.conformance.suite.session_requests import exchange, is_refusal
 from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.transcript import Transport
 
 TOPICS = ("harbours", "bridges", "lanterns", "orchards", "clocks", "rivers", "kites", "bakeries", "stairs", "gardens")
+EARLY = 6  # messages of exchanges that other rows judge
 QUESTION = "Please tell me something about {}, in a few sentences, since I would like to know why people care for them."
 ANSWER = (
     "There is much to say about {}. ",
@@ -38,8 +40,16 @@ async def test_a_long_conversation_goes_upstream_whole(case: Case, transport: Tr
     for topic, script in zip(TOPICS, scripts, strict=True):
         question = QUESTION.format(topic) + LONG_QUESTION.get(topic, "")
         reply = await case.ask(question, script=script, session=session, over=transport, socket=socket)
+        if topic in LONG_QUESTION and await is_refusal(case, reply):  # a limit of a message's length is legal (REQ-11)
+            question = QUESTION.format(topic)
+            reply = await case.ask(question, script=script, session=session, over=transport, socket=socket)
         if not case.lane.succeeded(reply):
-            raise without(reply, f"exchange {len(said) // 2 + 1} of ten failed: {reply.outcome()}")
+            seen = f"exchange {len(said) // 2 + 1} of ten failed: {reply.outcome()}"
+            if len(said) < EARLY or reply.did_not_come:
+                raise without(reply, seen)
+            await exchange(case, "Please say hello.", case.lane.new_session(), over=transport)
+            case.holds("SES-17", False, f"{seen}; a new session is answered", "ten exchanges", reply)
+            return
         said += [question, case.provider.text(script)]
     if (entry := await case.provider.asked(reply)) is None:
         raise TooLate(f"the provider was never asked: {reply.outcome()}")

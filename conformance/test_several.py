@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotApplicable, TooLate, without
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate, without
 from chatproof.conformance.suite.interruption import Moment
 from chatproof.conformance.suite.marks import over_all, requirement
 from chatproof.conformance.suite.probe import NO_ROUTE
@@ -96,9 +96,16 @@ async def judge_company(
     for name in NAMES:
         await case.provider.register(f"{name}-{size}", talk_of(name, pace))
     busy = failures = 0
+    company: Company | None = None
     while True:
         began = time.monotonic()
-        company = await beside(case, size, transport, path)
+        try:
+            company = await beside(case, size, transport, path)
+        except NotTestable as error:
+            if company is None or not failures:
+                raise
+            company.trouble += f"; afterwards {error}"  # what ran beside goes on for nobody
+            break
         if not company.trouble:
             break
         lateness = case.lane.heartbeat.since(began)

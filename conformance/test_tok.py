@@ -90,13 +90,18 @@ async def test_large_replies_of_chat_come_whole(case: Case) -> None:
     scripts = named("large", LARGE)
     await case.provider.add({name: toml for name, (_, toml) in scripts.items()})
     for name, (what, _) in scripts.items():
-        answer = await case.ask_plain(script=name, deadlines=PATIENT)
-        body = json_of(answer)
-        got = body.get(RESPONSE) if isinstance(body, dict) else None
-        said = await case.provider.said_for(answer, name)
-        kept = isinstance(got, str) and got.strip() == said.strip()
-        lost = loss(got, said) if isinstance(got, str) else answer.outcome()
-        case.holds("TOK-06", kept, f"{what}, of {CHAT_PATH}: {lost}", f"exactly {shown(said, 80)}", answer)
+        await judge_answer(case, "TOK-06", name, what)
+
+
+async def judge_answer(case: Case, requirement_id: str, script: str, what: str) -> None:
+    """Judge that the answer of `/api/chat` is the text of a script; white space around it may be gone."""
+    answer = await case.ask_plain(script=script, deadlines=PATIENT)
+    body = json_of(answer)
+    got = body.get(RESPONSE) if isinstance(body, dict) else None
+    said = await case.provider.said_for(answer, script)
+    kept = isinstance(got, str) and got.strip() == said.strip()
+    lost = loss(got, said) if isinstance(got, str) else answer.outcome()
+    case.holds(requirement_id, kept, f"{what}, of {CHAT_PATH}: {lost}", f"exactly {shown(said, 80)}", answer)
 
 
 @requirement("TOK-07")
@@ -162,6 +167,17 @@ async def test_text_that_filters_eat_arrives(case: Case, transport: Transport) -
     await case.provider.register("filtered", says("Text that filters eat.", sum(map(tuple, FILTERED.values()), ())))
     parts = {what: "".join(tokens) for what, tokens in FILTERED.items()}
     case.conforms(await case.ask(script="filtered", over=transport), parts_are(parts, "TOK-09"))
+
+
+@requirement("TOK-09")
+async def test_text_that_filters_eat_arrives_from_chat(case: Case) -> None:
+    """The same where the answer comes in one piece: each kind of text alone, so that the finding names it."""
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable(f"the server shows no {CHAT_PATH}")
+    scripts = named("filtered", FILTERED)
+    await case.provider.add({name: toml for name, (_, toml) in scripts.items()})
+    for name, (what, _) in scripts.items():
+        await judge_answer(case, "TOK-09", name, f"a reply with {what}")
 
 
 @over_both

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from chatproof.conformance.suite.case import Case
@@ -29,11 +30,12 @@ def limit_of(case: Case, path: str) -> int:
 
 @dataclass(slots=True)
 class Client:
-    """A client that the server has not seen before, and the one route that it asks."""
+    """A client that the server has not seen before, the one route that it asks, and what it was answered so far."""
 
     case: Case
     path: str
     source: str | None
+    answers: list[Transcript] = field(default_factory=list)
 
     async def send(
         self,
@@ -57,7 +59,9 @@ class Client:
             async with gate:
                 return await self.case.ask_plain(once=True, paced=False, **how)
 
-        return await together(*(one() for _ in range(count)))
+        answers = await together(*(one() for _ in range(count)))
+        self.answers += answers
+        return answers
 
 
 async def client_of(case: Case, path: str) -> Client:
@@ -65,20 +69,21 @@ async def client_of(case: Case, path: str) -> Client:
     return Client(case, path, await case.lane.budget.fresh_client(path))
 
 
-def accepted(case: Case, path: str, answers: list[Transcript]) -> list[Transcript]:
+def accepted(case: Case, path: str, answers: list[Transcript], usual: Sequence[Transcript] = ()) -> list[Transcript]:
     """The answers of a route that have status 200 and hold a whole reply.
 
-    Where some replies have the provider's text, or any, those without it are not whole; if none has, other rows say so.
-    Without the fakes a failure may be the model's, so it counts as accepted.
+    Where some replies, the `usual` ones included, have the provider's text, or any, those without it are not whole; if
+    none has, other rows say so. Without the fakes a failure may be the model's, so it counts as accepted.
     """
-    texts = [(one, text) for one in answers if (text := _text_of(case, path, one)) is not None]
+    both = [*answers, *usual]
+    texts = [(one, text) for one in both if (text := _text_of(case, path, one)) is not None]
     fine = [one for one, text in texts if text] or [one for one, _ in texts]
     if case.lane.provider:
         said = case.lane.provider.text(SCRIPT)
         fine = [one for one, text in texts if same_words(text, said)] or fine
     else:
-        fine += [one for one in answers if (one.status or 0) >= 500 or (one.status == 200 and one.of(Kind.ERROR))]
-    return fine
+        fine += [one for one in both if (one.status or 0) >= 500 or (one.status == 200 and one.of(Kind.ERROR))]
+    return [one for one in answers if any(one is other for other in fine)]
 
 
 def _text_of(case: Case, path: str, answer: Transcript) -> str | None:
@@ -98,9 +103,11 @@ def unanswered(answers: list[Transcript]) -> Transcript | None:
     return next((answer for answer in answers if answer.is_unanswered), None)
 
 
-def not_accepted(case: Case, path: str, answers: list[Transcript]) -> list[Transcript]:
-    """The answers that neither hold a whole reply nor are a 429."""
-    fine = {id(one) for one in accepted(case, path, answers)}
+def not_accepted(
+    case: Case, path: str, answers: list[Transcript], usual: Sequence[Transcript] = ()
+) -> list[Transcript]:
+    """The answers that neither hold a whole reply nor are a 429. `usual`: as in `accepted`."""
+    fine = {id(one) for one in accepted(case, path, answers, usual)}
     return [one for one in answers if id(one) not in fine and one.status not in (None, 429)]
 
 

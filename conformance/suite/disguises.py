@@ -72,7 +72,25 @@ OTHERS: Final = (
     _named("X-Real-IP"),
     _named("CF-Connecting-IP"),
     _named("True-Client-IP"),
-    _named("X-Client-IP"),
+    *map(
+        _named,
+        (
+            "X-Client-IP",
+            "Client-IP",
+            "X-Cluster-Client-IP",
+            "X-Original-Forwarded-For",
+            "X-Forwarded",
+            "Forwarded-For",
+            "X-Envoy-External-Address",
+            "X-Azure-ClientIP",
+            "X-AppEngine-User-IP",
+            "Fastly-Client-IP",
+            "Fly-Client-IP",
+            "DO-Connecting-IP",
+            "X-Remote-IP",
+            "X-Originating-IP",
+        ),
+    ),
     Disguise("another User-Agent", lambda: {"headers": (("User-Agent", f"Mozilla/5.0 ({_word()})"),)}),
     Disguise(
         "a Bearer token that is not valid", lambda: {"headers": (("Authorization", f"Bearer {_word()}.e30.{_word()}"),)}
@@ -80,6 +98,8 @@ OTHERS: Final = (
     Disguise("a cookie", lambda: {"headers": (("Cookie", f"session={_word()}; sid={_word()}"),)}),
     Disguise("no session_id", lambda: {"session": None}),
     Disguise("a slash at the end of the path", lambda: {"path": f"{STREAM_PATH}/"}),
+    Disguise("a capital letter in the path", lambda: {"path": STREAM_PATH.replace("stream", "Stream")}),
+    Disguise("two slashes in the path", lambda: {"path": STREAM_PATH.replace("/stream", "//stream")}),
     Disguise("a query string", lambda: {"path": f"{STREAM_PATH}?v={_word()}"}),
 )
 
@@ -103,7 +123,7 @@ async def bought(case: Case, disguises: list[Disguise]) -> dict[str, str]:
 async def _seen_of(client: Client, disguise: Disguise) -> str:
     """What shows that a disguise buys a budget of its own, or nothing."""
     (first,) = await client.send(1, **disguise.make())
-    if first.status != 200:
+    if first.status != 200 or not first.messages:  # some servers answer unknown paths with a page
         return ""
     with_it, without = await _proof(client, disguise.make()), await _proof(client)
     passed = sum(one.status == 200 for one in with_it)

@@ -18,7 +18,7 @@ from chatproof.harness.protocol.transcript import Transcript
 
 Ask = Callable[[str], Awaitable[Transcript]]
 
-LENGTHS = (501, 999, 1_950)  # characters: servers cut at 500, 1,000 and the like
+LENGTHS = (501, 999, 1_900)  # characters: servers cut at 500, 1,000 and the like; with what names it 2,000 at most
 KINDS: tuple[tuple[str, ...], ...] = (
     ('"double quotes"', "'single quotes'", "`backticks`", "it's O'Neill's", "“smart” – quotes…"),
     ("(round)", "[square]", "{curly}", "<angle>", "{{name}}", "a < b and c > d"),
