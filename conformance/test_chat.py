@@ -138,7 +138,7 @@ async def test_a_reply_comes_back_whole(case: Case) -> None:
     """The scripts of TOK-04 and TOK-05; white space around a reply may be gone."""
     for script in EXACT:
         answer = await case.ask_plain(script=script, deadlines=WHOLE)
-        said, got = case.provider.text(script).strip(), reply_in(answer)
+        said, got = (await case.provider.said_for(answer, script)).strip(), reply_in(answer)
         failed = answer.status != 200 or object_of(answer) is None
         seen = told(answer) if failed else f"the reply {difference(got, said)}"
         kept = not failed and got == said

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import TooLate, without
 from chatproof.conformance.suite.marks import over_both, requirement
 from chatproof.conformance.suite.odd_replies import says
 from chatproof.conformance.suite.ordinary_texts import prose
 from chatproof.conformance.suite.provider import upstream_text
-from chatproof.conformance.suite.session_requests import exchange, is_refusal
+from chatproof.conformance.suite.session_requests import count_of, exchange, is_refusal
+from chatproof.conformance.suite.settled import settled
 from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.transcript import Transport
@@ -39,6 +42,8 @@ async def test_a_long_conversation_goes_upstream_whole(case: Case, transport: Tr
     said: list[str] = []
     for topic, script in zip(TOPICS, scripts, strict=True):
         question = QUESTION.format(topic) + LONG_QUESTION.get(topic, "")
+        if topic == TOPICS[-1]:
+            await settled(partial(count_of, case, session))
         reply = await case.ask(question, script=script, session=session, over=transport, socket=socket)
         if topic in LONG_QUESTION and await is_refusal(case, reply):  # a limit of a message's length is legal (REQ-11)
             question = QUESTION.format(topic)

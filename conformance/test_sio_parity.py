@@ -57,10 +57,10 @@ def deadlines_of(case: Case) -> Deadlines:
 
 
 def odd_asks(case: Case) -> Iterator[tuple[object, str]]:
-    """Session ids and texts, of which at least one is odd."""
-    name, text = case.lane.new_case(), "Please say hello."
+    """Session ids and texts, of which at least one is odd. A server may send an id to its provider."""
+    name, text = case.lane.new_session(), "Please say hello."
     for pattern in (*ODD_IDS, *UNROUTABLE_IDS, *NO_NAMES, *INBORN_IDS):
-        yield pattern.format(case.lane.new_case()), text
+        yield pattern.format(case.lane.new_session()), text
     for pattern in ALIKE:
         yield pattern.format(name), text
     for value in ODD_SESSIONS:

@@ -108,6 +108,18 @@ class OtherRouteFails(ChatServer):
             raise Crash
 
 
+@fault(
+    "canned-on-the-other-route", "LIM-08", "LIM-03 LIM-08", says='status 200 with b\'{"response": "We are', contract=2
+)
+class CannedOnTheOtherRoute(ChatServer):
+    """Who has used up the stream's budget gets the same answer whatever the question."""
+
+    async def on_chat(self, request: web.Request) -> web.StreamResponse:
+        if len(self.seen.get(("stream", self.client(request)), ())) >= self.limits["stream"]:
+            return web.json_response({"response": "We are very busy. Please try again later."})
+        return await super().on_chat(request)
+
+
 @fault("fails-after-the-minute", "LIM-11", "LIM-11", says="not answered in full 61 s after the last", contract=2)
 class FailsAfterTheMinute(Spoiling):
     """A client that was refused once gets a 500 when it comes again."""
@@ -163,6 +175,14 @@ class EdgeHeaders(ChatServer):
     def client(self, request: web.Request) -> str:
         names = ("CF-Connecting-IP", "True-Client-IP", "X-Client-IP")
         return next((found for name in names if (found := request.headers.get(name))), super().client(request))
+
+
+@fault("edge-of-one-host", "LIM-13", BOUGHT, says="a client past its limit was served with Fly-Client-IP")
+class TrustsFly(ChatServer):
+    """The header of one hosting provider, believed elsewhere too."""
+
+    def client(self, request: web.Request) -> str:
+        return request.headers.get("Fly-Client-IP") or super().client(request)
 
 
 @fault("counts-agents", "LIM-13", BOUGHT, says="a client past its limit was served with another User-Agent")

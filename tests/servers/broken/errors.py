@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+import aiohttp
 from aiohttp import web
 
 from tests.servers.broken.fault import FAILURES, WHOLE, fault
@@ -130,3 +131,27 @@ class ChatIsText(ChatServer):
         if isinstance(response, web.Response) and response.status == 200:
             return web.Response(text=json.loads(response.text or "")["response"])
         return response
+
+
+@fault(
+    "chat-skips-error-objects", "ERR-08", "ERR-08 CHAT-01 CHAT-03", says="/api/chat after error-with-200", contract=2
+)
+class ChatSkipsErrorObjects(ChatServer):
+    """/api/chat reads texts alone, and takes `[DONE]` or the end of the stream for the end of the reply."""
+
+    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
+        if ask.over != "chat":
+            async with aclosing(super().tokens(messages, ask)) as tokens:
+                async for token in tokens:
+                    yield token
+            return
+        try:
+            body = self.question(messages)
+            async with self.upstream.post(self.config.url, json=body, headers=self.credentials()) as response:
+                if response.status != 200:
+                    raise ProviderFailed("The language model failed.")
+                async for data in self.provider_events(response.content.iter_any()):
+                    if data != "[DONE]" and "choices" in json.loads(data):
+                        yield self.read_chunk(data)[0]
+        except aiohttp.ClientError as error:
+            raise ProviderFailed("The connection to the language model failed.") from error

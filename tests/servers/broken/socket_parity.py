@@ -55,6 +55,14 @@ class FoldsIds(ChatServer):
         return re.sub(r"[^a-z0-9]+", "-", session_id) if over == SOCKET else session_id
 
 
+@fault("socket-cuts-keys", "SIO-15", "SIO-01 SIO-15", says="session_id 'user:")
+class CutsKeys(ChatServer):
+    """Over Socket.IO an id is part of a key, which is split at its colons."""
+
+    def key(self, session_id: str, over: str = "sse") -> str:
+        return (session_id.split(":")[0] or session_id) if over == SOCKET else session_id
+
+
 @fault("socket-escapes-html", "SIO-16", "SIO-01 SIO-16", says="&lt;")
 class EscapesHtml(ChatServer):
     def read_ask(self, body: Any, over: str = "sse", default_session: str | None = None) -> Ask:

@@ -510,3 +510,27 @@ class KeepsTheFirstThousand(ChatServer):
     def keep(self, session: Session, ask: Ask, answer: str) -> None:
         if sum(len(one["content"]) for one in session.messages) < 1_000:
             super().keep(session, ask, answer)
+
+
+@fault("ten-messages-at-most", "SES-17", "SES-17", says="exchange 6 of ten failed: error event")
+class TenMessagesAtMost(ChatServer):
+    async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
+        if len(self.session_of(ask).messages) >= 10:
+            yield {"error": "This conversation is too long."}
+            return
+        async with aclosing(super().reply(ask)) as events:
+            async for event in events:
+                yield event
+
+
+@fault("chat-drops-repeats", "TOK-09", "CHAT TOK-09", says="of /api/chat: 'very ' is missing")
+class ChatDropsRepeats(ChatServer):
+    """/api/chat joins tokens without those like the one before."""
+
+    async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
+        last = ""
+        async with aclosing(super().reply(ask)) as events:
+            async for event in events:
+                if ask.over != "chat" or event.get("token") != last:
+                    yield event
+                last = event.get("token", "")

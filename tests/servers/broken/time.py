@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.servers.broken.fault import fault
-from tests.servers.parts import Ask, Config, Message, ProviderFailed, Session
+from tests.servers.parts import Ask, Config, Message, ProviderFailed, Refused, Session
 from tests.servers.plain_server import ChatServer
 
 IDLE = 2.0  # seconds after which these servers lose interest
@@ -87,6 +87,18 @@ class ImpatientInMidReply(_Impatient):
 class ImpatientOnChat(_Impatient):
     def is_impatient(self, ask: Ask, count: int) -> bool:
         return ask.over == "chat"
+
+
+@fault("deadline-of-chat", "ERR-07", "ERR-07", says="/api/chat: status 504")
+class DeadlineOfChat(Hurried):
+    """A router in front gives up what takes longer than its deadline, streams excepted."""
+
+    async def on_chat(self, request: web.Request) -> web.StreamResponse:
+        try:
+            async with asyncio.timeout(WHILE):
+                return await super().on_chat(request)
+        except TimeoutError:
+            raise Refused(504, "Gateway timeout.") from None
 
 
 @fault("impatient-for-headers", "ERR-07", "ERR-07", says="/api/chat/stream: error event")

@@ -200,3 +200,18 @@ class TurnsTheQueue(EngineSockets):
                 await put(packet)
 
             engine.queue.put = put_turned
+
+
+@fault("upgrade-drops-the-session", "SIO-13", "SIO-13 SIO-01", says="the next ask in the session of that reply: the")
+class DropsTheSession(EngineSockets):
+    """The close of the polling transport counts as the client's end: what it said in mid-reply is thrown away."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.moved: set[str] = set()
+
+    async def emit(self, sid: str, event: Event, ask: Ask | None) -> None:
+        if ask and "count" in event and event["count"] > 1 and self.has_moved(sid) and sid not in self.moved:
+            self.moved.add(sid)
+            self.forget(ask.session_id)
+        await super().emit(sid, event, ask)

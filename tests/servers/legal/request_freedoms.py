@@ -101,3 +101,21 @@ class TrustsNextDoor(ChatServer):
 
     async def on_slash(self, request: web.Request) -> Any:
         raise web.HTTPPermanentRedirect("/api/chat/stream")
+
+
+@legal("short-messages", only="REQ-06 REQ-07 REQ-11 SES-17 SIO-16 CHAT-05")
+class ShortMessages(ChatServer):
+    """Takes messages of 2,000 characters and no longer ones."""
+
+    def is_message(self, text: str) -> bool:
+        return super().is_message(text) and len(text) <= 2000
+
+
+@legal("streams-from-both", only="REQ-12 REQ-13")
+class StreamsFromBoth(ChatServer):
+    """/api/chat streams to those who ask for that."""
+
+    async def on_chat(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Accept") != "text/event-stream":
+            return await super().on_chat(request)
+        return await self.send_stream(request, await self.ask_of(request, "chat"))

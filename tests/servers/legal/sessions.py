@@ -118,3 +118,23 @@ class PlainIdsOnly(ChatServer):
         if not self.id_of_a_client.fullmatch(name):
             raise Refused(422, "session_id: letters, digits, _ and - are needed, 64 at most.")
         return name
+
+
+@legal("deleted-for-good", only="SES-01 SES-04 SES-05 SES-13 REQ-16")
+class DeletedForGood(ChatServer):
+    """410 for every later use of a deleted id."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.deleted: set[str] = set()
+
+    def need_owner(self, session_id: str, user: str, over: str = "sse") -> None:
+        if session_id in self.deleted:
+            raise Refused(410, "This session was deleted.")
+        super().need_owner(session_id, user, over)
+
+    def forget(self, session_id: str) -> bool:
+        there = super().forget(session_id)
+        if there:
+            self.deleted.add(session_id)
+        return there
