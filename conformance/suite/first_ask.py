@@ -15,10 +15,13 @@ from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.first_error import first_error
 from chatproof.harness.common.redaction import clipped
 from chatproof.harness.common.started_server import listens
-from chatproof.harness.protocol.apis.api import Conversation
+from chatproof.harness.protocol.apis.api import Api, Conversation
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
+from chatproof.harness.protocol.apis.known_apis import KNOWN_APIS
+from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.sse_parser import Event, written
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 FIRST_ASKS = 3  # before the run is given up: a server may lose one ask now and then, which is for the rows to judge
@@ -50,7 +53,29 @@ async def first_ask(lane: Lane) -> None:
         lane.state.unfit += f"; the server's own output says: {clipped(cause, ERROR_LINE)}"
     if lane.provider and not lane.state.unfit and reply.asked_at:
         await _know_provider(lane, reply, lane.provider)
+    if not lane.state.unfit and (doubt := doubt_of_table(lane.api, reply)):
+        lane.say(doubt)
     lane.state.has_provider = lane.provider is not None
+
+
+def doubt_of_table(api: Api, reply: Transcript) -> str:
+    """What an ordinary reply shows to be wrong with the table of an own api, or nothing."""
+    if api.name in KNOWN_APIS or reply.status != 200 or reply.of(Kind.ERROR):
+        return ""
+    events = [written(one.item).strip() for one in reply.items if isinstance(one.item, Event) and one.item.data]
+    if not reply.tokens:
+        missing = "text"
+    elif not reply.terminal:
+        missing = "end"
+    else:
+        return ""
+    if not events:
+        return ""
+    shows = shown(events[len(events) // 2 if missing == "text" else -1], 200)
+    return (
+        f"the table of the api {api.name} finds no {missing} in an ordinary reply of {counted(len(events), 'event')}, such "
+        f"as {shows}: is the rule [api.{missing}] right?"
+    )
 
 
 def first_profile(lane: Lane) -> Profile:

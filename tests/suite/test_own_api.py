@@ -15,10 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from chatproof.conformance.suite.first_ask import doubt_of_table
+from chatproof.conformance.suite.suite_tests import all_tests
 from chatproof.fake_providers.server.fake_server import FakeServer
+from chatproof.harness.common.settings import Settings
+from chatproof.harness.protocol.apis.api_table import read_table
 from chatproof.harness.protocol.apis.captured_reply import CapturedReply
 from chatproof.harness.protocol.apis.proposed_table import Asked, proposed_table
 from chatproof.harness.protocol.apis.table_proposal import propose
+from chatproof.harness.protocol.requirements import contract
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from tests.servers.apis.made_up import LinesServer, MadeUpServer
 from tests.servers.apis.stream_server import StreamServer
 from tests.servers.apis.tables import LINES, MADE_UP
@@ -81,6 +87,32 @@ async def test_a_table_is_proposed_from_what_a_server_says(server: type[StreamSe
     assert proposed["end"] in ends
     assert proposed["error"]["pointer"] == wanted["error"]["pointer"]
     assert proposed["framing"] == wanted.get("framing", "sse")
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        ('{"t": "Hi"}', "finds no end in an ordinary reply of 1 event, such as"),
+        ('{"text": "Hi"}', 'finds no text in an ordinary reply of 1 event, such as \'data: {"text": "Hi"}\''),
+        ("[DONE]", "finds no text"),
+        ('{"e": "no"}', ""),
+    ],
+)
+def test_a_table_that_does_not_fit_the_server_is_doubted(event: str, says: str) -> None:
+    rules = {"text": {"pointer": "/t"}, "end": {"mark": "[DONE]"}, "error": {"pointer": "/e"}}
+    api = read_table({"name": "mine", "path": "/", "body": {"q": "{message}"}, **rules})
+    reply = Transcript(Transport.SSE, api=api)
+    reply.answered(0.0, 200, [])
+    reply.read(1.0, f"data: {event}\n\n".encode())
+    reply.ended(2.0, End.COMPLETE)
+    assert says in doubt_of_table(api, reply)
+    assert bool(says) == bool(doubt_of_table(api, reply))
+
+
+def test_the_covering_array_is_that_of_the_documents_api() -> None:
+    """Its places and its checks are those of the API document."""
+    one = Settings.read({"base_url": "http://127.0.0.1:1", "api_name": MADE_UP}, contract())
+    assert not [test.name for test in all_tests(one, contract()) if test.of_array and test.is_wanted(one, contract())]
 
 
 def captured(server: type[StreamServer], url: str, script: str) -> CapturedReply:
