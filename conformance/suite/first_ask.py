@@ -73,8 +73,8 @@ def doubt_of_table(api: Api, reply: Transcript) -> str:
         return ""
     shows = shown(events[len(events) // 2 if missing == "text" else -1], 200)
     return (
-        f"the table of the api {api.name} finds no {missing} in an ordinary reply of {counted(len(events), 'event')}, such "
-        f"as {shows}: is the rule [api.{missing}] right?"
+        f"the table of the api {api.name} finds no {missing} in an ordinary reply of {counted(len(events), 'event')}, "
+        f"such as {shows}: is the rule [api.{missing}] right?"
     )
 
 
