@@ -21,6 +21,7 @@ from chatproof.conformance.suite.interruption import (
     HangUp,
     Interruption,
     Moment,
+    early,
     interrupt,
     judge_cancelled,
     leave_all,
@@ -126,7 +127,7 @@ async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -
 @requirement("INT-04")
 async def test_many_interruptions_do_no_harm(case: Case) -> None:
     """After fifty interruptions the server serves as before."""
-    plan = [partial(interrupt, case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN) for n in range(MANY)]
+    plan = [partial(interrupt, case, BOTH[n % 2], early(case), CANCELLED_WITHIN) for n in range(MANY)]
     await case.lane.crowds.run(case.provider, plan, MANY)
     replies = await together(*(case.ask(source=case.lane.budget.addresses.fresh()) for _ in range(5)))
     for reply in replies:
@@ -139,7 +140,7 @@ async def test_many_interruptions_do_no_harm(case: Case) -> None:
 async def test_other_streams_are_untouched(case: Case, transport: Transport) -> None:
     """Ten clients leave while another one gets its whole reply."""
     listening = asyncio.create_task(case.ask(script="paced", over=transport))
-    plan = [partial(interrupt, case, BOTH[n % 2], MID_REPLY[0], CANCELLED_WITHIN, over=transport) for n in range(10)]
+    plan = [partial(interrupt, case, BOTH[n % 2], early(case), CANCELLED_WITHIN, over=transport) for n in range(10)]
     await case.lane.crowds.run(case.provider, plan, len(plan))
     reply = await listening
     kept = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text("paced"))

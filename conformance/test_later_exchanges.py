@@ -120,7 +120,7 @@ async def test_later_requests_of_a_socket_are_answered_as_the_first(case: Case, 
 async def test_later_exchanges_are_passed_on_as_they_come(case: Case) -> None:
     """Each token of a later exchange arrives before the provider writes the next one."""
     script = await case.provider.register("few-slow-tokens", FEW_SLOW_TOKENS)
-    await together(*(judge_later_pace(case, "SSE-12", place, script, Transport.SSE) for place in LATER))
+    await together(*(judge_later_pace(case, "SSE-12", place, script, Transport.SSE) for place in reachable(case)))
 
 
 @over_sockets

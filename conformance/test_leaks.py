@@ -9,6 +9,7 @@ from itertools import cycle, islice, pairwise
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, without
+from chatproof.conformance.suite.interruption import early
 from chatproof.conformance.suite.marks import over_both, requirement
 from chatproof.conformance.suite.open_sockets import settled_sockets
 from chatproof.conformance.suite.process_memory import memory_of
@@ -57,7 +58,9 @@ async def run_all(asks: Sequence[Ask], at_once: int) -> None:
 
 async def leave_one(case: Case, over: Transport) -> None:
     """Ask, and leave after the first token."""
-    stream = await case.start("Tell me a lot.", script="minute", over=over, source=case.lane.budget.addresses.fresh())
+    stream = await case.start(
+        "Tell me a lot.", script=early(case).script, over=over, source=case.lane.budget.addresses.fresh()
+    )
     await stream.until(lambda reply: bool(reply.tokens), case.lane.budget.deadlines.silence)
     await stream.leave()
 

@@ -8,6 +8,7 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.odd_replies import form_of
+from chatproof.conformance.suite.places import AFTER_STOPPED
 from chatproof.conformance.suite.situation_player import SituationPlayer, register_scripts, wires_for
 from chatproof.conformance.suite.situation_search import SituationSearch
 from chatproof.harness.protocol.requirements import Profile
@@ -81,6 +82,8 @@ def possible(case: Case, player: SituationPlayer, axis: Axis) -> Axis:
         names = {name for name in names if wires_for(name, player.form)}
     if axis is PLACE and Profile.SOCKETIO not in case.lane.settings.profiles:
         names -= {"other-transport"}
+    if axis is PLACE and case.lane.settings.resumes:
+        names -= {AFTER_STOPPED.name}
     if axis is COMPANY and not case.lane.side_by_side:
         names = set()
     return axis.only(names)

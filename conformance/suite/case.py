@@ -84,11 +84,7 @@ class Case:
         if over is Transport.SSE and socket is None:
             request = lane.request(conversation, path, headers)
             await lane.budget.pace(request.path)
-            source = source or self.source
-            exchange = lane.exchange(request, source, deadlines, receive_buffer, kept, case=case, script=script)
-            self._open.add(exchange, exchange.close)
-            self.log.ask(exchange.start().transcript)
-            return SseStream(exchange)
+            return self.begin(request, source, deadlines, receive_buffer, kept, case, script)
         client = socket or await self.connect(over, source)
         try:
             transcript = await client.ask(lane.api.emit(conversation), lane.limits(script))
@@ -97,6 +93,13 @@ class Case:
         transcript.case = case
         self.log.ask(transcript)
         return SocketStream(client, transcript, deadlines or lane.budget.deadlines, owned=socket is None)
+
+    def begin(self, request: HttpRequest, source: str | None = None, *how: Any) -> SseStream:
+        """Send an HTTP request and give its answer under way; `how` as for `Lane.exchange`."""
+        exchange = self.lane.exchange(request, source or self.source, *how)
+        self._open.add(exchange, exchange.close)
+        self.log.ask(exchange.start().transcript)
+        return SseStream(exchange)
 
     async def ask(self, text: str = "Please say hello.", **how: Any) -> Transcript:
         """Ask and wait for the whole reply. A 429 is waited out, since the LIM rows judge it."""
@@ -152,10 +155,7 @@ class Case:
         """As `request`, but a 429 is returned like any other answer. `paced`: keep within the server's limits."""
         if request.method == "POST":
             await self.lane.budget.pace(request.path, wait=paced)
-        exchange = self.lane.exchange(request, source or self.source, deadlines)
-        self._open.add(exchange, exchange.close)
-        answer = await exchange.start().finish()
-        self.log.ask(answer)
+        answer = await self.begin(request, source, deadlines).finish()
         self.lane.budget.note(answer)
         return answer
 

@@ -27,6 +27,7 @@ LONGEST_WATCH = 10.0  # the same, on a busy machine
 # An abort that is lost once in ten times stays unseen with a chance of 0.9 to this power: less than one in a hundred.
 MANY_TIMES = 48
 FEW_TIMES = 12  # if the server's rate limit counts all of them for one address
+SAID = "Tell me a lot."
 SMALL_BUFFER = 2048  # bytes of SO_RCVBUF, so that the client's system takes in little before it reads
 A_PART_IN = 2.0  # seconds to wait for the first part of an event
 
@@ -70,20 +71,22 @@ class Moment:
         return f"{when} of {provider.does(self.script)}"
 
 
+SOON_OVER = Moment("paced", 1)  # for a reply that goes on without its client: fifty of a minute are too many
 MID_REPLY = tuple(Moment("minute", tokens) for tokens in (1, 2, 3, 5, 8))
 IN_SILENCE = (Moment("silent", 0), Moment("stall", 3))  # before the first token, and after the last one
 
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """A reply that was left. `took`: seconds until the provider saw the server hang up, or None if it did not within
-    `watched` seconds; `entries`: the provider's requests."""
+    """A reply that was left, or stopped. `took`: seconds until the provider saw the server hang up, or None if it did
+    not within `watched` seconds; `entries`: the provider's requests; `since`: what the seconds are counted from."""
 
     what: str
     took: float | None
     stream: Stream
     watched: float
     entries: Sequence[Entry] = ()
+    since: str = "the client left"
 
     def is_late(self, within: float) -> bool:
         """Whether the provider went on for longer than `within` seconds."""
@@ -98,6 +101,11 @@ def plan_of(case: Case, moments: Iterable[Moment]) -> list[tuple[HangUp, Moment]
     lane = case.lane
     times = MANY_TIMES if lane.budget.addresses.available or not lane.budget.keeps_limits else FEW_TIMES
     return list(islice(cycle(product(BOTH, moments)), times))
+
+
+def early(case: Case) -> Moment:
+    """After the first token, of a reply that is over soon where leaving does not stop it."""
+    return SOON_OVER if case.lane.settings.resumes else MID_REPLY[0]
 
 
 async def offers_upgrades(case: Case) -> bool:
@@ -117,7 +125,7 @@ async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:
         how["receive_buffer"] = SMALL_BUFFER
     waits = 0
     while True:
-        stream = await case.start("Tell me a lot.", script=moment.script, **how)
+        stream = await case.start(SAID, script=moment.script, **how)
         if moment.tokens:
             there = await case.provider.has_said(stream.transcript, moment.tokens)
         else:
@@ -193,7 +201,7 @@ def report_cancelled(
     left = crowd.came
     late = [one for one in left if one.is_late(within)]
     slowest = max(left, key=lambda one: float("inf") if one.took is None else one.took)
-    seen = "stayed open" if slowest.took is None else f"was closed {slowest.took * 1000:.0f} ms after the client left"
+    seen = "stayed open" if slowest.took is None else f"was closed {slowest.took * 1000:.0f} ms after {slowest.since}"
     count = f"too late or never for {len(late)} of {len(left)} clients" if late else f"the slowest of {len(left)}"
     seen = f"{slowest.what}: the provider's connection {seen} ({count})"
     if crowd.slow:

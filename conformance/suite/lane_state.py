@@ -12,6 +12,7 @@ from chatproof.harness.report.situation_tally import SituationTally
 from chatproof.harness.report.verdicts import Record, Verdict
 
 NOT_RUN = "not run: the run ended before this row's test"
+INSTEAD = "a reply goes on when its client leaves (profile resume); the RES rows judge that"
 NO_FAKES = "needs the fake providers behind the server (--start, or --provider-url)"
 
 
@@ -53,7 +54,8 @@ class LaneState:
         profiles = contract[requirement_id].profiles
         missing = [f"profile {profile} is not declared" for profile in profiles if profile not in settings.profiles]
         unseen = [self.unseen[profile] for profile in profiles if profile in self.unseen]
-        return (missing + unseen + [""])[0]
+        instead = [INSTEAD] if settings.gives_way(contract[requirement_id]) else []
+        return (missing + unseen + instead + [""])[0]
 
     def why_not(self, requirement_id: str, settings: Settings, contract: Contract) -> str:
         """Why a row does not apply, or nothing."""

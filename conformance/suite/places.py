@@ -84,4 +84,6 @@ LATER = (SECOND, THIRD, AFTER_FAILED, AFTER_REFUSED, AFTER_STOPPED)
 def reachable(case: Case, on_one_socket: bool = False) -> list[Place]:
     """The places that this run can bring a session to, or with `on_one_socket` a socket."""
     there = [one for one in LATER if case.lane.provider or not one.needs_provider]
+    if case.lane.settings.resumes:  # leaving stops nothing
+        there = [one for one in there if one is not AFTER_STOPPED]
     return [one for one in there if one.keeps_socket or not on_one_socket]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import TooLate, without
+from chatproof.conformance.suite.exceptions import NotApplicable, TooLate, without
 from chatproof.conformance.suite.provider import RETRIES, messages_of
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.client.socketio import SocketClient
@@ -63,8 +63,11 @@ class SessionTalk:
 
         Raises:
             TooLate: the provider was not asked.
+            NotApplicable: a client that leaves stops nothing.
         """
         case = self.case
+        if case.lane.settings.resumes:
+            raise NotApplicable("a reply goes on when its client leaves (profile resume)")
         path = CHAT_PATH if self.over is None else STREAM_PATH
         over = self.over or Transport.SSE
         stream = await case.start(text, script=script, session=self.session, over=over, socket=self.socket, path=path)

@@ -67,6 +67,8 @@ class SuiteTest:
         if self.transport is not Transport.SSE and Profile.SOCKETIO not in settings.profiles:
             return False
         rows = [contract[name] for name in self.ids]
+        if any(map(settings.gives_way, rows)):
+            return False
         if not all(set(row.profiles) <= settings.profiles for row in rows):
             return False
         return any(settings.has_provider or row.is_black_box for row in rows)

@@ -124,8 +124,8 @@ _DECLARED: Final = (
     Option(
         "profile",
         TEXTS,
-        "test this profile beside core: socketio, limits, chat, auth, cors, performance or all. Repeatable, or "
-        "comma-separated",
+        "test this profile beside core: socketio, limits, chat, auth, cors, performance, resume, or all (which leaves "
+        "out resume). Repeatable, or comma-separated",
         "NAME",
         default_text="socketio, limits, chat; with --start also performance, and auth and cors if detected",
         is_plural=True,
@@ -162,6 +162,13 @@ _DECLARED: Final = (
         "the server's PROVIDER_TIMEOUT: a reply fails when the provider is silent for this long",
         "SECONDS",
         default_text="not known; with --start 10, which the server gets",
+    ),
+    Option(
+        "abandoned-after",
+        NUMBER,
+        "a server of the profile resume cancels a reply that nobody has read for this long, if it is not over by then",
+        "SECONDS",
+        60.0,
     ),
 )
 _JUDGED: Final = (

@@ -19,7 +19,7 @@ from chatproof.harness.protocol.apis.api import Api
 from chatproof.harness.protocol.requirements import OWN_API, Contract, Profile, Requirement
 from chatproof.harness.protocol.situations.situation import PLAINLY, Situation
 
-DECLARABLE = tuple(Profile)
+DECLARABLE = tuple(one for one in Profile if one is not Profile.RESUME)  # by `all`; the other one only by its name
 DEFAULT_PROFILES = (Profile.CORE, Profile.SOCKETIO, Profile.LIMITS, Profile.CHAT)
 OF_EVERY_API = (Profile.CORE, Profile.PERFORMANCE)  # the profiles that are not the API document's own
 SECRET_VARIABLE = "CHATPROOF_JWT_SECRET"
@@ -42,6 +42,7 @@ class Settings:
     `providers`: the server is tested with each of them in turn. `jwt_secret` signs tokens (HS256); a server that the
     suite starts gets it. `stream_limit` and `chat_limit`: requests a minute from one address. `time_scale` multiplies
     the times that the server is allowed; `time_limit` is that of the whole run, or None for the usual one.
+    `abandoned_after`: how long a server of the profile resume keeps a reply that nobody reads.
     `declares_profiles` and `declares_providers`: whether the user named them; if not, a server is not tested with what
     it is seen to lack. A server that runs already has one provider, as if it had been named. `contract`: the revision
     of the contract whose rows are judged, or None for the newest. `situation`: the one to try, `plain` for none, or
@@ -82,6 +83,7 @@ class Settings:
     api_path: str | None
     api_model: str | None
     api: Api
+    abandoned_after: float
 
     @classmethod
     def read(cls, options: Mapping[str, Any], contract: Contract) -> Settings:
@@ -150,6 +152,15 @@ class Settings:
         """Whether fake providers run behind the server."""
         return bool(self.start or self.provider_url)
 
+    @property
+    def resumes(self) -> bool:
+        """Whether replies go on when their client leaves, until they are stopped."""
+        return Profile.RESUME in self.profiles
+
+    def gives_way(self, row: Requirement) -> bool:
+        """Whether a server with these profiles is judged by other rows in place of this one."""
+        return row.unless in self.profiles
+
     def selects(self, row: Requirement) -> bool:
         """Whether `--contract`, `--api` and `--only` select a row."""
         is_known = row.since <= (self.contract or row.since) and row.holds_for(self.api)
@@ -171,22 +182,27 @@ def _words(values: Iterable[str] | None) -> list[str]:
 
 def declarable_of(api: Api) -> tuple[Profile, ...]:
     """The profiles that a server of an api can declare."""
+    resume = (Profile.RESUME,) if api.resume else ()
     if api.name == OWN_API:
-        return DECLARABLE
-    return (*OF_EVERY_API, Profile.SOCKETIO) if api.has_sockets else OF_EVERY_API
+        return (*DECLARABLE, *resume)
+    return (*OF_EVERY_API, *((Profile.SOCKETIO,) if api.has_sockets else ()), *resume)
 
 
 def _profiles(values: Iterable[str] | None, shows: bool, api: Api) -> frozenset[Profile]:
     words = _words(values)
     declarable = declarable_of(api)
+    if Profile.RESUME in words and not api.resume:
+        raise ChatproofError(
+            f"--profile: resume needs an endpoint to resume at, and the api {api.name} names none (docs/resume.md)"
+        )
     known = [profile.value for profile in declarable]
     if ALL in words:
-        return frozenset(declarable)
+        return frozenset({*declarable} & {*DECLARABLE, *words})
     for word in words:
         if word not in known:
             raise ChatproofError(f"--profile: there is no profile {word!r}; known: {', '.join(known)}, {ALL}")
     if not words:
-        return frozenset(declarable if shows else set(DEFAULT_PROFILES) & set(declarable))
+        return frozenset(set(DECLARABLE if shows else DEFAULT_PROFILES) & set(declarable))
     return frozenset({Profile.CORE, *map(Profile, words)})
 
 

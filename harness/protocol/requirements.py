@@ -36,6 +36,7 @@ class Profile(StrEnum):
     AUTH = "auth"
     CORS = "cors"
     PERFORMANCE = "performance"
+    RESUME = "resume"
 
 
 class Hurt(StrEnum):
@@ -61,7 +62,8 @@ class Requirement:
     row that needs the provider, that one provider is enough, since its dialect changes nothing. `apis`: the names of
     those that it holds for, `all`, `others` for all but the API document's own, or `sockets` for those of them that
     have Socket.IO. `framing`: that of the streams that it is about; None: any. `of_history`: it is about conversations
-    of several turns. `of_json`: it is about JSON in events.
+    of several turns. `of_json`: it is about JSON in events. `unless`: a profile whose servers are judged by other rows
+    in its place.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Requirement:
     framing: Framing | None = None
     of_history: bool = False
     of_json: bool = False
+    unless: Profile | None = None
 
     def holds_for(self, api: Api) -> bool:
         """Whether a server that speaks an api is judged by it."""
@@ -188,6 +191,7 @@ def _row(name: str, section: Mapping[str, Any], own: Mapping[str, Any]) -> Requi
         apis = (apis,)
     values["apis"] = tuple(apis)
     values["framing"] = Framing(values["framing"]) if "framing" in values else None
+    values["unless"] = Profile(values["unless"]) if "unless" in values else None
     if unknown := values.keys() - {one.name for one in fields(Requirement)}:
         raise ValueError(f"{SOURCE.name}: {name} has unknown keys: {', '.join(sorted(unknown))}")
     return Requirement(name, level, tuple(map(Profile, profiles)), **values)

@@ -44,6 +44,8 @@ def alone(row: Requirement) -> str:
     server = '--start "COMMAND {port}"' if row.needs_provider else "--base-url URL"
     if Profile.AUTH in row.profiles and not row.needs_provider:
         server += " --jwt-secret SECRET"
+    if Profile.RESUME in row.profiles:
+        server += " --api FILE"  # its table has the endpoints
     more = [one.value for one in row.profiles if one not in DEFAULT_PROFILES]
     profile = f" --profile {','.join(more)}" if more else ""
     other = next((name for name in row.apis if name in KNOWN_APIS), "" if ALL_APIS in row.apis else "NAME")

@@ -11,7 +11,7 @@ from chatproof.harness.command import HelpParser
 from chatproof.harness.common.configuration import FILE, configured
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.options import GROUPS, KEYS, OPTIONS, PREFIX, add_options
-from chatproof.harness.common.settings import SECRET_VARIABLE, Settings
+from chatproof.harness.common.settings import DECLARABLE, SECRET_VARIABLE, Settings
 from chatproof.harness.common.toml_file import PROJECT
 from chatproof.harness.protocol.requirements import Profile, contract
 from chatproof.harness.report.listing import listing
@@ -42,7 +42,7 @@ def test_a_file_says_what_options_say(tmp_path: Path) -> None:
     found = settings(tmp_path)
     assert (found.start, found.providers, found.stream_limit) == ("server {port}", ("openai", "local"), 5)
     assert (found.silence, found.time_scale, found.strict) == (3, 1.5, True)
-    assert found.profiles == set(Profile)
+    assert found.profiles == set(DECLARABLE)
     assert {"SSE-01", "END-01"} <= found.only
     assert "END-02" not in found.only
     assert (found.report_json, found.baseline) == (tmp_path / "out/report.json", tmp_path / "known.toml")
@@ -121,7 +121,7 @@ def test_providers() -> None:
     assert read({"base_url": "http://x", "provider": ["gemini"]}, contract()).providers == ("gemini",)
     undeclared = read({"start": "x"}, contract())
     assert (undeclared.providers, undeclared.declares_providers) == (("openai", "gemini", "local"), False)
-    assert (undeclared.profiles, undeclared.declares_profiles) == (frozenset(Profile), False)
+    assert (undeclared.profiles, undeclared.declares_profiles) == (frozenset(DECLARABLE), False)
     running = read({"base_url": "http://x"}, contract())
     assert (running.providers, running.declares_providers, running.declares_profiles) == (("openai",), True, False)
     assert Profile.AUTH not in running.profiles
@@ -129,6 +129,19 @@ def test_providers() -> None:
         read({"base_url": "http://x", "provider": ["gemini,local"]}, contract())
     with pytest.raises(ChatproofError, match="no provider 'gemnii'; known: openai, gemini, local, all"):
         read({"start": "x", "provider": ["gemnii"]}, contract())
+
+
+def test_the_profile_resume_is_declared_by_its_name_and_needs_an_endpoint(tmp_path: Path) -> None:
+    table = tmp_path / "my-api.toml"
+    table.write_text('[api]\nlike = "ai-sdk"\nresume = { path = "{path}/{conversation}/stream" }\n')
+    asked = {"start": "x", "api_name": str(table)}
+    for words, resumes in ((None, False), (["all"], False), (["all,resume"], True), (["resume"], True)):
+        found = Settings.read({**asked, "profile": words}, contract())
+        assert (found.resumes, found.abandoned_after) == (resumes, 60)
+        assert found.gives_way(contract()["INT-01"]) is resumes
+        assert not found.gives_way(contract()["INT-04"])
+    with pytest.raises(ChatproofError, match="resume needs an endpoint to resume at, and the api ai-sdk names none"):
+        Settings.read({"start": "x", "api_name": "ai-sdk", "profile": ["resume"]}, contract())
 
 
 def test_every_key_is_an_option() -> None:
