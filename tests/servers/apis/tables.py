@@ -1,8 +1,8 @@
-"""The files with the tables of the made-up apis, as `--api` takes them."""
+"""The files with the tables of apis that are not built in, as `--api` takes them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-NAMES = ("made-up", "lines", "naming", "words")
-MADE_UP, LINES, NAMING, WORDS = (str(Path(__file__).with_name(f"{name}.toml")) for name in NAMES)
+NAMES = ("made-up", "lines", "naming", "words", "resumable", "threads")
+MADE_UP, LINES, NAMING, WORDS, RESUMABLE, THREADS = (str(Path(__file__).with_name(f"{name}.toml")) for name in NAMES)

@@ -1,0 +1,103 @@
+"""Odd servers that keep a reply running when its client goes, and keep the contract."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+from aiohttp import web
+
+from tests.servers.apis.good_servers import DONE
+from tests.servers.apis.kept_runs import Run
+from tests.servers.apis.resumable_server import ResumableServer
+from tests.servers.apis.stream_server import Frame
+from tests.servers.apis.tables import RESUMABLE, THREADS
+from tests.servers.apis.threads_server import ThreadsServer
+from tests.servers.legal.variant import legal
+
+ALL = "RES AIS SSE-06 INT-01 INT-02 INT-04 INT-05 INT-06"
+
+legal("resumable", "RES-08", only=ALL, api=RESUMABLE)(ResumableServer)
+legal("resumable-threads", only="RES API SSE-06 TOK-04 ERR-02 ERR-03", api=THREADS)(ThreadsServer)
+
+
+@legal("resumable-from-the-last-event", "RES-08", only="RES AIS", api=RESUMABLE)
+class FromTheLastEvent(ResumableServer):
+    """Events have ids. A reply is resumed behind `Last-Event-ID`, with the start of the block that is open there, also
+    after its end; it is kept for whoever comes, and cancelled when nobody has read it for a while."""
+
+    patience = 2.5  # seconds
+
+    async def on_resume(self, request: web.Request) -> web.StreamResponse:
+        run = self.run_of(request)
+        if run is None:
+            return web.json_response({"error": "no such chat"}, status=404)
+        return await self.follow(request, run, self.start_of(request))
+
+    def start_of(self, request: web.Request) -> int:
+        name = request.headers.get("Last-Event-ID", "")
+        return int(name) + 1 if name.isdecimal() else 0
+
+    async def frames_of(self, run: Run, start: int) -> AsyncIterator[Frame]:
+        for frame in self.opening_again(run, start) if start else ():
+            yield frame
+        async for frame in run.since(start):
+            yield f"id: {start}\n".encode() + frame
+            start += 1
+
+    def opening_again(self, run: Run, start: int) -> Iterable[Frame]:
+        """What a client needs that has lost its place: the message, and the block that is open."""
+        before = b"".join(run.frames[:start])
+        first = [run.frames[0]]
+        is_open = before.count(b"text-start") > before.count(b"text-end")
+        return [*first, self.frame({"type": "text-start", "id": "0"})] if is_open else first
+
+    async def follow(self, request: web.Request, run: Run, start: int = 0) -> web.StreamResponse:
+        try:
+            return await super().follow(request, run, start)
+        finally:
+            asyncio.get_running_loop().call_later(self.patience, self.look_after, run)
+
+    def look_after(self, run: Run) -> None:
+        if not run.readers:
+            self.end(run)
+
+    async def on_stop(self, request: web.Request) -> web.StreamResponse:
+        await super().on_stop(request)
+        return web.Response(status=202 if self.run_of(request) else 404)
+
+
+@legal("resumable-finishes-what-is-over", only="RES-03 RES-06", api=RESUMABLE)
+class FinishesWhatIsOver(ResumableServer):
+    """Where nothing runs, a stream that holds nothing but a finish."""
+
+    async def on_resume(self, request: web.Request) -> web.StreamResponse:
+        run = self.run_of(request)
+        if run is None or run.is_over:
+            return web.Response(body=self.frame({"type": "finish"}) + DONE, headers=self.headers)
+        return await self.follow(request, run)
+
+
+@legal("resumable-ends-without-a-word", only="RES", api=RESUMABLE)
+class EndsWithoutAWord(ResumableServer):
+    """A stop closes the connection and says nothing. A chat that nobody knows is forbidden; one in
+    which nothing runs is told as JSON."""
+
+    def end(self, run: Run) -> None:
+        if run.task:
+            run.task.cancel()
+            run.close()
+
+    async def on_resume(self, request: web.Request) -> web.StreamResponse:
+        run = self.run_of(request)
+        if run is None:
+            return web.Response(status=403)
+        if run.is_over:
+            return web.json_response({"active": False})
+        return await self.follow(request, run)
+
+    async def on_stop(self, request: web.Request) -> web.StreamResponse:
+        if (run := self.run_of(request)) is None:
+            return web.Response(status=403)
+        self.end(run)
+        return web.Response(status=204)
