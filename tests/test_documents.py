@@ -10,6 +10,7 @@ import pytest
 from chatproof.fake_providers.planning import providers_page
 from chatproof.fake_providers.scripting.script import parse_script
 from chatproof.harness.common import configuration
+from chatproof.harness.common.api_choice import ApiChoice
 from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report.baseline import Baseline
 
@@ -50,6 +51,13 @@ def test_the_baseline_that_is_shown_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "known-failures.toml"
     path.write_text(shown("docs/judging.md", "toml", "[known."), encoding="utf-8")
     assert [known.id for known in Baseline.read(path, contract()).known] == ["ERR-06", "SSE-06"]
+
+
+def test_the_endpoints_that_are_shown_are_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "my-api.toml"
+    path.write_text(shown("docs/resume.md", "toml", "[api]"), encoding="utf-8")
+    api = ApiChoice.in_file(path).api
+    assert (api.name, api.resume and api.resume.method, api.stop and api.stop.method) == ("ai-sdk", "GET", "POST")
 
 
 def test_the_script_that_is_shown_is_accepted() -> None:
