@@ -5,7 +5,7 @@ Source: https://docs.ag-ui.com/concepts/events
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,11 +45,13 @@ class AgUi(api.HttpOnly):
         kind = body.get("type")
         if isinstance(kind, str) and (channel := _TEXTS.get(kind)):
             delta = body.get("delta")
-            return (
-                api.Text(delta if isinstance(delta, str) else "", channel=channel, block=str(body.get("messageId"))),
-            )
+            if not isinstance(delta, str) or not delta:  # it may be empty, and says nothing then
+                return _OTHER
+            return (api.Text(delta, channel=channel, block=str(body.get("messageId"))),)
         if kind == "RUN_FINISHED":
-            return (api.Finish(),)
+            outcome = body.get("outcome")
+            is_cut = isinstance(outcome, Mapping) and outcome.get("type") == "cancelled"  # stopped before it was whole
+            return (api.Failure("the run was cancelled") if is_cut else api.Finish(),)
         if kind == "RUN_ERROR":
             error = body.get("message")
             return (api.Failure(error if isinstance(error, str) else None),)

@@ -36,7 +36,7 @@ def run_begins_and_ends(transcript: Transcript) -> Iterator[Finding]:
 @check("AGU-02")
 @needs_stream
 def content_lies_in_its_message(transcript: Transcript) -> Iterator[Finding]:
-    """`TEXT_MESSAGE_CONTENT` lies between the start and the end of the message that it names, and is not empty."""
+    """`TEXT_MESSAGE_CONTENT` lies between the start and the end of the message that it names, and has a `delta`."""
     open_messages: set[str] = set()
     for one in data_of(transcript):
         kind, name = one.body.get("type"), str(one.body.get("messageId"))
@@ -48,12 +48,12 @@ def content_lies_in_its_message(transcript: Transcript) -> Iterator[Finding]:
             fault = f"{kind} for {shown(name)}, which is not open" if name not in open_messages else ""
             if kind == _END:
                 open_messages.discard(name)
-            elif not fault and not one.body.get("delta"):
+            elif not fault and not isinstance(one.body.get("delta"), str):
                 fault = f"{_CONTENT} with delta {shown(one.body.get('delta'))}"
         elif kind == "RUN_FINISHED" and open_messages:
             fault = f"RUN_FINISHED while the message {shown(min(open_messages))} is open"
         if fault:
-            expected = "start, content that is not empty, and end of a message, all with its id"
+            expected = "start, content with a delta, and end of a message, all with its id"
             yield Violation(fault, expected, one.stamped.at, one.stamped)
             return
 

@@ -42,10 +42,14 @@ class AiSdk(api.HttpOnly):
         kind = body.get("type")
         if isinstance(kind, str) and (channel := _CHANNELS.get(kind)):
             delta = body.get("delta")
-            return (api.Text(delta if isinstance(delta, str) else "", channel=channel, block=str(body.get("id"))),)
+            if not isinstance(delta, str) or not delta:
+                return _OTHER
+            return (api.Text(delta, channel=channel, block=str(body.get("id"))),)
         match kind:
             case "finish":
                 reason = body.get("finishReason")
+                if reason == "error":  # a part `error` may stand before it
+                    return (api.Failure("the reply finished with the reason error"),)
                 return (api.Finish(reason if isinstance(reason, str) else None),)
             case "error":
                 error = body.get("errorText")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.servers.apis.good_servers import DONE, AgUiServer, AiSdkServer, OpenAiServer
 from tests.servers.apis.stream_server import Frame
@@ -31,7 +31,9 @@ class AsProxiesDo(OpenAiServer):
 
 @legal("openai-chat-spare", only=JUDGED, api="openai-chat")
 class Spare(OpenAiServer):
-    """No role, no `index` but where it is needed, no mark behind an error, CR LF, and no space behind `data:`."""
+    """No role, no mark behind an error, CR LF, no space behind `data:`, and no word of caches, which store no POST."""
+
+    headers: ClassVar[dict[str, str]] = {"Content-Type": "text/event-stream"}
 
     def opening(self, name: str, body: dict[str, Any]) -> Iterable[Frame]:
         return ()
@@ -66,7 +68,7 @@ class WithExtras(AiSdkServer):
 
 @legal("ai-sdk-without-steps", only=JUDGED, api="ai-sdk")
 class WithoutSteps(AiSdkServer):
-    """No steps and no reason, an abort in place of an error, and pings as comments."""
+    """No steps and no reason, a `finish` with the reason error behind an error, and pings as comments."""
 
     def opening(self, name: str, body: dict[str, Any]) -> Iterable[Frame]:
         return [self.frame({"type": "start"})]
@@ -74,6 +76,10 @@ class WithoutSteps(AiSdkServer):
     def closing(self, name: str, body: dict[str, Any], said: bool) -> Iterable[Frame]:
         end = [self.frame({"type": "text-end", "id": "0"})] if said else []
         return [*end, b": ping\n\n", self.frame({"type": "finish"}), DONE]
+
+    def failure(self, name: str, text: str, said: bool) -> Iterable[Frame]:
+        end = self.frame({"type": "finish", "finishReason": "error"})
+        return [self.frame({"type": "error", "errorText": text}), end, DONE]
 
 
 @legal("ag-ui-chunks-of-text", only=JUDGED, api="ag-ui")
@@ -89,7 +95,9 @@ class ChunksOfText(AgUiServer):
 
 @legal("ag-ui-with-state", only=JUDGED, api="ag-ui")
 class WithState(AgUiServer):
-    """State, steps, reasoning and raw events, named in `event:` lines too, and a result in the last event."""
+    """State, steps, reasoning and raw events, named in `event:` lines, empty deltas, and no word of caches."""
+
+    headers: ClassVar[dict[str, str]] = {"Content-Type": "text/event-stream"}
 
     def frame(self, event: dict[str, Any]) -> Frame:
         return f"event: {event['type']}\n".encode() + super().frame({**event, "timestamp": 1, "rawEvent": {}})
@@ -101,6 +109,10 @@ class WithState(AgUiServer):
             {"type": "REASONING_MESSAGE_CONTENT", "messageId": f"r{name}", "delta": "Hm"},
         ]
         return [*super().opening(name, body), *map(self.frame, extras)]
+
+    def text(self, name: str, token: str, is_first: bool) -> Iterable[Frame]:
+        frames = super().text(name, token, is_first)
+        return [*frames, self.frame({"type": "TEXT_MESSAGE_CONTENT", "messageId": name, "delta": ""})]
 
     def closing(self, name: str, body: dict[str, Any], said: bool) -> Iterable[Frame]:
         return [self.frame({"type": "STEP_FINISHED", "stepName": "chat"}), *super().closing(name, body, said)]
