@@ -9,7 +9,7 @@ JS_READY := $(JS:%=%/node_modules/.package-lock.json)
 # The tests start hundreds of Python processes: none of them shall compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup test lint conformance report load clients serve clean lock
+.PHONY: help setup test lint conformance report load clients field serve clean lock
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ load: $(READY)  ## 20 s of load on the offline reference server, judged by the A
 
 clients: $(READY)  ## large client libraries against the fakes, installed apart: writes docs/clients.md
 	$(BIN)/python -m bench clients
+
+field: $(READY)  ## public servers, installed apart, judged with the fakes behind them: writes docs/field.md; ONLY=litellm judges one again
+	$(BIN)/python -m field $(ONLY)
 
 serve: $(READY)  ## the reference server, offline, on port 5000
 	$(BIN)/python -m reference_server

@@ -15,7 +15,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final, get_args
 
-from bench.peers import NotInstalled, environment, run_quietly
+from bench.peers import NotInstalled, environment, node_modules, node_versions
 from chatproof import __version__
 from chatproof.fake_providers.dialects.provider_variables import UNSET, Provider, client_variables
 from chatproof.fake_providers.testing.threaded import ThreadedServer
@@ -64,7 +64,7 @@ def run(folder: Path, report: Path) -> int:
     commands.append([node, str(script)])
     with ThreadedServer() as fakes:
         attempts = [attempt for command in commands for attempt in _driven(command, fakes.url)]
-    versions = {**_python_versions(python), **_javascript_versions(script.parent)}
+    versions = {**_python_versions(python), **node_versions(script.parent / "package-lock.json")}
     report.write_text(page(attempts, versions, python), encoding="utf-8")
     failed = [one for one in attempts if one.problem is not None]
     sys.stdout.write(f"{len(attempts) - len(failed)} passed, {len(failed)} failed: see {report}\n")
@@ -154,28 +154,14 @@ def _python_clients(folder: Path) -> Path:
 
 def _javascript_clients(folder: Path) -> tuple[str, Path]:
     """Node, and the driver beside the packages that package-lock.json locks."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise NotInstalled("the JavaScript clients need node and npm")
     home = folder / "javascript"
-    home.mkdir(parents=True, exist_ok=True)
-    lock, seen = CLIENTS / "package-lock.json", home / "installed.json"  # the latter is written last
-    if not seen.is_file() or seen.read_bytes() != lock.read_bytes():
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(CLIENTS / name, home)
-        run_quietly([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], home, "the JavaScript clients")
-        shutil.copy(lock, seen)
+    node = node_modules(CLIENTS, home, "the JavaScript clients")
     return node, Path(shutil.copy(CLIENTS / "drive_ai_sdk.mjs", home))
 
 
 def _python_versions(python: Path) -> dict[str, str]:
     libraries = [str(path) for path in python.parent.parent.glob("[Ll]ib*/**/site-packages")]
     return {found.metadata["Name"]: found.version for found in distributions(path=libraries)}
-
-
-def _javascript_versions(home: Path) -> dict[str, str]:
-    packages = json.loads((home / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    return {path.removeprefix("node_modules/"): found["version"] for path, found in packages.items() if path}
 
 
 def _said(*command: str) -> str:

@@ -20,7 +20,7 @@ STARLETTE: Final = ("starlette==1.10.0", "uvicorn==0.54.0", "uvloop==0.23.0", "h
 FLASK: Final = ("flask==3.1.3", "werkzeug==3.1.8", "requests==2.34.2")
 
 _PACKAGE: Final = "@copilotkit/aimock"
-_INSTALL_S: Final = 300.0
+_INSTALL_S: Final = 900.0
 
 
 class NotInstalled(Exception):
@@ -118,6 +118,30 @@ def environment(home: Path, packages: Sequence[str], name: str) -> Path:
         )
         whole.write_text("\n".join(packages))
     return python
+
+
+def node_modules(source: Path, home: Path, name: str) -> str:
+    """Install what the `package-lock.json` of `source` locks into `home`, once; the node that runs it.
+
+    Raises NotInstalled if node, npm or the registry is missing.
+    """
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise NotInstalled(f"{name}: node and npm are needed")
+    home.mkdir(parents=True, exist_ok=True)
+    lock, seen = source / "package-lock.json", home / "installed.json"  # the latter is written last
+    if not seen.is_file() or seen.read_bytes() != lock.read_bytes():
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(source / file, home)
+        run_quietly([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], home, name)
+        shutil.copy(lock, seen)
+    return node
+
+
+def node_versions(lock: Path) -> dict[str, str]:
+    """The versions that a `package-lock.json` names, by package."""
+    packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
+    return {path.removeprefix("node_modules/"): found["version"] for path, found in packages.items() if path}
 
 
 def run_quietly(command: list[str], folder: Path, name: str) -> None:

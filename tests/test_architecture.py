@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("harness", "fake_providers", "reference_server", "conformance", "loadtests")
-OUTSIDE = ("chatproof", "bench", "tests")  # names that our own imports may begin with
+OUTSIDE = ("chatproof", "bench", "field", "tests")  # names that our own imports may begin with
 
 # What each part may import of the house, and whether it may import from outside. The longest prefix counts.
 MAY: dict[str, tuple[tuple[str, ...], bool]] = {
@@ -30,6 +30,7 @@ MAY: dict[str, tuple[tuple[str, ...], bool]] = {
         True,
     ),
     "bench": (PARTS, True),
+    "field": (PARTS, True),
     "tests": (PARTS, True),
 }
 # The floors of fake_providers, from the ground up. A room may import itself and the rooms of the lines before it.
@@ -48,6 +49,7 @@ ROOMS = tuple(
         "testing",
     )
 )
+BORROWS = {("field.public_servers", "bench"), ("field.__main__", "bench")}  # how peers are installed
 WORLD = {"socket", "asyncio", "time", "ssl", "select", "threading", "subprocess", "random", "os"}
 DIALECT = "each dialect has its own, and it is the same thing in each"
 SAME = {  # names of files and classes that stand in several places, and why
@@ -112,12 +114,19 @@ def test_imports_keep_the_table() -> None:
             if top == "chatproof":
                 allowed = not rest or any(within(rest, one) for one in house)
             elif top in OUTSIDE:
-                allowed = top == name.partition(".")[0] or name.startswith("tests")
+                allowed = top == name.partition(".")[0] or name.startswith("tests") or (name, top) in BORROWS
             else:
                 allowed = outside or top in sys.stdlib_module_names
             if not allowed:
                 wrong.append(f"{name} imports {imported}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_scripts_of_the_field_know_nothing_of_the_house() -> None:
+    for name, path in modules().items():
+        if within(name, "field.repro"):
+            outside = {one.partition(".")[0] for one in imports(path)} - sys.stdlib_module_names
+            assert outside <= {"plain"}, name
 
 
 def test_the_rooms_of_the_fakes_import_downwards_only() -> None:

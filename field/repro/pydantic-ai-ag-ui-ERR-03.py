@@ -1,0 +1,11 @@
+"""pydantic-ai's AG-UI adapter tells a reply that was cut off as a run that succeeded.
+
+The provider says two words and ends its stream without a finish reason and without `[DONE]`. AG-UI's specification
+(https://docs.ag-ui.com/spec/1.0/events/lifecycle): `RUN_FINISHED` closes a run that did not fail. Meant so: the
+maintainers answered that some complete replies have no finish reason either, and that a capability can be written that
+raises. Reported: https://github.com/pydantic/pydantic-ai/issues/6610
+"""
+
+from plain import ag_ui_after_a_cut, run, two_words_then_the_end
+
+run(two_words_then_the_end, ag_ui_after_a_cut("/"))
