@@ -29,6 +29,7 @@ TRUE = {
     "INT-09": "it never cancels",
     "ERR-03": "the openai client takes a clean early end for a whole reply",
     "SIO-08": "the openai client takes a clean early end for a whole reply",
+    "ERR-04": "Express shows the stack of an error while NODE_ENV is not production",
     "ERR-06": "it waits for its provider for ever",
     "REQ-03": "a number as `message` is passed on",
     "REQ-04": "Express decodes what is not UTF-8",
