@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, without
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.odd_requests import JSON, refused
-from chatproof.conformance.suite.provider import cases_in, upstream_texts
+from chatproof.conformance.suite.provider import RETRIES, cases_in, messages_of, upstream_texts
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis import ag_ui_checks, ai_sdk_checks, openai_chat_checks
 from chatproof.harness.protocol.apis.api import History, Role, Turn
+from chatproof.harness.protocol.checks.end import ends_once
 from chatproof.harness.protocol.checks.strict_events import events_are_strict
 from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.transcript import Transcript
 
 NO_OBJECT = (b"", b"hello", b'{"messages": [', b"[]", b'"hello"', b"null")
 OTHERS = 3  # conversations beside the one that is judged
@@ -21,31 +25,52 @@ GREETS = """about = "A greeting that no other script has."
 [[steps]]
 text = "Good morning Ferdinand, what a fine name."
 """
+OF_THE_CALL = ("get_weather", "celsius", '"city"')  # words of the tool's call that stand nowhere else
 
 
 @requirement("API-01")
 async def test_all_turns_reach_the_provider_once_in_order(case: Case) -> None:
-    """A conversation of three turns, after others and while others run."""
+    """A conversation, and one more exchange of it, after others and while others run."""
     earlier = await together(*(case.ask(f"Question {number}.") for number in range(OTHERS)))
     session = case.lane.new_session()
     before = await turns_before(case, session)
     said = [turn.text for turn in before]
+    first = await case.ask("Who am I?", session=session, before=before)
+    await judge_turns(case, first, [*said, first.case], earlier)
+    if not case.lane.succeeded(first):
+        raise without(first, f"an ordinary ask failed: {first.outcome()}")
+    asked = Turn(Role.USER, case.lane.message("Who am I?", "hello", first.case))
+    before = (*before, asked, Turn(Role.ASSISTANT, first.text))
     reply, *others = await together(
         case.ask("What is my name?", session=session, before=before),
         *(case.ask(f"Another question {number}.", script="paced") for number in range(OTHERS)),
     )
-    others += earlier
+    await judge_turns(case, reply, [*said, first.case, first.text, reply.case], [*earlier, *others])
+
+
+async def judge_turns(case: Case, reply: Transcript, said: Sequence[str], others: Sequence[Transcript]) -> None:
+    """Judge the provider's request for a reply. `said`: what stands in each turn, and only there; the user begins."""
     if (entry := await case.provider.asked(reply)) is None:
+        if case.lane.succeeded(reply):
+            seen = f"the provider never got the message, and yet: {reply.outcome()}"
+            case.holds("API-01", False, seen, "the message at the provider", reply)
+            return
         raise without(reply, f"the provider was never asked: {reply.outcome()}")
     texts = upstream_texts(entry.body)
-    places = [[number for number, text in enumerate(texts) if one in text] for one in (*said, reply.case)]
-    seen = f"the provider's request holds {shown(texts, 400)}"
+    places = [[number for number, text in enumerate(texts) if one in text] for one in said]
     kept = all(len(found) == 1 for found in places) and sorted(places) == places
-    case.holds("API-01", kept, seen, f"in this order, once each: {', '.join(map(shown, said))}, the new message", reply)
+    seen, expected = f"the provider's request holds {shown(texts, 400)}", f"in this order, once each: {shown(said)}"
+    if not case.holds("API-01", kept, seen, expected, reply):
+        return
+    roles = [[role for role, text in messages_of(entry) if one in text] for one in said]
+    theirs = [
+        number for number in range(1, len(said), 2) if roles[number] == ["user"] and len(set(map(str, places))) > 1
+    ]
+    seen = f"the provider gets what the model said as the user's: {shown(messages_of(entry), 400)}"
+    case.holds("API-01", not theirs, seen, "each turn with its role", reply)
     strange = [text for text in texts if cases_in(text) & {one.case for one in others}]
-    case.holds(
-        "API-01", not strange, f"{seen}, of other conversations: {shown(strange, 200)}", "nothing of others", reply
-    )
+    seen = f"the provider's request holds of other conversations {shown(strange, 200)}"
+    case.holds("API-01", not strange, seen, "nothing of others", reply)
 
 
 async def turns_before(case: Case, session: str) -> tuple[Turn, ...]:
@@ -61,18 +86,22 @@ async def turns_before(case: Case, session: str) -> tuple[Turn, ...]:
     return Turn(Role.USER, asked), Turn(Role.ASSISTANT, case.provider.text(script))
 
 
-@requirement("API-02", "AIS-02")
-async def test_reasoning_is_not_the_reply(case: Case) -> None:
+@requirement("API-02")
+async def test_a_call_of_a_tool_is_not_the_reply(case: Case) -> None:
+    """The model says a few words, and then calls a tool. A server that has no such tool may fail."""
+    reply = await case.ask_once("What is the weather like?", script="tool-call", deadlines=RETRIES)
+    told = [word for word in OF_THE_CALL if word in reply.text]
+    seen = f"the reply's text shows the call of a tool: {shown(reply.text, 200)}"
+    case.holds("API-02", not told, seen, "only what the model says to the user", reply)
+
+
+@requirement("AIS-02", "AIS-05", "AGU-02", "AGU-04")
+async def test_thoughts_have_their_own_parts(case: Case) -> None:
     """The model thinks, then answers."""
-    reply = await case.ask("When does the ferry arrive?", script="reasoning")
-    if not case.lane.succeeded(reply):
-        raise without(reply, f"a reply with reasoning failed: {reply.outcome()}")
-    said = case.provider.text("reasoning")
-    thoughts = reply.text.replace(said, "").strip()
-    case.holds(
-        "API-02", not thoughts, f"the reply's text also has {shown(thoughts, 200)}", f"only {shown(said)}", reply
-    )
-    case.conforms(reply, ai_sdk_checks.parts_lie_in_their_blocks)
+    if case.lane.provider:
+        reply = await case.ask("When does the ferry arrive?", script="reasoning")
+        case.conforms(reply, ai_sdk_checks.parts_lie_in_their_blocks, ai_sdk_checks.parts_are_known)
+        case.conforms(reply, ag_ui_checks.all_is_closed_that_is_opened, ag_ui_checks.events_are_known)
 
 
 @requirement("API-03")
@@ -96,6 +125,15 @@ async def test_each_event_is_strict(case: Case) -> None:
         case.conforms(await case.ask(script=script), events_are_strict)
 
 
+@requirement("API-05")
+async def test_an_ordinary_message_is_answered(case: Case) -> None:
+    """Status 200, text, and one good end behind it."""
+    reply = await case.ask()
+    kept = reply.status == 200 and bool(reply.text.strip())
+    if case.holds("API-05", kept, f"no text: {reply.outcome()}", "status 200 and a stream with text", reply):
+        case.conforms(reply, ends_once("API-05"))
+
+
 @requirement("OAI-01", "OAI-02", "OAI-03")
 async def test_chunks_are_those_of_openai(case: Case) -> None:
     """An ordinary reply."""
@@ -106,18 +144,17 @@ async def test_chunks_are_those_of_openai(case: Case) -> None:
 async def test_failures_are_told_as_openai_does(case: Case) -> None:
     """The provider fails before and during a reply."""
     for script in FAILING:
-        case.conforms(
-            await case.ask("Please fail.", script=script), openai_chat_checks.error_is_an_object_with_a_message
-        )
+        reply = await case.ask("Please fail.", script=script, deadlines=RETRIES)
+        case.conforms(reply, openai_chat_checks.error_is_an_object_with_a_message)
 
 
-@requirement("AIS-01", "AIS-02", "AIS-03", "AIS-04")
+@requirement("AIS-01", "AIS-02", "AIS-03", "AIS-04", "AIS-05", "AIS-06")
 async def test_parts_are_those_of_the_ai_sdk(case: Case) -> None:
     """An ordinary reply."""
     case.conforms(await case.ask(), ai_sdk_checks.STREAM_CHECKS)
 
 
-@requirement("AGU-01", "AGU-02", "AGU-03")
+@requirement("AGU-01", "AGU-02", "AGU-03", "AGU-04", "AGU-05")
 async def test_events_are_those_of_ag_ui(case: Case) -> None:
     """An ordinary reply."""
     thread = case.lane.new_session()
@@ -126,8 +163,11 @@ async def test_events_are_those_of_ag_ui(case: Case) -> None:
     case.conforms(reply, ag_ui_checks.STREAM_CHECKS, ag_ui_checks.ids_are_those_asked_for(asked))
 
 
-@requirement("AGU-01")
-async def test_a_failed_run_has_an_end_as_well(case: Case) -> None:
-    """The provider fails during the reply."""
-    if case.lane.provider:
-        case.conforms(await case.ask("Please fail.", script="error-mid"), ag_ui_checks.run_begins_and_ends)
+@requirement("AIS-05", "AGU-01", "AGU-04")
+async def test_failures_have_their_own_parts(case: Case) -> None:
+    """The provider fails before and during a reply. A failure before it may be an HTTP error."""
+    for script in FAILING if case.lane.provider else ():
+        reply = await case.ask("Please fail.", script=script, deadlines=RETRIES)
+        if reply.status == 200:
+            case.conforms(reply, ai_sdk_checks.parts_are_known)
+            case.conforms(reply, ag_ui_checks.run_begins_and_ends, ag_ui_checks.events_are_known)

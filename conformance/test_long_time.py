@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate
+from chatproof.conformance.suite.lane import STREAM
 from chatproof.conformance.suite.marks import When, over_all, over_both, over_each_socket, requirement
 from chatproof.conformance.suite.probe import NO_ROUTE
 from chatproof.conformance.suite.second_server import second_server
@@ -16,7 +17,7 @@ from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, RESPONSE, STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, RESPONSE
 from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.checks.waits import (
@@ -122,14 +123,14 @@ async def test_a_provider_that_thinks_first_is_waited_for(case: Case) -> None:
     late = f'about = "The headers come after {silence:.1f} s."\n[timing]\nheaders_ms = {silence * 1000:.0f}\n'
     script = await case.provider.register("slow-thought", f'{late}[[steps]]\ntext = "Here it is."\n')
     deadlines = Deadlines(silence=silence + case.lane.settings.allowed(6))
-    paths = [STREAM_PATH, CHAT_PATH] if case.lane.shows(Profile.CHAT) and case.lane.side_by_side else [STREAM_PATH]
+    paths = [STREAM, CHAT_PATH] if case.lane.shows(Profile.CHAT) and case.lane.side_by_side else [STREAM]
     asks = (case.ask_plain("Take your time.", script=script, path=path, deadlines=deadlines) for path in paths)
     for path, answer in zip(paths, await together(*asks), strict=True):
         if path == CHAT_PATH and answer.status in NO_ROUTE:
             continue  # CHAT-01 says so
         talk = await slow_talk(case, answer, script)
         kept = answer.status == 200 if path == CHAT_PATH else case.lane.succeeded(answer)
-        seen = f"{path}: {answer.outcome()}: {talk.moment(answer, ended_at(answer))}"
+        seen = f"{path or case.lane.api.path}: {answer.outcome()}: {talk.moment(answer, ended_at(answer))}"
         case.holds("ERR-07", kept, seen, f"the reply{of_timeout(talk)}", answer)
 
 

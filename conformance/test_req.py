@@ -6,6 +6,7 @@ import json
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
+from chatproof.conformance.suite.lane import STREAM
 from chatproof.conformance.suite.marks import When, over_all, requirement
 from chatproof.conformance.suite.odd_requests import JSON, no_objects, odd_bodies, refused, without_message
 from chatproof.conformance.suite.ordinary_texts import is_refusal, judge_texts, named_twice, prose, trouble
@@ -140,9 +141,8 @@ async def judge_large(case: Case, what: str, text: str, front: str, reply: Trans
 @requirement("REQ-08")
 async def test_a_body_of_ten_megabytes_does_no_harm(case: Case) -> None:
     """It is refused or answered within 10 s, and the server goes on serving."""
-    text = case.lane.message("a" * (MEGABYTES << 20), "hello", case.lane.new_case())
-    body = json.dumps(body_of(text, case.lane.new_session())).encode()
-    request = HttpRequest("POST", STREAM_PATH, body, JSON)
+    large = case.lane.conversation("a" * (MEGABYTES << 20), "hello", case.lane.new_case())
+    request = case.lane.request(large, STREAM)
     allowed = case.lane.settings.allowed(LARGE_BODY_TIME)
     deadlines = Deadlines(silence=allowed, whole=allowed)
     answer = await case.request(request, deadlines=deadlines)

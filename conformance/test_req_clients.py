@@ -9,16 +9,17 @@ from urllib.parse import quote
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.clients import accepted
-from chatproof.conformance.suite.exceptions import without
+from chatproof.conformance.suite.exceptions import NotApplicable, without
+from chatproof.conformance.suite.lane import STREAM
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.provider import upstream_texts
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.client.manner import USUAL, Manner
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.requirements import OWN_API, Profile
 from chatproof.harness.protocol.transcript import End, Transcript
 
 TEXT = "Please say hello to Zoë."
@@ -88,16 +89,18 @@ async def routes(case: Case) -> dict[str, Transcript]:
 
     Raises NotTestable where the stream is not served: then no form of request can be judged.
     """
-    usual = {STREAM_PATH: await ask_in(case, Form("an ordinary request"), STREAM_PATH)}
-    if not is_served(case, usual[STREAM_PATH], STREAM_PATH):
-        reply = usual[STREAM_PATH]
+    if not ask_of(case)[1].body:
+        raise NotApplicable("an ask of this api has no body")
+    usual = {STREAM: await ask_in(case, Form("an ordinary request"), STREAM)}
+    if not is_served(case, usual[STREAM], STREAM):
+        reply = usual[STREAM]
         raise without(reply, f"an ordinary request is not served: {told(reply)}")
     if not case.lane.undeclared("CHAT-01"):
         usual[CHAT_PATH] = await ask_in(case, Form("an ordinary request"), CHAT_PATH)
     return {path: reply for path, reply in usual.items() if is_served(case, reply, path)}
 
 
-def ask_of(case: Case, path: str = STREAM_PATH, text: str = TEXT) -> tuple[str, HttpRequest]:
+def ask_of(case: Case, path: str = STREAM, text: str = TEXT) -> tuple[str, HttpRequest]:
     """A case id, and an ordinary request that carries it."""
     name = case.lane.new_case()
     return name, case.lane.request(case.lane.conversation(text, "hello", name), path)
@@ -125,7 +128,7 @@ def told(answer: Transcript) -> str:
 
 def at(path: str) -> str:
     """How a message begins that speaks of one of two routes."""
-    return "" if path == STREAM_PATH else f"POST {path} "
+    return "" if path == STREAM else f"POST {path} "
 
 
 async def is_asked_in_full(case: Case, reply: Transcript) -> bool:
@@ -160,7 +163,7 @@ async def test_ordinary_clients_are_served(case: Case) -> None:
     inside = ask_of(case)[1].body.index(IN_A_LETTER) + 1
     cut = (Form(HEADERS_ALONE, Manner(packets=(0, inside))), Form(BODY_CUT, Manner(packets=(inside,))))
     for path, form in product(usual, (*ORDINARY, *cut)):
-        if path == STREAM_PATH or form is not OF_A_STREAM:
+        if path == STREAM or form is not OF_A_STREAM:
             await judge_form(case, "REQ-12", form, usual[path], path)
 
 
@@ -176,7 +179,7 @@ async def test_a_kept_connection_serves_again(case: Case) -> None:
             waits += 1
             continue
         seen = f"ask {served + 1} on a connection that was left open: {told(answer)}"
-        if not case.holds("REQ-12", is_served(case, answer, STREAM_PATH), seen, "a whole reply", answer):
+        if not case.holds("REQ-12", is_served(case, answer, STREAM), seen, "a whole reply", answer):
             return
         served += 1
 
@@ -202,18 +205,19 @@ def odd_requests(case: Case, path: str) -> list[tuple[str, HttpRequest]]:
         return b"[" * depth + b"]" * depth
 
     null_id = case.lane.conversation(TEXT, "hello", case.lane.new_case(), f"{case.lane.new_session()}\0x")
+    field = b'{"message": ' if case.lane.api.name == OWN_API else b'{"messages": '
     return [
         *(
             (f"a field of {depth} nested lists", with_body(ask().body[:-1] + b', "extra": ' + nested(depth) + b"}"))
             for depth in (LESS_DEEP, DEPTH)
         ),
-        (f"a `message` of {DEPTH} nested lists", with_body(b'{"message": ' + nested(DEPTH) + b"}")),
+        (f"a `message` of {DEPTH} nested lists", with_body(field + nested(DEPTH) + b"}")),
         (
             f"a `session_id` of {DEPTH} nested lists",
             with_body(ask().body[:-1] + b', "session_id": ' + nested(DEPTH) + b"}"),
         ),
         ("a NUL in `message`", ask("Please\0 say hello.")),
-        ("a NUL in `session_id`", case.lane.request(null_id, path)),
+        ("a NUL in the conversation's id", case.lane.request(null_id, path)),
         ("a byte order mark before the body", with_body(b"\xef\xbb\xbf" + ask().body)),
         *(
             (f"an Authorization header with {what}", replace(ask(), headers=(*ask().headers, ("Authorization", value))))
@@ -234,13 +238,13 @@ async def test_odd_requests_get_no_5xx(case: Case) -> None:
             case.holds("REQ-16", kept, f"{at(path)}{what}: {told(answer)}", "a reply or a 4xx", answer)
 
 
-@requirement("REQ-16")
+@requirement("REQ-16", of_document=True)
 async def test_other_routes_give_no_5xx(case: Case) -> None:
     """Odd credentials and HEAD on each route, and DELETE of a session that is gone."""
     session, other = (case.lane.new_session() for _ in range(2))
     for name in (session, other):
         reply = await case.ask(session=name)
-        if not is_served(case, reply, STREAM_PATH):
+        if not is_served(case, reply, STREAM):
             raise without(reply, f"an ordinary request is not served: {told(reply)}")
     path = SESSIONS_PATH + quote(session, safe="")
     sockets = [HANDSHAKE] if Profile.SOCKETIO in case.lane.settings.profiles else []
@@ -255,7 +259,7 @@ async def test_other_routes_give_no_5xx(case: Case) -> None:
         kept = answer.status is not None and answer.status < 500
         seen = f"{method} {SESSIONS_PATH}{broken}: {answer.outcome()}"
         case.holds("REQ-16", kept, seen, "an answer below 500", answer)
-    for route in (STREAM_PATH, CHAT_PATH, path):
+    for route in (case.lane.api.path, CHAT_PATH, path):
         answer = await case.request(HttpRequest("HEAD", route))
         kept = answer.status is not None and (answer.status < 500 or answer.status == HTTPStatus.NOT_IMPLEMENTED)
         case.holds("REQ-16", kept, f"HEAD {route}: {answer.outcome()}", "an answer below 500, or 501", answer)

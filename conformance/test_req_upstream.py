@@ -134,7 +134,7 @@ async def trap() -> AsyncIterator[Trap]:
 
 
 @over_both
-@requirement("REQ-15")
+@requirement("REQ-15", of_document=True)
 async def test_unknown_fields_stay_out_of_the_providers_request(case: Case, transport: Transport) -> None:
     """Texts and addresses in fields that the API does not have, all in one request, and texts in its query. A 4xx
     refuses them properly."""

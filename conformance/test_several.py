@@ -9,6 +9,7 @@ from urllib.parse import quote
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate, without
 from chatproof.conformance.suite.interruption import Moment
+from chatproof.conformance.suite.lane import STREAM
 from chatproof.conformance.suite.marks import over_all, requirement
 from chatproof.conformance.suite.probe import NO_ROUTE
 from chatproof.conformance.suite.replies import Stream
@@ -16,7 +17,7 @@ from chatproof.conformance.suite.session_requests import exchange
 from chatproof.conformance.suite.timed_checks import PATIENCE
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH
 from chatproof.harness.protocol.checks.company import gets_its_own
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.findings import Late
@@ -88,9 +89,7 @@ async def test_one_more_client_beside_chat_is_served(case: Case) -> None:
     await judge_company(case, "PERF-05", FEW, Transport.SSE, CHAT_PATH)
 
 
-async def judge_company(
-    case: Case, requirement_id: str, size: int, transport: Transport, path: str = STREAM_PATH
-) -> bool:
+async def judge_company(case: Case, requirement_id: str, size: int, transport: Transport, path: str = STREAM) -> bool:
     """Run replies side by side, and judge them and one more. What a busy machine excuses is tried again."""
     pace = FAST if size <= FEW else SLOW
     for name in NAMES:
@@ -163,7 +162,7 @@ async def look(case: Case, company: Company, transport: Transport, path: str) ->
         company.expected = f"all {size} run side by side"
         company.late = Late(float("inf")) if silent.end is None else None
         return
-    if size <= FEW and path == STREAM_PATH:
+    if size <= FEW and path == STREAM:
         await together(*(one.until(lambda reply: len(reply.text) >= SOME, ANSWER) for one in company.streams))
     extra = await case.start(over=transport, source=case.lane.budget.addresses.fresh())
     company.extra = extra.transcript
@@ -192,7 +191,7 @@ async def look(case: Case, company: Company, transport: Transport, path: str) ->
 
 async def has_begun(case: Case, stream: Stream, path: str, within: float) -> bool:
     """Whether a reply has its first token in time; of `/api/chat`, whether its provider was asked."""
-    if path == STREAM_PATH:
+    if path == STREAM:
         return await stream.until(lambda reply: bool(reply.tokens), within)
     is_there = await case.provider.asked(stream.transcript, within) is not None
     if stream.transcript.status in NO_ROUTE:
@@ -221,9 +220,9 @@ def judge_texts(case: Case, requirement_id: str, company: Company) -> bool:
 async def test_others_are_answered_while_a_reply_runs(case: Case) -> None:
     """GET and DELETE of its session and of another one, and an ask in another session."""
     case.needs_provider()
-    ways = [(Transport.SSE, STREAM_PATH, Moment("minute", 2)), (Transport.SSE, STREAM_PATH, Moment("silent", 0))]
+    ways = [(Transport.SSE, STREAM, Moment("minute", 2)), (Transport.SSE, STREAM, Moment("silent", 0))]
     if case.lane.shows(Profile.SOCKETIO):
-        ways.append((Transport.WEBSOCKET, STREAM_PATH, Moment("minute", 2)))
+        ways.append((Transport.WEBSOCKET, STREAM, Moment("minute", 2)))
     if case.lane.shows(Profile.CHAT):
         ways.append((Transport.SSE, CHAT_PATH, Moment("minute", 0)))
     for over, path, moment in ways:

@@ -9,7 +9,7 @@ from typing import Any
 
 from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
 from chatproof.conformance.suite.exchange_log import ExchangeLog
-from chatproof.conformance.suite.lane import FRESH, LARGE, Lane
+from chatproof.conformance.suite.lane import FRESH, LARGE, STREAM, Lane
 from chatproof.conformance.suite.open_connections import OpenConnections
 from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.replies import SocketStream, SseStream, Stream
@@ -59,7 +59,7 @@ class Case:
         source: str | None = None,
         credential: str | None = None,
         headers: Headers = (),
-        path: str = "",
+        path: str = STREAM,
         deadlines: Deadlines | None = None,
         receive_buffer: int | None = None,
         kept: TcpConnection | None = None,
@@ -69,7 +69,7 @@ class Case:
 
         Args:
             session: its session id; a fresh one if left out, none at all if None.
-            path: that of the stream in any form; nothing for the api's own.
+            path: `STREAM`, or the stream's path in another form.
             socket: an open socket to ask on; else one is opened where `over` is not SSE.
             source: the address to ask from; else the test's own.
             credential: the user's token, over SSE.
@@ -130,7 +130,7 @@ class Case:
         """Ask by an HTTP request and give its whole answer.
 
         Args:
-            path: `CHAT_PATH`, or that of the stream in any form.
+            path: `CHAT_PATH`, `STREAM`, or the stream's path in another form.
             once: a 429 is an answer like others; else it is waited out.
             how: as in `request_once`.
         """

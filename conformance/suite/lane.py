@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from chatproof.conformance.suite.carried_turns import CarriedTurns
 from chatproof.conformance.suite.crowds import Crowds
 from chatproof.conformance.suite.exchange_log import Drawn
 from chatproof.conformance.suite.heartbeat import Heartbeat
@@ -30,7 +31,7 @@ from chatproof.harness.common.first_error import first_error
 from chatproof.harness.common.redaction import clipped
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.target import Target
-from chatproof.harness.protocol.apis.api import Api, Conversation, Headers, Role, Turn
+from chatproof.harness.protocol.apis.api import Api, Conversation, Headers, History, Role, Turn
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, CHAT_STREAM
 from chatproof.harness.protocol.memory_budget import OF_THIS_PROCESS, SizeLimits
 from chatproof.harness.protocol.requirements import Contract, Profile
@@ -38,6 +39,7 @@ from chatproof.harness.protocol.transcript import Transcript, Transport
 
 ERROR_LINE = 300  # characters of the server's own error line
 FRESH = ""  # stands for a new session id
+STREAM = ""  # stands for the path where the api asks for a stream
 LARGE, LARGE_AT_ONCE = 1_000, 3  # tokens of a large reply; tests that have large replies at once
 RUN, LONG_RUN = 900.0, 3600.0  # seconds that a run may take; an honest server needs one, or 20 minutes
 
@@ -69,6 +71,7 @@ class Lane:
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
     ends_at: float = math.inf
     drawn: Drawn = field(default_factory=Drawn)
+    carried: CarriedTurns = field(default_factory=CarriedTurns)
     resources: ExitStack = field(default_factory=ExitStack)
     _numbers: count[int] = field(default_factory=lambda: count(1))
     _asked_in: dict[str, str] = field(default_factory=dict)
@@ -214,8 +217,8 @@ class Lane:
     # -- asking
 
     def request(self, conversation: Conversation, path: str, headers: Headers = ()) -> HttpRequest:
-        """The HTTP request of an ask, with further headers. `path`: `CHAT_PATH`, or that of the stream in any form;
-        empty for the api's own."""
+        """The HTTP request of an ask, with further headers. `path`: `CHAT_PATH`, `STREAM`, or the stream's path in
+        another form."""
         ask = CHAT_STREAM.ask_chat(conversation) if path == CHAT_PATH else self.api.ask(conversation)
         return replace(HttpRequest.of(ask, headers), path=path or ask.path)
 
@@ -233,6 +236,7 @@ class Lane:
         limits = self.limits(script)
         transcript = Transcript(Transport.SSE, api=self.api, case=case, limits=limits, budget=OF_THIS_PROCESS)
         deadlines = deadlines or self.budget.deadlines
+        self.carried.note_reply(case, transcript)
         exchange = HttpExchange(self.target, request, source, deadlines, receive_buffer, kept, transcript)
         self.life.asks.note(exchange)
         return exchange
@@ -287,14 +291,20 @@ class Lane:
 
         Args:
             session: its id; a fresh one if left out, none at all if None.
-            before: the turns so far, which an api sends where the client carries them.
+            before: the turns so far; if left out those of the session, where the client carries them.
         """
         turn = Turn(Role.USER, self.message(text, script, case))
+        carries = bool(session) and self.api.history is History.CLIENT
+        if session and carries:
+            before = before or self.carried.of(session)
         name = session if session is None else session or self.new_session()
         if self.api.names_conversations and name is not None:
             self._asked_in[case] = name
             name = self._given.get(name)
-        return Conversation((*before, turn), name, case, credential)
+        conversation = Conversation((*before, turn), name, case, credential)
+        if session and carries:
+            self.carried.note_ask(session, conversation)
+        return conversation
 
     def note(self, reply: Transcript) -> None:
         """Note what a reply tells of limits, and the id that the server gave its conversation."""

@@ -71,7 +71,7 @@ class LaneState:
         why = self.why_not(requirement_id, settings, contract)
         if why and not (why == self.no_provider and self.missing):
             return Record(requirement_id, Verdict.NOT_APPLICABLE, why)
-        if self.unfit and requirement_id == "REQ-01":
+        if self.unfit and requirement_id in ("REQ-01", "API-05"):
             return Record(requirement_id, Verdict.VIOLATED, self.unfit, "status 200 and a stream")
         reason = self.unfit or why or self.stopped or NOT_RUN
         return Record(requirement_id, Verdict.NOT_TESTABLE, reason)

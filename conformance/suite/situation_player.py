@@ -16,8 +16,10 @@ from chatproof.fake_providers.scripting.wire_table import Form, wires_of
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.client.manner import Manner
+from chatproof.harness.protocol.apis.api import History
 from chatproof.harness.protocol.checks import sse
-from chatproof.harness.protocol.checks.later import OVER_SOCKETS, OVER_SSE
+from chatproof.harness.protocol.checks.later import OVER_SOCKETS
+from chatproof.harness.protocol.checks.reply_form import checks_of
 from chatproof.harness.protocol.checks.tok import text_is
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.findings import Check, Violation, on_behalf_of, violations
@@ -40,7 +42,6 @@ WIRES: Final = {
 }
 PLACES: Final = {place.name: place for place in LATER}
 MAY_REFUSE: Final = (411, 413, 415)  # what a server may say to a request that it does not take
-NO_CLOCK: Final = tuple(one for one in OVER_SSE if one is not sse.ends_after_terminal)  # no time is watched here
 IN_TEXT: Final = {"application/json": "application/json; charset=utf-8"}
 
 Written = Callable[[HttpRequest], HttpRequest]
@@ -169,7 +170,8 @@ class SituationPlayer:
             await exchange.close()
 
     async def _judge(self, trial: Trial, reply: Transcript, before: Sequence[Transcript], text: str) -> None:
-        own: tuple[Check, ...] = (text_is(text), *NO_CLOCK)
+        # no time is watched here
+        own: tuple[Check, ...] = (text_is(text), *(c for c in checks_of(reply.api) if c is not sse.ends_after_terminal))
         if reply.transport is not Transport.SSE:
             own = (text_is(text), *(_over_sockets(one) for one in OVER_SOCKETS))
         await with_counts(reply, self.case.provider)
@@ -191,7 +193,8 @@ class SituationPlayer:
         lost = [one for one in said if one.case not in sent]
         if lost and trial.situation[PLACE.name] in ("second", "third"):
             seen = f"the provider did not get what was said in {lost[0].case}: {shown(sent, 300)}"
-            trial.found.setdefault("SES-07", Violation(seen, "what was said before in the session"))
+            row = "API-01" if self.case.lane.api.history is History.CLIENT else "SES-07"
+            trial.found.setdefault(row, Violation(seen, "what was said before in the session"))
 
 
 def _over_sockets(one: Check) -> Check:

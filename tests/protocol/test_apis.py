@@ -86,6 +86,7 @@ class Snapshots(BaseApi):
 
     name, path = "snapshots", "/ask"
     history, framing = History.CLIENT, Framing.SSE
+    ends_at_error = True
 
     def ask(self, conversation: Conversation) -> HttpAsk:
         return HttpAsk(self.path, (), {"turns": [turn.text for turn in conversation.turns]})

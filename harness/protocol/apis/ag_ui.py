@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from chatproof.harness.protocol.apis import api
 from chatproof.harness.protocol.apis.openai_chat import REASONING
-from chatproof.harness.protocol.apis.turns import bearer
-from chatproof.harness.protocol.messages import JsonObject, decode_object, is_text
+from chatproof.harness.protocol.apis.turns import bearer, text_of_error
+from chatproof.harness.protocol.messages import JsonObject
 
 _OTHER: Final = (api.Other(),)
 _TEXTS: Final = {
@@ -58,8 +58,7 @@ class AgUi(api.HttpOnly):
         return _OTHER
 
     def error_of(self, body: bytes) -> str | None:
-        said = decode_object(body.decode("utf-8", "replace")).body or {}
-        return next((text for name in ("error", "message", "detail") if is_text(text := said.get(name))), None)
+        return text_of_error(body, "error", "message", "detail")
 
 
 def _messages(conversation: api.Conversation) -> list[dict[str, Any]]:

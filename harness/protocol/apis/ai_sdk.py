@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from chatproof.harness.protocol.apis import api
 from chatproof.harness.protocol.apis.openai_chat import REASONING
-from chatproof.harness.protocol.apis.turns import bearer
-from chatproof.harness.protocol.messages import JsonObject, decode_object, is_text
+from chatproof.harness.protocol.apis.turns import bearer, text_of_error
+from chatproof.harness.protocol.messages import JsonObject
 
 VERSION_HEADER: Final = ("x-vercel-ai-ui-message-stream", "v1")
 _OTHER: Final = (api.Other(),)
@@ -60,8 +60,7 @@ class AiSdk(api.HttpOnly):
 
     def error_of(self, body: bytes) -> str | None:
         """Its client shows the body of an answer that is no stream as it is; frameworks write `error` or `message`."""
-        said = decode_object(body.decode("utf-8", "replace")).body or {}
-        return next((text for name in ("error", "message") if is_text(text := said.get(name))), None)
+        return text_of_error(body, "error", "message")
 
 
 def _messages(conversation: api.Conversation) -> list[dict[str, Any]]:

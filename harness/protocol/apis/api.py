@@ -216,6 +216,10 @@ class Api(Protocol):
     def about(self, endpoint: Endpoint, conversation: Conversation, run: str = "", last_event: str = "") -> HttpAsk:
         """The request to `stop` or `resume`, with the user's credential. See `Endpoint.ask`."""
 
+    @property
+    def ends_at_error(self) -> bool:
+        """Whether its clients take nothing that stands behind an error, such as an end, for more of the reply."""
+
     def ask(self, conversation: Conversation) -> HttpAsk:
         """The request that continues a conversation."""
 
@@ -261,6 +265,11 @@ class BaseApi:
     def reads_raw(self) -> bool:
         """See Api."""
         return False
+
+    @property
+    def ends_at_error(self) -> bool:
+        """See Api."""
+        return True
 
     def about(self, endpoint: Endpoint, conversation: Conversation, run: str = "", last_event: str = "") -> HttpAsk:
         """See Api. It has the ask's headers, the credential among them, but for `Accept`."""

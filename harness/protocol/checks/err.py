@@ -61,12 +61,14 @@ def fails_as_error(requirement_id: str, where: str = "") -> Check:
 
     @check(requirement_id)
     def look(transcript: Transcript) -> Iterator[Finding]:
-        expected = "an error, and no completion"
+        expected, completion = "an error, and no completion", transcript.completion
+        if transcript.api.ends_at_error and transcript.terminal is not completion:
+            completion = None
         if transcript.end is End.REFUSED:
             yield Unjudged(f"the server could not be asked: {transcript.outcome()}")
-        elif transcript.completion:
-            seen = f"{where}a completion: {shown(dict(transcript.completion.body))}"
-            yield Violation(seen, expected, transcript.completion.at, transcript.completion)
+        elif completion:
+            seen = f"{where}a completion: {shown(dict(completion.body))}"
+            yield Violation(seen, expected, completion.at, completion)
         elif is_http_error(transcript):
             if transcript.error_text is None:
                 seen = f"{where}status {transcript.status} with the body {shown(transcript.body, 200)}"

@@ -8,14 +8,13 @@ from typing import Any
 
 from chatproof.harness.protocol.apis.chat_stream import chat_stream as fields
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
-    COMPLETION_CHECKS,
     completion_is_typed,
     duration_is_true,
     tokens_equal_last_count,
 )
 from chatproof.harness.protocol.apis.chat_stream.token_checks import TOKEN_CHECKS
-from chatproof.harness.protocol.checks import sio, sse
-from chatproof.harness.protocol.checks.end import one_completion_and_last
+from chatproof.harness.protocol.checks import sio
+from chatproof.harness.protocol.checks.reply_form import checks_of
 from chatproof.harness.protocol.checks.tok import text_is
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.findings import Check, Finding, Unjudged, Violation, check, violations
@@ -24,7 +23,6 @@ from chatproof.harness.protocol.transcript import Transcript, Transport
 
 SAID = 60  # characters of a text in a message
 
-OVER_SSE = (*sse.STREAM_CHECKS, sse.not_cacheable, one_completion_and_last, *TOKEN_CHECKS, *COMPLETION_CHECKS)
 OVER_SOCKETS = (sio.one_terminal_event, *TOKEN_CHECKS, completion_is_typed, tokens_equal_last_count)
 
 
@@ -59,7 +57,7 @@ def answered_as(
             yield Violation(seen, "a whole reply, as the first one", reply.ended_at)
             return
         of_text = () if text is None else (text_is(text),)
-        own = OVER_SSE if reply.transport is Transport.SSE else OVER_SOCKETS
+        own = checks_of(reply.api) if reply.transport is Transport.SSE else OVER_SOCKETS
         for one in (*of_text, *own, duration_is_true):
             if one in of_text or not violations(one(first)):
                 for found in violations(one(reply)):

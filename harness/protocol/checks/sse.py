@@ -112,7 +112,14 @@ def nothing_between_events(transcript: Transcript) -> Iterator[Finding]:
             expected = "only comments and standard SSE fields"
             yield Violation(f"{shown(item.text)}: {item.why}", expected, stamped.at, stamped)
             return
-        if isinstance(item, Event) and _is_done_mark(item):
+
+
+@check("SSE-04")
+@needs_stream
+def no_end_mark(transcript: Transcript) -> Iterator[Finding]:
+    """The terminal event ends it, and no mark behind that."""
+    for stamped in transcript.items:
+        if isinstance(stamped.item, Event) and _is_done_mark(stamped.item):
             yield Violation("data: [DONE]", "no end mark but the terminal event", stamped.at, stamped)
             return
 
@@ -199,7 +206,9 @@ STREAM_CHECKS = (
     one_object_a_line,
     strict_text,
     nothing_between_events,
+    no_end_mark,
     unnamed_events,
     ends_after_terminal,
     framing_is_sound,
 )
+OF_EVERY_API = (content_type, nothing_between_events, ends_after_terminal, framing_is_sound)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, suppress
 from typing import Any, ClassVar
 
 import aiohttp
@@ -28,6 +28,8 @@ class StreamServer(Upstream):
         "X-Accel-Buffering": "no",
     }
     hears_hang_ups = True
+    pulse = 15.0  # seconds between two comments
+    comment = b": still here\n\n"
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -65,11 +67,26 @@ class StreamServer(Upstream):
             return web.json_response(self.refusal(refused.text), status=refused.status)
         response = web.StreamResponse(headers=self.headers)
         await response.prepare(request)
-        async with aclosing(self.reply(messages, body)) as frames:
-            async for frame in frames:
-                await response.write(frame)
-        await response.write_eof()
+        pulse = asyncio.create_task(self.send_pulses(response))
+        try:
+            async with aclosing(self.reply(messages, body)) as frames:
+                await self.send(request, response, frames)
+        finally:
+            pulse.cancel()
         return response
+
+    async def send_pulses(self, response: web.StreamResponse) -> None:
+        """Comments, so that no proxy takes the stream for dead while the provider is silent."""
+        while True:
+            await asyncio.sleep(self.pulse)
+            with suppress(ConnectionError):
+                await response.write(self.comment)
+
+    async def send(self, request: web.Request, response: web.StreamResponse, frames: AsyncIterator[Frame]) -> None:
+        """Write a reply, to its end."""
+        async for frame in frames:
+            await response.write(frame)
+        await response.write_eof()
 
     async def body_of(self, request: web.Request) -> dict[str, Any]:
         try:

@@ -46,7 +46,7 @@ class NulCrash(ChatServer):
         return super().is_message(text)
 
 
-@fault("id-is-a-file", "REQ-16", ODD, says="a NUL in `session_id`: status 500")
+@fault("id-is-a-file", "REQ-16", ODD, says="a NUL in the conversation's id: status 500")
 class IdIsAFile(ChatServer):
     """Keeps sessions in files."""
 

@@ -114,13 +114,13 @@ class CrashesOnBadBodies(StreamServer):
 
 MIXINS: tuple[tuple[str, type[StreamServer], str, str, str], ...] = (
     ("loses-a-word", LosesAWord, "TOK-04 TOK-05", "TOK-04 TOK-05", ""),
-    ("holds-back", HoldsBack, "SSE-06 SSE-11", "SSE", ""),
+    ("holds-back", HoldsBack, "SSE-06 SSE-11", "SSE-06 SSE-11", ""),
     ("goes-on-for-nobody", GoesOnForNobody, "INT-01 INT-02", "INT-01 INT-02", ""),
     ("fails-silently", FailsSilently, "ERR-02 ERR-03", "ERR-02 ERR-03 ERR-05", ""),
     ("takes-a-cut-for-the-end", TakesACutForTheEnd, "ERR-03", "ERR-02 ERR-03", ""),
     ("shares-its-history", SharesItsHistory, "API-01", "API", ""),
     ("sends-the-last-turn-only", SendsTheLastTurnOnly, "API-01", "API", ""),
-    ("thinks-aloud", ThinksAloud, "API-02", "API", "the reply's text also has"),
+    ("thinks-aloud", ThinksAloud, "TOK-08", "TOK-08", "the reply shows the model's thoughts"),
     ("crashes-on-bad-bodies", CrashesOnBadBodies, "API-03", "API-03", "status 500"),
 )
 for api, good in SERVERS.items():
@@ -214,7 +214,7 @@ class NoRunStarted(AgUiServer):
         return ()
 
 
-@fault("ag-ui-goes-on-after-the-end", "AGU-01", "AGU", may="END-01", says="the last event", api="ag-ui")
+@fault("ag-ui-goes-on-after-the-end", "AGU-01", "AGU", may="END-01", says="after RUN_FINISHED came", api="ag-ui")
 class GoesOnAfterTheEnd(AgUiServer):
     def closing(self, name: str, body: dict[str, Any], said: bool) -> Iterable[Frame]:
         return [*super().closing(name, body, said), self.frame({"type": "STATE_SNAPSHOT", "snapshot": {}})]

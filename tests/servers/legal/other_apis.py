@@ -106,7 +106,9 @@ class WithState(AgUiServer):
         extras: list[dict[str, Any]] = [
             {"type": "STEP_STARTED", "stepName": "chat"},
             {"type": "STATE_SNAPSHOT", "snapshot": {"busy": True}},
+            {"type": "REASONING_MESSAGE_START", "messageId": f"r{name}", "role": "reasoning"},
             {"type": "REASONING_MESSAGE_CONTENT", "messageId": f"r{name}", "delta": "Hm"},
+            {"type": "REASONING_MESSAGE_END", "messageId": f"r{name}"},
         ]
         return [*super().opening(name, body), *map(self.frame, extras)]
 

@@ -66,6 +66,10 @@ class ChatStream(api.BaseApi):
         }
     )
 
+    @property
+    def ends_at_error(self) -> bool:
+        return False
+
     def ask(self, conversation: api.Conversation) -> api.HttpAsk:
         return api.HttpAsk(STREAM_PATH, bearer(conversation.credential), _body(conversation))
 
