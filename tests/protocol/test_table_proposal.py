@@ -331,6 +331,7 @@ VERBOSE = (
         b"\xef\xbb\xbf" + SHAPES["document"],
         (HEADERS + SHAPES["document"]).decode().encode("utf-16"),
         SHAPES["document"].rstrip(),
+        b"$ curl -iN localhost:5000\n  % Total    % Received\r  0  0\n" + HEADERS + SHAPES["document"],
         b": hello\n\nretry: 5\n\nevent: ping\ndata: now\n\n" + SHAPES["document"],
     ],
     ids=[
@@ -345,11 +346,18 @@ VERBOSE = (
         "bom",
         "utf-16",
         "cut",
+        "pasted",
         "pings",
     ],
 )
 def test_a_sample_is_read_as_curl_printed_it(sample: bytes) -> None:
     _, text, ends = said(sample)
+    assert text == "".join(WORDS)
+    assert ends == ["Finish"]
+
+
+def test_lines_are_found_behind_the_command() -> None:
+    _, text, ends = said(b"$ curl -N localhost:5000\n" + SHAPES["ollama"])
     assert text == "".join(WORDS)
     assert ends == ["Finish"]
 

@@ -22,6 +22,7 @@ _VERBOSE: Final = re.compile(rb"(?m)^(?:[*<>] ?|[{}] \[)[^\n]*\n?")
 _ASKED: Final = re.compile(rb"(?m)^> ([A-Z]+) (\S+) HTTP/")
 _NDJSON: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 _PACKED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # gzip, zstd
+FEW: Final = 50  # lines that are looked at
 WIDE: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}  # as PowerShell writes files
 
 
@@ -72,7 +73,9 @@ def _plain(sample: bytes) -> tuple[bytes, tuple[str, str] | None]:
             sample = sample[2:].decode(encoding, "replace").encode()
     sample = sample.removeprefix(b"\xef\xbb\xbf")
     if (asked := _ASKED.search(sample)) is None:
-        return sample, None
+        head = re.search(rb"(?m)^HTTP/[\d.]+ \d{3}", sample)  # behind the command itself, or curl's progress
+        is_behind = head and not _SSE_LINE.search(sample[: head.start()])
+        return sample[head.start() :] if head and is_behind else sample, None
     told = b"".join(line[2:] for line in re.findall(rb"(?m)^< [^\n]*\n", sample))
     body = _VERBOSE.sub(b"", sample)
     if not _STATUS.match(body):  # without -i the headers stand in the lines of -v alone
@@ -125,7 +128,7 @@ def _framing(kind: str, body: bytes) -> Framing:
     if name == "text/event-stream" or (name not in _NDJSON and _SSE_LINE.search(body)):
         return Framing.SSE
     lines = [line for line in body.splitlines() if line.strip()]
-    if name in _NDJSON or (len(lines) > 1 and _is_json(lines[0])):
+    if name in _NDJSON or sum(map(_is_json, lines[:FEW])) > 1:
         return Framing.NDJSON
     if _is_json(body):
         raise NoStream('it is one JSON answer and no stream; perhaps the server wants `"stream": true` in the body')
