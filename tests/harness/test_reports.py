@@ -268,6 +268,16 @@ def test_what_a_server_says_is_shown_as_it_is() -> None:
     )
 
 
+def test_every_report_names_the_api() -> None:
+    """Unless it is the API document's own; JSON names that one too."""
+    kept = row("TOK-04", Verdict.PASSED)
+    made_up, own = summary(kept, api="made-up"), summary(kept)
+    for told in (page, markdown, verdict_line):
+        assert re.sub(r"\\", "", told(made_up)).count("api: made-up") == 1
+        assert "api: " not in told(own)
+    assert [as_json(one)["api"] for one in (made_up, own)] == ["made-up", "chat-stream"]
+
+
 def test_markdown_escapes() -> None:
     assert escaped("a\n*b* [c](d) <e> #1 $x$") == r"a \*b\* \[c\]\(d\) &lt;e&gt; \#1 \$x\$"
 
