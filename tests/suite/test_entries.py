@@ -153,7 +153,7 @@ def test_a_check_ends_with_few_exit_codes(monkeypatch: pytest.MonkeyPatch, code:
     ("word", "hint"),
     [
         ("chek", "did you mean check?"),
-        ("--base-url", "commands: check, explain, "),
+        ("--base-url", "commands: check, api, explain, "),
         ("zzz", "commands: "),
     ],
 )
