@@ -154,7 +154,7 @@ async def test_parts_are_those_of_the_ai_sdk(case: Case) -> None:
     case.conforms(await case.ask(), ai_sdk_checks.STREAM_CHECKS)
 
 
-@requirement("AGU-01", "AGU-02", "AGU-03", "AGU-04", "AGU-05")
+@requirement("AGU-01", "AGU-02", "AGU-03", "AGU-04")
 async def test_events_are_those_of_ag_ui(case: Case) -> None:
     """An ordinary reply."""
     thread = case.lane.new_session()

@@ -25,7 +25,7 @@ OVER_SOCKETS = Situation.of({TRANSPORT.name: "websocket"})
     *("TOK-04", "END-01", "END-02", "END-03", "END-04", "END-07", "END-08", "SES-07", "SES-08"),
     *("REQ-02", "REQ-12", "TOK-06", "TOK-07", "API-01", "API-04", "API-05"),
     *("OAI-01", "OAI-02", "OAI-03", "AIS-01", "AIS-02", "AIS-03", "AIS-04", "AIS-05", "AIS-06"),
-    *("AGU-01", "AGU-02", "AGU-04", "AGU-05"),
+    *("AGU-01", "AGU-02", "AGU-04"),
     of_array=True,
 )
 async def test_streams_in_many_situations(case: Case) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatproof.harness.protocol.requirements import OWN_API, Profile, Requirement, contract
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
+from chatproof.harness.protocol.requirements import Profile, Requirement, contract
 from tests.suite.running import PASS
 from tests.suite.test_running import run
 
@@ -25,4 +26,4 @@ def assert_every_row_is_kept(folder: Path, start: str) -> None:
 
 def is_judged(row: Requirement) -> bool:
     """Whether a row is asked of every server that speaks the API document's own api."""
-    return not row.excluded and row.holds_for(OWN_API) and Profile.RESUME not in row.profiles
+    return not row.excluded and row.holds_for(CHAT_STREAM) and Profile.RESUME not in row.profiles

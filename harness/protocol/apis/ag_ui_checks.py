@@ -169,14 +169,4 @@ def _fault(kind: str, body: Mapping[str, Any]) -> str:
     return ""
 
 
-@check("AGU-05")
-@needs_stream
-def older_clients_read_it(transcript: Transcript) -> Iterator[Finding]:
-    """No `delta` of a text is empty."""
-    for one in data_of(transcript):
-        if one.kind == CONTENT and one.body.get("delta") == "":
-            yield one.breaks(f"{CONTENT} with an empty delta", "a delta that is not empty")
-            return
-
-
-STREAM_CHECKS = (run_begins_and_ends, all_is_closed_that_is_opened, events_are_known, older_clients_read_it)
+STREAM_CHECKS = (run_begins_and_ends, all_is_closed_that_is_opened, events_are_known)

@@ -38,6 +38,8 @@ def ends_once(requirement_id: str, where: str = "") -> Check:
         if (terminal := transcript.terminal) is None:
             yield Violation(f"{where}no terminal event: {transcript.outcome()}", expected, transcript.ended_at)
             return
+        if terminal.kind is Kind.ERROR and transcript.api.ends_at_error:
+            return
         events = transcript.of(Kind.TOKEN, Kind.COMPLETION, Kind.ERROR)
         if behind := events[events.index(terminal) + 1 :]:
             more = counted(len(behind), "event")

@@ -218,22 +218,6 @@ class ErrorWithoutMessage(AgUiServer):
         return [self.frame({"type": "RUN_ERROR", "error": text})]
 
 
-@of_ag_ui("empty-deltas", "AGU-05", "an empty delta")
-class EmptyDeltas(AgUiServer):
-    def text(self, name: str, token: str, is_first: bool) -> Iterable[Frame]:
-        empty = {"type": "TEXT_MESSAGE_CONTENT", "messageId": name, "delta": ""}
-        return [*super().text(name, token, is_first), self.frame(empty)]
-
-
-@of_ag_ui("empty-first-delta", "AGU-05", "an empty delta")
-class EmptyFirstDelta(AgUiServer):
-    """As OpenAI begins a reply."""
-
-    def text(self, name: str, token: str, is_first: bool) -> Iterable[Frame]:
-        first = super().text(name, "", True) if is_first else ()
-        return [*first, *super().text(name, token, False)]
-
-
 @of_ag_ui("cr-lf", "AGU-04", "CR LF")
 class CrLfOfAgUi(AgUiServer):
     """As sse-starlette and others frame events by default."""
