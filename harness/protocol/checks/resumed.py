@@ -51,8 +51,9 @@ def fault_of_pieces(had: Sequence[str], got: str, text: str) -> str:
         return ""
     if not got.strip():
         return "nothing of the rest came"
-    before = next((one for one in ("".join(had[number:]) for number in range(len(had))) if text.startswith(one)), "")
-    if before and got != text and text.endswith(got):
+    joined = ["".join(had[number:]) for number in range(len(had))]
+    before = next((one for one in joined if text.startswith(one)), "".join(had))
+    if before and text.startswith(before) and text.endswith(got):
         gap = len(text) - len(got) - len(before)
         if gap > 0:
             lost = text[len(before) : len(before) + gap]
@@ -62,4 +63,5 @@ def fault_of_pieces(had: Sequence[str], got: str, text: str) -> str:
     whole, what = (got, "the last stream") if begins_anew else (before + got, "all together")
     if len(whole) > len(text):
         return f"{counted(len(whole) - len(text), 'character')} too many: {loss(whole, text)}"
-    return f"{what}: {loss(whole, text)}"
+    lost = f"{counted(len(text) - len(whole), 'character')} are lost; " if len(whole) < len(text) else ""
+    return f"{lost}{what}: {loss(whole, text)}"

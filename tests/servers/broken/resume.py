@@ -22,7 +22,7 @@ from tests.servers.parts import Config, Message, Refused
 # -- what comes when a reply is resumed
 
 
-@fault("resume-from-now-on", "RES-01", "RES-01", says="between the two are lost", api=RESUMABLE)
+@fault("resume-from-now-on", "RES-01", "RES-01", says="are lost", api=RESUMABLE)
 class FromNowOn(ResumableServer):
     """Only what comes after it was resumed."""
 
