@@ -13,7 +13,7 @@ from tests.servers.apis.stream_server import Frame
 from tests.servers.apis.tables import LINES, MADE_UP, NAMING, WORDS
 from tests.servers.legal.variant import legal
 
-OVER_HTTP = "API SSE TOK ERR-02 ERR-03 ERR-04 ERR-05 INT-01"
+OVER_HTTP = "API SSE-01 SSE-06 SSE-08 SSE-09 SSE-10 SSE-11 TOK-04 TOK-05 ERR-02 ERR-03 ERR-04 ERR-05 INT-01"
 
 
 @legal("made-up", only=f"{OVER_HTTP} SIO INT-03", api=MADE_UP)
@@ -52,7 +52,7 @@ class NamesItsThreads(NamingServer):
     """As it is meant."""
 
 
-@legal("words", only="API-02 SSE TOK ERR-02 ERR-03 ERR-05 INT-01 REQ-07", api=WORDS)
+@legal("words", only="API-02 SSE-01 SSE-06 SSE-08 SSE-09 TOK-04 TOK-05 ERR-02 ERR-03 ERR-05 INT-01 REQ-07", api=WORDS)
 class PlainWords(WordsServer):
     """As it is meant."""
 
