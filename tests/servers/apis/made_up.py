@@ -194,7 +194,8 @@ class WordsServer(StreamServer):
         return [b"event: hello\ndata: one moment\n\n"]
 
     def text(self, name: str, token: str, is_first: bool) -> Iterable[Frame]:
-        return [b"".join(f"data: {line}\n".encode() for line in token.split("\n")) + b"\n"]
+        lines = token.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return [b"".join(f"data: {line}\n".encode() for line in lines) + b"\n"]
 
     def closing(self, name: str, body: dict[str, Any], said: bool) -> Iterable[Frame]:
         return ()
