@@ -54,7 +54,7 @@ class NamesItsThreads(NamingServer):
 
 @legal(
     "words",
-    only="API-02 SSE-01 SSE-04 SSE-06 SSE-08 SSE-09 TOK-04 TOK-05 ERR-02 ERR-03 ERR-05 INT-01 REQ-07",
+    only="API-02 SSE-01 SSE-04 SSE-06 SSE-09 TOK-04 TOK-05 ERR-02 ERR-03 ERR-05 INT-01 REQ-07",
     api=WORDS,
 )
 class PlainWords(WordsServer):
