@@ -16,14 +16,11 @@ from pathlib import Path
 import pytest
 
 from chatproof.conformance.suite.first_ask import doubt_of_table
-from chatproof.conformance.suite.suite_tests import all_tests
 from chatproof.fake_providers.server.fake_server import FakeServer
-from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.apis.api_table import read_table
 from chatproof.harness.protocol.apis.captured_reply import CapturedReply
 from chatproof.harness.protocol.apis.proposed_table import Asked, proposed_table
 from chatproof.harness.protocol.apis.table_proposal import propose
-from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 from tests.servers.apis.made_up import LinesServer, MadeUpServer
 from tests.servers.apis.stream_server import StreamServer
@@ -107,12 +104,6 @@ def test_a_table_that_does_not_fit_the_server_is_doubted(event: str, says: str) 
     reply.ended(2.0, End.COMPLETE)
     assert says in doubt_of_table(api, reply)
     assert bool(says) == bool(doubt_of_table(api, reply))
-
-
-def test_the_covering_array_is_that_of_the_documents_api() -> None:
-    """Its places and its checks are those of the API document."""
-    one = Settings.read({"base_url": "http://127.0.0.1:1", "api_name": MADE_UP}, contract())
-    assert not [test.name for test in all_tests(one, contract()) if test.of_array and test.is_wanted(one, contract())]
 
 
 def captured(server: type[StreamServer], url: str, script: str) -> CapturedReply:
