@@ -69,8 +69,8 @@ def test_one_verdict(records: list[tuple[str, Verdict]], strict: bool, expected:
 def test_the_json_report_keeps_its_shape() -> None:
     found = rows(("TOK-04", Verdict.VIOLATED), ("SSE-05", Verdict.PASSED))
     report = json.loads(as_text(as_json(told(found))))
-    assert list(report)[:4] == ["suite", "contract", "target", "verdict"]
-    assert list(report)[4:] == ["error", "start_here", "crashes", "situations", "start_by_hand", "rows"]
+    assert list(report)[:5] == ["suite", "contract", "api", "target", "verdict"]
+    assert list(report)[5:] == ["error", "start_here", "crashes", "situations", "start_by_hand", "rows"]
     assert (report["suite"], report["target"], report["verdict"]) == (__version__, "http://x", "fail")
     assert report["rows"] == [
         {
