@@ -91,7 +91,7 @@ class HeadCrash(ChatServer):
         return await super().on_get_session(request)
 
 
-@fault("delete-crash", "REQ-16", ODD, says="a second DELETE of a session: status 500")
+@fault("delete-crash", "REQ-16", ODD, says="status 500")
 class DeleteCrash(ChatServer):
     def forget(self, session_id: str) -> bool:
         del self.sessions[session_id]

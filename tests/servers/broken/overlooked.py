@@ -88,7 +88,7 @@ class NamesForTokens(ChatServer):
             self.socket_users[sid] = str(claims["sub"])
 
 
-@fault("collated-ids", "SES-10", "SES-08 SES-10", says="provider got what was said in")
+@fault("collated-ids", "SES-10", "SES-08 SES-10", says="provider got what was said in", contract=2)
 class CollatedIds(ChatServer):
     """The database sees no accents, and takes what begins with digits for a number."""
 
@@ -130,7 +130,7 @@ class StoredLate(ChatServer):
         asyncio.get_running_loop().call_later(DELAY, self.keep, session, ask, "")
 
 
-@fault("debug-headers", "ERR-04", "REQ-03 ERR-04 CHAT-03", says="x-debug-exception-file")
+@fault("debug-headers", "ERR-04", "REQ-03 ERR-04 CHAT-03", says="x-debug-exception-file", contract=2)
 class DebugHeaders(ChatServer):
     """Symfony's headers of a failure, in production."""
 

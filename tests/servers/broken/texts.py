@@ -334,7 +334,7 @@ class _HoldsTags(ChatServer):
                     held = held[found.start() :]
 
 
-@fault("tags-held", "TOK-09", "TOK-09", says="a reply that ends in `<`")
+@fault("tags-held", "TOK-09", "TOK-09", says="before '<")
 class HoldsTags(_HoldsTags):
     """Until they are whole, which they may never be."""
 
