@@ -13,6 +13,7 @@ from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 from chatproof.fake_providers.server.admin import Admin
 from chatproof.fake_providers.server.http_connection import HttpConnection
+from chatproof.fake_providers.server.turnstile import Turnstile
 
 _BACKLOG: Final = 2_048
 
@@ -48,6 +49,7 @@ class FakeServer:
         self.pace = 1.0
         """Real seconds for one second of a script; 0: nothing waits."""
         self.refusing = False
+        self.turnstile = Turnstile()
         self.host = host
         self.port = port
         self.admin = Admin(self)

@@ -18,6 +18,7 @@ from chatproof.fake_providers.planning.http_writes import WritePlan, plan_writes
 from chatproof.fake_providers.planning.planner import Planner
 from chatproof.fake_providers.server.admin import PREFIX, Admin
 from chatproof.fake_providers.server.player import Player, reset
+from chatproof.fake_providers.server.turnstile import Turnstile
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Service(Protocol):
     journal: Journal
     pace: float
     refusing: bool
+    turnstile: Turnstile
     connections: set[HttpConnection]
 
 
@@ -173,7 +175,7 @@ class HttpConnection(asyncio.Protocol):
         if len(self._queue) > _MAX_PIPELINED:
             self._refuse(429, f"more than {_MAX_PIPELINED} requests are waiting on this connection")
         else:
-            self._answer_next()
+            self._service.turnstile.let_through(self._answer_next)
 
     # answering
 
@@ -184,7 +186,7 @@ class HttpConnection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close the connection if it is idle and not used for control requests."""
-        arriving = self._head is not None or self._head_bytes
+        arriving = self._head is not None or self._head_bytes or self._queue
         if not self.control and not arriving and self._player is None and self._answering is None:
             self._close()
 
