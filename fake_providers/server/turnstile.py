@@ -1,4 +1,4 @@
-"""Lets few requests a turn of the event loop through, so that a crowd of them does not keep writes that are due waiting.
+"""Lets few requests through in a turn of the event loop, so that writes that are due do not wait for a crowd of them.
 
 Timers come once in a turn. When 500 requests arrive together, answering them all takes a turn of 60 ms and more.
 """
