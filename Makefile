@@ -35,7 +35,8 @@ WORKERS := $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 2) +
 BESIDE := tests/clients tests/reference_server/test_openapi.py tests/fake_providers tests/bench \
           tests/harness tests/protocol tests/test_packaging.py tests/test_architecture.py tests/test_documents.py
 
-# A test that hangs fails after so many seconds, with the place where it waits; the servers' tests wait for one another.
+# Seconds after which pytest ends a test that hangs, and shows where it waits. A test of tests/servers may wait for the
+# runs of all others.
 PYTEST := $(BIN)/python -m pytest --timeout 400
 SERVERS_TIMEOUT := 1600
 

@@ -21,10 +21,10 @@ from chatproof.harness.protocol.apis.chat_stream.chat_stream import (
     SESSIONS_PATH,
     STREAM_PATH,
     USER,
-    bearer,
     body_of,
 )
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
+from chatproof.harness.protocol.apis.turns import bearer
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import is_integer
 from chatproof.harness.protocol.requirements import Profile

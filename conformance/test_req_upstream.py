@@ -19,7 +19,8 @@ from chatproof.fake_providers.journal.journal import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.client.introduction import Introduction
 from chatproof.harness.protocol.apis.api import Headers
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, CHAT_PATH, STREAM_PATH, bearer, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, CHAT_PATH, STREAM_PATH, body_of
+from chatproof.harness.protocol.apis.turns import bearer
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport

@@ -9,7 +9,8 @@ from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.jwt import User, users, why_refused
 from chatproof.conformance.suite.settled import settled
 from chatproof.harness.client.http import HttpRequest, json_of
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSIONS_PATH, bearer
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSIONS_PATH
+from chatproof.harness.protocol.apis.turns import bearer
 from chatproof.harness.protocol.messages import is_integer
 from chatproof.harness.protocol.transcript import Transcript
 

@@ -13,8 +13,9 @@ from chatproof.conformance.suite.jwt import User
 from chatproof.conformance.suite.provider import upstream_text
 from chatproof.harness.client.introduction import UNKNOWN, Introduction
 from chatproof.harness.client.socketio import NotConnected, SocketClient
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, bearer, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
+from chatproof.harness.protocol.apis.turns import bearer
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 NO_TOKEN = "garbage"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import html
 import json
-import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, suppress
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from tests.servers.apis.good_servers import DONE
 from tests.servers.apis.stream_server import Frame, StreamServer
 from tests.servers.broken.fault import fault
 from tests.servers.broken.other_apis import SERVERS
+from tests.servers.legal.public_apis import Squeezes
 from tests.servers.parts import Ask, Config, Message, ProviderFailed
 
 
@@ -251,22 +251,10 @@ class BuffersAKilobyte(StreamServer):
         await response.write_eof()
 
 
-class CompressesLate(StreamServer):
+class CompressesLate(Squeezes):
     """gzip without a flush."""
 
-    async def on_ask(self, request: web.Request) -> web.StreamResponse:
-        if "gzip" not in request.headers.get("Accept-Encoding", ""):
-            return await super().on_ask(request)
-        body = await self.body_of(request)
-        response = web.StreamResponse(headers={**self.headers, "Content-Encoding": "gzip"})
-        await response.prepare(request)
-        squeeze = zlib.compressobj(wbits=31)
-        async with aclosing(self.reply(self.messages_of(body), body)) as frames:
-            async for frame in frames:
-                if data := squeeze.compress(frame):
-                    await response.write(data)
-        await response.write(squeeze.flush())
-        return response
+    flushes = False
 
 
 class StaysOpen(StreamServer):

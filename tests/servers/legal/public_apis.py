@@ -48,6 +48,8 @@ class FailsAsStatus(StreamServer):
 class Squeezes(StreamServer):
     """gzip, flushed with each event."""
 
+    flushes = True
+
     async def on_ask(self, request: web.Request) -> web.StreamResponse:
         if "gzip" not in request.headers.get("Accept-Encoding", ""):
             return await super().on_ask(request)
@@ -57,7 +59,9 @@ class Squeezes(StreamServer):
         squeezer = zlib.compressobj(wbits=31)
         async with aclosing(self.reply(self.messages_of(body), body)) as frames:
             async for frame in frames:
-                await response.write(squeezer.compress(frame) + squeezer.flush(zlib.Z_SYNC_FLUSH))
+                flushed = squeezer.flush(zlib.Z_SYNC_FLUSH) if self.flushes else b""
+                if data := squeezer.compress(frame) + flushed:
+                    await response.write(data)
         await response.write(squeezer.flush())
         return response
 

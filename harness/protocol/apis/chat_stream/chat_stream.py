@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chatproof.harness.protocol.apis import api
+from chatproof.harness.protocol.apis.turns import bearer
 from chatproof.harness.protocol.messages import JsonObject, Kind, decode_object, is_text
 
 STREAM_PATH: Final = "/api/chat/stream"
@@ -30,11 +31,6 @@ def body_of(message: object = ABSENT, session_id: object = ABSENT) -> dict[str, 
     """A request's body, with any JSON value in its two fields, or without them."""
     fields = (("message", message), (SESSION_ID, session_id))
     return {name: value for name, value in fields if value is not ABSENT}
-
-
-def bearer(token: str | None) -> api.Headers:
-    """The header that carries a JSON Web Token; none without one."""
-    return (("Authorization", f"Bearer {token}"),) if token is not None else ()
 
 
 def classify(body: JsonObject) -> Kind:
