@@ -23,6 +23,7 @@ from chatproof.conformance.suite.disguises import FORWARDED_FOR, OTHERS, bought
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.rate_budget import WINDOW
+from chatproof.conformance.suite.steady import steady
 from chatproof.harness.client.connection import addresses_beside_loopback
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
@@ -174,7 +175,8 @@ async def test_a_minute_later_requests_are_accepted_again(case: Case) -> None:
     client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
     last = time.monotonic()
     await asyncio.sleep(WINDOW)
-    answers = await client.send(1)
+    async with steady(case):
+        answers = await client.send(1)
     where = f"{time.monotonic() - last:.0f} s after the last request"
     judge_accepted(case, "LIM-11", answers, STREAM_PATH, where, client)
 
@@ -189,7 +191,8 @@ async def test_retry_after_is_true(case: Case) -> None:
     if seconds is None or not is_wait(header):
         raise NotTestable(f"a 429 names no time to wait (LIM-07): Retry-After: {shown(header)}")
     await asyncio.sleep(max(0.0, seconds) + GRACE)
-    answers = await client.send(1)
+    async with steady(case):
+        answers = await client.send(1)
     waited = time.monotonic() - (last.ended_at or last.asked_at)
     where = f"{waited:.1f} s after a 429 with `Retry-After: {header}`"
     judge_accepted(case, "LIM-14", answers, STREAM_PATH, where, client)

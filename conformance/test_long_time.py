@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AbstractAsyncContextManager, nullcontext
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate
@@ -13,6 +12,7 @@ from chatproof.conformance.suite.marks import When, over_all, over_both, over_ea
 from chatproof.conformance.suite.probe import NO_ROUTE
 from chatproof.conformance.suite.second_server import second_server
 from chatproof.conformance.suite.session_requests import count_of, exchange, look_up, object_of, said_by, sent_upstream
+from chatproof.conformance.suite.steady import steady
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
 from chatproof.harness.client.socketio import SocketClient
@@ -170,11 +170,6 @@ async def judge_idle_socket(case: Case, client: SocketClient, what: str, began: 
     case.holds("SIO-19", kept, f"a socket {what}, idle for {idle:.0f} s: {reply.outcome()}", "a whole reply", reply)
 
 
-def steady(case: Case) -> AbstractAsyncContextManager[None]:
-    """Within it nobody makes the provider refuse connections, as a test of ERR-02 does."""
-    return case.lane.provider.open_door if case.lane.provider else nullcontext()
-
-
 @over_both
 @requirement("SES-16", when=When.FROM_THE_START)
 async def test_a_session_outlives_a_minute(case: Case, transport: Transport) -> None:
@@ -248,4 +243,7 @@ async def ask_at(case: Case, target: Target, script: str, deadlines: Deadlines) 
     limits = lane.limits(script)
     transcript = Transcript(Transport.SSE, api=lane.api, case=name, limits=limits, budget=OF_THIS_PROCESS)
     source = lane.budget.addresses.fresh()
-    return await HttpExchange(target, request, source, deadlines, transcript=transcript).start().finish()
+    async with steady(case):
+        exchange = HttpExchange(target, request, source, deadlines, transcript=transcript).start()
+        await case.provider.asked(transcript)
+    return await exchange.finish()

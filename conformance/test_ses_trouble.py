@@ -11,6 +11,7 @@ from chatproof.conformance.suite.exceptions import NotApplicable
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.conformance.suite.provider import RETRIES
 from chatproof.conformance.suite.session_talk import SessionTalk
+from chatproof.conformance.suite.steady import steady
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transport
@@ -71,9 +72,9 @@ async def test_a_stop_leaves_the_session_in_order(case: Case, transport: Transpo
     await judge_next_two(talk, f"a stop {when}", LATE if tokens else 0.0)
 
 
-async def judge_failure(talk: SessionTalk, script: str, deadlines: Deadlines = RETRIES) -> None:
+async def judge_failure(talk: SessionTalk, script: str) -> None:
     """Let the provider fail, and judge the next two requests."""
-    await talk.ask("Please fail.", script, deadlines)
+    await talk.ask("Please fail.", script, RETRIES)
     await judge_next_two(talk, talk.case.provider.does(script))
 
 
@@ -95,4 +96,6 @@ async def test_a_timeout_leaves_the_session_in_order(case: Case) -> None:
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
     talk = SessionTalk(case, Transport.SSE)
     await talk.say("Please say hello.")
-    await judge_failure(talk, "stall", Deadlines(silence=timeout + case.lane.settings.allowed(10)))
+    await talk.ask("Please fail.", "stall", Deadlines(silence=timeout + case.lane.settings.allowed(10)))
+    async with steady(case):
+        await judge_next_two(talk, case.provider.does("stall"))

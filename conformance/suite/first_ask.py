@@ -36,7 +36,7 @@ async def first_ask(lane: Lane) -> None:
         ChatproofError: nobody answers, so there is nothing to judge.
     """
     if url := lane.scene.fakes_url:
-        lane.provider = Upstream(Fakes(url), due=lane.settings.allowed(DUE))
+        lane.provider = Upstream(Fakes(url), due=lane.settings.allowed(DUE), open_door=lane.open_door)
         try:
             await lane.provider.open()
         except FakesError as error:

@@ -50,8 +50,8 @@ class Lane:
 
     `share`: which part of the source addresses is this process's, of how many. `side_by_side`: whether the
     server was seen to serve several clients at once and to keep them apart. `large`: held by a test while it has
-    replies of more than `LARGE` tokens; all lanes of a run share it. `ends_at`: when the run has no more time, in
-    seconds of time.monotonic().
+    replies of more than `LARGE` tokens; all lanes of a run share it. `open_door`: that of `Upstream`. `ends_at`: when
+    the run has no more time, in seconds of time.monotonic().
     """
 
     settings: Settings
@@ -69,6 +69,7 @@ class Lane:
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     crowds: Crowds = field(default_factory=Crowds)
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
+    open_door: asyncio.Lock = field(default_factory=asyncio.Lock)
     ends_at: float = math.inf
     drawn: Drawn = field(default_factory=Drawn)
     carried: CarriedTurns = field(default_factory=CarriedTurns)

@@ -55,7 +55,7 @@ class Scheduler:
     _second_tries: SecondTries = field(default_factory=SecondTries)
 
     def __post_init__(self) -> None:
-        large = asyncio.Semaphore(LARGE_AT_ONCE)
+        large, door = asyncio.Semaphore(LARGE_AT_ONCE), asyncio.Lock()
         self.lanes = [
             Lane(
                 self.settings,
@@ -66,6 +66,7 @@ class Scheduler:
                 self.settings.api,
                 heartbeat=self._heartbeat,
                 large=large,
+                open_door=door if self.settings.provider_url else asyncio.Lock(),  # lanes may share their fakes
             )
             for name in self.settings.providers
         ]
