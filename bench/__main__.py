@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import compatibility, install, lines, steady
+from bench import compatibility, install, journal, lines, steady
 from bench.peers import default_folder
 
 _MEASUREMENTS = {
@@ -66,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     repeating.add_argument("--busy", type=int, default=5, help="how many of them are disturbed (default: %(default)s)")
     repeating.add_argument("--start", default=steady.REFERENCE, help="the server (default: the reference server)")
     repeating.add_argument("options", nargs="*", metavar="OPTION", help="after --: more options of `chatproof check`")
+    about = "what a question to the fakes' journal costs, with our connections and with httpx"
+    commands.add_parser("journal", help=about, description=f"Print {about}, taken in turn. Takes ten seconds.")
     about = "what large client libraries do with the fakes"
     description = f"Install large client libraries apart from the project, and write down {about}. Needs npm."
     driving = commands.add_parser("clients", help=about, description=description)
@@ -87,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return compatibility.run(options.clients.absolute(), options.report)
         if options.command == "install":
             return install.run(options.wheel)
+        if options.command == "journal":
+            return journal.run()
         return lines.run(options.checkout) if options.command == "lines" else _measure(options)
     except KeyboardInterrupt:
         return 130

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Self
+from urllib.parse import quote, urlencode
 
 import httpx
 
 from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Claims, Wanted, blocking, too_late
+from chatproof.fake_providers.journal.control_connection import ControlConnections, NoAnswerError, NoConnectionError
 from chatproof.fake_providers.journal.entry import Entry
 
 __all__ = ["Entry", "Fakes", "FakesError", "FakesSync", "NotInTime"]
 
 _GRACE: Final = 5.0
 """Seconds that a reply may take beyond the requested wait."""
+_TIMEOUT: Final = 10.0
+"""Seconds for all other requests."""
 
 
 class FakesError(Exception):
@@ -56,9 +61,9 @@ class Fakes(_Waiting, AsyncAssertions):
 
     def __init__(self, url: str) -> None:
         self.url: Final = url.rstrip("/")
-        self._client = httpx.AsyncClient(**_options(self.url, connections=100))
+        self._connections = ControlConnections(self.url, most=100)
         # While the fakes refuse connections, this kept connection is the only way to make them listen again.
-        self._listener = httpx.AsyncClient(**_options(self.url, connections=1))
+        self._listener = ControlConnections(self.url, most=1)
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,8 +72,8 @@ class Fakes(_Waiting, AsyncAssertions):
         await self.aclose()
 
     async def aclose(self) -> None:
-        await self._client.aclose()
-        await self._listener.aclose()
+        self._connections.close()
+        self._listener.close()
 
     async def health(self) -> dict[str, Any]:
         """{"name", "version", "monotonic": the fakes' clock in seconds, the one of journal times}."""
@@ -107,17 +112,29 @@ class Fakes(_Waiting, AsyncAssertions):
         await self._ask("DELETE", "/_fake/journal")
 
     async def _ask(
-        self, method: str, path: str, *, client: httpx.AsyncClient | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        client: ControlConnections | None = None,
+        params: dict[str, Any] | None = None,
+        json: Any = None,
+        content: bytes = b"",
+        timeout: float = _TIMEOUT,
     ) -> dict[str, Any]:
+        target = quote(path) + (f"?{urlencode(params)}" if params else "")
+        body = content if json is None else _bytes(json)
         try:
             try:
-                response = await (client or self._client).request(method, path, **options)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
+                answer = await (client or self._connections).ask(method, target, body, timeout)
+            except NoConnectionError:
                 # While the fakes refuse connections, only the kept connection works.
-                response = await self._listener.request(method, path, **options)
-        except httpx.HTTPError as problem:
-            raise _silent(self.url, method, path, problem) from problem
-        return _answer(self.url, method, path, response)
+                answer = await self._listener.ask(method, target, body, timeout)
+        except TimeoutError as problem:
+            raise _silent(self.url, method, path, f"nothing for {timeout:g} s") from problem
+        except (NoConnectionError, NoAnswerError) as problem:
+            raise _silent(self.url, method, path, str(problem)) from problem
+        return _answer(self.url, method, path, answer.status, answer.body)
 
 
 class FakesSync(_Waiting, Assertions):
@@ -157,31 +174,32 @@ class FakesSync(_Waiting, Assertions):
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 response = self._listener.request(method, path, **options)
         except httpx.HTTPError as problem:
-            raise _silent(self.url, method, path, problem) from problem
-        return _answer(self.url, method, path, response)
+            raise _silent(self.url, method, path, str(problem) or type(problem).__name__) from problem
+        return _answer(self.url, method, path, response.status_code, response.content)
 
 
 def _options(url: str, connections: int) -> dict[str, Any]:
-    # httpcore scans all kept connections at each request: keep few
-    kept = min(connections, 12)
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=kept, keepalive_expiry=None)
+    limits = httpx.Limits(max_connections=connections, keepalive_expiry=None)
     # no TLS ever: to load the certificates of all authorities would take most of the time of a new client
-    return {"base_url": url, "trust_env": False, "verify": False, "timeout": 10.0, "limits": limits}
+    return {"base_url": url, "trust_env": False, "verify": False, "timeout": _TIMEOUT, "limits": limits}
 
 
-def _silent(url: str, method: str, path: str, problem: Exception) -> FakesError:
-    reason = str(problem) or type(problem).__name__
+def _bytes(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _silent(url: str, method: str, path: str, reason: str) -> FakesError:
     return FakesError(f"the fake providers at {url} did not answer {method} {path}: {reason}")
 
 
-def _answer(url: str, method: str, path: str, response: httpx.Response) -> dict[str, Any]:
+def _answer(url: str, method: str, path: str, status: int, body: bytes) -> dict[str, Any]:
     try:
-        answer = response.json()
+        answer = json.loads(body)
     except ValueError as problem:
-        raise _silent(url, method, path, problem) from problem
-    if response.status_code != 200 or not isinstance(answer, dict):
+        raise _silent(url, method, path, str(problem)) from problem
+    if status != 200 or not isinstance(answer, dict):
         reason = answer.get("error", "no reason given") if isinstance(answer, dict) else "not an object"
-        raise FakesError(f"the fake providers answered {method} {path} with {response.status_code}: {reason}")
+        raise FakesError(f"the fake providers answered {method} {path} with {status}: {reason}")
     return answer
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import Any
 
 import psutil
 
@@ -93,6 +94,14 @@ def family_of(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
+def _numeric(target: Target) -> list[tuple[Any, ...]]:
+    """Where an address in numbers leads, or nothing for a name: only that needs asyncio's threads, which cost more
+    than the connection."""
+    with suppress(socket.gaierror):
+        return socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    return []
+
+
 class TcpConnection:
     """One TCP connection, with TLS where the target wants it."""
 
@@ -112,7 +121,7 @@ class TcpConnection:
             OSError: no connection, or no TLS.
         """
         loop = asyncio.get_running_loop()
-        infos = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        infos = _numeric(target) or await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         if source:
             infos = [info for info in infos if info[0] == family_of(source)]
         failure: OSError = OSError(f"no address for {target.host}")
