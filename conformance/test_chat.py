@@ -28,7 +28,7 @@ from chatproof.conformance.suite.ordinary_texts import judge_texts
 from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
 from chatproof.conformance.suite.silence import judge_error_in_time
 from chatproof.conformance.suite.together import together
-from chatproof.fake_providers.journal.journal import Entry
+from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE
 from chatproof.harness.protocol.checks.err import is_http_error, no_internals

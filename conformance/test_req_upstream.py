@@ -15,7 +15,7 @@ from chatproof.conformance.suite.jwt import users
 from chatproof.conformance.suite.marks import over_both, requirement
 from chatproof.conformance.suite.provider import messages_of, upstream_text, upstream_texts
 from chatproof.fake_providers.dialects.provider_variables import KEY_VARIABLES
-from chatproof.fake_providers.journal.journal import Entry
+from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.client.introduction import Introduction
 from chatproof.harness.protocol.apis.api import Headers

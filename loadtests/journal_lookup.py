@@ -6,7 +6,8 @@ import time
 from collections import deque
 from typing import Final
 
-from chatproof.fake_providers.journal.control_client import FakesError, FakesSync
+from chatproof.fake_providers.journal.control_client import FakesError
+from chatproof.fake_providers.journal.control_client_sync import FakesSync
 from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.protocol.transcript import Transport

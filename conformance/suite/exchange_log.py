@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from chatproof.conformance.suite.provider import Upstream
 from chatproof.fake_providers.journal.control_client import FakesError
-from chatproof.fake_providers.journal.journal import Entry
+from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.sent import Sent, that_belong_to
 from chatproof.harness.protocol.transcript import Transcript

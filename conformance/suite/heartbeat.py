@@ -7,7 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from chatproof.fake_providers.journal.journal import Entry
+from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.protocol.lateness import Lateness
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 

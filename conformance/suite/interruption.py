@@ -14,7 +14,7 @@ from chatproof.conformance.suite.exceptions import NotReached
 from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.replies import Stream
 from chatproof.conformance.suite.timed_checks import PATIENCE, TRIES
-from chatproof.fake_providers.journal.journal import Entry
+from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.protocol.excerpts import counted
 from chatproof.harness.protocol.findings import Late
 from chatproof.harness.protocol.lateness import HOPS, Lateness

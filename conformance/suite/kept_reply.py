@@ -19,7 +19,7 @@ from chatproof.conformance.suite.interruption import (
     seconds_until_over,
 )
 from chatproof.conformance.suite.replies import Stream
-from chatproof.fake_providers.journal.journal import Entry
+from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.api import Conversation, Endpoint, HttpAsk
 from chatproof.harness.protocol.checks.resumed import fault_of_pieces, last_event_id, text_of_whole_events

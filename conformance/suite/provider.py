@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatproof.fake_providers.journal.control_client import Fakes, NotInTime
-from chatproof.fake_providers.journal.journal import Entry
+from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.checks.pass_through import ProviderWrite
 from chatproof.harness.protocol.sent import OWN_NAME

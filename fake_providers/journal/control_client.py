@@ -1,4 +1,4 @@
-"""Clients of the control API `/_fake/` of served fakes, async and sync: journal, scripts, listener."""
+"""The client of the control API `/_fake/` of served fakes: journal, scripts, listener."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode
 
-import httpx
-
-from chatproof.fake_providers.journal.assertions import Assertions, AsyncAssertions, Claims, Wanted, blocking, too_late
+from chatproof.fake_providers.journal.assertions import AsyncAssertions, Claims, Wanted, too_late
 from chatproof.fake_providers.journal.control_connection import ControlConnections, NoAnswerError, NoConnectionError
 from chatproof.fake_providers.journal.entry import Entry
 
-__all__ = ["Entry", "Fakes", "FakesError", "FakesSync", "NotInTime"]
+__all__ = ["Entry", "Fakes", "FakesError", "NotInTime"]
 
 _GRACE: Final = 5.0
 """Seconds that a reply may take beyond the requested wait."""
-_TIMEOUT: Final = 10.0
+TIMEOUT: Final = 10.0
 """Seconds for all other requests."""
 
 
@@ -33,8 +31,8 @@ class NotInTime(FakesError):
         self.entries = entries
 
 
-class _Waiting(Claims):
-    """Lets the fakes wait, for both clients."""
+class Waiting(Claims):
+    """Lets the fakes wait, for this client and for the one without an event loop."""
 
     _ask: Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 
@@ -53,7 +51,7 @@ class _Waiting(Claims):
         return NotInTime(too_late(case, wanted, timeout, entries), entries)
 
 
-class Fakes(_Waiting, AsyncAssertions):
+class Fakes(Waiting, AsyncAssertions):
     """Talks to running fakes at `url`. Use it within one event loop; close it with `aclose` or `async with`.
 
     A wait that times out raises NotInTime, a failed assertion AssertionError, everything else FakesError.
@@ -120,7 +118,7 @@ class Fakes(_Waiting, AsyncAssertions):
         params: dict[str, Any] | None = None,
         json: Any = None,
         content: bytes = b"",
-        timeout: float = _TIMEOUT,
+        timeout: float = TIMEOUT,
     ) -> dict[str, Any]:
         target = quote(path) + (f"?{urlencode(params)}" if params else "")
         body = content if json is None else _bytes(json)
@@ -131,72 +129,27 @@ class Fakes(_Waiting, AsyncAssertions):
                 # While the fakes refuse connections, only the kept connection works.
                 answer = await self._listener.ask(method, target, body, timeout)
         except TimeoutError as problem:
-            raise _silent(self.url, method, path, f"nothing for {timeout:g} s") from problem
+            raise no_answer(self.url, method, path, f"nothing for {timeout:g} s") from problem
         except (NoConnectionError, NoAnswerError) as problem:
-            raise _silent(self.url, method, path, str(problem)) from problem
-        return _answer(self.url, method, path, answer.status, answer.body)
-
-
-class FakesSync(_Waiting, Assertions):
-    """`Fakes` for tests without an event loop. For any number of threads; close it with `close` or `with`."""
-
-    def __init__(self, url: str) -> None:
-        self.url: Final = url.rstrip("/")
-        self._client = httpx.Client(**_options(self.url, connections=100))
-        self._listener = httpx.Client(**_options(self.url, connections=1))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._client.close()
-        self._listener.close()
-
-    health = blocking(Fakes.health)
-    entries = blocking(Fakes.entries)
-    register = blocking(Fakes.register)
-    wire = blocking(Fakes.wire)
-    scripts = blocking(Fakes.scripts)
-    key_numbers = blocking(Fakes.key_numbers)
-    refuse_connections = blocking(Fakes.refuse_connections)
-    accept_connections = blocking(Fakes.accept_connections)
-    clear = blocking(Fakes.clear)
-
-    async def _ask(
-        self, method: str, path: str, *, client: httpx.Client | None = None, **options: Any
-    ) -> dict[str, Any]:
-        try:
-            try:
-                response = (client or self._client).request(method, path, **options)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                response = self._listener.request(method, path, **options)
-        except httpx.HTTPError as problem:
-            raise _silent(self.url, method, path, str(problem) or type(problem).__name__) from problem
-        return _answer(self.url, method, path, response.status_code, response.content)
-
-
-def _options(url: str, connections: int) -> dict[str, Any]:
-    limits = httpx.Limits(max_connections=connections, keepalive_expiry=None)
-    # no TLS ever: to load the certificates of all authorities would take most of the time of a new client
-    return {"base_url": url, "trust_env": False, "verify": False, "timeout": _TIMEOUT, "limits": limits}
+            raise no_answer(self.url, method, path, str(problem)) from problem
+        return answer_of(self.url, method, path, answer.status, answer.body)
 
 
 def _bytes(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _silent(url: str, method: str, path: str, reason: str) -> FakesError:
+def no_answer(url: str, method: str, path: str, reason: str) -> FakesError:
+    """The error of a request that was not answered."""
     return FakesError(f"the fake providers at {url} did not answer {method} {path}: {reason}")
 
 
-def _answer(url: str, method: str, path: str, status: int, body: bytes) -> dict[str, Any]:
+def answer_of(url: str, method: str, path: str, status: int, body: bytes) -> dict[str, Any]:
+    """The object in an answer. Raises FakesError where it is none, or tells of an error."""
     try:
         answer = json.loads(body)
     except ValueError as problem:
-        raise _silent(url, method, path, str(problem)) from problem
+        raise no_answer(url, method, path, str(problem)) from problem
     if status != 200 or not isinstance(answer, dict):
         reason = answer.get("error", "no reason given") if isinstance(answer, dict) else "not an object"
         raise FakesError(f"the fake providers answered {method} {path} with {status}: {reason}")

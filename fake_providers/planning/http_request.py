@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, unquote
 from chatproof.fake_providers.dialects.base import IncomingRequest
 from chatproof.fake_providers.planning.packed_body import CannotUnpack, unpacked
 
+_NUMBERS: Final = 2**52
+
 
 def as_request(method: str, target: str, headers: dict[str, str], body: bytes) -> IncomingRequest:
     """The request with its JSON body, or with the reason why the body is not JSON. Packed bodies are unpacked."""
@@ -40,9 +42,12 @@ def key_number(request: IncomingRequest) -> int:
 
 
 def number_of_key(key: str) -> int:
-    """A number that tells keys apart and cannot be turned back into one: it is salted anew in each process. 0: none."""
+    """A number that tells keys apart and cannot be turned back into one: it is salted anew in each process. 0: none.
+
+    It has 52 bits, which JSON carries everywhere: the suite compares hundreds of keys in a run.
+    """
     key = key.strip()
-    return 1 + hash(key) % 0xFFFF if key else 0
+    return 1 + hash(key) % _NUMBERS if key else 0
 
 
 def _json(body: bytes) -> tuple[Any, str | None]:

@@ -11,7 +11,7 @@ from inspect import iscoroutinefunction
 import pytest
 from playwright.sync_api import Browser, Page
 
-from chatproof.fake_providers.journal.control_client import FakesSync
+from chatproof.fake_providers.journal.control_client_sync import FakesSync
 from tests.browser.chromium import Watched, launched, opened
 from tests.browser.dreadful_run import DreadfulRun
 from tests.browser.site import Site, running

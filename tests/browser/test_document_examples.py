@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from chatproof.fake_providers.journal.control_client import FakesSync
+from chatproof.fake_providers.journal.control_client_sync import FakesSync
 from tests.browser.chromium import Watched, needs_chromium
 from tests.browser.examples import DOCUMENTS, JS, PACED, bundled, say, show
 from tests.browser.site import Site

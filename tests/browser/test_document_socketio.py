@@ -11,7 +11,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, expect
 
-from chatproof.fake_providers.journal.control_client import FakesSync
+from chatproof.fake_providers.journal.control_client_sync import FakesSync
 from tests.browser.chromium import needs_chromium, opened
 from tests.browser.examples import JS, PACED, bundled, say, show
 from tests.clients.node import needs

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from chatproof.fake_providers.journal.control_client import FakesSync
+from chatproof.fake_providers.journal.control_client_sync import FakesSync
 from tests.browser.chromium import Watched, needs_chromium
 from tests.browser.playground import TRANSPORTS, ask, notice, number, panel, reply, wait_over
 from tests.browser.site import Site

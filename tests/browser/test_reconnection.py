@@ -9,7 +9,7 @@ import uuid
 import httpx
 from playwright.sync_api import Browser, Page, expect
 
-from chatproof.fake_providers.journal.control_client import FakesSync
+from chatproof.fake_providers.journal.control_client_sync import FakesSync
 from tests.browser.chromium import needs_chromium, opened
 from tests.browser.playground import TRANSPORTS, ask, notice, number, reply, wait_over
 from tests.browser.site import running

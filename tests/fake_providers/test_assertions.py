@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from chatproof.fake_providers.journal.assertions import Wanted, timeline
-from chatproof.fake_providers.journal.control_client import Fakes, FakesError, FakesSync, NotInTime
+from chatproof.fake_providers.journal.control_client import Fakes, FakesError, NotInTime
+from chatproof.fake_providers.journal.control_client_sync import FakesSync
 from chatproof.fake_providers.journal.entry import Ended, Entry, JournalWrite
 from chatproof.fake_providers.journal.journal import Journal
 from chatproof.fake_providers.testing.threaded import ThreadedServer

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from chatproof.fake_providers.journal.control_client import Fakes, FakesError
+from chatproof.fake_providers.planning.http_request import number_of_key
 from tests.fake_providers.kit import Served, read_to_end, request_bytes
 
 SCRIPT = 'about = "Mine."\n[[steps]]\ntokens = ["one", " two"]\n'
@@ -189,6 +190,12 @@ async def test_a_bug_is_an_error_and_not_a_hang(
     monkeypatch.setattr(served.server.journal, "entries", broken)
     assert (await http.get("/_fake/journal")).status_code == 500
     assert "a bug" in caplog.text
+
+
+def test_keys_do_not_share_a_number() -> None:
+    """With 16 bits, one run of the suite in a thousand took the server's key for a client's."""
+    keys = 20_000
+    assert len({number_of_key(f"sk-{number}") for number in range(keys)}) == keys
 
 
 async def test_a_key_has_one_number_wherever_it_stands(fakes: Fakes, http: httpx.AsyncClient) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from chatproof.fake_providers.journal.assertions import Assertions
 from chatproof.fake_providers.journal.client_faults import ClientFault, ClientLimits, Observed
-from chatproof.fake_providers.journal.control_client import FakesSync
+from chatproof.fake_providers.journal.control_client_sync import FakesSync
 from chatproof.fake_providers.journal.entry import Ended, Entry, JournalWrite
 from chatproof.fake_providers.journal.resilience import RULES, judge
 from chatproof.fake_providers.journal.tries import advised_wait, tries_in
