@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.loadtests.objectives import DEFAULT, Objective, parse_objectives
+from chatproof.loadtests.prompt_file import read_lines, read_messages
 from chatproof.loadtests.readers.http_reader import Limits
 
 TRANSPORTS: Final = ("sse", "socketio", "session", "interrupt", "socket-interrupt", "plain")
@@ -19,7 +19,6 @@ MESSAGES: Final = (
     "Write two sentences about the sea.",
     "How does a streaming chat differ from a plain one?",
 )
-_MAX_LINES: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,8 @@ class Behaviour:
     """Seconds that open streams get to end after the run; a stream that is silent for as long has timed out."""
     limits: Limits = field(default_factory=Limits)
     objectives: tuple[Objective, ...] = ()
+    warm_up: float = 0.0
+    """Seconds from the start of the run; streams that were due in them are not measured."""
 
     @classmethod
     def read(
@@ -56,13 +57,14 @@ class Behaviour:
         slo: str = DEFAULT,
         limits: Limits | None = None,
         patience: float = 10.0,
+        warm_up: float = 0.0,
     ) -> Behaviour:
         """Read options as typed. `messages`, and a `jwt` that begins with @, name files. Raises ChatproofError."""
         if transport not in TRANSPORTS:
             raise ChatproofError(f"unknown transport {transport!r}; known: {', '.join(TRANSPORTS)}")
         if message and messages:
             raise ChatproofError("give --message or --messages, not both")
-        said = (message,) if message else read_lines(messages, "--messages") if messages else MESSAGES
+        said = (message,) if message else read_messages(messages) if messages else MESSAGES
         tokens = read_lines(jwt[1:], "--jwt") if jwt and jwt.startswith("@") else (jwt,) if jwt else ()
         return cls(
             transport=transport,
@@ -73,29 +75,18 @@ class Behaviour:
             limits=limits or Limits(),
             patience=patience,
             objectives=tuple(parse_objectives(slo)),
+            warm_up=warm_up,
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, for a worker: everything except the objectives."""
-        return {name: value for name, value in asdict(self).items() if name != "objectives"}
+        """As plain data, for a worker. Objectives are sent as they were typed."""
+        return {**asdict(self), "objectives": [one.text for one in self.objectives]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Behaviour:
         given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in data.items()}
-        return cls(**{**given, "limits": Limits(**data["limits"])})
-
-
-def read_lines(path: str, option: str) -> tuple[str, ...]:
-    """The lines of a file, without blank ones. Raises ChatproofError, which names `option`."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ChatproofError(f"{option}: cannot read {path}: {reason}") from error
-    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
-    if not lines or len(lines) > _MAX_LINES:
-        raise ChatproofError(f"{option}: {path} has {len(lines)} lines with text; it needs 1 to {_MAX_LINES:,}")
-    return lines
+        objectives = tuple(parse_objectives(",".join(data["objectives"]))) if data["objectives"] else ()
+        return cls(**{**given, "limits": Limits(**data["limits"]), "objectives": objectives})
 
 
 def read_think(text: str) -> tuple[float, float]:
