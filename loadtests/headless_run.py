@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -22,15 +23,19 @@ from chatproof.harness.common.target import Target
 from chatproof.loadtests import worker_processes as fleet
 from chatproof.loadtests.address_rotation import PER_ADDRESS, AddressRotation
 from chatproof.loadtests.behaviour import Behaviour
-from chatproof.loadtests.client_error import Calibration
+from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.load_generator import LoadGenerator
 from chatproof.loadtests.load_plan import Arrivals, LoadPlan
 from chatproof.loadtests.locust_run import LocustRun
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.readers.stamped_connection import reachable
+from chatproof.loadtests.repeats import together
 from chatproof.loadtests.result import Result, shown
+from chatproof.loadtests.saturation import Overload, Saturation
 from chatproof.loadtests.shapes import LATE, SPAWN_RATE, ClosedLoopShape
 from chatproof.loadtests.worker import OPEN, user_class
+
+Say = Callable[[str], None]
 
 ONE_ADDRESS = (
     "note: all requests come from this machine's own address: a server that keeps the documented limit of "
@@ -41,13 +46,15 @@ ONE_ADDRESS = (
 @dataclass(frozen=True, slots=True)
 class Load:
     """What to load, and how much. `open_loop`: the plan's level is streams a second; otherwise users. `processes`:
-    number of workers that share the load; 0: this process alone."""
+    number of workers that share the load; 0: this process alone. `stop_saturated`: end an open loop with a constant
+    rate when its server falls behind for good."""
 
     target: Target
     plan: LoadPlan
     open_loop: bool = False
     poisson: bool = False
     processes: int = 0
+    stop_saturated: bool = False
 
 
 def execute(
@@ -55,21 +62,35 @@ def execute(
     options: Behaviour,
     calibration: Calibration | None = None,
     *,
+    runs: int = 1,
     quiet: bool = False,
 ) -> Result:
-    """Run the load and give the result. `quiet`: without progress lines. SIGINT and SIGTERM end the run early.
+    """Run the load, `runs` times one after the other, and give the result of all runs together.
+
+    `quiet`: without progress lines. SIGINT and SIGTERM end the run early, and then no other one begins.
 
     Raises:
-        ChatproofError: the run cannot begin; one line.
+        ChatproofError: a run cannot begin; one line.
     """
+    say = _silence if quiet else _say
+    if not (options.rotate and AddressRotation.towards(load.target).available):
+        say(ONE_ADDRESS)
+    made: list[Result] = []
+    while len(made) < runs and not (made and made[-1].meta["interrupted"]):
+        if runs > 1:
+            say(f"run {len(made) + 1} of {runs}")
+        made.append(_execute(load, options, calibration, say))
+    if runs == 1:
+        return made[0]
+    return together(made, list(options.objectives), provider=options.provider_url is not None)
+
+
+def _execute(load: Load, options: Behaviour, calibration: Calibration | None, say: Say) -> Result:
     reachable(load.target)
     logging.getLogger("locust").setLevel(logging.ERROR)
     users = OPEN if load.open_loop else options.transport
     environment = Environment(host=load.target.url, stop_timeout=options.patience, user_classes=[user_class(users)])
     arrivals = Arrivals(load.plan, load.poisson, random.getrandbits(32)) if load.open_loop else None
-    say = _silence if quiet else _say
-    if not (options.rotate and AddressRotation.towards(load.target).available):
-        say(ONE_ADDRESS)
     stop = Event()
     with ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -88,12 +109,14 @@ def execute(
         started = time.time()
         with LoadGenerator.quiet():
             _start(environment, load)
-            interrupted = _watch(run, load, stop, say)
-        if interrupted:
+            ended = _watch(run, load, calibration, stop, say)
+        if ended:
             environment.stop_timeout = min(1.0, options.patience)
         runner.quit()
         metrics = run.collect()
-        meta = _meta(load, options, started, interrupted)
+        meta = _meta(load, options, started, ended is True)
+        if isinstance(ended, Overload):
+            meta["overload"] = ended.to_json()
         if run.registry is not None:
             meta["crew"] = run.registry.to_json()
     return Result.of(meta, metrics, calibration, list(options.objectives), provider=options.provider_url is not None)
@@ -122,9 +145,11 @@ def _start(environment: Environment, load: Load) -> None:
         runner.start_shape()
 
 
-def _watch(run: LocustRun, load: Load, stop: Event, say: Any) -> bool:
-    """Print progress once a second until the plan is over. True where the run was interrupted."""
-    began = time.monotonic()
+def _watch(run: LocustRun, load: Load, calibration: Calibration | None, stop: Event, say: Say) -> bool | Overload:
+    """Print progress once a second until the plan is over. True where the run was interrupted; an Overload where it was
+    to end because of one."""
+    began, warm_up = time.monotonic(), run.options.warm_up
+    saturation = Saturation(load.plan, run.started, warm_up) if load.stop_saturated else None
     while (over := time.monotonic() - began - load.plan.duration) < (LATE if load.open_loop else 0):
         if over >= 0 and run.is_played:
             break
@@ -132,8 +157,13 @@ def _watch(run: LocustRun, load: Load, stop: Event, say: Any) -> bool:
             return True
         if over >= 0:
             continue  # the last streams of an open loop are still to start
-        metrics = run.collect()
-        say(progress(metrics, time.monotonic() - began, None if load.processes else len(run.open().live)))
+        metrics, at = run.collect(), time.monotonic() - began
+        say(progress(metrics, at, None if load.processes else len(run.open().live)) + ("  warm-up" * (at < warm_up)))
+        if saturation is not None:
+            error = ClientError.of(calibration, metrics).largest
+            if (overload := saturation.look(at, metrics, error)) is not None:
+                say(f"the server falls behind: the run ends after {at:.0f} s")
+                return overload
         if run.registry is not None and not run.registry.left:
             say("no worker is left: the run ends")
             return True
@@ -168,6 +198,7 @@ def _meta(load: Load, options: Behaviour, started: float, interrupted: bool) -> 
         "started": started,
         "seconds": time.time() - started,
         "interrupted": interrupted,
+        "warm_up": options.warm_up,
         "workers": max(1, load.processes),
         "versions": {
             "chatproof": VERSION,

@@ -60,6 +60,14 @@ class Histogram:
         self.total += sum(taken)
         self.least, self.most = min(self.least, *taken), max(self.most, *taken)
 
+    def remove(self, value: float) -> None:
+        """Take back a value that was added, here or to a histogram that this one will be merged with. `least` and
+        `most` stay."""
+        number = min(int(max(value, 0.0) * self.scale + 0.5), _LARGEST)
+        shift = number.bit_length() - _EXACT_BITS
+        self.counts[number if shift <= 0 else (shift << 10) + (number >> shift)] -= 1
+        self.total -= value
+
     def merge(self, other: Histogram) -> None:
         """Add all values of another histogram. Raises ValueError where its scale differs."""
         if other.scale != self.scale:

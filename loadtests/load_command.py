@@ -18,8 +18,11 @@ from chatproof.loadtests.compare import FEWEST, THRESHOLD, Side, compare
 from chatproof.loadtests.load_options import add_options, read_behaviour
 from chatproof.loadtests.load_plan import LoadPlan
 from chatproof.loadtests.readers.stamped_connection import reachable
-from chatproof.loadtests.result import Result, summary, write_whole
+from chatproof.loadtests.repeats import MOST_RUNS
+from chatproof.loadtests.result import Result, write_whole
+from chatproof.loadtests.run_summary import summary
 
+_FILES = ("json", "csv", "report-html", "report-prometheus")
 MOST_PROCESSES = 64
 SMALLEST_CALIBRATED = 16  # streams: the smallest calibration of a search
 RUN_HELP = """\
@@ -29,8 +32,15 @@ Load a server and judge it by objectives.
   chatproof load run --start "python server.py {port}" --message "scenario paced"
 
 exit codes: 0 all objectives kept; 1 an objective missed; 2 not judged (no server, a wrong option, an interrupted run,
-or a client whose own error is above a tenth of an objective's limit)"""
+or a limit that lies within a figure's error, as 100 ms lies within 90 ms ± 20 ms)"""
 
+SEARCH_HELP = """\
+Find the highest rate of an open loop that keeps the objectives: double the rate until one is not kept, then halve the
+gap until it is a tenth of the rate. A trial ends early when the server falls behind for good. The result is a rate with
+an interval: from the highest rate that is kept to the lowest that is missed. Rates between them could not be judged.
+  chatproof load search --host URL --from 5 --slo 'ttft_p95<800ms'
+
+exit codes: 0 a rate was found; 1 even the lowest rate misses an objective; 2 not judged (as for `run`)"""
 
 COMPARE_HELP = f"""\
 Say whether run B is worse than run A. Percentiles are compared by the 95 % bootstrap interval of their difference,
@@ -61,18 +71,20 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="load a server and judge it", description=RUN_HELP, formatter_class=raw)
     run.set_defaults(do=_run)
     _add_target(run)
-    add_options(run, ("users", "rate", "poisson", "shape", "duration", "processes"))
-    add_options(run, ("json", "csv", "report-html", "report-prometheus"))
+    add_options(run, ("users", "rate", "poisson", "shape", "duration", "warm-up", "runs", "stop-when-saturated"))
+    add_options(run, ("processes", "json", "csv", "report-html", "report-prometheus"))
     calibration = commands.add_parser("calibrate", help="measure the client's own error")
     calibration.set_defaults(do=_calibrate)
     calibration.add_argument("--users", type=int, default=50, help="streams at the same time (default: 50)")
     calibration.add_argument(
         "--transport", choices=("sse", "socketio"), default="sse", help="which client to measure (default: sse)"
     )
-    searching = commands.add_parser("search", help="find the highest rate that keeps the objectives")
+    searching = commands.add_parser(
+        "search", help="find the highest rate that keeps the objectives", description=SEARCH_HELP, formatter_class=raw
+    )
     searching.set_defaults(do=_search)
     _add_target(searching)
-    add_options(searching, ("from", "to", "each", "poisson", "json"))
+    add_options(searching, ("from", "to", "each", "poisson", "warm-up", "runs", "json", "report-html"))
     comparing = commands.add_parser(
         "compare", help="say whether B is worse than A", description=COMPARE_HELP, formatter_class=raw
     )
@@ -114,8 +126,11 @@ def _run(given: argparse.Namespace) -> int:
         raise ChatproofError("give --users (closed loop) or --rate (open loop), not both")
     if given.poisson and given.rate is None:
         raise ChatproofError("--poisson needs --rate: only an open loop has arrivals")
+    if given.stop_when_saturated and (given.rate is None or given.shape != "constant"):
+        raise ChatproofError("--stop-when-saturated needs --rate and --shape constant")
     if not 0 <= given.processes <= MOST_PROCESSES:
         raise ChatproofError(f"--processes must be 0 to {MOST_PROCESSES}")
+    _repeatable(given, "--duration", given.duration)
     plan = LoadPlan(given.rate or given.users or 10.0, given.duration, given.shape)
     read_behaviour(vars(given), None)  # what is wrong with the options is said before anything is started
     _writable(given)
@@ -129,11 +144,18 @@ def _run(given: argparse.Namespace) -> int:
         # how many streams an open loop has at a time is not known beforehand: assume those of two seconds
         streams = plan.peak * (2 if given.rate else 1) / max(1, given.processes)
         calibration = None if given.no_calibration else measured(given.transport, streams)
-        load = Load(target, plan, given.rate is not None, given.poisson, given.processes)
-        result = execute(load, behaviour, calibration)
+        load = Load(target, plan, given.rate is not None, given.poisson, given.processes, given.stop_when_saturated)
+        result = execute(load, behaviour, calibration, runs=given.runs)
         _write(given, result)
         sys.stdout.write(f"{summary(result)}\n{_conclusion(result)}\n")
     return 2 if result.meta["interrupted"] else result.exit_code
+
+
+def _repeatable(given: argparse.Namespace, name: str, duration: float) -> None:
+    if given.warm_up >= duration:
+        raise ChatproofError(f"--warm-up must be shorter than {name}: nothing would be measured")
+    if not 1 <= given.runs <= MOST_RUNS:
+        raise ChatproofError(f"--runs must be 1 to {MOST_RUNS}")
 
 
 def _conclusion(result: Result) -> str:
@@ -152,17 +174,14 @@ def _conclusion(result: Result) -> str:
 
 
 def _writable(given: argparse.Namespace) -> None:
-    paths = {
-        "--json": given.json,
-        "--csv": Path(given.csv) if given.csv else None,
-        "--report-html": given.report_html,
-        "--report-prometheus": given.report_prometheus,
-    }
-    for name, path in paths.items():
-        if path is not None and not path.resolve().parent.is_dir():
-            raise ChatproofError(f"{name}: the folder {path.resolve().parent} does not exist")
-        if path is not None and path.is_dir():
-            raise ChatproofError(f"{name}: {path} is a folder")
+    for name in _FILES:
+        if not (text := getattr(given, name.replace("-", "_"), None)):
+            continue
+        path = Path(text)
+        if not path.resolve().parent.is_dir():
+            raise ChatproofError(f"--{name}: the folder {path.resolve().parent} does not exist")
+        if path.is_dir():
+            raise ChatproofError(f"--{name}: {path} is a folder")
 
 
 def _write(given: argparse.Namespace, result: Result) -> None:
@@ -172,11 +191,11 @@ def _write(given: argparse.Namespace, result: Result) -> None:
     try:
         if given.json:
             result.write_json(given.json)
-        if given.csv:
+        if getattr(given, "csv", None):
             result.write_csv(given.csv)
         if given.report_html:
             write_whole(given.report_html, page(result))
-        if given.report_prometheus:
+        if getattr(given, "report_prometheus", None):
             write_whole(given.report_prometheus, prometheus.text(result))  # whole: the textfile collector may read it
     except OSError as error:
         raise ChatproofError(f"cannot write {error.filename}: {error.strerror}") from error
@@ -207,7 +226,9 @@ def _search(given: argparse.Namespace) -> int:
     first, most = getattr(given, "from"), given.to
     if not 0 < first <= most:
         raise ChatproofError("--from must be above 0 and at most --to")
+    _repeatable(given, "--each", given.each)
     read_behaviour(vars(given), None)
+    _writable(given)
     _reachable(given)
     from chatproof.loadtests.calibration.calibrate import measured
     from chatproof.loadtests.headless_run import Load, execute
@@ -222,14 +243,13 @@ def _search(given: argparse.Namespace) -> int:
             size = 2 ** math.ceil(math.log2(max(SMALLEST_CALIBRATED, rate * 2)))
             if size not in calibrations:
                 calibrations[size] = None if given.no_calibration else measured(given.transport, size)
-            load = Load(target, LoadPlan(rate, given.each), open_loop=True, poisson=given.poisson)
-            return execute(load, behaviour, calibrations[size], quiet=True)
+            load = Load(target, LoadPlan(rate, given.each), open_loop=True, poisson=given.poisson, stop_saturated=True)
+            return execute(load, behaviour, calibrations[size], runs=given.runs, quiet=True)
 
         found = search(trial, first, most, tell=lambda line: print(line, file=sys.stderr))  # noqa: T201
-        if found.best_result is not None:
-            if given.json:
-                found.best_result.write_json(given.json)
-            sys.stdout.write(f"{summary(found.best_result)}\n")
-        best = f"{found.best:.3g} streams/s" if found.best is not None else "none"
-        sys.stdout.write(f"chatproof load: highest rate that keeps the objectives: {best} ({found.why})\n")
-    return 0 if found.best is not None else found.tried[-1][1]
+        result = (found.best or found.tried[0]).result
+        result.search = found.to_json()
+        _write(given, result)
+        sys.stdout.write(f"{summary(result)}\n{found.table()}\n")
+        sys.stdout.write(f"chatproof load: highest rate that keeps the objectives: {found.answer}: {found.why}\n")
+    return found.exit_code

@@ -59,7 +59,18 @@ def seconds(text: str) -> float:
     return value
 
 
-_METAVARS: Final[dict[Callable[[str], Any], str]] = {Path: "FILE", float: "NUMBER", int: "NUMBER", seconds: "TIME"}
+def any_seconds(text: str) -> float:
+    """A duration, which may be 0. Raises ArgumentTypeError."""
+    return 0.0 if text in ("0", "0s") else seconds(text)
+
+
+_METAVARS: Final[dict[Callable[[str], Any], str]] = {
+    Path: "FILE",
+    float: "NUMBER",
+    int: "NUMBER",
+    seconds: "TIME",
+    any_seconds: "TIME",
+}
 
 OPTIONS: Final[dict[str, LoadOption]] = {
     # the server, and how it is asked
@@ -72,7 +83,10 @@ OPTIONS: Final[dict[str, LoadOption]] = {
     ),
     "transport": LoadOption("how users ask", "sse", choices=TRANSPORTS, locust="transport"),
     "messages": LoadOption(
-        "file of messages to send, one a line", otherwise="a few of its own", metavar="FILE", locust="messages"
+        "file of messages to send, one a line; in a .jsonl file as JSON: strings, or objects with a prompt",
+        otherwise="a few of its own",
+        metavar="FILE",
+        locust="messages",
     ),
     "message": LoadOption("the one message to send", metavar="TEXT", locust="message"),
     "jwt": LoadOption("a JWT to send, or @FILE with one a line", metavar="TOKEN", locust="jwt"),
@@ -90,6 +104,21 @@ OPTIONS: Final[dict[str, LoadOption]] = {
     "poisson": LoadOption("open loop: random arrivals (Poisson), as people make them", read=bool, locust="poisson"),
     "shape": LoadOption("how the load changes over time", "constant", choices=SHAPES, locust="shape"),
     "duration": LoadOption("how long, such as 20, 90s, 5m or 2h", 60.0, "60s", seconds, locust="seconds"),
+    "warm-up": LoadOption(
+        "streams that begin in this first part of the duration are not measured",
+        0.0,
+        "0s: all are",
+        any_seconds,
+        locust="warm-up",
+    ),
+    "runs": LoadOption(
+        "run the load this often, one after the other, and judge the mean, with its 95 % interval over the runs",
+        1,
+        read=int,
+    ),
+    "stop-when-saturated": LoadOption(
+        "with --rate: end the run, as missed, when the server falls behind for good, so that streams pile up", read=bool
+    ),
     "processes": LoadOption("number of worker processes that share the load", 0, "this process alone", int),
     "from": LoadOption("first rate to try, in streams a second", 1.0, "1", float),
     "to": LoadOption("highest rate to try, in streams a second", 1000.0, "1000", float),
@@ -149,4 +178,5 @@ def read_behaviour(values: Mapping[str, Any], provider_url: str | None) -> Behav
         slo=values["slo"] or DEFAULT,
         limits=Limits(silence=values["silence"]) if values.get("silence") else Limits(),
         patience=values.get("drain") or OPTIONS["drain"].default,
+        warm_up=values.get("warm_up") or 0.0,
     )

@@ -40,6 +40,7 @@ class LocustRun:
         self.started = self.stopped = time.time()
         self.registry: WorkerRegistry | None = None
         self.calibration: Calibration | None = None
+        self._measure_from = 0.0
         self._running = False
         self._claimed = self._played = False
         environment.chatproof = self
@@ -63,6 +64,7 @@ class LocustRun:
         if self.generator is None:
             self.generator = LoadGenerator(Target.parse(self.environment.host or ""), self.options)
             self.generator.on_reading = self._fire
+            self.generator.measure_from = self._measure_from
         return self.generator
 
     def collect(self) -> Metrics:
@@ -97,10 +99,12 @@ class LocustRun:
     def _start(self) -> None:
         self.total, self._claimed, self._played = Metrics(), False, False
         self.started, self._running = time.time(), True
+        self._measure_from = time.monotonic() + self.options.warm_up if self.options.warm_up else 0.0
         if self.registry is not None:
             self.registry.begin(self.arrivals)
-        if self.generator is not None:  # another run in the web UI
-            self.generator.swap()
+        if self.generator is not None:
+            self.generator.measure_from = self._measure_from
+            self.generator.swap()  # what another run in the web UI left
             self.generator.closing.clear()
 
     def _finish(self) -> None:

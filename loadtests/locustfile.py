@@ -21,7 +21,8 @@ from chatproof.loadtests.load_options import add_locust_options, locust_values, 
 from chatproof.loadtests.load_plan import Arrivals, LoadPlan
 from chatproof.loadtests.locust_run import LocustRun, run_of
 from chatproof.loadtests.reporting.load_report import page
-from chatproof.loadtests.result import Result, summary, write_whole
+from chatproof.loadtests.result import Result, write_whole
+from chatproof.loadtests.run_summary import summary
 from chatproof.loadtests.shapes import OpenLoopShape, OpenLoopUser
 from chatproof.loadtests.users import (
     CLOSED,
@@ -98,7 +99,7 @@ def _calibrated(given: Any, environment: Any) -> Calibration | None:
 def _result(environment: Any) -> Result:
     run = run_of(environment)
     meta = {"url": environment.host or "", "started": run.started, "seconds": max(0.0, run.seconds)}
-    meta |= {"transport": "locustfile", "interrupted": False, "workers": 1}
+    meta |= {"transport": "locustfile", "interrupted": False, "workers": 1, "warm_up": run.options.warm_up}
     if run.registry is not None:
         meta |= {"workers": len(run.registry.begun), "crew": run.registry.to_json()}
     provider = run.options.provider_url is not None

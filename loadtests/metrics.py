@@ -7,13 +7,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from operator import sub
 from typing import Any, Final
 
 from chatproof.harness.protocol.findings import Violation
+from chatproof.loadtests.goodput import Goodput, GoodShare, StreamLimit
 from chatproof.loadtests.histogram import Histogram
 from chatproof.loadtests.readers.reading import Reading, StreamOutcome
+from chatproof.loadtests.stream_figures import StreamFigures
 
 SECONDS: Final = "s"
 RATE: Final = "tokens/s"
@@ -33,6 +34,7 @@ KINDS: Final[dict[str, MetricKind]] = {
     "inter_token": MetricKind("time between tokens"),
     "largest_gap": MetricKind("largest gap between tokens of a stream"),
     "end_to_end": MetricKind("end to end"),
+    "time_per_output_token": MetricKind("time per output token of a stream"),
     "tokens_per_second": MetricKind("tokens per second of a stream", RATE, more_is_better=True),
     "connect": MetricKind("time to connect"),
     "stop_to_last_token": MetricKind("from the user's stop to the last token"),
@@ -69,9 +71,16 @@ class Second:
 
 @dataclass(slots=True)
 class Metrics:
-    """The figures of a run, or of a part of one. A reading's times plus `offset` are seconds since the epoch."""
+    """The figures of a run, or of a part of one. A reading's times plus `offset` are seconds since the epoch.
+
+    `limits`: what a stream must keep to count for the goodput; without them it is not counted. `last_at`: when the last
+    stream ended, in seconds since the epoch.
+    """
 
     offset: float = 0.0
+    limits: tuple[StreamLimit, ...] | None = None
+    goodput: Goodput = field(default_factory=Goodput)
+    last_at: float = 0.0
     histograms: dict[str, Histogram] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     details: Counter[str] = field(default_factory=Counter)
@@ -94,35 +103,27 @@ class Metrics:
                 yield name, kind, histogram
 
     def take(self, reading: Reading) -> None:
-        recording, tokens = reading.recording, reading.token_times
         self.outcomes[reading.outcome] += 1
+        self.last_at = max(self.last_at, reading.recording.ended_at + self.offset)
         if reading.detail:
             self._detail(f"{reading.outcome}: {reading.detail}")
-        if recording.connected_at is not None:
-            self.of("connect").add(recording.connected_at - recording.asked_at)
-        if recording.plain:
-            if reading.whole is not None:
-                self.of("plain").add(reading.whole)
-        elif tokens:
-            self._tokens(reading)
+        figures = StreamFigures.of(reading)
+        for name, value in figures.values.items():
+            self.of(name).add(value)
+        if figures.gaps:
+            self.of("inter_token").extend(figures.gaps)
+        if self.limits is not None and reading.outcome is StreamOutcome.COMPLETE:
+            self.goodput.take(figures, self.limits)
         self._trust(reading)
         self._second(reading)
         self._sample(reading)
 
-    def _tokens(self, reading: Reading) -> None:
-        tokens, stopped_at = reading.token_times, reading.recording.stopped_at
-        if reading.first_token is not None:
-            self.of("ttft").add(reading.first_token)
-        gaps = [later - earlier for earlier, later in pairwise(tokens)]
-        if gaps:
-            self.of("inter_token").extend(gaps)
-            self.of("largest_gap").add(max(gaps))
-        if reading.whole is not None:
-            self.of("end_to_end").add(reading.whole)
-            if reading.whole > 0:
-                self.of("tokens_per_second").add(len(tokens) / reading.whole)
-        if stopped_at is not None and reading.recording.listened:
-            self.of("stop_to_last_token").add(tokens[-1] - stopped_at)
+    def condemn(self, reading: Reading) -> None:
+        """A stream that was counted as complete breaks the contract."""
+        self.outcomes[StreamOutcome.COMPLETE] -= 1
+        self.outcomes[StreamOutcome.VIOLATION] += 1
+        if self.limits is not None:
+            self.goodput.take(StreamFigures.of(reading), self.limits, back=True)
 
     def _detail(self, text: str) -> None:
         if text in self.details or len(self.details) < _EXAMPLES:
@@ -194,6 +195,14 @@ class Metrics:
         """Streams that failed, without those refused by a rate limit."""
         return sum(self.outcomes[outcome] for outcome in _FAILED)
 
+    def good_share(self, error: float) -> GoodShare | None:
+        """The streams that keep all objectives, of those that count for `complete_share`. `error`: the client's own, in
+        seconds. None where no stream was judged, or without limits."""
+        complete = self.outcomes[StreamOutcome.COMPLETE]
+        if not complete + self.failed or (complete and not self.goodput.count):
+            return None
+        return self.goodput.share(self.failed, error)
+
     # -- merging
 
     def merge(self, other: Metrics) -> None:
@@ -205,6 +214,8 @@ class Metrics:
             getattr(self, name).update(getattr(other, name))
         self.details = Counter(dict(self.details.most_common(_EXAMPLES)))
         self.examples = other.examples | self.examples
+        self.goodput.merge(other.goodput)
+        self.last_at = max(self.last_at, other.last_at)
         for at, second in other.series.items():
             mine_then = self.series.setdefault(at, Second())
             for name in ("started", "ended", "failed", "tokens"):
@@ -224,6 +235,8 @@ class Metrics:
                 for at, one in sorted(self.series.items())
             ],
             "streams": self.streams,
+            "slack": {"kept": self.goodput.kept.to_json(), "missed": self.goodput.missed.to_json()},
+            "last_at": self.last_at,
         }
 
     @classmethod
@@ -238,6 +251,8 @@ class Metrics:
         for at, started, ended, failed, tokens, *histograms in data["series"]:
             metrics.series[at] = Second(started, ended, failed, tokens, *map(Histogram.from_json, histograms))
         metrics.streams = list(data["streams"])
+        metrics.goodput = Goodput(**{name: Histogram.from_json(one) for name, one in data.get("slack", {}).items()})
+        metrics.last_at = float(data.get("last_at", 0.0))
         return metrics
 
 

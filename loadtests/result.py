@@ -1,8 +1,15 @@
 """The result document: a whole run as one JSON file, and the same as tables.
 
-`format` 1: `meta`, `calibration`, `objectives`, `verdict`, `exit_code`, `metrics` (figures, the client's `error` and
-the whole `histogram` of each), `complete_share` (per cent), `outcomes`, `details`, `violations`, `examples`, `trust`,
-`series` (by second) and `streams` (a sample). Times are seconds, `at` and `start` since the epoch.
+`format` 1: `meta`, `calibration`, `objectives` (each with `value` and the interval from `low` to `high`), `verdict`,
+`exit_code`, `metrics` (figures, the client's `error` and the whole `histogram` of each), `complete_share` (per cent),
+`goodput` (`share` in per cent and `rate` in streams a second, with their intervals), `outcomes`, `details`,
+`violations`, `examples`, `trust`, `series` (by second) and `streams` (a sample). Times are seconds, `at` and `start`
+since the epoch. `slack` and `last_at` let parts of a run be added up.
+
+`repeats`, of several runs: `each` run in short, and `figures`, such as `figures.ttft.p95`, with the `values` of the
+runs, their `mean` and its 95 % interval from `low` to `high`. All else is then about all runs together.
+
+`search`, of a search for the highest rate: see `rate_search.Search.to_json`. All else is then about one of its runs.
 """
 
 from __future__ import annotations
@@ -10,15 +17,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from chatproof.loadtests.client_error import Calibration, ClientError
+from chatproof.loadtests.goodput import GoodShare
 from chatproof.loadtests.histogram import Histogram
 from chatproof.loadtests.metrics import KINDS, SECONDS, Metrics
-from chatproof.loadtests.objectives import Judged, Objective, ObjectiveVerdict, exit_code, judge
+from chatproof.loadtests.objectives import (
+    GOOD_SHARE,
+    SHARE,
+    Judged,
+    Objective,
+    exit_code,
+    judge,
+    stream_limits,
+)
 
 FORMAT: Final = 1
 _COLUMNS: Final = ("at", "started", "ended", "failed", "tokens", "ttft", "inter_token")
@@ -40,6 +57,10 @@ class Result:
     metrics: Metrics
     calibration: Calibration | None = None
     judged: list[Judged] = field(default_factory=list)
+    repeats: dict[str, Any] | None = None
+    """Of several runs: see above."""
+    search: dict[str, Any] | None = None
+    """Of a search: see above."""
 
     @classmethod
     def of(
@@ -57,7 +78,9 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """0 kept; 1 missed; 2 not judged: figures are missing, or the client's own error is too large."""
+        """0 kept; 1 missed; 2 not judged: figures are missing, or a limit lies within a figure's error."""
+        if self.meta.get("overload"):
+            return 1  # no rate above what the server bears keeps a limit for ever
         return exit_code(self.judged, self.metrics) or (0 if self.is_whole else 2)
 
     @property
@@ -70,9 +93,45 @@ class Result:
         """The verdict as a word: passed, missed or not judged."""
         return ("passed", "missed", "not judged")[self.exit_code]
 
+    @property
+    def known(self) -> ClientError:
+        """The client's own error in this run."""
+        return ClientError.of(self.calibration, self.metrics)
+
+    @property
+    def good(self) -> GoodShare | None:
+        """The streams that keep all objectives; None where no stream was judged."""
+        return self.metrics.good_share(self.known.largest)
+
+    @property
+    def measured_seconds(self) -> float:
+        """For how long streams were measured, without the warm-up. In an open loop: while streams began; in a closed
+        one, until the last stream ended."""
+        meta = self.meta
+        if "measured_seconds" in meta:
+            return float(meta["measured_seconds"])
+        arrivals, seconds = meta.get("arrivals", {}), float(meta.get("seconds", 0.0))
+        if arrivals.get("loop") == "open":
+            seconds = min(seconds, float(arrivals["duration"]))
+        elif self.metrics.last_at:
+            seconds = min(seconds, self.metrics.last_at - float(meta.get("started", 0.0)))
+        return max(0.0, seconds - float(meta.get("warm_up", 0.0)))
+
+    def goodput(self) -> dict[str, Any] | None:
+        """Share and rate of the streams that keep all objectives, and by which objectives; None where no stream was
+        judged."""
+        if (good := self.good) is None:
+            return None
+        counted = {one.metric for one in stream_limits(one.objective for one in self.judged)}
+        texts: dict[bool, list[str]] = {True: [], False: []}
+        for one in self.judged:
+            if one.objective.metric not in (SHARE, GOOD_SHARE):
+                texts[one.objective.metric in counted].append(one.objective.text)
+        return {**good.to_json(self.measured_seconds), "objectives": texts[True], "left_out": texts[False]}
+
     def to_json(self) -> dict[str, Any]:
         raw = self.metrics.to_json()
-        known = ClientError.of(self.calibration, self.metrics)
+        known = self.known
         histograms = raw.pop("histograms")
         figures = {
             name: {
@@ -92,6 +151,9 @@ class Result:
             "calibration": asdict(self.calibration) if self.calibration else None,
             "objectives": [one.to_json() for one in self.judged],
             "complete_share": self.metrics.complete_share,
+            "goodput": self.goodput(),
+            "repeats": self.repeats,
+            "search": self.search,
             "metrics": figures,
             "series": series,
             **raw,
@@ -168,46 +230,17 @@ def shown(value: float | None, unit: str, error: float | None = None) -> str:
     return f"{text} ± {error:.1f}" if error is not None else text
 
 
+def shown_between(low: float | None, high: float | None, unit: str) -> str:
+    """The ends of an interval: `205 ms to 219 ms`; `-` where neither is known."""
+    ends = [end if end is not None and math.isfinite(end) else None for end in (low, high)]
+    if ends[0] is None or ends[1] is None:
+        return f"{shown(ends[0], unit)} or more" if ends[0] is not None else "-"
+    return f"{shown(ends[0], unit)} to {shown(ends[1], unit)}"
+
+
 def _seconds(value: float) -> str:
     if value >= 10:
         return f"{value:.1f} s"
     if value >= 1:
         return f"{value:.2f} s"
     return f"{value * 1000:.0f} ms" if value >= 0.01 else f"{value * 1000:.2f} ms"
-
-
-def summary(result: Result) -> str:
-    """The text that is printed at the end of a run."""
-    metrics, known = result.metrics, ClientError.of(result.calibration, result.metrics)
-    lines = [f"{'metric':<20}{'count':>8}  {'p50':<20}{'p95':<20}{'p99':<20}max"]
-    for name, kind, histogram in metrics.measured():
-        p50, p95, p99 = histogram.percentiles((50, 95, 99))
-        cells = "".join(f"{shown(value, kind.unit, known.error(name, value)):<20}" for value in (p50, p95, p99))
-        lines.append(f"{name:<20}{histogram.count:>8}  {cells}{shown(histogram.most, kind.unit)}")
-    lines.append(
-        "outcomes: " + (", ".join(f"{count} {name}" for name, count in metrics.outcomes.most_common()) or "none")
-    )
-    lines += [f"  {count} × {text}" for text, count in metrics.details.most_common(5)]
-    for requirement, count in metrics.violations.most_common():
-        lines.append(
-            f"  {requirement} broken by {count} of {metrics.trust['checked']} checked: {metrics.examples[requirement]}"
-        )
-    if metrics.trust["tokens"]:
-        joined = 100 * metrics.trust["joined"] / metrics.trust["tokens"]
-        lines.append(f"trust: {joined:.1f} % of the tokens came in one read with the one before")
-    crew = result.meta.get("crew", {})
-    for fate in ("lost", "refused"):
-        lines += [f"{fate}: worker {name}: {why}" for name, why in crew.get(fate, {}).items()]
-    for one in result.judged:
-        figure = f": {shown(one.value, one.objective.unit, one.error)}" if one.value is not None else ""
-        why = f" ({one.why})" if one.why else ""
-        lines.append(f"{_MARKS[one.verdict]} {one.objective.text}{figure}{why}")
-    return "\n".join(lines)
-
-
-_MARKS = {
-    ObjectiveVerdict.KEPT: "kept  ",
-    ObjectiveVerdict.MISSED: "MISSED",
-    ObjectiveVerdict.UNJUDGED: "??????",
-    ObjectiveVerdict.NOT_APPLICABLE: "n/a   ",
-}

@@ -15,7 +15,7 @@ from chatproof import __version__ as VERSION
 from chatproof.loadtests.load_plan import Arrivals
 from chatproof.loadtests.metrics import Metrics
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 # messages; the prefix keeps them apart from Locust's own
 HELLO: Final = "chatproof_hello"  # worker: which version it is
 PART: Final = "chatproof_part"  # master: the part of an open loop

@@ -8,7 +8,7 @@ from typing import Any
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.objectives import DEFAULT, parse_objectives
+from chatproof.loadtests.objectives import DEFAULT, parse_objectives, stream_limits
 from chatproof.loadtests.readers.reading import Reading, StreamOutcome
 from chatproof.loadtests.readers.stream_recording import StreamRecording
 from chatproof.loadtests.result import Result
@@ -21,14 +21,14 @@ def stream(times: list[float], outcome: StreamOutcome = StreamOutcome.COMPLETE, 
     recording = StreamRecording(Transport.SSE, start or 1.0)
     start = recording.intended_at
     recording.ended(start + times[-1] if times else start + 1, End.COMPLETE)
-    ended = start + times[-1] if outcome is StreamOutcome.COMPLETE else None
+    ended = recording.ended_at if outcome is StreamOutcome.COMPLETE else None
     return Reading(outcome, recording, "", 200, [start + at for at in times], ended)
 
 
 def metrics_of(count: int = 300, *, first: float = 0.25, gap: float = 0.05, cut: int = 0, seed: int = 4) -> Metrics:
     """So many streams in half a minute. `first`: the median first token; `cut`: so many of them end too early."""
     randoms = random.Random(seed)
-    metrics = Metrics(offset=EPOCH)
+    metrics = Metrics(EPOCH, stream_limits(parse_objectives(DEFAULT)))
     for index in range(count):
         at = first * randoms.lognormvariate(0, 0.35)
         times = [at]

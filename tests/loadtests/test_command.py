@@ -5,12 +5,14 @@ The commands mostly wait: those of the whole module run side by side in one proc
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -20,6 +22,8 @@ from typing import Any
 import jwt
 import pytest
 
+from chatproof.loadtests.calibration.calibrate import serving
+from chatproof.loadtests.calibration.known_script import KnownScript
 from chatproof.loadtests.load_command import main
 from chatproof.loadtests.load_plan import SHAPES, Arrivals, LoadPlan
 from chatproof.loadtests.managed_server import managed_server
@@ -100,7 +104,115 @@ def test_search_finds_a_rate(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stdout + made.stderr
     last = made.stdout.splitlines()[-1]
     assert 8 <= float(last.partition("objectives: ")[2].split()[0]) < 12, last
-    assert document_in(tmp_path)["verdict"] == "passed"
+    document = document_in(tmp_path)
+    assert document["verdict"] == "passed"
+    found = document["search"]
+    assert found["low"] < found["high"] <= found["low"] / 0.9 + 0.01
+    assert found["stopped_by"] == ["ttft_p95<900ms"]
+    assert "streams/s it is missed: ttft_p95<900ms: " in last
+
+
+@job
+def saturated(load: Load, folder: Path) -> Made:
+    """Five streams a second are served, twenty begin."""
+    with playing(0.2, *reply(1), serial=True) as target:
+        words = ["run", "--host", target.url, "--no-calibration", "--rate", "20", "--duration", "60", "--drain", "1"]
+        words += ["--stop-when-saturated", "--slo", "ttft_p50<60s"]
+        return load(*words, "--json", str(folder / "run.json"))
+
+
+def test_a_server_that_falls_behind_ends_the_run(ran: Any) -> None:
+    made, folder = ran("saturated")
+    assert made.returncode == 1, made.stdout + made.stderr
+    document = document_in(folder)
+    assert document["meta"]["seconds"] < 40
+    assert document["meta"]["overload"]["later"] > document["meta"]["overload"]["earlier"]
+    assert "MISSED the server falls behind: in the last" in made.stdout
+
+
+@job
+def known_server(load: Load, folder: Path) -> Made:
+    """The calibration server sends its first token after 200 ms, and no client can say whether it took less."""
+    with serving(KnownScript(0.2, 0.01, 20)) as port:
+        host = ["--host", f"http://127.0.0.1:{port}", "--slo"]
+        searched = load("search", *host, "ttft_p95<1s", "--from", "4", "--to", "6", "--each", "1", "--no-calibration")
+        (folder / "searched").write_text(f"{searched.returncode}\n{searched.stdout}")
+        limits = "ttft_p50<200ms,ttft_p50<100s,tokens_per_second_p5>2"
+        words = ["--users", "2", "--duration", "2", "--json", str(folder / "run.json")]
+        return load("run", *host, limits, *words)
+
+
+def test_what_is_sure_is_judged_and_what_lies_within_the_error_is_not(ran: Any) -> None:
+    made, folder = ran("known_server")
+    assert made.returncode == 2, made.stdout + made.stderr
+    objectives = document_in(folder)["objectives"]
+    assert [one["verdict"] for one in objectives] == ["not judged", "kept", "kept"]
+    assert objectives[0]["low"] <= 0.2 <= objectives[0]["high"]
+    assert "(the limit lies within the client's own error: use fewer users" in made.stdout
+    code, *lines = (folder / "searched").read_text().splitlines()
+    assert code == "0"
+    assert "objectives: at least 6 streams/s: all objectives are kept at the highest rate" in lines[-1]
+
+
+@job
+def slow_thirds(load: Load, folder: Path) -> Made:
+    """Every third stream has a late first token; the file says how many there were."""
+    asked = itertools.count()
+
+    def answer(request: bytes) -> list[Step]:
+        return [0.6 if next(asked) % 3 == 2 else 0.05, *reply(2)]
+
+    with playing(answer) as target:
+        words = ["run", "--host", target.url, "--users", "3", *SHORT, "--slo", "ttft_p95<300ms,complete_share>=99%"]
+        made = load(*words, "--json", str(folder / "run.json"))
+    (folder / "asked").write_text(str(next(asked)))
+    return made
+
+
+def test_goodput_is_the_share_of_streams_that_keep_all_objectives(ran: Any) -> None:
+    made, folder = ran("slow_thirds")
+    assert made.returncode == 1, made.stdout + made.stderr
+    found = document_in(folder)["goodput"]
+    asked = int((folder / "asked").read_text())
+    assert found["of"] == asked > 15
+    assert found["good"] == asked - asked // 3
+    assert found["share_low"] <= 200 / 3 <= found["share_high"]
+    assert found["rate"] == pytest.approx(found["good"] / found["seconds"])
+    assert 1.9 < found["seconds"] < 7
+    assert (found["objectives"], found["left_out"]) == (["ttft_p95<300ms"], [])
+    assert f"goodput: {found['good']} of {asked} streams keep all objectives: " in made.stdout
+
+
+@job
+def repeated(load: Load, folder: Path) -> Made:
+    """Three runs; the first replies of each are slow, and warm-up."""
+    begun: dict[str, float] = {}
+
+    def answer(request: bytes) -> list[Step]:
+        now = time.monotonic()
+        if now - begun.get("last", 0.0) > 1.0:  # nobody asked for a while: another run begins
+            begun["run"] = now
+        begun["last"] = now
+        return [0.25 if now - begun["run"] < 0.5 else 0.01, *steady(3, 0.01)]
+
+    with playing(answer) as target:
+        words = ["run", "--host", target.url, "--users", "2", "--duration", "2", "--no-calibration", "--runs", "3"]
+        return load(*words, "--warm-up", "1.2", "--slo", "ttft_p95<5s", "--json", str(folder / "run.json"))
+
+
+def test_repeats_and_their_warm_up(ran: Any) -> None:
+    made, folder = ran("repeated")
+    assert made.returncode == 0, made.stdout + made.stderr
+    document = document_in(folder)
+    assert document["trust"]["warm-up"] > 6
+    assert document["metrics"]["ttft"]["max"] < 0.24
+    assert document["meta"]["runs"] == len(document["repeats"]["each"]) == 3
+    assert sum(one["streams"] for one in document["repeats"]["each"]) == document["outcomes"]["complete"]
+    p95 = document["repeats"]["figures"]["ttft"]["p95"]
+    assert p95["low"] <= statistics.fmean(p95["values"]) == pytest.approx(p95["mean"]) <= p95["high"]
+    assert document["objectives"][0]["value"] == pytest.approx(p95["mean"])
+    assert "run 3 of 3" in made.stderr
+    assert "over 3 runs: the mean" in made.stdout
 
 
 def _gate(load: Load, message: str, folder: Path, *words: str) -> Made:
@@ -365,6 +477,9 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "time": ([*NOWHERE, "--duration", "soon"], "is not a duration"),
     "processes": ([*NOWHERE, "--processes", "900"], "--processes must be 0 to 64"),
     "calibration": (["calibrate", "--users", "0"], "--users must be 1 to 1000"),
+    "warm-up": ([*NOWHERE, "--duration", "3", "--warm-up", "3"], "--warm-up must be shorter than --duration"),
+    "runs": ([*NOWHERE, "--runs", "0"], "--runs must be 1 to 100"),
+    "closed loop": ([*NOWHERE, "--stop-when-saturated"], "--stop-when-saturated needs --rate"),
     "search": (["search", *NOWHERE[1:], "--from", "9", "--to", "3"], "--from must be above 0"),
 }
 

@@ -20,7 +20,16 @@ from chatproof.loadtests.load_options import (
 
 LOCUST = {
     *("--chat-transport", "--chat-messages", "--chat-message", "--chat-jwt", "--chat-think", "--chat-provider-url"),
-    *("--chat-rate", "--chat-poisson", "--chat-shape", "--chat-seconds", "--chat-slo", "--chat-json", "--chat-html"),
+    *(
+        "--chat-warm-up",
+        "--chat-rate",
+        "--chat-poisson",
+        "--chat-shape",
+        "--chat-seconds",
+        "--chat-slo",
+        "--chat-json",
+        "--chat-html",
+    ),
 }
 
 

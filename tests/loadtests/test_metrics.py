@@ -12,7 +12,8 @@ from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.metrics import SAMPLED_STREAMS, Metrics
 from chatproof.loadtests.objectives import DEFAULT, parse_objectives
 from chatproof.loadtests.readers.reading import StreamOutcome
-from chatproof.loadtests.result import Result, load_metrics, summary
+from chatproof.loadtests.result import Result, load_metrics
+from chatproof.loadtests.run_summary import summary
 from tests.loadtests.runs import stream
 
 
@@ -25,6 +26,7 @@ def test_a_stream_becomes_figures() -> None:
     assert value["inter_token"] == pytest.approx(0.1, rel=1e-3)
     assert value["end_to_end"] == pytest.approx(1.0, rel=1e-3)
     assert value["tokens_per_second"] == pytest.approx(4.0, rel=1e-3)
+    assert value["time_per_output_token"] == pytest.approx(0.5 / 3, rel=1e-3)
 
 
 def test_a_reply_that_failed_has_no_end_to_end_time() -> None:
