@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
+from chatproof.harness.common.api_choice import ApiChoice
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.protocol.apis.api import Api
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM, ChatStream
 from chatproof.loadtests.objectives import DEFAULT, Objective, parse_objectives
 from chatproof.loadtests.prompt_file import read_lines, read_messages
 from chatproof.loadtests.readers.http_reader import Limits
@@ -24,7 +27,8 @@ MESSAGES: Final = (
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """How users behave. `think`: seconds between the end of a reply and the next ask, from and to. `turns`: asks in a
-    session. `stop_after`: seconds after the first token at which an interrupting user leaves, from and to."""
+    session. `stop_after`: seconds after the first token at which an interrupting user leaves, from and to. `api`: what
+    the server speaks, and `named`: the options that choose it, for a worker."""
 
     transport: str = "sse"
     messages: tuple[str, ...] = MESSAGES
@@ -43,6 +47,8 @@ class Behaviour:
     objectives: tuple[Objective, ...] = ()
     warm_up: float = 0.0
     """Seconds from the start of the run; streams that were due in them are not measured."""
+    api: Api = CHAT_STREAM
+    named: Mapping[str, str | None] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -58,14 +64,21 @@ class Behaviour:
         limits: Limits | None = None,
         patience: float = 10.0,
         warm_up: float = 0.0,
+        named: Mapping[str, str | None] | None = None,
     ) -> Behaviour:
-        """Read options as typed. `messages`, and a `jwt` that begins with @, name files. Raises ChatproofError."""
+        """Read options as typed. `messages`, and a `jwt` that begins with @, name files; `named`: the options of an
+        ApiChoice. Raises ChatproofError."""
         if transport not in TRANSPORTS:
             raise ChatproofError(f"unknown transport {transport!r}; known: {', '.join(TRANSPORTS)}")
         if message and messages:
             raise ChatproofError("give --message or --messages, not both")
         said = (message,) if message else read_messages(messages) if messages else MESSAGES
         tokens = read_lines(jwt[1:], "--jwt") if jwt and jwt.startswith("@") else (jwt,) if jwt else ()
+        api = ApiChoice.of(named or {}).api
+        if transport == "plain" and not isinstance(api, ChatStream):
+            raise ChatproofError(f"--transport plain asks POST /api/chat of the API document; the api is {api.name}")
+        if transport.startswith("socket") and not api.has_sockets:
+            raise ChatproofError(f"--transport {transport}: the api {api.name} has no Socket.IO")
         return cls(
             transport=transport,
             messages=said,
@@ -76,17 +89,24 @@ class Behaviour:
             patience=patience,
             objectives=tuple(parse_objectives(slo)),
             warm_up=warm_up,
+            api=api,
+            named=dict(named or {}),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, for a worker. Objectives are sent as they were typed."""
-        return {**asdict(self), "objectives": [one.text for one in self.objectives]}
+        """As plain data, for a worker. Objectives are sent as they were typed; it makes the api again."""
+        names = {one.name for one in fields(self)} - {"api"}
+        objectives = [one.text for one in self.objectives]
+        plain = {name: getattr(self, name) for name in names}
+        return {**plain, "limits": asdict(self.limits), "objectives": objectives}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Behaviour:
+        """What `to_json` gave. Raises ChatproofError where the api's table is gone."""
         given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in data.items()}
         objectives = tuple(parse_objectives(",".join(data["objectives"]))) if data["objectives"] else ()
-        return cls(**{**given, "limits": Limits(**data["limits"]), "objectives": objectives})
+        api = ApiChoice.of(data["named"]).api
+        return cls(**{**given, "limits": Limits(**data["limits"]), "objectives": objectives, "api": api})
 
 
 def read_think(text: str) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.protocol.requirements import OWN_API
 from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.histogram import Histogram
 from chatproof.loadtests.metrics import KINDS, MetricKind, Metrics
@@ -133,6 +134,8 @@ def compare(before: Side, after: Side, threshold: float = THRESHOLD) -> Comparis
             )
         return Comparison(found)
     for name, kind in KINDS.items():
+        if before.metrics.spoiled(name) or after.metrics.spoiled(name):
+            continue
         pair = before.metrics.histograms.get(name), after.metrics.histograms.get(name)
         if name not in _NOT_THE_SERVERS and pair[0] and pair[1] and min(one.count for one in pair if one) >= FEWEST:
             found += _differences(name, kind, (before, after), (pair[0], pair[1]), threshold, randoms)
@@ -191,9 +194,10 @@ def _signed(value: float, unit: str) -> str:
     return f"{'-' if value < 0 else '+'}{shown(abs(value), unit)}"
 
 
-def _load(side: Side) -> tuple[str, str]:
+def _load(side: Side) -> tuple[str, ...]:
     """What must be the same in both runs. The duration need not, where the load is constant."""
     arrivals = dict(side.meta.get("arrivals", {}))
     if arrivals.get("shape") == "constant":
         arrivals.pop("duration", None)
-    return str(side.meta.get("transport")), ", ".join(f"{key} {value}" for key, value in arrivals.items())
+    asked = str(side.meta.get("transport")), str(side.meta.get("api", OWN_API))
+    return *asked, ", ".join(f"{key} {value}" for key, value in arrivals.items())

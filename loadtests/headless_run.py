@@ -188,6 +188,7 @@ def _meta(load: Load, options: Behaviour, started: float, interrupted: bool) -> 
     return {
         "url": load.target.url,
         "transport": options.transport,
+        "api": options.api.name,
         "arrivals": {
             "loop": "open" if load.open_loop else "closed",
             "shape": load.plan.shape,

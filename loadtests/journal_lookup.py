@@ -65,9 +65,10 @@ class JournalLookup:
     def _measured(self, reading: Reading, entry: Entry) -> list[tuple[str, float]]:
         stopped_at = reading.recording.stopped_at
         written = [write.at for write in entry.writes if write.tokens]
+        spoken = next((write.at for write in entry.writes if write.text), None)  # the model's thoughts have no text
         found = []
-        if written and reading.first_token is not None:
-            found.append(("overhead", reading.first_token - (written[0] - entry.received)))
+        if spoken is not None and reading.first_token is not None:
+            found.append(("overhead", reading.first_token - (spoken - entry.received)))
         if stopped_at is None or not self._same_clock:
             return found
         if entry.ended in ("client_closed", "client_reset") and entry.ended_at is not None:

@@ -1,4 +1,4 @@
-"""`chatproof load`: run, calibrate, search, compare."""
+"""`chatproof load`: run, calibrate, search, compare, locustfile."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from chatproof.loadtests.load_options import add_options, read_behaviour
 from chatproof.loadtests.load_plan import LoadPlan
 from chatproof.loadtests.readers.stamped_connection import reachable
 from chatproof.loadtests.repeats import MOST_RUNS
-from chatproof.loadtests.result import Result, write_whole
+from chatproof.loadtests.result import Result
 from chatproof.loadtests.run_summary import summary
 
-_FILES = ("json", "csv", "report-html", "report-prometheus")
+_FILES = ("report-json", "csv", "report-html", "report-prometheus")
 MOST_PROCESSES = 64
 SMALLEST_CALIBRATED = 16  # streams: the smallest calibration of a search
 RUN_HELP = """\
@@ -42,6 +42,10 @@ an interval: from the highest rate that is kept to the lowest that is missed. Ra
 
 exit codes: 0 a rate was found; 1 even the lowest rate misses an objective; 2 not judged (as for `run`)"""
 
+LOCUSTFILE_HELP = """\
+Print the path of the locustfile, for those who run Locust themselves:
+  locust -f "$(chatproof load locustfile)" --host URL
+It has the options of `chatproof load run`, by the same names. docs/load.md shows users of your own."""
 COMPARE_HELP = f"""\
 Say whether run B is worse than run A. Percentiles are compared by the 95 % bootstrap interval of their difference,
 widened by the error of both clients. A difference counts where the interval excludes zero and the change is above the
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(do=_run)
     _add_target(run)
     add_options(run, ("users", "rate", "poisson", "shape", "duration", "warm-up", "runs", "stop-when-saturated"))
-    add_options(run, ("processes", "json", "csv", "report-html", "report-prometheus"))
+    add_options(run, ("processes", "report-json", "csv", "report-html", "report-prometheus"))
     calibration = commands.add_parser("calibrate", help="measure the client's own error")
     calibration.set_defaults(do=_calibrate)
     calibration.add_argument("--users", type=int, default=50, help="streams at the same time (default: 50)")
@@ -84,7 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     searching.set_defaults(do=_search)
     _add_target(searching)
-    add_options(searching, ("from", "to", "each", "poisson", "warm-up", "runs", "json", "report-html"))
+    add_options(searching, ("from", "to", "each", "poisson", "warm-up", "runs", "report-json", "report-html"))
+    locating = commands.add_parser(
+        "locustfile",
+        help="print the path of the locustfile, for locust -f",
+        description=LOCUSTFILE_HELP,
+        formatter_class=raw,
+    )
+    locating.set_defaults(do=_locustfile)
     comparing = commands.add_parser(
         "compare", help="say whether B is worse than A", description=COMPARE_HELP, formatter_class=raw
     )
@@ -102,7 +113,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
     add_options(parser.add_mutually_exclusive_group(required=True), ("host", "start"))
-    add_options(parser, ("scripts", "transport", "messages", "message", "jwt", "think", "provider-url"))
+    add_options(parser, ("scripts", "api", "api-path", "api-model", "config"))
+    add_options(parser, ("transport", "messages", "message", "jwt", "think", "provider-url"))
     add_options(parser, ("silence", "drain", "slo", "no-calibration"))
 
 
@@ -137,6 +149,7 @@ def _run(given: argparse.Namespace) -> int:
     _reachable(given)
     from chatproof.loadtests.calibration.calibrate import measured
     from chatproof.loadtests.headless_run import Load, execute
+    from chatproof.loadtests.result_files import write_files
 
     with ExitStack() as stack:
         target, provider_url = _where(given, stack)
@@ -146,7 +159,7 @@ def _run(given: argparse.Namespace) -> int:
         calibration = None if given.no_calibration else measured(given.transport, streams)
         load = Load(target, plan, given.rate is not None, given.poisson, given.processes, given.stop_when_saturated)
         result = execute(load, behaviour, calibration, runs=given.runs)
-        _write(given, result)
+        write_files(result, vars(given))
         sys.stdout.write(f"{summary(result)}\n{_conclusion(result)}\n")
     return 2 if result.meta["interrupted"] else result.exit_code
 
@@ -184,21 +197,9 @@ def _writable(given: argparse.Namespace) -> None:
             raise ChatproofError(f"--{name}: {path} is a folder")
 
 
-def _write(given: argparse.Namespace, result: Result) -> None:
-    from chatproof.loadtests import prometheus
-    from chatproof.loadtests.reporting.load_report import page
-
-    try:
-        if given.json:
-            result.write_json(given.json)
-        if getattr(given, "csv", None):
-            result.write_csv(given.csv)
-        if given.report_html:
-            write_whole(given.report_html, page(result))
-        if getattr(given, "report_prometheus", None):
-            write_whole(given.report_prometheus, prometheus.text(result))  # whole: the textfile collector may read it
-    except OSError as error:
-        raise ChatproofError(f"cannot write {error.filename}: {error.strerror}") from error
+def _locustfile(given: argparse.Namespace) -> int:
+    sys.stdout.write(f"{Path(__file__).with_name('locustfile.py')}\n")
+    return 0
 
 
 def _compare(given: argparse.Namespace) -> int:
@@ -233,6 +234,7 @@ def _search(given: argparse.Namespace) -> int:
     from chatproof.loadtests.calibration.calibrate import measured
     from chatproof.loadtests.headless_run import Load, execute
     from chatproof.loadtests.rate_search import search
+    from chatproof.loadtests.result_files import write_files
 
     with ExitStack() as stack:
         target, provider_url = _where(given, stack)
@@ -249,7 +251,7 @@ def _search(given: argparse.Namespace) -> int:
         found = search(trial, first, most, tell=lambda line: print(line, file=sys.stderr))  # noqa: T201
         result = (found.best or found.tried[0]).result
         result.search = found.to_json()
-        _write(given, result)
+        write_files(result, vars(given))
         sys.stdout.write(f"{summary(result)}\n{found.table()}\n")
         sys.stdout.write(f"chatproof load: highest rate that keeps the objectives: {found.answer}: {found.why}\n")
     return found.exit_code

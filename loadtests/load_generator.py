@@ -29,14 +29,15 @@ from chatproof.loadtests.behaviour import Behaviour
 from chatproof.loadtests.journal_lookup import JournalLookup
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import stream_limits
-from chatproof.loadtests.readers.http_reader import PLAIN_PATH, STREAM_PATH, StreamRequest, ask_over_http
+from chatproof.loadtests.readers.http_reader import StreamRequest, ask_over_http
 from chatproof.loadtests.readers.http_response import NotHttp
 from chatproof.loadtests.readers.reading import Reading, StreamOutcome, understand
-from chatproof.loadtests.readers.socketio_reader import SocketReader, SocketRefused
+from chatproof.loadtests.readers.socketio_reader import SOCKET_IO, SocketReader, SocketRefused
 from chatproof.loadtests.readers.stamped_connection import ConnectionFailed
 from chatproof.loadtests.readers.stream_recording import StreamRecording
 from chatproof.loadtests.readers.strict import violations
 from chatproof.loadtests.readers.websocket_frames import BadFrame
+from chatproof.loadtests.user_session import UserSession
 
 MOST_CHECKED: Final = 50
 MOST_CHECKED_BYTES: Final = 1 << 20
@@ -65,7 +66,7 @@ class LoadGenerator:
         self.sources = AddressRotation.towards(target) if options.rotate else AddressRotation(available=False)
         self.live: dict[int, StreamRecording] = {}
         self.lookup = JournalLookup(options.provider_url) if options.provider_url else None
-        self._waiting: deque[StreamRecording] = deque()
+        self._waiting: deque[tuple[StreamRecording, Reading | None]] = deque()
         self._wake = Event()
         self._numbers = itertools.count()
         self._taken = itertools.count()
@@ -89,31 +90,60 @@ class LoadGenerator:
 
     # -- what users call
 
-    def compose(self, session_id: str | None = None, *, interrupts: bool = False) -> StreamRequest:
+    def compose(
+        self,
+        session: UserSession | None = None,
+        *,
+        message: str | None = None,
+        interrupts: bool = False,
+        stop_after: float | None = None,
+        plain: bool = False,
+    ) -> StreamRequest:
         """The next request: messages and JWTs in turn. `interrupts`: the user leaves in the middle of the reply."""
         number, options = next(self._numbers), self.options
-        message, case = options.messages[number % len(options.messages)], ""
+        message, case = message or options.messages[number % len(options.messages)], ""
         if self.lookup is not None:
             case = uuid.uuid4().hex[:16]
             message = f"{message} case {case}"
-        jwt = options.jwts[number % len(options.jwts)] if options.jwts else None
         return StreamRequest(
-            message, session_id, jwt, case, random.uniform(*options.stop_after) if interrupts else None
+            message,
+            session.id if session is not None else None,
+            options.jwts[number % len(options.jwts)] if options.jwts else None,
+            case,
+            random.uniform(*options.stop_after) if interrupts else stop_after,
+            session.turns if session is not None else (),
+            options.api,
+            run=uuid.uuid4().hex,
+            plain=plain,
         )
 
-    def ask(self, ask: StreamRequest, *, intended_at: float = 0.0, plain: bool = False) -> StreamRecording:
+    def ask(self, ask: StreamRequest, *, intended_at: float = 0.0) -> StreamRecording:
         """Ask over HTTP and wait for the end. `intended_at`: when the request was due, if not now."""
-        recording = ask_over_http(
+        recording = self._asked(ask, intended_at)
+        self._over(recording)
+        return recording
+
+    def _asked(self, ask: StreamRequest, intended_at: float = 0.0) -> StreamRecording:
+        return ask_over_http(
             self.target,
             ask,
             source=self.sources.next(),
             limits=self.options.limits,
             intended_at=intended_at,
-            path=PLAIN_PATH if plain else STREAM_PATH,
             began=self._began,
         )
-        self._over(recording)
-        return recording
+
+    def talk(
+        self, ask: StreamRequest, session: UserSession | None = None, reader: SocketReader | None = None
+    ) -> Reading:
+        """Ask, and parse the reply at once, for a user who needs it for the next ask. `reader`: ask over Socket.IO."""
+        recording = self._asked(ask) if reader is None else reader.ask(ask, began=self._began)
+        gevent.sleep(0)  # what has arrived for others is stamped first
+        reading = self._understood(recording)
+        if session is not None:
+            session.heard(ask, reading)
+        self._over(recording, reading)
+        return reading
 
     def connect(self, intended_at: float = 0.0) -> SocketReader | None:
         """Open a Socket.IO connection; None where that fails, which counts as a refused stream."""
@@ -121,7 +151,8 @@ class LoadGenerator:
         try:
             return SocketReader(self.target, source=self.sources.next(), limits=self.options.limits)
         except ConnectionFailed as error:
-            recording = StreamRecording(Transport.WEBSOCKET, began, intended_at)
+            event = self.options.api.emit(self.compose().conversation).event
+            recording = StreamRecording(Transport.WEBSOCKET, began, intended_at, asked=(SOCKET_IO, event))
             recording.status = error.status if isinstance(error, SocketRefused) else None
             recording.ended(time.monotonic(), error.end, str(error))
             self._began(recording)
@@ -137,9 +168,9 @@ class LoadGenerator:
     def _began(self, recording: StreamRecording) -> None:
         self.live[id(recording)] = recording
 
-    def _over(self, recording: StreamRecording) -> None:
+    def _over(self, recording: StreamRecording, reading: Reading | None = None) -> None:
         if self.live.pop(id(recording), None) is not None:  # else it was taken when the run ended
-            self._waiting.append(recording)
+            self._waiting.append((recording, reading))
             self._wake.set()
 
     # -- understanding
@@ -155,11 +186,15 @@ class LoadGenerator:
                     gevent.sleep(0)
                 if not self._waiting:
                     continue
-                recording = self._waiting.popleft()
-                if recording.size > LARGE:
-                    self.take(recording, gevent.get_hub().threadpool.apply(understand, (recording,)))
-                else:
-                    self.take(recording)
+                recording, reading = self._waiting.popleft()
+                self.take(recording, reading or self._understood(recording))
+
+    @staticmethod
+    def _understood(recording: StreamRecording) -> Reading:
+        if recording.size <= LARGE:
+            return understand(recording)
+        reading: Reading = gevent.get_hub().threadpool.apply(understand, (recording,))
+        return reading
 
     def take(self, recording: StreamRecording, reading: Reading | None = None) -> None:
         """Count one recording; `reading`: the same, parsed already."""
@@ -213,10 +248,10 @@ class LoadGenerator:
             else:
                 recording.unfinished = recording.end is None
                 recording.ended(now, End.LEFT)
-            self._waiting.append(recording)
+            self._waiting.append((recording, None))
         self.live.clear()
         while self._waiting:
-            self.take(self._waiting.popleft())
+            self.take(*self._waiting.popleft())
         for recording in self._sampled:
             self._check(recording)
         self._sampled.clear()

@@ -13,7 +13,6 @@ from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.load_generator import LoadGenerator
 from chatproof.loadtests.load_plan import Arrivals
 from chatproof.loadtests.metrics import Metrics
-from chatproof.loadtests.readers.http_reader import PLAIN_PATH, STREAM_PATH
 from chatproof.loadtests.readers.reading import Reading, StreamOutcome
 from chatproof.loadtests.worker_registry import HELLO, LAST, PART, PLAYED, STOP, WorkerRegistry, said
 
@@ -126,9 +125,10 @@ class LocustRun:
             return
         is_fine = reading.outcome in (StreamOutcome.COMPLETE, StreamOutcome.INTERRUPTED)
         until = reading.terminal_at if reading.terminal_at is not None else recording.ended_at
+        method, name = recording.asked
         self.environment.events.request.fire(
-            request_type="POST" if recording.transport == "sse" else "Socket.IO",
-            name=(PLAIN_PATH if recording.plain else STREAM_PATH) if recording.transport == "sse" else "chat_stream",
+            request_type=method,
+            name=name,
             response_time=(until - recording.intended_at) * 1000,
             response_length=recording.size,
             exception=None if is_fine else StreamFailed(": ".join(filter(None, (reading.outcome, reading.detail)))),

@@ -46,6 +46,8 @@ KINDS: Final[dict[str, MetricKind]] = {
 SCALES: Final = {SECONDS: 1e6, RATE: 1e3}
 SAMPLED_STREAMS: Final = 200
 _EXAMPLES: Final = 20
+BUNDLED: Final = 0.05
+"""Where a larger share of the tokens came in one read with the token before, the times between tokens are spoiled."""
 _COUNTERS: Final = ("outcomes", "details", "violations", "trust")
 _SAMPLED_TOKENS: Final = 2_000
 _FAILED: Final = frozenset(StreamOutcome) - {
@@ -150,18 +152,22 @@ class Metrics:
         end.ended += 1
         end.failed += reading.outcome in _FAILED
         times, low = reading.token_times, 0
+        gaps = list(map(sub, times[1:], times))
         while low < len(times):
             at = int(times[low] + self.offset)
             high = bisect_left(times, at + 1 - self.offset, low + 1)
-            second = self.series.setdefault(at, Second())
+            second = self._at(times[low])
             second.tokens += high - low
-            second.inter_token.extend(map(sub, times[max(low, 1) : high], times[max(low, 1) - 1 : high - 1]))
+            second.inter_token.extend(gaps[max(low, 1) - 1 : high - 1])
             low = high
         if reading.first_token is not None:
             self._at(reading.token_times[0]).ttft.add(reading.first_token)
 
     def _at(self, time: float) -> Second:
-        return self.series.setdefault(int(time + self.offset), Second())
+        at = int(time + self.offset)
+        if (second := self.series.get(at)) is None:
+            second = self.series[at] = Second()
+        return second
 
     def _sample(self, reading: Reading) -> None:
         """Keep each stream with the same chance (a reservoir), however many there are."""
@@ -182,6 +188,13 @@ class Metrics:
             self.streams[place] = stream
 
     # -- what a verdict needs
+
+    def spoiled(self, name: str) -> str:
+        """Why a metric's percentiles are not those of single tokens; empty where they are."""
+        joined, tokens = self.trust["joined"], self.trust["tokens"]
+        if name != "inter_token" or joined <= BUNDLED * tokens:
+            return ""
+        return f"{100 * joined / tokens:.0f} % of the tokens came in one read with the token before"
 
     @property
     def complete_share(self) -> float | None:

@@ -175,8 +175,16 @@ def _judge(one: Objective, metrics: Metrics, accuracy: ClientError, provider: bo
     value = one.value(metrics)
     if value is None:
         return _without_value(one, provider, "the run has no values for it")
+    if spoiled := _spoiled(one, metrics):
+        return Judged(one, value, None, ObjectiveVerdict.UNJUDGED, spoiled)
     why = FEW_STREAMS if one.metric == GOOD_SHARE else TOO_WIDE
     return one.judged(value, *one.interval(metrics, accuracy, chance=True), why)
+
+
+def _spoiled(one: Objective, metrics: Metrics) -> str:
+    """Why the figure says nothing; empty where it does. Bundles leave the mean as it is."""
+    spoiled = metrics.spoiled(one.metric) if one.statistic != "mean" else ""
+    return f"{spoiled}, so their own times are not known: judge largest_gap or tokens_per_second" if spoiled else ""
 
 
 def _without_value(one: Objective, provider: bool, why: str) -> Judged:
@@ -198,6 +206,9 @@ def judge_runs(
                 f"only {len(values)} of {len(runs)} runs have values for it" if values else "no run has values for it"
             )
             found.append(_without_value(one, provider, some))
+            continue
+        if spoiled := next(filter(None, (_spoiled(one, part) for part in runs)), ""):
+            found.append(Judged(one, fmean(values), None, ObjectiveVerdict.UNJUDGED, spoiled))
             continue
         ends = [one.interval(part, accuracy, chance=False) for part in runs]
         low = RunSpread.of([low for low, _ in ends]).low

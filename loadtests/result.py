@@ -1,7 +1,8 @@
 """The result document: a whole run as one JSON file, and the same as tables.
 
 `format` 1: `meta`, `calibration`, `objectives` (each with `value` and the interval from `low` to `high`), `verdict`,
-`exit_code`, `metrics` (figures, the client's `error` and the whole `histogram` of each), `complete_share` (per cent),
+`exit_code`, `metrics` (figures, the client's `error`, why they are `spoiled`, and the whole `histogram` of each),
+`complete_share` (per cent),
 `goodput` (`share` in per cent and `rate` in streams a second, with their intervals), `outcomes`, `details`,
 `violations`, `examples`, `trust`, `series` (by second) and `streams` (a sample). Times are seconds, `at` and `start`
 since the epoch. `slack` and `last_at` let parts of a run be added up.
@@ -137,6 +138,7 @@ class Result:
             name: {
                 **_figures(name, self.metrics.of(name)),
                 "error": known.error(name, self.metrics.of(name).percentile(50)),
+                "spoiled": self.metrics.spoiled(name),
                 "histogram": histograms[name],
             }
             for name in KINDS
@@ -173,10 +175,11 @@ def metrics_csv(result: Result) -> str:
     """A row for each metric."""
     document = result.to_json()
     names = [f"p{percent:g}" for percent in PERCENTILES]
-    rows: list[list[Any]] = [["metric", "unit", "count", "mean", "min", *names, "max", "error"]]
+    rows: list[list[Any]] = [["metric", "unit", "count", "mean", "min", *names, "max", "error", "spoiled"]]
     for name, one in document["metrics"].items():
         percentiles = [one["percentiles"][key] for key in names]
-        rows.append([name, one["unit"], one["count"], one["mean"], one["min"], *percentiles, one["max"], one["error"]])
+        ends = [one["max"], one["error"], one["spoiled"]]
+        rows.append([name, one["unit"], one["count"], one["mean"], one["min"], *percentiles, *ends])
     return _csv(rows)
 
 

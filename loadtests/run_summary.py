@@ -41,10 +41,12 @@ def figure(one: Judged) -> str:
 
 def _figures(result: Result) -> list[str]:
     known = result.known
-    rows = [["metric", "count", "p50", "p95", "p99", "max"]]
+    rows = [["metric", "count", "p50", "p95", "p99", "max", ""]]
     for name, kind, histogram in result.metrics.measured():
         cells = [shown(one, kind.unit, known.error(name, one)) for one in histogram.percentiles((50, 95, 99))]
-        rows.append([name, str(histogram.count), *cells, shown(histogram.most, kind.unit)])
+        spoiled = result.metrics.spoiled(name)
+        mark = f"not times of single tokens: {spoiled}" if spoiled else ""
+        rows.append([name, str(histogram.count), *cells, shown(histogram.most, kind.unit), mark])
     return columns(rows, right={1})
 
 

@@ -105,7 +105,7 @@ class OpenLoopUser(User):
         transport = generator.options.transport
         leaves = transport in ("interrupt", "socket-interrupt")
         if not transport.startswith("socket"):
-            generator.ask(generator.compose(interrupts=leaves), intended_at=due, plain=transport == "plain")
+            generator.ask(generator.compose(interrupts=leaves, plain=transport == "plain"), intended_at=due)
         elif (reader := generator.connect(due)) is not None:
             with closing(reader):
                 generator.ask_on(reader, generator.compose(interrupts=leaves), intended_at=due)

@@ -6,29 +6,77 @@ All that they measure goes to the environment's `LoadGenerator`, which `loadtest
 from __future__ import annotations
 
 import random
-import uuid
+import time
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 from locust import User, task
 
+from chatproof.harness.protocol.transcript import Transport
 from chatproof.loadtests.load_generator import LoadGenerator
 from chatproof.loadtests.locust_run import run_of
+from chatproof.loadtests.readers.reading import Reading, StreamOutcome
 from chatproof.loadtests.readers.socketio_reader import SocketReader
+from chatproof.loadtests.readers.stream_recording import StreamRecording
+from chatproof.loadtests.user_session import UserSession
+
+_BACK_OFF_S = 1.0  # do not ask a server that is down in a busy loop
 
 
 class ChatUser(User):
-    """What all users share: the think time between asks, and the load generator."""
+    """A user. Subclass it for users of your own: its tasks call `ask`, which asks, measures and counts.
+
+    `over_sockets`: it asks over Socket.IO, on one connection for as long as that lasts.
+    """
 
     abstract = True
+    over_sockets = False
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.generator: LoadGenerator = run_of(environment).open()
+        self._reader: SocketReader | None = None
 
     def wait_time(self) -> float:
         """The think time, in seconds."""
         return random.uniform(*self.generator.options.think)
+
+    def new_session(self) -> UserSession:
+        """Begin a conversation, to hand to `ask`."""
+        return UserSession.begun(self.generator.options.api)
+
+    def ask(
+        self, message: str | None = None, *, session: UserSession | None = None, stop_after: float | None = None
+    ) -> Reading:
+        """Ask, and wait for the end of the reply. Never raises for what a server does: see the reading's `outcome`.
+
+        Args:
+            message: what to say (default: the next one of `--message` or `--messages`).
+            session: the conversation that the message belongs to (default: none).
+            stop_after: leave this many seconds after the reply began.
+
+        Returns:
+            The reply, with its `outcome`, its `text` and its times, such as `first_token` (seconds).
+        """
+        asked = self.generator.compose(session, message=message, stop_after=stop_after)
+        if not self.over_sockets:
+            return self.generator.talk(asked, session)
+        if (reader := self.connected()) is None:
+            return Reading(StreamOutcome.REFUSED, StreamRecording(Transport.WEBSOCKET, time.monotonic()))
+        return self.generator.talk(asked, session, reader)
+
+    def connected(self) -> SocketReader | None:
+        """The Socket.IO connection, made where there is none. None, after a pause: it was refused, which is counted."""
+        if self._reader is None or self._reader.closed:
+            self._reader = self.generator.connect()
+        if self._reader is None:
+            gevent.sleep(_BACK_OFF_S)
+        return self._reader
+
+    def on_stop(self) -> None:
+        """Close the connection."""
+        if self._reader is not None:
+            self._reader.close()
 
 
 class ChatSSE(ChatUser):
@@ -44,11 +92,15 @@ class SessionChat(ChatUser):
 
     @task
     def talk(self) -> None:
-        session_id = f"load-{uuid.uuid4().hex[:16]}"
+        session = self.new_session()
         for turn in range(self.generator.options.turns):
             if turn:
                 gevent.sleep(self.wait_time())
-            self.generator.ask(self.generator.compose(session_id))
+            asked = self.generator.compose(session)
+            if session.needs_reply:
+                self.generator.talk(asked, session)
+            else:
+                self.generator.ask(asked)
 
 
 class Interrupter(ChatUser):
@@ -65,30 +117,19 @@ class PlainChat(ChatUser):
 
     @task
     def chat(self) -> None:
-        self.generator.ask(self.generator.compose(), plain=True)
+        self.generator.ask(self.generator.compose(plain=True))
 
 
 class ChatSocketIO(ChatUser):
     """Asks over Socket.IO, on one connection for as long as it lasts."""
 
+    over_sockets = True
     interrupts = False
-
-    def __init__(self, environment: Any) -> None:
-        super().__init__(environment)
-        self._reader: SocketReader | None = None
 
     @task
     def chat(self) -> None:
-        if self._reader is None or self._reader.closed:
-            self._reader = self.generator.connect()
-        if self._reader is None:
-            gevent.sleep(1.0)  # back off: do not ask a server that is down in a busy loop
-            return
-        self.generator.ask_on(self._reader, self.generator.compose(interrupts=self.interrupts))
-
-    def on_stop(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
+        if (reader := self.connected()) is not None:
+            self.generator.ask_on(reader, self.generator.compose(interrupts=self.interrupts))
 
 
 class SocketInterrupter(ChatSocketIO):

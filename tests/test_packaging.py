@@ -283,6 +283,9 @@ def test_a_load_test_runs(whole: Environment) -> None:
     ran = whole.run("chatproof", "load", "run", *load)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "PASS" in ran.stdout
+    located = whole.run("chatproof", "load", "locustfile").stdout.strip()
+    assert Path(located).is_file()
+    assert "--report-json" in whole.run("python", "-m", "locust", "-f", located, "--help").stdout
 
 
 TEST = """

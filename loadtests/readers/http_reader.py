@@ -11,14 +11,15 @@ from typing import Final
 from gevent.event import Event  # type: ignore[import-untyped]  # gevent ships no types
 
 from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.apis.api import Api, Conversation, HttpAsk, Role, Turn
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers.http_response import HEAD_END, LAST_CHUNK, NotHttp, ResponseHead, read_body, read_head
+from chatproof.loadtests.readers.reading import understand
 from chatproof.loadtests.readers.stamped_connection import ConnectionFailed, StampedConnection
 from chatproof.loadtests.readers.stream_recording import StreamRecording
 
-STREAM_PATH: Final = "/api/chat/stream"
-PLAIN_PATH: Final = "/api/chat"
-_TERMINALS: Final = (b'"done"', b'"error"')
+ACCEPTED: Final = "text/event-stream, application/json"
 _LAST: Final = b"\r\n" + LAST_CHUNK
 _TAIL: Final = len(_LAST)
 
@@ -40,32 +41,38 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
-    """One request. `case`: its mark in the provider's journal. `stop_after`: the user hangs up this many seconds after
-    the reply's first bytes."""
+    """One request. `turns`: what was said before, where the api has the client send it. `plain`: it asks the API
+    document's route that answers with one JSON object. `case`: its mark in the provider's journal. `stop_after`: the
+    user hangs up this many seconds after the reply's first bytes."""
 
     message: str
     session_id: str | None = None
     jwt: str | None = None
     case: str = ""
     stop_after: float | None = None
+    turns: tuple[Turn, ...] = ()
+    api: Api = CHAT_STREAM
+    run: str = ""
+    plain: bool = False
 
-    def body(self) -> dict[str, str]:
-        return {"message": self.message} | ({"session_id": self.session_id} if self.session_id else {})
+    @property
+    def conversation(self) -> Conversation:
+        """The same, as an api takes it."""
+        return Conversation((*self.turns, Turn(Role.USER, self.message)), self.session_id, self.run, self.jwt)
 
 
-def request_bytes(target: Target, path: str, ask: StreamRequest) -> bytes:
-    """The POST request. `Connection: close`, since the next request comes from another address."""
-    body = json.dumps(ask.body()).encode()
-    lines = [
-        f"POST {target.root}{path} HTTP/1.1",
-        f"Host: {target.authority}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        f"Accept: {'application/json' if path == PLAIN_PATH else 'text/event-stream'}",
-        "Connection: close",
-        *([f"Authorization: Bearer {ask.jwt}"] if ask.jwt else []),
-    ]
-    return "\r\n".join(lines).encode("latin-1", "replace") + HEAD_END + body
+def request_bytes(target: Target, ask: StreamRequest, http: HttpAsk) -> bytes:
+    """The request. `Connection: close`, since the next request comes from another address."""
+    body = b"" if http.body is None else json.dumps(http.body).encode()
+    names = {name.lower() for name, _ in http.headers}
+    headers = [("Host", target.authority), *http.headers]
+    if "accept" not in names:
+        headers.append(("Accept", "application/json" if ask.plain else ACCEPTED))
+    if http.body is not None:
+        headers += [] if "content-type" in names else [("Content-Type", "application/json")]
+        headers.append(("Content-Length", str(len(body))))
+    lines = [f"{http.method} {target.root}{http.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "Connection: close"]).encode("latin-1", "replace") + HEAD_END + body
 
 
 def ask_over_http(
@@ -75,7 +82,6 @@ def ask_over_http(
     source: str | None = None,
     limits: Limits | None = None,
     intended_at: float = 0.0,
-    path: str = STREAM_PATH,
     began: Began | None = None,
 ) -> StreamRecording:
     """Ask, and wait for the end. Never raises for what a server does: the recording says how it ended.
@@ -83,7 +89,11 @@ def ask_over_http(
     `began` gets the recording at once, for a caller who has to look before the reply has ended.
     """
     limits = limits or Limits()
-    recording = StreamRecording(Transport.SSE, time.monotonic(), intended_at, plain=path == PLAIN_PATH, case=ask.case)
+    began_at = time.monotonic()
+    http = CHAT_STREAM.ask_chat(ask.conversation) if ask.plain else ask.api.ask(ask.conversation)
+    recording = StreamRecording(Transport.SSE, began_at, intended_at, plain=ask.plain, case=ask.case, api=ask.api)
+    # an api of the user's own may have ids in its path: the request is named by the path without them
+    recording.asked = http.method, http.path if ask.plain else ask.api.path
     if began is not None:
         began(recording)
     try:
@@ -94,7 +104,7 @@ def ask_over_http(
     try:
         recording.connected_at = time.monotonic()
         recording.lags = wire.lags
-        _Exchange(wire, recording, limits).run(request_bytes(target, path, ask), ask.stop_after)
+        _Exchange(wire, recording, limits).run(request_bytes(target, ask, http), ask.stop_after)
     finally:
         wire.close()
     return recording
@@ -110,7 +120,9 @@ class _Exchange:
         self._over = Event()
         self._first = Event()
         self._head: ResponseHead | None = None
-        self._tail = b""
+        self._watched = 0  # bytes from which on every read is looked at
+        self._looked_at = 0
+        self._terminal = False
 
     def run(self, request: bytes, stop_after: float | None) -> None:
         recording = self._recording
@@ -135,38 +147,54 @@ class _Exchange:
             if not (left := recording.patience(silence, limits.whole)):
                 self._wire.pause()
                 return
-            # the event is set when the reply ends; a server that stays silent is looked at now and then
-            self._over.wait(min(left, limits.linger))
+            # the event is set when the reply ends; a server that falls silent is looked at
+            quiet = time.monotonic() - (recording.times[-1] if recording.times else recording.asked_at)
+            self._over.wait(min(left, limits.linger - quiet if quiet < limits.linger else limits.linger))
 
     def _has_terminal(self) -> bool:
-        """Whether the last read looks like a terminal event: only then is the wait for the end short."""
-        return bool(self._recording.reads) and any(mark in self._recording.reads[-1] for mark in _TERMINALS)
+        """Whether the reply has ended, and only the response is still open. A stream that is silent is parsed once."""
+        recording = self._recording
+        if recording.plain or not recording.times or time.monotonic() - recording.times[-1] < self._limits.linger:
+            return False
+        if self._looked_at != recording.size:
+            self._looked_at = recording.size
+            self._terminal = understand(recording).terminal_at is not None
+        return self._terminal
 
     def _arrived(self, at: float, data: bytes) -> None:
         recording = self._recording
-        recording.append(at, data)
+        recording.times.append(at)
+        recording.reads.append(data)
+        recording.size += len(data)
+        if data.endswith(LAST_CHUNK) or recording.size >= self._watched or len(data) < _TAIL:
+            self._look(at)
+
+    def _look(self, at: float) -> None:
+        """Look whether the response has ended. Most reads of a stream are not looked at."""
+        recording, limits = self._recording, self._limits
         if self._head is None:
             self._read_head()
-        self._tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
-        if self._is_at_end() and self._is_whole():
+        if self._head is not None and self._is_at_end(self._head) and self._is_whole():
             self._finish(at, End.COMPLETE)
-        elif recording.size > self._limits.size:
-            self._finish(at, End.TOO_LARGE, f"over {self._limits.size} bytes without an end")
+        elif recording.size > limits.size:
+            self._finish(at, End.TOO_LARGE, f"over {limits.size} bytes without an end")
 
     def _read_head(self) -> None:
         self._first.set()
         try:
-            self._head = read_head(self._recording.raw)
+            self._head = head = read_head(self._recording.raw)
         except NotHttp:
             self._finish(time.monotonic(), End.COMPLETE)
+            return
+        if head is not None:
+            counted = None if head.chunked else head.length
+            self._watched = self._limits.size if counted is None else min(self._limits.size, head.size + counted)
 
-    def _is_at_end(self) -> bool:
+    def _is_at_end(self, head: ResponseHead) -> bool:
         """Looks at the last bytes. That is exact for a stream, where `0` is not a legal line."""
-        if self._head is None:
-            return False
-        if self._head.chunked:
-            return self._tail == _LAST
-        return self._head.length is not None and self._recording.size >= self._head.size + self._head.length
+        if head.chunked:
+            return b"".join(self._recording.reads[-_TAIL:]).endswith(_LAST)
+        return head.length is not None and self._recording.size >= head.size + head.length
 
     def _is_whole(self) -> bool:
         """For JSON, which unlike a stream may hold any bytes, the chunks are counted."""

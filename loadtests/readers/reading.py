@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from chatproof.harness.common.redaction import clipped
+from chatproof.harness.protocol.apis.api import Framing
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ChatStream
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers import websocket_frames as frames
-from chatproof.loadtests.readers.event_scanner import ScannedEvent, socket_event, sse_events
+from chatproof.loadtests.readers.event_scanner import ReplyScan, ScannedEvent, is_token_packet
 from chatproof.loadtests.readers.http_response import NotHttp, ResponseBody, ResponseHead, read_body, read_head
 from chatproof.loadtests.readers.stream_recording import StreamRecording
+from chatproof.loadtests.readers.strict import transcript_of
+from chatproof.loadtests.readers.token_reads import count_token_reads
 
 
 class StreamOutcome(StrEnum):
@@ -41,14 +45,16 @@ _BROKEN = {
     End.LEFT: StreamOutcome.INTERRUPTED,
     End.TOO_LARGE: StreamOutcome.VIOLATION,
 }
+_TERMINAL = (Kind.COMPLETION, Kind.ERROR)
 
 
 @dataclass(slots=True)
 class Reading:
     """One parsed stream. Times are seconds of the recording's clock.
 
+    `token_times`: when each token arrived that brought text; an empty one, or a thought, shows a user nothing.
     `joined`: tokens that arrived in one read with the token before, so that their own arrival time is not known.
-    `detail`: in a few words, why the stream is not complete.
+    `detail`: in a few words, why the stream is not complete. `conversation`: the id that the server gave it.
     """
 
     outcome: StreamOutcome
@@ -58,10 +64,22 @@ class Reading:
     token_times: list[float] = field(default_factory=list)
     terminal_at: float | None = None
     joined: int = 0
+    conversation: str = ""
+    _text: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The reply's text. Most users do not ask for it, so the API document's own tokens are decoded only here."""
+        if self._text is None:
+            try:
+                self._text = transcript_of(self.recording).text
+            except (NotHttp, frames.BadFrame):
+                self._text = ""
+        return self._text
 
     @property
     def first_token(self) -> float | None:
-        """Seconds from the intended start to the first token."""
+        """Seconds from the intended start to the first text."""
         return self.token_times[0] - self.recording.intended_at if self.token_times else None
 
     @property
@@ -91,8 +109,9 @@ def _http(recording: StreamRecording) -> Reading:
         return Reading(outcome, recording, recording.fault or "the connection ended before an answer came")
     if head.status != 200:
         return _refused(recording, head.status)
-    body = read_body(head, raw, recording.reads, closed=recording.end is End.COMPLETE)
-    return _plain(recording, body) if recording.plain else _stream(recording, head, body)
+    if recording.plain:
+        return _plain(recording, read_body(head, raw, recording.reads, closed=recording.end is End.COMPLETE))
+    return _stream(recording, head)
 
 
 def _refused(recording: StreamRecording, status: int) -> Reading:
@@ -114,61 +133,81 @@ def _plain(recording: StreamRecording, body: ResponseBody) -> Reading:
     return Reading(StreamOutcome.COMPLETE, recording, "", 200, terminal_at=recording.times[-1])
 
 
-def _stream(recording: StreamRecording, head: ResponseHead, body: ResponseBody) -> Reading:
+def _stream(recording: StreamRecording, head: ResponseHead) -> Reading:
     kind, coding = head.get("content-type"), head.get("content-encoding").lower()
-    if kind.partition(";")[0].strip().lower() != "text/event-stream":
-        detail = f"Content-Type {kind or '(none)'}, not text/event-stream: {shown(body.data, 60)}"
+    media_type = kind.partition(";")[0].strip().lower()
+    is_sse = recording.api.framing is Framing.SSE
+    if media_type != "text/event-stream" if is_sse else media_type == "text/html":
+        wanted = "text/event-stream" if is_sse else "lines of JSON"
+        said = read_body(head, recording.raw, recording.reads, closed=True).data
+        detail = f"Content-Type {kind or '(none)'}, not {wanted}: {shown(said, 60)}"
         return Reading(StreamOutcome.VIOLATION, recording, detail, 200)
     if coding not in ("", "identity"):
         return Reading(StreamOutcome.VIOLATION, recording, f"Content-Encoding {coding}, not asked for", 200)
     reading = Reading(StreamOutcome.COMPLETE, recording, status=200)
-    found, faults = sse_events(body.data, whole=body.whole)
-    _stamp(reading, found, body.ends)
-    return _concluded(reading, found, faults, body.whole, body.fault)
+    first, reads = _body_reads(head, recording.reads)
+    count = count_token_reads(reads) if isinstance(recording.api, ChatStream) and head.chunked else 0
+    reading.token_times = recording.times[first : first + count]
+    # what follows is parsed
+    rest = reads[count:]
+    body = read_body(replace(head, size=0), b"".join(rest), rest, closed=recording.end is End.COMPLETE)
+    scan = ReplyScan.of_body(recording.api, body.data, whole=body.whole)
+    _stamp(reading, scan, body.ends, recording.times[first + count :])
+    return _concluded(reading, scan, body.whole, body.fault)
 
 
-def _stamp(reading: Reading, found: Sequence[ScannedEvent], ends: Sequence[int]) -> None:
-    """Give each event the time of the read that held its last byte; both lists are in order."""
+def _body_reads(head: ResponseHead, reads: Sequence[bytes]) -> tuple[int, list[bytes]]:
+    """The number of the read in which the body begins, and the reads from there on without the head."""
+    left = head.size
+    for index, data in enumerate(reads):
+        if left < len(data):
+            return index, [data[left:], *reads[index + 1 :]]
+        left -= len(data)
+    return len(reads), []
+
+
+def _stamp(reading: Reading, scan: ReplyScan, ends: Sequence[int], times: Sequence[float]) -> None:
+    """Give each event the time of the read that held its last byte; both are in order."""
     index, last = 0, -1
-    times = reading.recording.times
-    for event in found:
+    is_decoded = not reading.token_times
+    for event in scan.found:
         while ends[index] < event.end:
             index += 1
-        if event.kind is Kind.TOKEN:
+        if event.brings_text:
             reading.token_times.append(times[index])
             reading.joined += index == last
             last = index
-        elif event.kind is not Kind.OTHER and reading.terminal_at is None:
+        elif event.kind in _TERMINAL and reading.terminal_at is None:
             reading.terminal_at = times[index]
+    reading.conversation, reading._text = scan.conversation, scan.text if is_decoded else None
 
 
 def _socket(recording: StreamRecording) -> Reading:
     if recording.status is not None:
         return _refused(recording, recording.status)
     reading = Reading(StreamOutcome.COMPLETE, recording)
-    found: list[ScannedEvent] = []
-    ends: list[int] = []
+    scan = ReplyScan(recording.api)
     parser = frames.FrameDecoder()
-    for index, data in enumerate(recording.reads):
-        ends.append(index + 1)  # an event is located by the number of its read: frames are not contiguous text
+    for index, data in enumerate(recording.reads, 1):  # an event is located by its read: frames are not contiguous text
+        if parser.is_between and (start := frames.sole_text(data)) and is_token_packet(recording.api, data, start):
+            scan.found.append(ScannedEvent(Kind.TOKEN, index, None))
+            continue
         for opcode, payload in parser.feed(data):
-            event = socket_event(payload) if opcode == frames.TEXT else None
-            if event is not None:
-                found.append(event._replace(end=index + 1))
-    _stamp(reading, found, ends)
-    return _concluded(reading, found, [], recording.end is End.COMPLETE, recording.fault)
+            if opcode == frames.TEXT:
+                scan.packet(payload, index)
+    _stamp(reading, scan, range(1, len(recording.reads) + 1), recording.times)
+    return _concluded(reading, scan, recording.end is End.COMPLETE, recording.fault)
 
 
-def _concluded(reading: Reading, found: Sequence[ScannedEvent], faults: list[str], is_whole: bool, why: str) -> Reading:
-    recording = reading.recording
-    terminal = next((i for i, event in enumerate(found) if event.kind in (Kind.COMPLETION, Kind.ERROR)), None)
-    if faults:
-        reading.outcome, reading.detail = StreamOutcome.VIOLATION, faults[0]
+def _concluded(reading: Reading, scan: ReplyScan, is_whole: bool, why: str) -> Reading:
+    recording, found = reading.recording, scan.found
+    terminal = next((i for i, event in enumerate(found) if event.kind in _TERMINAL), None)
+    if scan.faults:
+        reading.outcome, reading.detail = StreamOutcome.VIOLATION, scan.faults[0]
     elif terminal is None:
         _without_terminal(reading, is_whole, why)
     elif found[terminal].kind is Kind.ERROR:
-        reading.outcome = StreamOutcome.ERROR_EVENT
-        reading.detail = clipped(str((found[terminal].body or {}).get("error")), 120)
+        reading.outcome, reading.detail = StreamOutcome.ERROR_EVENT, clipped(found[terminal].text or "", 120)
     elif any(event.kind is not Kind.OTHER for event in found[terminal + 1 :]):
         reading.outcome, reading.detail = StreamOutcome.VIOLATION, "events after the completion"
     elif recording.end is End.TIMEOUT:
@@ -182,6 +221,9 @@ def _without_terminal(reading: Reading, is_whole: bool, why: str) -> None:
     recording = reading.recording
     if recording.unfinished:
         reading.outcome, reading.detail = StreamOutcome.UNFINISHED, ""
+        return
+    if is_whole and recording.end is End.COMPLETE and recording.api.ends_with_body:
+        reading.terminal_at = recording.times[-1]
         return
     if recording.end in (End.COMPLETE, None):
         reading.outcome = StreamOutcome.NO_TERMINAL if is_whole else StreamOutcome.CUT

@@ -15,16 +15,18 @@ from wsproto.events import AcceptConnection, Pong, Request, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
 from chatproof.harness.common.target import Target
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ChatStream
 from chatproof.harness.protocol.engineio import CONNECT, DISCONNECT, PONG, Closed, Joined, Opened, PacketDecoder, emit
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers import websocket_frames as frames
-from chatproof.loadtests.readers.event_scanner import may_end
+from chatproof.loadtests.readers.event_scanner import ends_reply, is_token_frame
 from chatproof.loadtests.readers.http_reader import Began, Limits, StreamRequest
 from chatproof.loadtests.readers.http_response import HEAD_END, MAX_HEAD, NotHttp, read_head
 from chatproof.loadtests.readers.stamped_connection import ConnectionFailed, StampedConnection
 from chatproof.loadtests.readers.stream_recording import StreamRecording
 
+SOCKET_IO: Final = "Socket.IO"
 PATH: Final = "/socket.io/?EIO=4&transport=websocket"
 
 
@@ -45,6 +47,7 @@ class SocketReader:
         self._frames = frames.FrameDecoder()
         self._decoder = PacketDecoder()
         self._recording: StreamRecording | None = None
+        self._is_own = False
         self._changed = Event()
         self._joined = False
         self._begun = b""
@@ -90,18 +93,21 @@ class SocketReader:
 
     def ask(self, ask: StreamRequest, *, intended_at: float = 0.0, began: Began | None = None) -> StreamRecording:
         """Ask, and wait for the terminal event. A user who stops says goodbye and listens on: see `stopped_at`."""
-        recording = StreamRecording(Transport.WEBSOCKET, time.monotonic(), intended_at, case=ask.case)
+        began_at = time.monotonic()
+        asked = ask.api.emit(ask.conversation)
+        recording = StreamRecording(Transport.WEBSOCKET, began_at, intended_at, case=ask.case, api=ask.api)
+        recording.asked = SOCKET_IO, asked.event
         if began is not None:
             began(recording)
         self._changed.clear()
         self._begun = self._frames.begun  # the part of a frame that arrived before this request
         self._wire.lags = recording.lags
-        self._recording = recording
+        self._recording, self._is_own = recording, isinstance(ask.api, ChatStream)
         try:
             if self.closed:
                 recording.ended(recording.asked_at, self._end, self.closed)
                 return recording
-            self._send(emit("chat_stream", ask.body()))
+            self._send(emit(asked.event, asked.payload))
             if ask.stop_after is not None:
                 self._listen_then_stop(recording, ask.stop_after)
             else:
@@ -142,6 +148,8 @@ class SocketReader:
             if recording.size > self._limits.size:
                 self._over(at, End.TOO_LARGE, f"over {self._limits.size} bytes without an end")
                 return
+            if self._is_own and self._frames.is_between and is_token_frame(data):
+                return  # most reads: they are parsed when the reply has ended
         try:
             for opcode, payload in self._frames.feed(data):
                 if opcode == frames.TEXT:
@@ -156,7 +164,7 @@ class SocketReader:
     def _packet(self, at: float, payload: bytes) -> None:
         if payload[:1] == b"2":
             self._pong(TextMessage(data=PONG))
-        elif self._recording is not None and may_end(payload):
+        elif self._recording is not None and ends_reply(self._recording.api, payload):
             self._recording.ended(at, End.COMPLETE)
             self._changed.set()
         elif not payload.startswith(b"42"):

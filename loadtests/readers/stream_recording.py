@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from chatproof.harness.protocol.apis.api import Api
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_STREAM
 from chatproof.harness.protocol.transcript import End, Transport
 
 
 @dataclass(slots=True)
 class StreamRecording:
-    """One ask and its answer as raw reads: a whole HTTP response, or WebSocket frames.
+    """One ask and its answer as raw reads: a whole HTTP response, or WebSocket frames. `api`: what the server speaks.
+    `asked`: the request's method and path, or `Socket.IO` and the event's name.
 
     Times are time.monotonic() in seconds. `intended_at`: when the request was due; latency counts from there.
     `asked_at`: when work on it began. `lags`: seconds between the kernel's receive stamp of a read and ours, where the
@@ -35,6 +38,8 @@ class StreamRecording:
     stopped_at: float | None = None
     listened: bool = False
     unfinished: bool = False
+    api: Api = CHAT_STREAM
+    asked: tuple[str, str] = ("", "")
 
     def __post_init__(self) -> None:
         self.intended_at = self.intended_at or self.asked_at

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from chatproof.harness.protocol.apis.chat_stream.completion_checks import COMPLETION_CHECKS, completion_is_typed
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ChatStream
+from chatproof.harness.protocol.apis.chat_stream.completion_checks import completion_is_typed
 from chatproof.harness.protocol.apis.chat_stream.token_checks import TOKEN_CHECKS
-from chatproof.harness.protocol.checks.end import one_completion_and_last
+from chatproof.harness.protocol.checks.reply_form import checks_of
 from chatproof.harness.protocol.checks.sio import one_terminal_event
-from chatproof.harness.protocol.checks.sse import STREAM_CHECKS
 from chatproof.harness.protocol.engineio import Emitted, PacketDecoder
 from chatproof.harness.protocol.findings import Check, Violation
 from chatproof.harness.protocol.requirements import Level, contract
@@ -22,7 +20,7 @@ _FOR_ANONYMOUS = "END-07"
 
 def transcript_of(recording: StreamRecording) -> Transcript:
     """The recording as the harness reads it. Raises NotHttp, BadFrame as the parsers below do."""
-    transcript = Transcript(recording.transport, case=recording.case, asked_at=recording.asked_at)
+    transcript = Transcript(recording.transport, case=recording.case, asked_at=recording.asked_at, api=recording.api)
     if recording.transport is Transport.SSE:
         _http(recording, transcript)
     else:
@@ -56,18 +54,15 @@ def violations(recording: StreamRecording, *, anonymous: bool = True) -> list[tu
     """The MUST requirements that a reply broke. `anonymous`: it was asked without a JWT."""
     transcript = transcript_of(recording)
     found: list[tuple[str, Violation]] = []
-    for check in _checks(recording.transport):
-        if check.id in _must() and (anonymous or check.id != _FOR_ANONYMOUS):
+    must = {row.id for row in contract() if row.level is Level.MUST and row.holds_for(recording.api)}
+    for check in _checks(recording):
+        if check.id in must and (anonymous or check.id != _FOR_ANONYMOUS):
             found += [(check.id, finding) for finding in check(transcript) if isinstance(finding, Violation)]
     return found
 
 
-def _checks(transport: Transport) -> tuple[Check, ...]:
-    if transport is Transport.SSE:
-        return (*STREAM_CHECKS, *TOKEN_CHECKS, one_completion_and_last, *COMPLETION_CHECKS)
-    return (one_terminal_event, *TOKEN_CHECKS, completion_is_typed)
-
-
-@cache
-def _must() -> frozenset[str]:
-    return frozenset(row.id for row in contract() if row.level is Level.MUST)
+def _checks(recording: StreamRecording) -> tuple[Check, ...]:
+    if recording.transport is Transport.SSE:
+        return checks_of(recording.api)
+    own = (*TOKEN_CHECKS, completion_is_typed) if isinstance(recording.api, ChatStream) else ()
+    return (one_terminal_event, *own)

@@ -15,6 +15,16 @@ class BadFrame(ValueError):
     """A frame that a server must not send; the text says why."""
 
 
+def sole_text(data: bytes) -> int:
+    """Where the text begins in bytes that are one whole text message and nothing else; 0 for any other bytes."""
+    if len(data) < 6 or data[0] != 0x81:
+        return 0
+    size = data[1]
+    if size < 126:
+        return 2 if len(data) == size + 2 else 0
+    return 4 if size == 126 and len(data) == (data[2] << 8 | data[3]) + 4 else 0
+
+
 @dataclass(slots=True)
 class FrameDecoder:
     """Turns reads into whole messages and control frames: (opcode, payload). Raises BadFrame."""
@@ -28,6 +38,11 @@ class FrameDecoder:
     def begun(self) -> bytes:
         """The bytes of a frame that is not complete yet."""
         return self._rest
+
+    @property
+    def is_between(self) -> bool:
+        """Whether all that was fed is whole, so that the next bytes begin a message."""
+        return not (self._rest or self._parts)
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Add the next bytes; give the messages and control frames that they complete."""

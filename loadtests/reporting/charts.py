@@ -46,6 +46,7 @@ def percentile_curve(name: str, kind: str, metrics: Metrics, known: ClientError)
     is_time = KINDS[name].unit == SECONDS
     words = seconds if is_time else number
     said = f"{histogram.count:,} values"
+    said += f"; not times of single tokens: {spoiled}" if (spoiled := metrics.spoiled(name)) else ""
     said += f"; the band is the client's own error, ± {error * 1000:.2g} ms" if error and is_time else ""
     lines = [Curve(KINDS[name].title, kind, points, band=error if is_time else None)]
     return chart(KINDS[name].title, lines, x_label="percentile", y_written=words, x_ticks=marks, note=said)

@@ -104,6 +104,8 @@ def _figures(metrics: Metrics, known: ClientError) -> str:
         unit = kind.unit if kind.unit == SECONDS else ""
         found = [shown(value, unit).strip() for value in (*histogram.percentiles(_PERCENTS), histogram.most)]
         title = f"{escape(kind.title)}<br><small>{escape(name)}</small>"
+        if spoiled := metrics.spoiled(name):
+            title += f'<br><small><b class="not-judged">not times of single tokens: {escape(spoiled)}</b></small>'
         rows.append(
             [
                 title,

@@ -112,7 +112,8 @@ class _Live:
             p50, p95, p99 = histogram.percentiles((50, 95, 99))
             error = known.error(name, p50)
             cells = [shown(value, kind.unit) for value in (p50, p95, p99, histogram.most, error)]
-            rows.append(dict(zip(_COLUMNS, [kind.title, f"{histogram.count:,}", *cells], strict=True)))
+            title = f"{kind.title} (not of single tokens)" if result.metrics.spoiled(name) else kind.title
+            rows.append(dict(zip(_COLUMNS, [title, f"{histogram.count:,}", *cells], strict=True)))
         return rows
 
     def data(self) -> dict[str, Any]:

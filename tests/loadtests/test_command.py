@@ -28,7 +28,7 @@ from chatproof.loadtests.load_command import main
 from chatproof.loadtests.load_plan import SHAPES, Arrivals, LoadPlan
 from chatproof.loadtests.managed_server import managed_server
 from tests.loadtests.commands import Commands, Made
-from tests.loadtests.kit import HEAD, HOLD, ROOT, Step, chunk, event, playing, reply, steady, token
+from tests.loadtests.kit import HEAD, HOLD, LAST, ROOT, Step, chunk, done, event, playing, reply, steady, token
 from tests.loadtests.screens import chromium
 from tests.timing import timed
 
@@ -340,6 +340,54 @@ def test_messages_and_jwts_from_files(ran: Any) -> None:
     for secret in (folder / "jwts").read_text().split():
         for text in (made.stdout, made.stderr, (folder / "run.json").read_text(), (folder / "run.html").read_text()):
             assert secret not in text
+
+
+# -- what counts as the first token, and what cannot be judged
+
+EMPTY = chunk(event({"token": "", "count": 0, "partial": ""}))
+
+
+@job
+def empty_first(load: Load, folder: Path) -> Made:
+    """An empty token at once, and text after two seconds."""
+    with playing(HEAD + EMPTY, 2.0, *reply()[1:]) as target:
+        words = ["run", "--host", target.url, "--users", "2", *SHORT, "--slo", "ttft_p95<1s"]
+        return load(*words, "--report-json", str(folder / "run.json"))
+
+
+def test_the_first_token_is_the_first_text(ran: Any) -> None:
+    made, folder = ran("empty_first")
+    assert made.returncode == 1, made.stdout + made.stderr
+    assert 2.0 <= document_in(folder)["metrics"]["ttft"]["min"] < 4.0
+    assert "MISSED ttft_p95<1s: 2." in made.stdout
+
+
+@job
+def bundles(load: Load, folder: Path) -> Made:
+    """It flushes every fifth event."""
+    bundles = [
+        part for first in (1, 6, 11) for part in (b"".join(chunk(event(token(first + n))) for n in range(5)), 0.1)
+    ]
+    with playing(HEAD, *bundles, chunk(event(done(15))) + LAST) as target:
+        words = [
+            "run",
+            "--host",
+            target.url,
+            "--users",
+            "2",
+            *SHORT,
+            "--slo",
+            "inter_token_p50<50ms,largest_gap_p95<30s",
+        ]
+        return load(*words, "--report-json", str(folder / "run.json"))
+
+
+def test_times_between_bundled_tokens_are_not_judged(ran: Any) -> None:
+    made, folder = ran("bundles")
+    assert made.returncode == 2, made.stdout + made.stderr
+    assert "?????? inter_token_p50<50ms" in made.stdout
+    assert "80 % of the tokens came in one read with the token before, so their own times are not known" in made.stdout
+    assert [one["verdict"] for one in document_in(folder)["objectives"]] == ["not judged", "kept"]
 
 
 # -- a run, its files, and how it arrives

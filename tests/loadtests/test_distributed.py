@@ -52,8 +52,8 @@ def rank(values: list[float], percent: float) -> float:
 
 def pooled(folder: Path) -> int:
     """An open loop over three workers that also write every raw value."""
-    words = ["--processes", "3", *master_at(free_port()), "--chat-rate", "12", "--chat-seconds", "4"]
-    words += ["--chat-json", str(folder / "run.json")]
+    words = ["--processes", "3", *master_at(free_port()), "--rate", "12", "--duration", "4"]
+    words += ["--report-json", str(folder / "run.json")]
     with playing(*steady(6, 0.03)) as target:
         variables = {**os.environ, "POOL_FOLDER": str(folder), "PYTHONPATH": str(ROOT)}
         with spawned(locust(target.url, *words, file=POOLING), cwd=folder, env=variables) as master:
@@ -90,7 +90,7 @@ def mixed(folder: Path) -> tuple[int, bool]:
     (folder / "plain.py").write_text(PLAIN)
     with playing(*steady()) as target:
         lead = locust(target.url, "--master", *bind[:4], "--expect-workers", "1", "-u", "4", "-r", "4", "-t", "10s")
-        lead += ["--chat-json", str(folder / "run.json"), "--logfile", str(log)]
+        lead += ["--report-json", str(folder / "run.json"), "--logfile", str(log)]
         follow = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
         ours, *others = (
             [sys.executable, "-m", "locust", "-f", LOCUSTFILE, *follow],

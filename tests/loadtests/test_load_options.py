@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,20 +18,6 @@ from chatproof.loadtests.load_options import (
     read_behaviour,
     seconds,
 )
-
-LOCUST = {
-    *("--chat-transport", "--chat-messages", "--chat-message", "--chat-jwt", "--chat-think", "--chat-provider-url"),
-    *(
-        "--chat-warm-up",
-        "--chat-rate",
-        "--chat-poisson",
-        "--chat-shape",
-        "--chat-seconds",
-        "--chat-slo",
-        "--chat-json",
-        "--chat-html",
-    ),
-}
 
 
 class LocustsParser(argparse.ArgumentParser):
@@ -46,26 +33,37 @@ def locusts_parser() -> LocustsParser:
     return parser
 
 
-def test_the_locustfiles_options() -> None:
-    parser = locusts_parser()
-    assert {name for action in parser._actions for name in action.option_strings} == LOCUST
-    assert "%%" not in parser.format_help()
+def test_the_locustfile_has_every_option_that_locust_has_not_by_the_same_name() -> None:
+    """Only what starts a server, or searches, is no business of Locust's."""
+    ours = {name for action in locusts_parser()._actions for name in action.option_strings}
+    locusts = {"host", "users", "processes", "csv", "config"}
+    not_there = {*locusts, "start", "scripts", "from", "to", "each", "runs", "stop-when-saturated"}
+    assert {f"--{name}" for name in OPTIONS} - ours == {f"--{name}" for name in not_there}
+    assert "%%" not in locusts_parser().format_help()
 
 
 def test_both_commands_read_the_same() -> None:
     """With the defaults, and with values."""
     ours = argparse.ArgumentParser()
     add_options(ours, OPTIONS)
-    for words in ([], ["transport socketio", "message hi", "jwt a.b", "think 1..2", "slo ttft_p50<1s"]):
-        split = [word.split(" ", 1) for word in words]
-        plain = vars(ours.parse_args([part for name, value in split for part in (f"--{name}", value)]))
-        given = locusts_parser().parse_args([part for name, value in split for part in (f"--chat-{name}", value)])
-        assert read_behaviour(plain, None) == read_behaviour(locust_values(given), None)
+    for words in ([], ["transport socketio", "message hi", "jwt a.b", "think 1..2", "slo ttft_p50<1s", "silence 5"]):
+        split = [part for word in words for part in f"--{word}".split(" ", 1)]
+        plain, given = vars(ours.parse_args(split)), locust_values(locusts_parser().parse_args(split))
+        assert read_behaviour(plain, None) == read_behaviour(given, None)
+    with_api = ["--api", "ai-sdk", "--api-path", "/chat"]
+    assert read_behaviour(locust_values(locusts_parser().parse_args(with_api)), None).api.path == "/chat"
 
 
 def test_locust_can_send_what_it_read_to_its_workers() -> None:
-    given = locusts_parser().parse_args(["--chat-json", "x", "--chat-html", "y", "--chat-rate", "2", "--chat-poisson"])
-    json.dumps(vars(given))
+    words = ["--report-json", "x", "--report-html", "y", "--rate", "2", "--poisson", "--duration", "5s", "--api"]
+    json.dumps(vars(locusts_parser().parse_args(words)))
+
+
+def test_the_path_of_the_locustfile(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["locustfile"]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path.is_absolute()
+    assert "ChatUser" in path.read_text()
 
 
 def test_times() -> None:

@@ -12,6 +12,7 @@ from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.metrics import SAMPLED_STREAMS, Metrics
 from chatproof.loadtests.objectives import DEFAULT, parse_objectives
 from chatproof.loadtests.readers.reading import StreamOutcome
+from chatproof.loadtests.reporting.load_report import page
 from chatproof.loadtests.result import Result, load_metrics
 from chatproof.loadtests.run_summary import summary
 from tests.loadtests.runs import stream
@@ -97,6 +98,28 @@ def test_a_result_survives_its_file(tmp_path: Path) -> None:
     assert rows[0].startswith("metric,unit,count,mean,min,p1,")
     assert any(row.startswith("ttft,s,20,") for row in rows)
     assert "± 2.00 ms" in summary(result)
+
+
+def test_figures_that_bundles_spoil_are_marked_and_not_judged() -> None:
+    """A server that flushes every fifth event; beside it one that sends a few tokens together by chance."""
+    for bundled, verdicts in ((4, ["not judged", "kept", "kept", "kept"]), (1, ["kept"] * 4)):
+        metrics = Metrics()
+        for _ in range(20):
+            reading = stream([0.2 + 0.1 * (index // 5) for index in range(25)])
+            reading.joined = 5 * bundled if bundled > 1 else 1
+            metrics.take(reading)
+        objectives = parse_objectives("inter_token_p95<1s,inter_token_mean<1s,largest_gap_p95<1s,ttft_p95<1s")
+        result = Result.of({}, metrics, Calibration("sse", 1, 1, 0, 0, 0, 0, 0, 0), objectives)
+        assert [str(one.verdict) for one in result.judged] == verdicts
+        assert result.exit_code == (2 if bundled > 1 else 0)
+        said = "80 % of the tokens came in one read with the token before"
+        marked = (
+            said in summary(result),
+            said in page(result),
+            bool(result.to_json()["metrics"]["inter_token"]["spoiled"]),
+        )
+        assert set(marked) == {bundled > 1}
+        assert not result.to_json()["metrics"]["ttft"]["spoiled"]
 
 
 def test_the_larger_of_both_errors_counts() -> None:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Request, TextMessage
 
+from chatproof.harness.common.api_choice import ApiChoice
+from chatproof.harness.protocol.apis.api import Framing
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers.http_response import NotHttp, read_body, read_head
@@ -19,7 +21,8 @@ from chatproof.loadtests.readers.reading import StreamOutcome, understand
 from chatproof.loadtests.readers.stream_recording import StreamRecording
 from chatproof.loadtests.readers.strict import transcript_of
 from chatproof.loadtests.readers.websocket_frames import TEXT, BadFrame, FrameDecoder
-from tests.loadtests.kit import HEAD, LAST, chunk, done, token
+from tests.loadtests.kit import HEAD, LAST, chunk, done, event, token
+from tests.servers.apis.tables import LINES
 
 TEXTS = st.text(max_size=12)
 OBJECTS = st.one_of(
@@ -67,7 +70,8 @@ def test_sse_times_agree_with_the_strict_parser(
     chunks = b"".join(chunk(body[start : start + size]) for start in range(0, len(body), size))
     recording = recorded(HEAD + chunks + LAST, cuts)
     reading, transcript = understand(recording), transcript_of(recording)
-    assert reading.token_times == [message.at for message in transcript.tokens]
+    assert reading.token_times == [message.at for message in transcript.tokens if message.text]
+    assert reading.text == transcript.text
     terminal = transcript.terminal
     assert reading.terminal_at == (terminal.at if terminal else None)
     if terminal is None:
@@ -76,6 +80,87 @@ def test_sse_times_agree_with_the_strict_parser(
         assert reading.outcome is StreamOutcome.ERROR_EVENT
     else:
         assert reading.outcome in (StreamOutcome.COMPLETE, StreamOutcome.VIOLATION)
+
+
+OPENAI = st.one_of(
+    st.builds(lambda text: {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}, TEXTS),
+    st.builds(lambda text: {"choices": [{"index": 0, "delta": {"reasoning_content": text}}]}, TEXTS),
+    st.builds(lambda text: {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}]}, TEXTS),
+    st.just({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}),
+    st.just({"choices": [], "usage": {"completion_tokens": 3}}),
+    st.builds(lambda text: {"error": {"message": text}}, TEXTS),
+)
+AI_SDK_PARTS = st.one_of(
+    *(
+        st.builds(lambda text, kind=kind: {"type": kind, "id": "0", "delta": text}, TEXTS)
+        for kind in ("text-delta", "reasoning-delta")
+    ),
+    *(st.just({"type": kind}) for kind in ("start", "text-start", "finish", "abort", "error")),
+)
+AG_UI_EVENTS = st.one_of(
+    *(
+        st.builds(lambda text, kind=kind: {"type": kind, "messageId": "0", "delta": text}, TEXTS)
+        for kind in ("TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_CHUNK", "REASONING_MESSAGE_CONTENT")
+    ),
+    *(st.just({"type": kind}) for kind in ("RUN_STARTED", "RUN_FINISHED", "RUN_ERROR")),
+)
+LINES_EVENTS = st.one_of(
+    st.builds(lambda text: {"kind": "answer", "all": text}, TEXTS),
+    st.just({"ready": True}),
+    st.just({"broken": {"because": "x"}}),
+)
+
+
+@given(st.data())
+@pytest.mark.parametrize(
+    ("word", "events"),
+    [("openai-chat", OPENAI), ("ai-sdk", AI_SDK_PARTS), ("ag-ui", AG_UI_EVENTS), (LINES, LINES_EVENTS)],
+)
+def test_other_apis_are_read_as_the_strict_parser_reads_them(
+    word: str, events: st.SearchStrategy[dict[str, Any]], data: st.DataObject
+) -> None:
+    api = ApiChoice.of({"api_name": word}).api
+    bodies = data.draw(st.lists(st.tuples(events, STYLES), max_size=12))
+    if api.framing is Framing.SSE:
+        raw = b"".join(written(*one) for one in bodies) + b"data: [DONE]\n\n"
+    else:
+        raw = b"".join(json.dumps(body).encode() + style[0].encode() for body, style in bodies)
+    recording = recorded(HEAD + chunk(raw) + LAST, data.draw(st.lists(st.integers(0, 5000), max_size=25)))
+    recording.api = api
+    reading, transcript = understand(recording), transcript_of(recording)
+    assert reading.token_times == [message.at for message in transcript.tokens if message.text]
+    assert reading.text == transcript.text
+    assert reading.terminal_at == (transcript.terminal.at if transcript.terminal else None)
+
+
+@pytest.mark.parametrize(
+    ("word", "thought", "said"),
+    [
+        (
+            "openai-chat",
+            {"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]},
+            {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]},
+        ),
+        (
+            "ai-sdk",
+            {"type": "reasoning-delta", "id": "0", "delta": "hm"},
+            {"type": "text-delta", "id": "1", "delta": "hi"},
+        ),
+        (
+            "ag-ui",
+            {"type": "REASONING_MESSAGE_CONTENT", "messageId": "0", "delta": "hm"},
+            {"type": "TEXT_MESSAGE_CONTENT", "messageId": "1", "delta": "hi"},
+        ),
+    ],
+)
+def test_a_thought_is_no_first_text(word: str, thought: dict[str, Any], said: dict[str, Any]) -> None:
+    recording = StreamRecording(Transport.SSE, 1.0, api=ApiChoice.of({"api_name": word}).api)
+    for at, part in ((1.1, HEAD), (1.2, chunk(event(thought))), (3.0, chunk(event(said))), (3.1, LAST)):
+        recording.append(at, part)
+    recording.ended(3.1, End.COMPLETE)
+    reading = understand(recording)
+    assert reading.first_token == pytest.approx(2.0)
+    assert (reading.text, len(reading.token_times)) == ("hi", 1)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,25 @@ def test_replies_on_one_connection() -> None:
         reader.close()
 
 
+@timed
+def test_an_empty_token_is_no_first_token() -> None:
+    def script(talk: Talk) -> None:
+        talk.join()
+        talk.emit("chat_token", {"token": "", "count": 0, "partial": ""})
+        time.sleep(0.2)
+        talk.emit("chat_token", token(1))
+        talk.emit("chat_complete", done(1))
+        talk.hear(lambda: False)
+
+    with talking(script) as (target, _):
+        reader = SocketReader(target, limits=QUICK)
+        reading = understand(reader.ask(StreamRequest("hello")))
+        reader.close()
+    assert reading.first_token is not None
+    assert 0.2 <= reading.first_token < 1.0
+    assert (reading.outcome, reading.text) == (StreamOutcome.COMPLETE, " t1")
+
+
 def test_pings_are_answered_in_mid_reply_and_are_no_part_of_it() -> None:
     def script(talk: Talk) -> None:
         talk.join()

@@ -85,7 +85,7 @@ def test_what_the_server_said_is_no_markup() -> None:
     """An error's text and its key reach the page as text, and without the key."""
     said = event({"error": "<img src=x onerror=document.title='owned'> sk-verysecret123"})
     with playing(HEAD, 0.05, chunk(said) + b"0\r\n\r\n") as target:
-        words = ["--autostart", "-u", "1", "--chat-think", "0.2"]
+        words = ["--autostart", "-u", "1", "--think", "0.2"]
         with locust_with_ui(target.url, *words) as ui, chromium() as open_page:
             page = open_page(f"{ui}/?tab=chatproof")
             page.wait_for_function("document.body.innerText.includes('error event')", timeout=20_000)
