@@ -49,6 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 metavar="DIR",
                 help="folder in which to install the peers, once (default: %(default)s)",
             )
+    about = "the CPU time that the load tests' readers take for each token"
+    description = f"Read 500 streams of the calibration server and print {about}, with and without parsing."
+    stamping = commands.add_parser("stamping", help=about, description=description)
+    stamping.add_argument("--quick", action="store_true", help="few streams, one turn, to see that it works")
+    stamping.add_argument("--beside", type=Path, metavar="DIR", help="another checkout, measured in turn with this one")
     about = "the number of lines of product code"
     counting = commands.add_parser("lines", help=about, description=f"Print {about}, by folder and language.")
     counting.add_argument("checkout", nargs="?", type=Path, default=lines.ROOT, help="folder (default: this checkout)")
@@ -97,8 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    from bench import fakes, load, reference, reference_results, results  # they need uvloop, `lines` does not
+    from bench import fakes, load, reference, reference_results, results, stamping  # `lines` does without uvloop
 
+    if options.command == "stamping":
+        return stamping.run(options.quick, options.beside)
     if options.command == "load":
         return load.run(options.quick)
     peers = options.peers.absolute()
