@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,11 +21,10 @@ import httpx
 from bench.peers import Aimock, Llmock
 from bench.reply import CHARACTERS, SCRIPTS, TEXT, events_in, request
 from chatproof.fake_providers.server.launcher import start_fakes
-from chatproof.harness.common.child_process import child_environment
+from chatproof.harness.common.child_process import child_environment, launch, stop
 from chatproof.harness.common.started_server import free_port
 
 _START_S: Final = 30.0
-_STOP_S: Final = 5.0
 _BLANK_LINE: Final = b"\r\n\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -189,29 +188,16 @@ def start(
     command: list[str], cores: Cores, variables: dict[str, str] | None = None, stdout: int = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
     with cores.for_server():
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **(variables or {})},
-        )
+        environment = {**os.environ, **(variables or {})}
+        return launch(command, environment=environment, stdout=stdout, stderr=subprocess.DEVNULL)
 
 
 @contextmanager
 def stopping(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    with ExitStack() as stack:
-        if process.stdout is not None:
-            stack.enter_context(process.stdout)
-        try:
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(_STOP_S)
+    try:
+        yield
+    finally:
+        stop(process)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes], name: str) -> None:

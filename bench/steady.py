@@ -9,14 +9,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from bench.report import table
+from chatproof.harness.common import child_process
 
 REFERENCE: Final = "python -m reference_server --port {port}"
+CHECK: Final = child_process.module_command("harness.command", "check")
 TOO_LONG: Final = 900.0  # seconds for one run
 _BUSY: Final = "while True: pass"
 
@@ -97,15 +99,9 @@ def _counts(one: SteadyRun) -> str:
 def _one(is_busy: bool, start: str, options: Sequence[str]) -> SteadyRun:
     with tempfile.TemporaryDirectory() as folder, busy_processes(2 if is_busy else 0):
         path = Path(folder, "report.json")
-        command = [sys.executable, "-m", "chatproof.harness.command", "check", "--start", start]
         began = time.monotonic()
-        code = subprocess.run(
-            [*command, "--report-json", str(path), *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=TOO_LONG,
-            check=False,
-        ).returncode
+        with _running([*CHECK, "--start", start, "--report-json", str(path), *options]) as process:
+            code = process.wait(TOO_LONG)
         seconds, load = time.monotonic() - began, os.getloadavg()[0]
         return SteadyRun(is_busy, code, seconds, load, *_read(json.loads(path.read_text(encoding="utf-8"))))
 
@@ -120,11 +116,17 @@ def _read(document: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str], 
 @contextmanager
 def busy_processes(count: int) -> Iterator[None]:
     """So many processes that never wait; they are ended at the end."""
-    running = [subprocess.Popen([sys.executable, "-S", "-c", _BUSY]) for _ in range(count)]
-    try:
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(_running([sys.executable, "-S", "-c", _BUSY]))
         yield
+
+
+@contextmanager
+def _running(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends with this one, however this one ends."""
+    process = child_process.launch(command, stderr=subprocess.DEVNULL)
+    try:
+        yield process
     finally:
-        for process in running:
-            process.kill()
-        for process in running:
-            process.wait()
+        child_process.stop(process)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
 import psutil
 import pytest
 
+from bench.lines import ROOT
 from bench.steady import SteadyRun, busy_processes, plan, report
 
 
@@ -30,8 +35,22 @@ def test_a_row_with_another_verdict_is_named() -> None:
 
 
 def test_busy_processes_end_with_their_run() -> None:
-    before = set(psutil.Process().children())
     with busy_processes(2):
-        running = set(psutil.Process().children()) - before
+        running = {one for one in psutil.Process().children() if "while True: pass" in one.cmdline()}
         assert len(running) == 2
     assert not any(one.is_running() for one in running)
+
+
+def test_a_run_ends_with_its_bench_by_sigterm() -> None:
+    idle = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+    program = f"from bench import steady; steady.CHECK = {idle}; steady.run(1, 0)"
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) as bench:
+        running: list[psutil.Process] = []
+        while not running:
+            assert bench.poll() is None
+            children = psutil.Process(bench.pid).children()
+            running = [one for one in children if "import time; time.sleep(60)" in one.cmdline()]
+            time.sleep(0.02)
+        bench.terminate()
+    _, left = psutil.wait_procs(running, timeout=5)
+    assert not left
