@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ import httpx
 import psutil
 import uvloop
 
-from bench import chat_servers
+from bench import chat_servers, server_capacity
 from bench.chat import LONG, TOKENS, request, scripts, words
 from bench.chat_servers import Behind, Used
 from bench.open_streams import open_streams
@@ -23,7 +23,7 @@ from bench.reference_results import Contender, Idle, Sample, Size
 from bench.reply import WrongReply
 from bench.results import LEVELS
 from bench.servers import CannotStart, Cores
-from bench.visitors import Crowd, addresses, ask_in_all, load
+from bench.visitors import Crowd, addresses, ask_in_all, heat, load
 
 _FILES: Final = 8_192  # open files: more than the connections of the client, and of the server
 _CROWD: Final = 64  # connections that create the idle sessions
@@ -33,17 +33,28 @@ _SETTLED_S: Final = 1.0  # after the last reply, until connections and threads h
 _Measure = Callable[[Contender, Behind, Size, Cores, Iterator[str]], None]
 
 
-def run(size: Size, peers: Path) -> int:
+def run(size: Size, peers: Path, only_capacity: bool) -> int:
     """Measure and print the report. Returns 0, 1 if our own server failed, 2 if too few files may be open."""
     cores = Cores.choose()
     cores.pin_client()
     files = chat_servers.raise_file_limit(_FILES)
-    if files < 2 * size.streams + 200:
-        _say(f"only {files} files may be open (ulimit -n): too few for {size.streams} streams")
+    if files < 2 * max(size.streams, size.capacity.most) + 150:
+        _say(f"only {files} files may be open (ulimit -n): too few for {size.capacity.most} streams")
         return 2
     before = chat_servers.load_average()
     contenders = list(_contenders(cores, peers))
     from_addresses = addresses()
+    if not only_capacity:
+        _compare(contenders, size, cores, from_addresses)
+    for contender in contenders:
+        server_capacity.measure(contender, size, cores, from_addresses)
+    sys.stdout.write(report(contenders, size, cores, before))
+    ours = contenders[0]
+    return int(bool(ours.problems) or ours.capacity is None or not ours.capacity.held)
+
+
+def _compare(contenders: Sequence[Contender], size: Size, cores: Cores, from_addresses: Iterator[str]) -> None:
+    """Measure rates, latency and memory, each at the same load for all."""
     for number in range(size.rounds):
         for contender in contenders:
             if not contender.problems:
@@ -55,8 +66,6 @@ def run(size: Size, peers: Path) -> int:
     for contender in contenders:
         _say(f"{size.sessions} sessions: {contender.name}")
         _attempt(contender, size, cores, _sessions, from_addresses)
-    sys.stdout.write(report(contenders, size, cores, before))
-    return 1 if contenders[0].problems else 0
 
 
 def _contenders(cores: Cores, peers: Path) -> Iterator[Contender]:
@@ -82,7 +91,7 @@ def _attempt(contender: Contender, size: Size, cores: Cores, measure: _Measure, 
 
 def _rates(contender: Contender, behind: Behind, size: Size, cores: Cores, from_addresses: Iterator[str]) -> None:
     """Take one sample at each level."""
-    _heat(behind, size, from_addresses)
+    heat(behind.server.port, size.heat_s, from_addresses)
     asked = request("bench-joined")
     for connections in LEVELS:
         crowd = Crowd(behind.server.port, lambda: asked, words(TOKENS), from_addresses)
@@ -96,7 +105,7 @@ def _rates(contender: Contender, behind: Behind, size: Size, cores: Cores, from_
 
 
 def _many(contender: Contender, behind: Behind, size: Size, cores: Cores, from_addresses: Iterator[str]) -> None:
-    _heat(behind, size, from_addresses)
+    heat(behind.server.port, size.heat_s, from_addresses)
     contender.opened = uvloop.run(open_streams(behind, cores, size.streams, size.tokens, from_addresses))
 
 
@@ -119,13 +128,6 @@ def _sessions(contender: Contender, behind: Behind, size: Size, cores: Cores, fr
         raise WrongReply(f"no session within {size.sessions_s:g} s")
     time.sleep(_SETTLED_S)
     contender.idle = Idle(made, (behind.memory() - before) / made)
-
-
-def _heat(behind: Behind, size: Size, from_addresses: Iterator[str]) -> None:
-    """Warm a new server up."""
-    asked = request("bench-joined")
-    crowd = Crowd(behind.server.port, lambda: asked, words(TOKENS), from_addresses)
-    uvloop.run(ask_in_all(crowd, LEVELS[1], sys.maxsize, size.heat_s))
 
 
 def _say(line: str) -> None:

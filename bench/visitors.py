@@ -10,18 +10,22 @@ import asyncio
 import gc
 import itertools
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, cast
 
-from bench.chat import check_fully, check_quickly
+import uvloop
+
+from bench.chat import TOKENS, check_fully, check_quickly, request, words
 from bench.client import Load
 from bench.reply import WrongReply
 
 ASKS_PER_ADDRESS: Final = 30
 _END: Final = b"0\r\n\r\n"
 _REPLY_S: Final = 30.0
+_WARMING: Final = 16  # connections
 
 Requests = Callable[[], bytes]
 
@@ -163,6 +167,13 @@ async def ask_in_all(crowd: Crowd, connections: int, asks: int, seconds: float) 
         crowd.over = True
         await _cancel(visits)
     return crowd.streams
+
+
+def heat(port: int, seconds: float, from_addresses: Iterator[str]) -> None:
+    """Warm a new server up, in an event loop of its own."""
+    asked = request("bench-joined")
+    crowd = Crowd(port, lambda: asked, words(TOKENS), from_addresses)
+    uvloop.run(ask_in_all(crowd, _WARMING, sys.maxsize, seconds))
 
 
 async def _during(visits: list[asyncio.Task[None]], seconds: float, until_all: bool = False) -> None:
