@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,23 @@ def test_a_built_in_api_can_be_changed() -> None:
     assert (one.name, one.path, one.resume) == ("ai-sdk", "/chat", Endpoint("GET", "{path}/{conversation}/stream"))
 
 
+def test_the_documents_events_can_be_resumed_by_a_table_of_ones_own() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "resume.md").read_text(encoding="utf-8")
+    block = next(one for one in page.split("```toml\n")[1:] if one.startswith('[api]\nname = "my-chat"'))
+    one = read_table(tomllib.loads(block.partition("```")[0])["api"])
+    asked = one.ask(LATER)
+    assert (asked.path, asked.body) == ("/api/chat/stream", {"message": "And?", "session_id": "c/1"})
+    events = (
+        {"token": "Hi", "count": 1, "partial": "Hi"},
+        {"done": True, "tokens": 1, "full_response": "Hi"},
+        {"error": "It broke."},
+    )
+    parts = [part for event in events for part in one.read("message", json.dumps(event), event)]
+    assert parts == [Text("Hi"), Finish(closes=True), Failure("It broke.")]
+    assert one.resume
+    assert one.about(one.resume, LATER).path == "/api/chat/stream/c%2F1"
+
+
 def test_the_lines_of_the_tests_are_what_they_say() -> None:
     one = read_table(tomllib.loads((SERVERS / "lines.toml").read_text(encoding="utf-8"))["api"])
     assert (one.framing, one.history) == (Framing.NDJSON, History.CLIENT)
@@ -372,6 +390,7 @@ def test_the_lines_of_the_tests_are_what_they_say() -> None:
         ({"stop": {"path": "/stop/{id}"}}, "api.stop.path: there is no placeholder {id} here"),
         ({"resume": {"path": "/r/{run}", "body": {}}}, "api.resume.body: a GET has none"),
         ({"like": "ai-sdk"}, "api.name: unknown key; known beside like: like, path"),
+        ({**dict.fromkeys(LEAST), "like": "chat-stream"}, "api.like: 'chat-stream' stops a reply when"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_with_its_key(change: dict[str, Any], says: str) -> None:

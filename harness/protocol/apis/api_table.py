@@ -105,7 +105,10 @@ def read_table(table: Mapping[str, Any]) -> Api:
 
 
 def _variant(keys: Keys) -> Api:
-    """A built-in api with some things of its own."""
+    """A built-in api with some things of its own; never the API document's, which says how a reply is stopped."""
+    if keys.text("like") == OWN_API:
+        why = "stops a reply when its connection closes, and has no other way; docs/resume.md shows what to write"
+        raise TableError("api.like", f"{OWN_API!r} {why}")
     known: Any = KNOWN_APIS[keys.word("like", [name for name in KNOWN_APIS if name != OWN_API]) or ""]
     given: dict[str, Any] = {
         "path": _path(keys, ()) if "path" in keys.values else None,
