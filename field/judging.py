@@ -66,9 +66,9 @@ def _report(server: PublicServer, command: Sequence[str], folder: Path) -> dict[
     path = folder / "reports" / f"{server.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    words = ["check", "--start", shlex.join(command), "--api", server.api, "--api-path", server.path]
-    words += ["--provider", "openai", "--profile", "core", "--time-limit", str(_LONGEST_CHECK)]
-    words += ["--report-json", str(path), "--server-log", str(path.with_suffix(".log")), *server.options]
+    words = ["check", "--start", shlex.join(command), *server.judged_as]
+    words += ["--provider", "openai", "--time-limit", str(_LONGEST_CHECK)]
+    words += ["--report-json", str(path), "--server-log", str(path.with_suffix(".log"))]
     code, said = _run([*child_process.module_command("harness.command"), *words], _LONGEST_CHECK + 120)
     path.with_suffix(".txt").write_text(said, encoding="utf-8")
     try:

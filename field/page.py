@@ -46,7 +46,9 @@ def page(judged: Mapping[str, Judged], servers: Sequence[PublicServer], node: st
             f" {platform.python_version()}, Node {node}; the servers were judged on {' to '.join(dates)}."
             " It installs each server, unmodified, with the versions that are locked in `field/`, puts it to work by"
             " the few lines that its own documentation shows, puts the fake OpenAI behind it, and runs"
-            " `chatproof check --api … --profile core`. How fast a server is, is not judged here."
+            " `chatproof check --api … --profile core`; a server that keeps a reply running when its client leaves, and"
+            " has endpoints to come back and to stop it, is judged with `--profile resume` as well. How fast a server"
+            " is, is not judged here."
         ),
         "",
         *_wrapped(
@@ -81,8 +83,10 @@ def _section(server: PublicServer, one: Judged) -> Iterator[str]:
     texts = {row.id: row for row in contract()}
     yield from ("", f"## {server.title}", "")
     versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
+    resumes = f", and with the endpoints of [{server.table}](../field/{server.folder}/{server.table})"
     yield from _wrapped(
-        f"Judged on {one.date}: {versions}. Asked at `{server.path}`, as `--api {server.api}` asks. Its lines and its"
+        f"Judged on {one.date}: {versions}. Asked at `{server.path}`, as `--api {server.api}` asks"
+        f"{resumes if server.table else ''}. Its lines and its"
         f" lock: [field/{server.folder}](../field/{server.folder}). {server.note}"
     )
     yield ""

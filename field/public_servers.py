@@ -13,9 +13,8 @@ from bench.peers import environment, node_modules, node_versions
 FIELD: Final = Path(__file__).parent
 _UVICORN: Final = ("uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--app-dir", "{field}")
 
-_GOES_ON: Final = (
-    "a run goes on when its client leaves, who may come back: the runtime has endpoints to connect again and to stop it"
-)
+_OUR_LINES: Final = "the request is read by Hono and by our lines, not by the package"
+_NODE_WAITS: Final = ("--abandoned-after", "320")  # seconds; node's fetch gives up after 300 s of silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +23,10 @@ class PublicServer:
 
     `name` names its scripts in `field/repro`. `folder` holds its lock file and the few documented lines that put it to
     work. `command` starts it: `{field}` is that folder, `{home}` the one that it is installed in, `{port}` its port.
-    `shown`: the packages whose versions the page tells. `options`: more of `chatproof check`. `exempt`: rows that do
-    not apply to it, each with the reason. `note`: a sentence for the page.
+    `shown`: the packages whose versions the page tells. `table`: the file in its folder that says where it stops and
+    resumes replies; without one it is judged as a server whose replies end with their client's connection. `options`:
+    more of `chatproof check`. `exempt`: rows that do not apply to it, each with the reason. `note`: a sentence for the
+    page.
     """
 
     name: str
@@ -35,6 +36,7 @@ class PublicServer:
     shown: tuple[str, ...]
     api: str
     path: str
+    table: str = ""
     options: tuple[str, ...] = ()
     exempt: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
@@ -49,6 +51,12 @@ class PublicServer:
         """Whether it comes from PyPI; else from npm."""
         return (self.glue / "requirements.in").is_file()
 
+    @property
+    def judged_as(self) -> tuple[str, ...]:
+        """Its api, path and profile, as `chatproof check` takes them."""
+        api = ("--api", str(self.glue / self.table), "--profile", "resume") if self.table else ("--api", self.api)
+        return (*api, "--profile", "core", "--api-path", self.path, *self.options)
+
     def installed(self, folder: Path) -> tuple[str, ...]:
         """Install it below `folder`, unless that was done before; the command that starts it. Raises NotInstalled."""
         home = folder / self.folder
@@ -57,7 +65,8 @@ class PublicServer:
             program = str(environment(home, locked, self.title).parent / self.command[0])
         else:
             program = node_modules(self.glue, home, self.title)
-            shutil.copy(self.glue / "server.mjs", home)
+            for file in self.glue.glob("*.mjs"):
+                shutil.copy(file, home)
         return (program, *(word.format(field=self.glue, home=home, port="{port}") for word in self.command[1:]))
 
     def versions(self) -> dict[str, str]:
@@ -107,8 +116,21 @@ SERVERS: Final = (
         ("ai", "@ai-sdk/openai", "hono", "@hono/node-server"),
         "ai-sdk",
         "/api/chat",
-        exempt={"API-03": "the request is read by Hono and by our lines, not by the package"},
+        exempt={"API-03": _OUR_LINES},
         note="Version 7 of ai needs Node 22; this is the newest one that Node 20 runs.",
+    ),
+    PublicServer(
+        "ai-sdk-resumable",
+        "npm ai with resumable-stream, behind Hono",
+        "ai_sdk",
+        ("node", "{home}/resumable.mjs"),
+        ("ai", "resumable-stream", "@ai-sdk/openai", "hono", "@hono/node-server"),
+        "ai-sdk",
+        "/api/chat",
+        "api.toml",
+        _NODE_WAITS,
+        exempt={"API-03": _OUR_LINES},
+        note="resumable-stream publishes within the process; its documentation has Redis there.",
     ),
     PublicServer(
         "langgraph",
@@ -127,9 +149,8 @@ SERVERS: Final = (
         ("@copilotkit/runtime", "hono", "@hono/node-server"),
         "ag-ui",
         "/api/copilotkit/agent/default/run",
-        exempt={
-            **dict.fromkeys(("INT-01", "INT-02", "INT-06"), _GOES_ON),
-            "ERR-06": "the built-in agent has no setting for how long it waits for the provider",
-        },
+        "api.toml",
+        _NODE_WAITS,
+        exempt={"ERR-06": "the built-in agent has no setting for how long it waits for the provider"},
     ),
 )

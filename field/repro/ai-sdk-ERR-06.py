@@ -5,14 +5,6 @@ first chunk: a provider that takes the request and never answers is waited for. 
 Reported: https://github.com/vercel/ai/issues/16538
 """
 
-from plain import ASK_AI_SDK, ask, run, silence
+from plain import ai_sdk_without_an_answer, run, silence
 
-
-def look(url: str) -> tuple[bool, str]:
-    answer = ask(f"{url}/api/chat", ASK_AI_SDK, silence=20)
-    ended = {"error", "abort"} & set(answer.kinds) or answer.status >= 400
-    seen = f"an error ({answer.status})" if ended else f"no error: {answer.broke or answer.kinds}"
-    return not ended, f"the provider never answered, timeout.chunkMs is 10 s; the client got {seen}"
-
-
-run(silence, look)
+run(silence, ai_sdk_without_an_answer("/api/chat"))

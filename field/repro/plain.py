@@ -201,6 +201,18 @@ def ai_sdk_after_a_cut(path: str) -> Look:
     return look
 
 
+def ai_sdk_without_an_answer(path: str) -> Look:
+    """Ask an AI SDK server whose provider never answers: the fault is that nobody is told within 20 s."""
+
+    def look(url: str) -> tuple[bool, str]:
+        answer = ask(f"{url}{path}", ASK_AI_SDK, silence=20)
+        ended = {"error", "abort"} & set(answer.kinds) or answer.status >= 400
+        seen = f"an error ({answer.status})" if ended else f"no error: {answer.broke or answer.kinds}"
+        return not ended, f"the provider never answered, timeout.chunkMs is 10 s; the client got {seen}"
+
+    return look
+
+
 def ag_ui_after_a_cut(path: str) -> Look:
     """Ask an AG-UI server whose provider breaks off: the fault is a `RUN_FINISHED` without a `RUN_ERROR`."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chatproof.harness.common.api_choice import ApiChoice
 from chatproof.harness.protocol.requirements import contract
 from field import __main__ as command
 from field import judging
@@ -120,6 +121,14 @@ def test_the_locks_name_versions_and_no_host() -> None:
     for server in SERVERS:
         assert set(server.versions()) == set(server.shown)
         assert set(server.exempt) <= {row.id for row in contract()}
+
+
+def test_a_server_that_resumes_replies_is_judged_so() -> None:
+    for server in SERVERS:
+        words = server.judged_as
+        assert ("resume" in words) == bool(server.table)
+        api = ApiChoice.of({"api_name": words[1]}).api
+        assert (api.name, bool(api.resume), bool(api.stop)) == (server.api, bool(server.table), bool(server.table))
 
 
 def test_each_script_is_of_a_server_and_a_row() -> None:
