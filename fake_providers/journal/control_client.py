@@ -17,6 +17,8 @@ _GRACE: Final = 5.0
 """Seconds that a reply may take beyond the requested wait."""
 TIMEOUT: Final = 10.0
 """Seconds for all other requests."""
+MAX_WAIT_S: Final = 120.0
+"""The longest that the fakes wait for one request. Clients that wait longer ask again."""
 
 
 class FakesError(Exception):
@@ -37,6 +39,14 @@ class Waiting(Claims):
     _ask: Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 
     async def _until(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
+        while timeout > MAX_WAIT_S:
+            entries, happened = await self._until_once(case, wanted, MAX_WAIT_S)
+            if happened:
+                return entries, True
+            timeout -= MAX_WAIT_S
+        return await self._until_once(case, wanted, timeout)
+
+    async def _until_once(self, case: str | None, wanted: Wanted, timeout: float) -> tuple[list[Entry], bool]:
         params: dict[str, Any] = {**_case(case), "timeout": timeout}
         params |= {"ended": 1} if wanted.ended else {}
         params |= {"tokens": wanted.tokens} if wanted.tokens is not None else {}

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 from chatproof.fake_providers.dialects.base import IncomingRequest, Reply, TimedFrame
 from chatproof.fake_providers.journal.assertions import Wanted
 from chatproof.fake_providers.journal.client_faults import ClientLimits
+from chatproof.fake_providers.journal.control_client import MAX_WAIT_S
 
-MAX_WAIT_S: Final = 120.0
 _DEFAULT_WAIT_S: Final = 10.0
 _MAX_LIMIT_S: Final = 3_600.0
 _DEFAULT_LIMIT: Final = 200

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
-from chatproof.fake_providers.journal.control_client import Fakes, FakesError
+from chatproof.fake_providers.journal.control_client import MAX_WAIT_S, Fakes, FakesError
 from chatproof.fake_providers.journal.control_connection import ControlAnswer, ControlConnections, NoAnswerError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -71,3 +72,16 @@ async def test_another_server_is_not_taken_for_the_fakes() -> None:
         with pytest.raises(FakesError, match="did not answer GET /_fake/health: ") as seen:
             await fakes.health()
     assert "\n" not in str(seen.value)
+
+
+async def test_a_longer_wait_than_the_fakes_allow_is_asked_in_pieces() -> None:
+    asked: list[float] = []
+
+    class Patient(Fakes):
+        async def _ask(self, *_: Any, params: dict[str, Any] | None = None, **__: Any) -> dict[str, Any]:
+            asked.append((params or {})["timeout"])
+            return {"entries": [], "timed_out": len(asked) < 3}
+
+    async with Patient("http://127.0.0.1:9") as fakes:
+        assert await fakes.wait_ended("some", timeout=322.5) == []
+    assert asked == [MAX_WAIT_S, MAX_WAIT_S, 82.5]
