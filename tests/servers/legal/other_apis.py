@@ -93,9 +93,10 @@ class ChunksOfText(AgUiServer):
         return super().closing(name, body, False)
 
 
-@legal("ag-ui-with-state", only=JUDGED, api="ag-ui")
+@legal("ag-ui-with-state", only=f"{JUDGED} REQ-08", api="ag-ui")
 class WithState(AgUiServer):
-    """State, steps, reasoning and raw events, named in `event:` lines, empty deltas, and no word of caches."""
+    """State, steps, reasoning and raw events, named in `event:` lines, empty deltas, the run's input in its first
+    event, and no word of caches."""
 
     headers: ClassVar[dict[str, str]] = {"Content-Type": "text/event-stream"}
 
@@ -110,7 +111,8 @@ class WithState(AgUiServer):
             {"type": "REASONING_MESSAGE_CONTENT", "messageId": f"r{name}", "delta": "Hm"},
             {"type": "REASONING_MESSAGE_END", "messageId": f"r{name}"},
         ]
-        return [*super().opening(name, body), *map(self.frame, extras)]
+        began = {"type": "RUN_STARTED", "threadId": body["threadId"], "runId": body["runId"], "input": body}
+        return [self.frame(began), *map(self.frame, extras)]
 
     def text(self, name: str, token: str, is_first: bool) -> Iterable[Frame]:
         frames = super().text(name, token, is_first)
