@@ -62,7 +62,8 @@ def page(judged: Mapping[str, Judged], servers: Sequence[PublicServer], node: st
         "",
         *_wrapped(
             "A row that is violated says what a user would meet, not that anybody did wrong: some is meant so, and the"
-            " table says where that was said. What each row asks for: [contract.md](contract.md)."
+            " table says where that was said. A row marked SHOULD is advice, which the protocol's own specification may"
+            " not give. What each row asks for: [contract.md](contract.md)."
         ),
         "",
         "| server | version | API | kept | violated | not testable | does not apply |",

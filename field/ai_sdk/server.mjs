@@ -13,7 +13,7 @@ app.post("/api/chat", async (c) => {
     model: openai.chat("gpt-4o-mini"),
     messages: await convertToModelMessages(messages),
     abortSignal: c.req.raw.signal,
-    timeout: { chunkMs: 10_000 },
+    timeout: { chunkMs: 1000 * Number(process.env.PROVIDER_TIMEOUT) },
   });
   return result.toUIMessageStreamResponse();
 });

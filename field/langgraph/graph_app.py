@@ -1,5 +1,7 @@
 """A LangGraph graph of one model behind AG-UI, as https://pypi.org/project/ag-ui-langgraph/ shows it."""
 
+import os
+
 from ag_ui_langgraph import LangGraphAgent, add_langgraph_fastapi_endpoint
 from fastapi import FastAPI
 from langchain_core.runnables import RunnableConfig
@@ -7,7 +9,7 @@ from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import MemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 
-model = ChatOpenAI(model="gpt-4o-mini", timeout=10)
+model = ChatOpenAI(model="gpt-4o-mini", timeout=float(os.environ["PROVIDER_TIMEOUT"]))
 
 
 async def chat(state: MessagesState, config: RunnableConfig):

@@ -99,6 +99,37 @@ def two_words_then_the_end(upstream: Upstream) -> None:
     upstream.end()
 
 
+def an_error_with_status_200(upstream: Upstream) -> None:
+    """A JSON document with an error in place of a stream, with status 200."""
+    _document(upstream, 200)
+
+
+def an_error_with_status_500(upstream: Upstream) -> None:
+    """The same with status 500, which asks clients not to try again."""
+    _document(upstream, 500)
+
+
+SECRET = "shard quokka-7 is down"  # what the provider says of its failure
+
+
+def _document(upstream: Upstream, status: int) -> None:
+    error = {"message": SECRET, "type": "server_error", "param": None, "code": None}
+    text = json.dumps({"error": error}).encode()
+    upstream.send_response(status)
+    for name, value in (("Content-Type", "application/json"), ("x-should-retry", "false")):
+        upstream.send_header(name, value)
+    upstream.send_header("Content-Length", str(len(text)))
+    upstream.end_headers()
+    upstream.wfile.write(text)
+
+
+def a_word_and_a_broken_connection(upstream: Upstream) -> None:
+    """One word, and then the connection ends in the middle of the body."""
+    upstream.begin()
+    upstream.word("All")
+    upstream.connection.shutdown(socket.SHUT_RDWR)
+
+
 SERVER_LEFT = threading.Event()  # the server closed its connection to the provider
 
 
@@ -127,12 +158,13 @@ def words_without_end(upstream: Upstream) -> None:
 
 class Answer(NamedTuple):
     """What the server said: the data of each event, or the body of an answer that is no stream. `broke`: how the
-    connection failed, or nothing."""
+    connection failed, or nothing. `headers`: by their names in small letters."""
 
     status: int
     data: list[str]
     body: str
     broke: str
+    headers: dict[str, str]
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -151,11 +183,11 @@ def ask(url: str, body: object, silence: float = SILENT_FOR) -> Answer:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=silence)
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    status, lines, broke = 0, [], ""
+    status, lines, broke, headers = 0, [], "", {}
     try:
         connection.request("POST", parts.path, text, HEADERS)
         response = connection.getresponse()
-        status = response.status
+        status, headers = response.status, {name.lower(): value for name, value in response.getheaders()}
         while line := response.readline():
             lines.append(line.decode().rstrip("\r\n"))
     except TimeoutError:
@@ -163,18 +195,15 @@ def ask(url: str, body: object, silence: float = SILENT_FOR) -> Answer:
     except (http.client.HTTPException, OSError) as problem:
         broke = f"the connection broke ({type(problem).__name__})"
     connection.close()
-    return Answer(status, [one[5:].strip() for one in lines if one.startswith("data:")], "\n".join(lines), broke)
+    return Answer(
+        status, [one[5:].strip() for one in lines if one.startswith("data:")], "\n".join(lines), broke, headers
+    )
 
 
 def leave(url: str, body: object, after: str, longest: float = 10.0) -> bool:
     """POST a body, close the connection once `after` came, or `longest` seconds have passed. Whether it came."""
-    parts = urlsplit(url)
-    text = json.dumps(body).encode()
-    head = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(text)}"]
-    head += [f"{name}: {value}" for name, value in HEADERS.items()]
     give_up, seen = time.monotonic() + longest, b""
-    with socket.create_connection((parts.hostname or "", parts.port or 80)) as connection:
-        connection.sendall("\r\n".join([*head, "", ""]).encode() + text)
+    with _posted(url, body) as connection:
         while after.encode() not in seen and (left := give_up - time.monotonic()) > 0:
             connection.settimeout(left)
             try:
@@ -184,18 +213,50 @@ def leave(url: str, body: object, after: str, longest: float = 10.0) -> bool:
     return after.encode() in seen
 
 
+def longest_silence(url: str, body: object, watched: float) -> float:
+    """POST a body, and watch what comes for `watched` seconds, or until the answer ends. The longest time for which
+    nothing came, in seconds."""
+    with _posted(url, body) as connection:
+        last = time.monotonic()
+        end, longest = last + watched, 0.0
+        while (left := end - time.monotonic()) > 0:
+            connection.settimeout(left)
+            try:
+                came = connection.recv(65536)
+            except TimeoutError:
+                break
+            last, longest = time.monotonic(), max(longest, time.monotonic() - last)
+            if not came:
+                return longest
+    return max(longest, end - last)
+
+
+def _posted(url: str, body: object) -> socket.socket:
+    parts = urlsplit(url)
+    text = json.dumps(body).encode()
+    head = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(text)}"]
+    head += [f"{name}: {value}" for name, value in HEADERS.items()]
+    connection = socket.create_connection((parts.hostname or "", parts.port or 80))
+    connection.sendall("\r\n".join([*head, "", ""]).encode() + text)
+    return connection
+
+
 Look = Callable[[str], tuple[bool, str]]  # gets the server's URL; whether the fault stands, and what was seen
 
 
-def ai_sdk_after_a_cut(path: str) -> Look:
-    """Ask an AI SDK server whose provider breaks off: the fault is a `finish` without an error."""
+CUT = "the provider's stream broke off"
+IN_A_DOCUMENT = "the provider answered 200 with a JSON error"
+
+
+def ai_sdk_after_a_cut(path: str, what: str = CUT) -> Look:
+    """Ask an AI SDK server whose provider fails: the fault is a `finish` without an error. `what`: how it fails."""
 
     def look(url: str) -> tuple[bool, str]:
         answer = ask(f"{url}{path}", ASK_AI_SDK)
         finish = next((one for one in answer.events if one.get("type") == "finish"), None)
         failed = {"error", "abort"} & set(answer.kinds) or answer.broke
         told = f"finish with finishReason {finish.get('finishReason')!r}" if finish else "no part finish"
-        line = f"the provider's stream broke off; the client got {told}, {'an' if failed else 'no'} error"
+        line = f"{what}; the client got {told}, {'an' if failed else 'no'} error"
         return bool(finish) and not failed, line
 
     return look
@@ -213,8 +274,8 @@ def ai_sdk_without_an_answer(path: str) -> Look:
     return look
 
 
-def ag_ui_after_a_cut(path: str) -> Look:
-    """Ask an AG-UI server whose provider breaks off: the fault is a `RUN_FINISHED` without a `RUN_ERROR`."""
+def ag_ui_after_a_cut(path: str, what: str = CUT) -> Look:
+    """Ask an AG-UI server whose provider fails: the fault is a `RUN_FINISHED` without a `RUN_ERROR`."""
 
     def look(url: str) -> tuple[bool, str]:
         answer = ask(f"{url}{path}", ASK_AG_UI)
@@ -222,10 +283,54 @@ def ag_ui_after_a_cut(path: str) -> Look:
         told = f"{end.get('type')} with outcome {(end.get('outcome') or {}).get('type', 'none')!r}"
         told += f", finishReason {end['finishReason']!r}" if "finishReason" in end else ""
         failed = "RUN_ERROR" in answer.kinds or answer.broke
-        line = f"the provider's stream broke off; the run ended with {told}"
+        line = f"{what}; the run ended with {told}"
         return end.get("type") == "RUN_FINISHED" and not failed, line
 
     return look
+
+
+def without_the_header(path: str, body: object) -> Look:
+    """Ask for a reply: the fault is that `X-Accel-Buffering: no` is missing."""
+
+    def look(url: str) -> tuple[bool, str]:
+        answer = ask(f"{url}{path}", body)
+        if answer.status != 200:
+            raise ValueError(f"no reply: {answer.status} {answer.body[:80]}")
+        seen = answer.headers.get("x-accel-buffering")
+        return seen != "no", f"the headers of a reply: X-Accel-Buffering: {seen or 'missing'}"
+
+    return look
+
+
+def silent_with_its_provider(path: str, body: object) -> Look:
+    """Ask for a reply whose provider says nothing: the fault is that nothing comes for 20 s."""
+
+    def look(url: str) -> tuple[bool, str]:
+        longest = longest_silence(f"{url}{path}", body, 25)
+        return longest > 20, f"the provider was silent for 25 s; nothing came for {longest:.0f} s"
+
+    return look
+
+
+def tells_what_the_provider_said(path: str, body: object) -> Look:
+    """Ask for a reply whose provider fails: the fault is that the client is told the provider's own words."""
+
+    def look(url: str) -> tuple[bool, str]:
+        answer = ask(f"{url}{path}", body)
+        told = next((line for line in (*answer.data, answer.body) if SECRET in line), "")
+        return bool(told), f"the provider answered 500 with {SECRET!r}; the client got {(told or answer.body)[:120]}"
+
+    return look
+
+
+def a_reply(upstream: Upstream) -> None:
+    """Two words and a sound end."""
+    upstream.begin()
+    for word in ("All", " is"):
+        upstream.word(word)
+    upstream.word(None, "stop")
+    upstream.event("[DONE]")
+    upstream.end()
 
 
 def run(play: Callable[[Upstream], None], look: Look) -> None:
@@ -267,7 +372,8 @@ def _server(command: list[str], provider: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    variables = {**os.environ, "OPENAI_BASE_URL": provider, "OPENAI_API_KEY": "fake-key", "PORT": str(port)}
+    settings = {"OPENAI_BASE_URL": provider, "OPENAI_API_KEY": "fake-key", "PROVIDER_TIMEOUT": "10"}
+    variables = {**os.environ, **settings, "PORT": str(port)}
     words = [word.replace("{port}", str(port)) for word in command]
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(words, env=variables, stdout=output, stderr=output, start_new_session=True)

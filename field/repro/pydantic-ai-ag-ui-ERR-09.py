@@ -1,0 +1,8 @@
+"""pydantic-ai's AG-UI adapter tells its client the provider's status, and the body of the provider's error.
+
+AG-UI's specification leaves open what the message of `RUN_ERROR` says.
+"""
+
+from plain import ASK_AG_UI, an_error_with_status_500, run, tells_what_the_provider_said
+
+run(an_error_with_status_500, tells_what_the_provider_said("/", ASK_AG_UI))
