@@ -40,7 +40,7 @@ async def test_all_turns_reach_the_provider_once_in_order(case: Case) -> None:
     if not case.lane.succeeded(first):
         raise without(first, f"an ordinary ask failed: {first.outcome()}")
     asked = Turn(Role.USER, case.lane.message("Who am I?", "hello", first.case))
-    before = (*before, asked, Turn(Role.ASSISTANT, first.text))
+    before = (*before, asked, Turn(Role.ASSISTANT, first.text, first.message))
     reply, *others = await together(
         case.ask("What is my name?", session=session, before=before),
         *(case.ask(f"Another question {number}.", script="paced") for number in range(OTHERS)),

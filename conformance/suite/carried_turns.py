@@ -21,8 +21,8 @@ class CarriedTurns:
 
     def of(self, name: str) -> tuple[Turn, ...]:
         """The turns of a conversation so far, oldest first."""
-        said = [(turn, reply.text) for turn, reply in self._said.get(name, ()) if reply.text]
-        return tuple(one for turn, text in said for one in (turn, Turn(Role.ASSISTANT, text)))
+        said = [(turn, reply) for turn, reply in self._said.get(name, ()) if reply.text]
+        return tuple(one for turn, reply in said for one in (turn, Turn(Role.ASSISTANT, reply.text, reply.message)))
 
     def note_ask(self, name: str, conversation: Conversation) -> None:
         """Note what is about to be asked in a conversation that the suite calls so."""

@@ -95,8 +95,8 @@ class Message(NamedTuple):
 class Transcript:
     """One exchange. `ended_at` and `end` are set once it is over. `terminal` is the first completion or error.
 
-    Past its `limits` (None: none) it ends as `TOO_LARGE`. `length`: bytes that came; `weight`: their memory. `run` and
-    `conversation`: the server's own ids of this ask and of its conversation, where it told them.
+    Past its `limits` (None: none) it ends as `TOO_LARGE`; `is_shed`: for the memory of all together. `length`: bytes that
+    came; `weight`: their memory. `run`, `conversation`, `message`: the server's own ids of them, where it told them.
     """
 
     transport: Transport
@@ -120,8 +120,10 @@ class Transcript:
     budget: MemoryBudget | None = None
     run: str = ""
     conversation: str = ""
+    message: str = ""
     length: int = 0
     weight: int = 0
+    is_shed: bool = False
     _lines: int = 0
     _parser: SseParser = field(default_factory=SseParser)
     _starts: list[int] = field(default_factory=list)
@@ -192,7 +194,7 @@ class Transcript:
 
     def shed(self, why: str) -> None:
         """Keep an excerpt and nothing more: all transcripts together take too much memory."""
-        self.end, self.fault = End.TOO_LARGE, why
+        self.end, self.fault, self.is_shed = End.TOO_LARGE, why, True
         self.ended_at = self.ended_at or (self.reads[-1].at if self.reads else self.asked_at)
         self.reads = [Read(one.at, one.data[:TEXT_KEPT], one.size) for one in self.reads[:EXCERPT]]
         self.items = [one for one in self.items[:EXCERPT] if one.item.end - one.item.start <= TEXT_KEPT]
@@ -302,6 +304,7 @@ class Transcript:
         if isinstance(part, Named):
             self.run = self.run or part.run[:TEXT_KEPT]
             self.conversation = self.conversation or part.conversation[:TEXT_KEPT]
+            self.message = self.message or part.message[:TEXT_KEPT]
             return
         if isinstance(part, Text) and part.channel == ANSWER:
             text = part.text

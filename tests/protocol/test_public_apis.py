@@ -15,6 +15,7 @@ from chatproof.harness.protocol.apis.api import (
     Failure,
     Finish,
     History,
+    Named,
     Other,
     Part,
     Role,
@@ -29,6 +30,7 @@ from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 TURNS = (Turn(Role.USER, "Hi"), Turn(Role.ASSISTANT, "Hello"), Turn(Role.USER, "And?"))
 LATER = Conversation(TURNS, id="c1", run="r2", credential="secret")
+NAMED = Named(message="m")
 
 
 def test_openai_chat_sends_all_turns_and_asks_for_a_stream() -> None:
@@ -82,7 +84,8 @@ def _chunk(**choice: Any) -> dict[str, Any]:
         (OPENAI_CHAT, {"error": {"code": 500}}, (Failure(None),)),
         (OPENAI_CHAT, "[DONE]", ()),
         (OPENAI_CHAT, "what", ()),
-        (AI_SDK, {"type": "start", "messageId": "m"}, (Other(),)),
+        (AI_SDK, {"type": "start", "messageId": "m"}, (NAMED, Other())),
+        (AI_SDK, {"type": "start"}, (Other(),)),
         (AI_SDK, {"type": "text-delta", "id": "0", "delta": "Hi"}, (Text("Hi", block="0"),)),
         (AI_SDK, {"type": "text-delta", "id": "0", "delta": 5}, (Other(),)),
         (AI_SDK, {"type": "text-delta", "id": "0", "delta": ""}, (Other(),)),
@@ -98,7 +101,8 @@ def _chunk(**choice: Any) -> dict[str, Any]:
         (AI_SDK, "[DONE]", ()),
         (AG_UI, {"type": "RUN_STARTED", "threadId": "c1", "runId": "r2"}, (Other(),)),
         (AG_UI, {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "Hi"}, (Text("Hi", block="m"),)),
-        (AG_UI, {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "Hi"}, (Text("Hi", block="m"),)),
+        (AG_UI, {"type": "TEXT_MESSAGE_START", "messageId": "m"}, (NAMED, Other())),
+        (AG_UI, {"type": "TEXT_MESSAGE_CHUNK", "messageId": "m", "delta": "Hi"}, (NAMED, Text("Hi", block="m"))),
         (AG_UI, {"type": "REASONING_MESSAGE_CHUNK", "messageId": "m", "delta": ""}, (Other(),)),
         (AG_UI, {"type": "TOOL_CALL_ARGS", "toolCallId": "t", "delta": "{"}, (Other(),)),
         (AG_UI, {"type": "RUN_FINISHED", "threadId": "c1", "runId": "r2"}, (Finish(),)),
@@ -111,6 +115,16 @@ def _chunk(**choice: Any) -> dict[str, Any]:
 def test_what_an_event_says(api: Api, data: dict[str, Any] | str, parts: tuple[Part, ...]) -> None:
     text = data if isinstance(data, str) else json.dumps(data)
     assert repr(tuple(api.read("message", text, decode_object(text).body))) == repr(parts)  # their types count as well
+
+
+@pytest.mark.parametrize("api", [AI_SDK, AG_UI], ids=lambda api: api.name)
+def test_a_message_keeps_the_id_that_the_server_gave_it(api: Api) -> None:
+    said = Conversation(
+        (Turn(Role.USER, "Hi"), Turn(Role.ASSISTANT, "Hello", "m-7"), Turn(Role.USER, "And?")), "c1", "r2"
+    )
+    body = api.ask(said).body
+    assert body
+    assert [one["id"] for one in body["messages"]] == ["c1-0", "m-7", "c1-2"]
 
 
 @pytest.mark.parametrize("api", [OPENAI_CHAT, AI_SDK, AG_UI], ids=lambda api: api.name)

@@ -47,7 +47,12 @@ class AgUi(api.HttpOnly):
             delta = body.get("delta")
             if not isinstance(delta, str) or not delta:  # it may be empty, and says nothing then
                 return _OTHER
-            return (api.Text(delta, channel=channel, block=str(body.get("messageId"))),)
+            piece = api.Text(delta, channel=channel, block=str(body.get("messageId")))
+            if kind == "TEXT_MESSAGE_CHUNK":
+                return (api.Named(message=str(body.get("messageId") or "")), piece)
+            return (piece,)
+        if kind == "TEXT_MESSAGE_START":
+            return (api.Named(message=str(body.get("messageId") or "")), *_OTHER)
         if kind == "RUN_FINISHED":
             outcome = body.get("outcome")
             is_cut = isinstance(outcome, Mapping) and outcome.get("type") == "cancelled"  # stopped before it was whole
@@ -62,8 +67,9 @@ class AgUi(api.HttpOnly):
 
 
 def _messages(conversation: api.Conversation) -> list[dict[str, Any]]:
+    """Each turn with the id under which the client keeps it: servers that keep messages, too, know them by that."""
     return [
-        {"id": f"{conversation.id or 'm'}-{number}", "role": str(turn.role), "content": turn.text}
+        {"id": turn.id or f"{conversation.id or 'm'}-{number}", "role": str(turn.role), "content": turn.text}
         for number, turn in enumerate(conversation.turns)
     ]
 

@@ -46,6 +46,8 @@ class AiSdk(api.HttpOnly):
                 return _OTHER
             return (api.Text(delta, channel=channel, block=str(body.get("id"))),)
         match kind:
+            case "start" if isinstance(told := body.get("messageId"), str):
+                return (api.Named(message=told), *_OTHER)
             case "finish":
                 reason = body.get("finishReason")
                 if reason == "error":  # a part `error` may stand before it
@@ -67,7 +69,7 @@ def _messages(conversation: api.Conversation) -> list[dict[str, Any]]:
     """Each turn with an id that stays the same from ask to ask, as `useChat` sends it."""
     return [
         {
-            "id": f"{conversation.id or 'm'}-{number}",
+            "id": turn.id or f"{conversation.id or 'm'}-{number}",
             "role": str(turn.role),
             "parts": [{"type": "text", "text": turn.text}],
         }

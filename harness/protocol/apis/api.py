@@ -46,10 +46,11 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one side said, as the client sent or received it."""
+    """What one side said, as the client sent or received it. `id`: that of the message, if the server told one."""
 
     role: Role
     text: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +158,12 @@ class Usage(NamedTuple):
 
 
 class Named(NamedTuple):
-    """The server's own id of this ask, by which it is stopped or resumed, or the one that it gave the conversation."""
+    """The server's own id of this ask, by which it is stopped or resumed, the one that it gave the conversation, or the
+    one of the message that follows, under which clients keep it."""
 
     run: str = ""
     conversation: str = ""
+    message: str = ""
 
 
 class Other(NamedTuple):

@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.servers.apis.good_servers import DONE, AgUiServer, AiSdkServer, OpenAiServer
 from tests.servers.apis.stream_server import Frame, StreamServer
 from tests.servers.legal.variant import legal
-from tests.servers.parts import Ask, Config, ProviderFailed, Refused
+from tests.servers.parts import Ask, Config, Message, ProviderFailed, Refused
 
 JUDGED = (
     "API OAI AIS AGU SSE-01 SSE-03 SSE-04 SSE-06 SSE-08 SSE-09 SSE-10 SSE-11 "
@@ -195,6 +195,32 @@ class ManyMessages(Squeezes, AgUiServer):
 
     def closing(self, name: str, body: dict[str, Any], said: bool) -> Iterable[Frame]:
         return [*self.first.pop(name, ()), *super().closing(name, body, False)]
+
+
+@legal("ag-ui-keeps-its-threads", only="API-01 SES-15 SES-17", api="ag-ui")
+class KeepsItsThreads(AgUiServer):
+    """It keeps the messages of each thread, and adds those whose ids it does not know, as LangGraph does."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.threads: dict[str, dict[str, Message]] = {}  # messages by their ids
+        self.thread: dict[str, str] = {}  # of each reply
+
+    def messages_of(self, body: dict[str, Any]) -> list[Message]:
+        messages = super().messages_of(body)
+        kept = self.threads.setdefault(body["threadId"], {})
+        for one, message in zip(body["messages"], messages, strict=True):
+            kept.setdefault(one["id"], message)
+        return list(kept.values())
+
+    def opening(self, name: str, body: dict[str, Any]) -> Iterable[Frame]:
+        self.thread[name] = body["threadId"]
+        return super().opening(name, body)
+
+    def text(self, name: str, token: str, is_first: bool) -> Iterable[Frame]:
+        reply = self.threads[self.thread[name]].setdefault(name, {"role": "assistant", "content": ""})
+        reply["content"] += token
+        return super().text(name, token, is_first)
 
 
 @legal("ag-ui-bare-chunks", only=JUDGED, api="ag-ui")
