@@ -262,9 +262,13 @@ class Case:
     ) -> None:
         """Record what was found of a row. Without a finding the row is kept, and `seen` is reported with it.
 
-        An answer that never came is no finding about what it should have held, and keeps no row either.
+        An answer that never came is no finding about what it should have held, and keeps no row either; nor is one that
+        the suite itself gave up.
         """
         row = self.lane.contract[requirement_id]
+        if findings and transcript is not None and transcript.is_shed:
+            self._record(requirement_id, Verdict.NOT_TESTABLE, transcript.fault, timed=True)
+            return
         if transcript is not None and transcript.is_unanswered and not row.asks_for_answer:
             self.log.keeps(transcript, requirement_id)
             why = f"{' '.join(transcript.request.split(' ', 2)[:2])}: {transcript.outcome()}"

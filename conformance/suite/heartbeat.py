@@ -44,9 +44,9 @@ class Heartbeat:
 
     def may_have_lost(self, reply: Transcript) -> bool:
         """Whether this machine can be why something of a reply did not come: in time, or at all, because the server
-        gave the socket up while the suite was too busy to answer its pings."""
+        gave the socket up while the suite was too busy to answer its pings; or the suite had no memory for it."""
         is_lost = reply.transport is not Transport.SSE and reply.end in (End.RESET, End.TRUNCATED)
-        return reply.did_not_come or (is_lost and self.was_busy(reply.asked_at))
+        return reply.did_not_come or reply.is_shed or (is_lost and self.was_busy(reply.asked_at))
 
     def was_busy(self, began: float) -> bool:
         """Whether this machine was so busy since `began` that even what waits for seconds may have waited in vain."""

@@ -65,6 +65,7 @@ def test_the_reply_that_is_largest_for_what_was_asked_makes_room() -> None:
         flood.read(2.0, event("x" * 20_000))
     assert (honest.end, len(honest.tokens)) == (None, 30)
     assert flood.end is End.TOO_LARGE
+    assert (honest.is_shed, flood.is_shed) == (False, True)
     assert flood.fault == "all replies together took more than 4 MB; reading stopped"
     assert budget.total < budget.limit
 
