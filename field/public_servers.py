@@ -88,7 +88,11 @@ SERVERS: Final = (
         ("litellm", "openai"),
         "openai-chat",
         "/v1/chat/completions",
-        exempt={"ERR-06": "its time-out of 10 s holds for each of three tries; the error comes after the last one"},
+        exempt={
+            "ERR-06": "its time-out of 10 s holds for each of three tries; the error comes after the last one",
+            "ERR-07": "its time-out stands in our config.yaml, and is no longer one for the suite's second server",
+            "ERR-09": "a gateway hands its provider's error on to those who call it",
+        },
     ),
     PublicServer(
         "pydantic-ai-ag-ui",

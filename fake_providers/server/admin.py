@@ -10,6 +10,7 @@ from chatproof import __version__
 from chatproof.fake_providers.dialects.base import IncomingRequest, Reply
 from chatproof.fake_providers.journal.assertions import Wanted
 from chatproof.fake_providers.journal.client_faults import Observed
+from chatproof.fake_providers.journal.control_client import MAX_WAIT_S
 from chatproof.fake_providers.journal.journal import Entry, Journal
 from chatproof.fake_providers.journal.resilience import judge
 from chatproof.fake_providers.planning.http_request import number_of_key
@@ -17,7 +18,6 @@ from chatproof.fake_providers.planning.planner import Planner
 from chatproof.fake_providers.scripting.script import Script, ScriptError, parse_script
 from chatproof.fake_providers.scripting.wire_table import FORMS, UnknownWire, wires_of
 from chatproof.fake_providers.server.admin_parameters import (
-    MAX_WAIT_S,
     BadRequest,
     Query,
     case_of,

@@ -5,6 +5,8 @@ the reason `other`, which a client may read; there is no part `error`. For @ai-s
 mended: https://github.com/vercel/ai/issues/19165
 """
 
-from plain import ai_sdk_after_a_cut, run, two_words_then_the_end
+from plain import run
+from plain_faults import ai_sdk_after_a_cut
+from plain_provider import two_words_then_the_end
 
 run(two_words_then_the_end, ai_sdk_after_a_cut("/api/chat"))

@@ -5,6 +5,8 @@ first chunk: a provider that takes the request and never answers is waited for. 
 Reported: https://github.com/vercel/ai/issues/16538
 """
 
-from plain import ai_sdk_without_an_answer, run, silence
+from plain import run
+from plain_faults import ai_sdk_without_an_answer
+from plain_provider import silence
 
 run(silence, ai_sdk_without_an_answer("/api/chat"))

@@ -4,6 +4,8 @@ So some gateways answer that know too late that they fail. The part `finish` the
 may read; there is no part `error`.
 """
 
-from plain import IN_A_DOCUMENT, ai_sdk_after_a_cut, an_error_with_status_200, run
+from plain import run
+from plain_faults import IN_A_DOCUMENT, ai_sdk_after_a_cut
+from plain_provider import an_error_with_status_200
 
 run(an_error_with_status_200, ai_sdk_after_a_cut("/api/chat", IN_A_DOCUMENT))

@@ -5,6 +5,9 @@ The standard for server-sent events advises a comment every 15 s or so, as some 
 https://github.com/vercel/ai/issues/9655
 """
 
-from plain import ASK_AI_SDK, headers_then_silence, run, silent_with_its_provider
+from plain import run
+from plain_client import ASK_AI_SDK
+from plain_faults import silent_with_its_provider
+from plain_provider import headers_then_silence
 
 run(headers_then_silence, silent_with_its_provider("/api/chat", ASK_AI_SDK))

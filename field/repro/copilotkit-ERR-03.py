@@ -5,7 +5,9 @@ specification (https://docs.ag-ui.com/spec/1.0/events/lifecycle): `RUN_FINISHED`
 an outcome it means success.
 """
 
-from plain import Upstream, ag_ui_after_a_cut, run
+from plain import run
+from plain_faults import ag_ui_after_a_cut
+from plain_provider import Upstream
 
 
 def two_words(upstream: Upstream) -> None:

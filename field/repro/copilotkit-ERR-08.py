@@ -5,6 +5,8 @@ So some gateways answer that know too late that they fail. AG-UI's specification
 means success.
 """
 
-from plain import IN_A_DOCUMENT, ag_ui_after_a_cut, an_error_with_status_200, run
+from plain import run
+from plain_faults import IN_A_DOCUMENT, ag_ui_after_a_cut
+from plain_provider import an_error_with_status_200
 
 run(an_error_with_status_200, ag_ui_after_a_cut("/api/copilotkit/agent/default/run", IN_A_DOCUMENT))

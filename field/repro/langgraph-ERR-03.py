@@ -5,6 +5,8 @@ The provider says two words and ends its stream without a finish reason and with
 means success.
 """
 
-from plain import ag_ui_after_a_cut, run, two_words_then_the_end
+from plain import run
+from plain_faults import ag_ui_after_a_cut
+from plain_provider import two_words_then_the_end
 
 run(two_words_then_the_end, ag_ui_after_a_cut("/agent"))

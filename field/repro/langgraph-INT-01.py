@@ -4,7 +4,9 @@ The provider says a word every 100 ms. The client closes its connection after th
 run any more: it has no endpoint to come back to.
 """
 
-from plain import ASK_AG_UI, SERVER_LEFT, leave, run, words_without_end
+from plain import run
+from plain_client import ASK_AG_UI, leave
+from plain_provider import SERVER_LEFT, words_without_end
 
 
 def look(url: str) -> tuple[bool, str]:

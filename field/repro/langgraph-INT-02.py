@@ -3,7 +3,9 @@
 The provider takes the request and says nothing. The client closes its connection after the run has begun.
 """
 
-from plain import ASK_AG_UI, SERVER_LEFT, leave, run, silence
+from plain import run
+from plain_client import ASK_AG_UI, leave
+from plain_provider import SERVER_LEFT, silence
 
 
 def look(url: str) -> tuple[bool, str]:

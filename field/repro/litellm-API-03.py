@@ -1,6 +1,8 @@
 """LiteLLM's proxy answers 500 to a body that is JSON but no object."""
 
-from plain import ask, run, silence
+from plain import run
+from plain_client import ask
+from plain_provider import silence
 
 
 def look(url: str) -> tuple[bool, str]:

@@ -4,7 +4,9 @@ The provider sends the headers of a stream and says nothing. The client closes i
 https://github.com/BerriAI/litellm/issues/13774
 """
 
-from plain import ASK_OPENAI, SERVER_LEFT, headers_then_silence, leave, run
+from plain import run
+from plain_client import ASK_OPENAI, leave
+from plain_provider import SERVER_LEFT, headers_then_silence
 
 
 def look(url: str) -> tuple[bool, str]:

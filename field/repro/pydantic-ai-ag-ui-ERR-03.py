@@ -6,6 +6,8 @@ maintainers answered that some complete replies have no finish reason either, an
 raises. Reported: https://github.com/pydantic/pydantic-ai/issues/6610
 """
 
-from plain import ag_ui_after_a_cut, run, two_words_then_the_end
+from plain import run
+from plain_faults import ag_ui_after_a_cut
+from plain_provider import two_words_then_the_end
 
 run(two_words_then_the_end, ag_ui_after_a_cut("/"))

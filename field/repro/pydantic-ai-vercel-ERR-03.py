@@ -5,6 +5,8 @@ answered that some complete replies have no finish reason either, and that a cap
 Reported: https://github.com/pydantic/pydantic-ai/issues/6610
 """
 
-from plain import ai_sdk_after_a_cut, run, two_words_then_the_end
+from plain import run
+from plain_faults import ai_sdk_after_a_cut
+from plain_provider import two_words_then_the_end
 
 run(two_words_then_the_end, ai_sdk_after_a_cut("/api/chat"))
