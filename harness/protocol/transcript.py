@@ -95,8 +95,8 @@ class Message(NamedTuple):
 class Transcript:
     """One exchange. `ended_at` and `end` are set once it is over. `terminal` is the first completion or error.
 
-    Past its `limits` (None: none) it ends as `TOO_LARGE`; `is_shed`: for the memory of all together. `length`: bytes that
-    came; `weight`: their memory. `run`, `conversation`, `message`: the server's own ids of them, where it told them.
+    Past its `limits` (None: none) it ends as `TOO_LARGE`; `is_shed`: for the memory of all together. `length`: bytes
+    that came; `weight`: their memory. `run`, `conversation`, `message`: the server's own ids, where it told them.
     """
 
     transport: Transport
