@@ -39,7 +39,7 @@ async def test_all_turns_reach_the_provider_once_in_order(case: Case) -> None:
     await judge_turns(case, first, [*said, first.case], earlier)
     if not case.lane.succeeded(first):
         raise without(first, f"an ordinary ask failed: {first.outcome()}")
-    asked = Turn(Role.USER, case.lane.message("Who am I?", "hello", first.case))
+    asked = Turn(Role.USER, case.lane.message("Who am I?", "hello", first.case), first.case)
     before = (*before, asked, Turn(Role.ASSISTANT, first.text, first.message))
     reply, *others = await together(
         case.ask("What is my name?", session=session, before=before),

@@ -133,7 +133,7 @@ async def test_a_conversation_goes_on_after_a_stop(case: Case) -> None:
     await reply.stop()
     await reply.ended(within)
     part = reply.streams[0].transcript
-    before = (Turn(Role.USER, reply.message), Turn(Role.ASSISTANT, part.text, part.message))
+    before = (Turn(Role.USER, reply.message, reply.run), Turn(Role.ASSISTANT, part.text, part.message))
     again = await case.ask("Where were we?", session=reply.session, source=reply.source, before=before, script="paced")
     kept = case.lane.succeeded(again) and same_words(again.text, case.provider.text("paced"))
     seen = f"the ask after a stop: {again.outcome()}; its text: {shown(again.text, 80)}"

@@ -262,17 +262,13 @@ class Case:
     ) -> None:
         """Record what was found of a row. Without a finding the row is kept, and `seen` is reported with it.
 
-        An answer that never came is no finding about what it should have held, and keeps no row either; nor is one that
-        the suite itself gave up.
-        """
+        An answer that never came, or was given up, says nothing of what it should have held, and keeps no row."""
         row = self.lane.contract[requirement_id]
-        if findings and transcript is not None and transcript.is_shed:
-            self._record(requirement_id, Verdict.NOT_TESTABLE, transcript.fault, timed=True)
-            return
-        if transcript is not None and transcript.is_unanswered and not row.asks_for_answer:
+        is_given_up = bool(findings) and transcript is not None and transcript.is_shed
+        if transcript is not None and (is_given_up or (transcript.is_unanswered and not row.asks_for_answer)):
             self.log.keeps(transcript, requirement_id)
             why = f"{' '.join(transcript.request.split(' ', 2)[:2])}: {transcript.outcome()}"
-            self._record(requirement_id, Verdict.NOT_TESTABLE, why, timed=transcript.did_not_come)
+            self._record(requirement_id, Verdict.NOT_TESTABLE, why, timed=is_given_up or transcript.did_not_come)
             return
         if not findings:
             self.log.keeps(transcript, requirement_id)

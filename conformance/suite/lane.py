@@ -294,7 +294,7 @@ class Lane:
             session: its id; a fresh one if left out, none at all if None.
             before: the turns so far; if left out those of the session, where the client carries them.
         """
-        turn = Turn(Role.USER, self.message(text, script, case))
+        turn = Turn(Role.USER, self.message(text, script, case), case)
         carries = bool(session) and self.api.history is History.CLIENT
         if session and carries:
             before = before or self.carried.of(session)

@@ -46,7 +46,8 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one side said, as the client sent or received it. `id`: that of the message, if the server told one."""
+    """What one side said, as the client sent or received it. `id`: the message's own, which the server gave it, or the
+    client."""
 
     role: Role
     text: str
