@@ -197,7 +197,7 @@ class ManyMessages(Squeezes, AgUiServer):
         return [*self.first.pop(name, ()), *super().closing(name, body, False)]
 
 
-@legal("ag-ui-keeps-its-threads", only="API-01 SES-15 SES-17", api="ag-ui")
+@legal("ag-ui-keeps-its-threads", only="API-01 SES-17", api="ag-ui")
 class KeepsItsThreads(AgUiServer):
     """It keeps the messages of each thread, and adds those whose ids it does not know, as LangGraph does."""
 
