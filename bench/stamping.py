@@ -21,7 +21,7 @@ STEPS: Final = {
     "figures": "counted in the figures",
 }
 TRANSPORTS: Final = {"sse": "SSE", "socketio": "Socket.IO"}
-TURNS: Final = 5
+TURNS: Final = 3
 _CLIENT_S: Final = 120.0
 
 

@@ -203,6 +203,11 @@ def is_token_packet(api: Api, data: bytes, start: int = 0) -> bool:
     )
 
 
+def is_sole_token(api: Api, data: bytes) -> bool:
+    """Whether bytes are one whole WebSocket frame with a token of the API document's api with a text, and no more."""
+    return bool(start := sole_text(data)) and is_token_packet(api, data, start)
+
+
 def is_token_frame(data: bytes) -> bool:
     """Whether bytes are one whole WebSocket frame with a token of the API document's api, empty or not, and no more."""
     return bool(start := sole_text(data)) and data.startswith(_TOKEN_PACKET, start)

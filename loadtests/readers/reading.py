@@ -14,11 +14,11 @@ from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.transcript import End, Transport
 from chatproof.loadtests.readers import websocket_frames as frames
-from chatproof.loadtests.readers.event_scanner import ReplyScan, ScannedEvent, is_token_packet
+from chatproof.loadtests.readers.event_scanner import ReplyScan, ScannedEvent, is_sole_token
 from chatproof.loadtests.readers.http_response import NotHttp, ResponseBody, ResponseHead, read_body, read_head
 from chatproof.loadtests.readers.stream_recording import StreamRecording
 from chatproof.loadtests.readers.strict import transcript_of
-from chatproof.loadtests.readers.token_reads import count_token_reads
+from chatproof.loadtests.readers.token_reads import tokens_of_reads
 
 
 class StreamOutcome(StrEnum):
@@ -146,13 +146,14 @@ def _stream(recording: StreamRecording, head: ResponseHead) -> Reading:
         return Reading(StreamOutcome.VIOLATION, recording, f"Content-Encoding {coding}, not asked for", 200)
     reading = Reading(StreamOutcome.COMPLETE, recording, status=200)
     first, reads = _body_reads(head, recording.reads)
-    count = count_token_reads(reads) if isinstance(recording.api, ChatStream) and head.chunked else 0
-    reading.token_times = recording.times[first : first + count]
-    # what follows is parsed
-    rest = reads[count:]
+    counts = tokens_of_reads(reads) if isinstance(recording.api, ChatStream) and head.chunked else []
+    for at, count in zip(recording.times[first:], counts, strict=False):
+        reading.token_times += [at] * count
+    reading.joined = sum(counts) - len(counts)
+    rest = reads[len(counts) :]  # is parsed
     body = read_body(replace(head, size=0), b"".join(rest), rest, closed=recording.end is End.COMPLETE)
     scan = ReplyScan.of_body(recording.api, body.data, whole=body.whole)
-    _stamp(reading, scan, body.ends, recording.times[first + count :])
+    _stamp(reading, scan, body.ends, recording.times[first + len(counts) :])
     return _concluded(reading, scan, body.whole, body.fault)
 
 
@@ -186,16 +187,18 @@ def _socket(recording: StreamRecording) -> Reading:
     if recording.status is not None:
         return _refused(recording, recording.status)
     reading = Reading(StreamOutcome.COMPLETE, recording)
-    scan = ReplyScan(recording.api)
-    parser = frames.FrameDecoder()
-    for index, data in enumerate(recording.reads, 1):  # an event is located by its read: frames are not contiguous text
-        if parser.is_between and (start := frames.sole_text(data)) and is_token_packet(recording.api, data, start):
+    api, reads = recording.api, recording.reads
+    scan, parser = ReplyScan(api), frames.FrameDecoder()
+    sole = next((index for index, data in enumerate(reads) if not is_sole_token(api, data)), len(reads))
+    reading.token_times = recording.times[:sole]
+    for index, data in enumerate(reads[sole:], 1):  # an event is located by its read: frames are not contiguous text
+        if parser.is_between and is_sole_token(api, data):
             scan.found.append(ScannedEvent(Kind.TOKEN, index, None))
             continue
         for opcode, payload in parser.feed(data):
             if opcode == frames.TEXT:
                 scan.packet(payload, index)
-    _stamp(reading, scan, range(1, len(recording.reads) + 1), recording.times)
+    _stamp(reading, scan, range(1, len(reads) - sole + 1), recording.times[sole:])
     return _concluded(reading, scan, recording.end is End.COMPLETE, recording.fault)
 
 

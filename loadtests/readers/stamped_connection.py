@@ -28,8 +28,8 @@ from chatproof.loadtests.readers.ready_loop import when_readable
 
 READ_SIZE: Final = 64 * 1024
 """Bytes. A larger buffer comes from the kernel anew for every read, and what is kept of it takes a page."""
-WATCHED: Final = 4
-"""The kernel's stamp is asked for with one read in so many: it costs half as much as the read itself."""
+WATCHED: Final = 8
+"""The kernel's stamp is asked for with one read in so many: it costs as much as the read itself."""
 _STAMPS: Final = getattr(socket, "SO_TIMESTAMPNS", 35) if sys.platform == "linux" else None
 _ANCILLARY: Final = 64
 _TIMESPEC: Final = struct.Struct("@ll")

@@ -1,4 +1,5 @@
-"""The common case of a stream: each read is one chunk, which is one event, which is a token of the API document's api.
+"""The common case of a stream: each read is a chunk, or several, each of which is one event, which is a token of the API
+document's api.
 
 Such reads need no parser: a few looks at the bytes are enough to be sure.
 """
@@ -12,28 +13,33 @@ from chatproof.loadtests.readers.event_scanner import EMPTY_TOKENS, TOKENS
 
 _STARTS: Final = tuple(b"data: " + token for token in TOKENS)
 _EMPTY: Final = tuple(b"data: " + token for token in EMPTY_TOKENS)
-_END: Final = b"}\n\n\r\n"
+_END: Final = b"\n\n\r\n"  # of an event, and of its chunk
 _LONGEST_SIZE: Final = 8
 
 
-def count_token_reads(reads: Sequence[bytes]) -> int:
-    """How many of the reads, from the first on, are each one whole chunk with one token that clearly has a text.
+def tokens_of_reads(reads: Sequence[bytes]) -> list[int]:
+    """How many tokens each read brought, up to the first one that is not made of whole chunks, each of which is one token
+    that clearly has a text. The first read begins where a chunk begins."""
+    counts: list[int] = []
+    for data in reads:
+        *parts, rest = data.split(_END)
+        if rest or not parts or not all(map(_is_token_chunk, parts)):
+            break
+        counts.append(len(parts))
+    return counts
 
-    The first of them begins where a chunk begins.
-    """
-    for count, data in enumerate(reads):
-        start = data.find(b"\r\n", 0, _LONGEST_SIZE) + 2
-        last = len(data) - 4  # the line feed that ends the event's line
-        if not (
-            start > 2
-            and data.startswith(_STARTS, start)
-            and data.endswith(_END)
-            and data.find(b"\n", start) == last
-            and data.find(b"\r", start) == last + 2
-            and data[: start - 2] == b"%x" % (last + 2 - start)
-            and not data.startswith(_EMPTY, start)
-            and b'"error"' not in data
-            and b'"done"' not in data
-        ):
-            return count
-    return len(reads)
+
+def _is_token_chunk(part: bytes) -> bool:
+    """Whether a chunk, without its `_END`, is a token."""
+    start = part.find(b"\r\n", 0, _LONGEST_SIZE) + 2
+    return (
+        start > 2
+        and part.startswith(_STARTS, start)
+        and part.endswith(b"}")
+        and part.find(b"\n", start) < 0
+        and part.find(b"\r", start) < 0
+        and part[: start - 2] == b"%x" % (len(part) - start + 2)
+        and not part.startswith(_EMPTY, start)
+        and b'"error"' not in part
+        and b'"done"' not in part
+    )

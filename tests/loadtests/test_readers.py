@@ -134,7 +134,7 @@ def test_the_kernel_stamps_what_we_stamp() -> None:
     steps: list[Step] = [part for n in range(1, 30) for part in (chunk(event(token(n))), 0.01)]
     with playing(HEAD, *steps) as target:
         recording = ask_over_http(target, StreamRequest("hello"))
-    assert 5 <= len(recording.lags) <= 10, "of one read in four"
+    assert 2 <= len(recording.lags) <= 5, "of one read in eight"
     assert all(-0.001 < lag < 5 for lag in recording.lags)
 
 
