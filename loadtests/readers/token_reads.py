@@ -1,5 +1,4 @@
-"""The common case of a stream: each read is a chunk, or several, each of which is one event, which is a token of the API
-document's api.
+"""The common case of a stream: a read is one chunk, or several, and each is one token of the API document's api.
 
 Such reads need no parser: a few looks at the bytes are enough to be sure.
 """
@@ -18,8 +17,8 @@ _LONGEST_SIZE: Final = 8
 
 
 def tokens_of_reads(reads: Sequence[bytes]) -> list[int]:
-    """How many tokens each read brought, up to the first one that is not made of whole chunks, each of which is one token
-    that clearly has a text. The first read begins where a chunk begins."""
+    """How many tokens each read brought, up to the first read that is not made of whole chunks, each of which is one
+    token that clearly has a text. The first read begins where a chunk begins."""
     counts: list[int] = []
     for data in reads:
         *parts, rest = data.split(_END)
