@@ -38,4 +38,4 @@ class UserSession:
         """Add an exchange. One that failed leaves no turns, as in a client that asks again."""
         self.id = self.id or reading.conversation or None
         if self._carries_turns and reading.outcome is StreamOutcome.COMPLETE:
-            self.turns += (Turn(Role.USER, ask.message), Turn(Role.ASSISTANT, reading.text))
+            self.turns += (Turn(Role.USER, ask.message, ask.run), Turn(Role.ASSISTANT, reading.text, reading.message))

@@ -61,12 +61,13 @@ def is_token_at_a_glance(data: bytes) -> bool:
 
 @dataclass(slots=True)
 class ReplyScan:
-    """What a reply said, in order. `faults`: one line for each. `conversation`: the id that the server gave it."""
+    """What a reply said, in order. `faults`: one line for each. `conversation`, `message`: the server's own ids."""
 
     api: Api
     found: list[ScannedEvent] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     conversation: str = ""
+    message: str = ""
     _blocks: dict[str, SnapshotBlock] = field(default_factory=dict)
     _is_over: bool = False
 
@@ -174,6 +175,7 @@ class ReplyScan:
             kind, text = Kind.OTHER, ""
             if isinstance(part, Named):
                 self.conversation = self.conversation or part.conversation
+                self.message = self.message or part.message
                 continue
             if isinstance(part, Text) and part.channel == ANSWER:
                 kind, text = Kind.TOKEN, part.text

@@ -58,7 +58,7 @@ class StreamRequest:
     @property
     def conversation(self) -> Conversation:
         """The same, as an api takes it."""
-        return Conversation((*self.turns, Turn(Role.USER, self.message)), self.session_id, self.run, self.jwt)
+        return Conversation((*self.turns, Turn(Role.USER, self.message, self.run)), self.session_id, self.run, self.jwt)
 
 
 def request_bytes(target: Target, ask: StreamRequest, http: HttpAsk) -> bytes:

@@ -54,7 +54,7 @@ class Reading:
 
     `token_times`: when each token arrived that brought text; an empty one, or a thought, shows a user nothing.
     `joined`: tokens that arrived in one read with the token before, so that their own arrival time is not known.
-    `detail`: in a few words, why the stream is not complete. `conversation`: the id that the server gave it.
+    `detail`: in a few words, why the stream is not complete. `conversation`, `message`: the server's own ids.
     """
 
     outcome: StreamOutcome
@@ -65,6 +65,7 @@ class Reading:
     terminal_at: float | None = None
     joined: int = 0
     conversation: str = ""
+    message: str = ""
     _text: str | None = None
 
     @property
@@ -180,7 +181,8 @@ def _stamp(reading: Reading, scan: ReplyScan, ends: Sequence[int], times: Sequen
             last = index
         elif event.kind in _TERMINAL and reading.terminal_at is None:
             reading.terminal_at = times[index]
-    reading.conversation, reading._text = scan.conversation, scan.text if is_decoded else None
+    reading.conversation, reading.message = scan.conversation, scan.message
+    reading._text = scan.text if is_decoded else None
 
 
 def _socket(recording: StreamRecording) -> Reading:

@@ -68,6 +68,7 @@ def is_read_as_the_suite_reads_it(reading: Reading) -> bool:
     transcript = transcript_of(reading.recording)
     assert reading.outcome is StreamOutcome.COMPLETE, reading.detail
     assert reading.text == transcript.text
+    assert (reading.conversation, reading.message) == (transcript.conversation, transcript.message)
     assert reading.token_times == [message.at for message in transcript.tokens if message.text]
     assert violations(reading.recording) == []
     return len(reading.text) > 0
