@@ -127,18 +127,19 @@ def _ours(transport: str) -> dict[str, float]:
     from chatproof.harness.common.target import Target
     from chatproof.loadtests.load_generator import LoadGenerator
     from chatproof.loadtests.metrics import Metrics
-    from chatproof.loadtests.readers.http_reader import StreamRequest, ask_over_http
+    from chatproof.loadtests.readers.http_reader import Limits, StreamRequest, ask_over_http
     from chatproof.loadtests.readers.reading import StreamOutcome, understand
     from chatproof.loadtests.readers.socketio_reader import SocketReader
 
     peers, request = Peers(), StreamRequest("bench")
+    limits = Limits(connect=600.0, silence=600.0, whole=600.0)  # on a busy machine too
     recordings: list[Any] = []
     target = Target("http", "127.0.0.1", peers.port)
 
     def ask() -> Any:
         if transport == "sse":
-            return ask_over_http(target, request, began=recordings.append)
-        reader = SocketReader(target)
+            return ask_over_http(target, request, limits=limits, began=recordings.append)
+        reader = SocketReader(target, limits=limits)
         return reader.ask(request, began=recordings.append)
 
     users = []
@@ -155,6 +156,7 @@ def _ours(transport: str) -> dict[str, float]:
         gevent.idle()  # until all that is there has been read
         for index in range(begin, stop):
             while len(recordings[index].reads) < counts[index]:
+                assert recordings[index].end is None, recordings[index]
                 gevent.idle()
 
     tokens, last = _said(transport)

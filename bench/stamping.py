@@ -22,7 +22,7 @@ STEPS: Final = {
 }
 TRANSPORTS: Final = {"sse": "SSE", "socketio": "Socket.IO"}
 TURNS: Final = 3
-_CLIENT_S: Final = 120.0
+_CLIENT_S: Final = 300.0
 
 
 def run(quick: bool, beside: Path | None) -> int:
