@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
@@ -90,6 +90,8 @@ class Ask:
     """The wires of the reply, if it is streamed (`wire_table`). The planner chooses and writes them."""
     after_tool: bool = False
     """The request ends with a tool's result."""
+    kept_as: Callable[[Ask], str] | None = None
+    """Gives the reply's id, by which later requests may ask for it; None: nobody can."""
     request: tuple[str, bytes] = ("", b"")
     """`IncomingRequest.identity`, from which the reply's ids are made. Not its digest: a cached plan needs none."""
 
@@ -142,6 +144,37 @@ class Reply:
     """The case id, where the planner would not find it in the request (`case_in`)."""
 
 
+@dataclass(slots=True)
+class Kept:
+    """A reply that was kept. Its ask renders it again, so its bytes are not.
+
+    `polls`: how often a client has asked whether it is finished. `read`: what its dialect has worked out of it.
+    """
+
+    ask: Ask
+    polls: int = 0
+    cancelled: bool = False
+    read: Any = None
+
+
+class Archive(Protocol):
+    """The replies that were kept, by their ids."""
+
+    def find(self, name: str) -> Kept | None: ...
+
+    def delete(self, name: str) -> None: ...
+
+    def is_deleted(self, name: str) -> bool:
+        """Whether it was there and somebody has deleted it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """A valid request whose answer depends on replies that were kept. It is answered anew each time."""
+
+    answer: Callable[[Archive], Ask | Reply]
+
+
 class Dialect(Protocol):
     """One HTTP API. The module `dialect.py` in a folder of `fake_providers/dialects` has these names.
 
@@ -153,8 +186,11 @@ class Dialect(Protocol):
     def answers(self, request: IncomingRequest) -> bool:
         """Whether the request is to this API. Several APIs have the path /v1/models: headers may decide."""
 
-    def read(self, request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue) -> Ask | Reply:
-        """Validate as the real API does. An Ask to render, or a Reply that needs no script, such as an error.
+    def read(
+        self, request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue
+    ) -> Ask | Reply | Recall:
+        """Validate as the real API does. An Ask to render, or a Reply that needs no script, such as an error; or a
+        Recall, which gives one of them.
 
         `catalogue`: the models that there are; a strict one also refuses what the real API refuses of each model.
         """

@@ -94,6 +94,11 @@ def is_retired(provider: Provider, name: str) -> bool:
     return name in _everything()["retired"].get(provider, ())
 
 
+def says_absent(name: str) -> bool:
+    """Whether the name says that there is nothing behind it: a part of it is `missing`, `unknown`, …"""
+    return _ABSENT.search(name[:_LONGEST]) is not None
+
+
 def model_of(provider: Provider, name: str) -> Model:
     """The model; for an unknown name one with the properties that such a model most likely has."""
     return _model_of(provider, name[:_LONGEST])
@@ -114,7 +119,7 @@ def _model_of(provider: Provider, name: str) -> Model:
 
 @lru_cache(maxsize=1024)
 def _lenient(provider: Provider, name: str) -> Model | None:
-    if provider == "local" and _ABSENT.search(name):
+    if provider == "local" and says_absent(name):
         return None
     return replace(_model_of(provider, name), context=None, output=None, anything=True)
 

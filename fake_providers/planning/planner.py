@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from chatproof.fake_providers.dialects.base import Ask, Dialect, IncomingRequest, Reply
+from chatproof.fake_providers.dialects.base import Ask, Dialect, IncomingRequest, Recall, Reply
 from chatproof.fake_providers.models.catalogue import LENIENT, STRICT, Catalogue
 from chatproof.fake_providers.planning.http_writes import Grouping, WritePlan, plan_writes
+from chatproof.fake_providers.planning.kept_replies import KeptReplies
 from chatproof.fake_providers.planning.reads import Reads
 from chatproof.fake_providers.planning.sequences import SequenceOver, Sequences
 from chatproof.fake_providers.planning.stop_strings import cut_at
@@ -24,6 +25,7 @@ from chatproof.fake_providers.wires.rewrite import BATCH, delayed, rewritten
 
 _CACHE_BYTES: Final = 32_000_000
 _GROUPINGS: Final = {"batched": Grouping(events_per_write=BATCH), "split": Grouping(each=True)}
+_NO_WIRES: Final = "This stream has one form only: leave out the wire."
 _UNPLANNED: Final = 20  # requests that are kept
 
 _CacheKey = tuple[str, Ask, bool, bool, bool]
@@ -66,6 +68,7 @@ class Planner:
         self.library: Final = library
         self.strict = strict
         self.sequences: Final = Sequences()
+        self.kept: Final = KeptReplies()
         self._reads: Final = Reads()
         self.wires: Final = WireChoice()
         self._plans: OrderedDict[_CacheKey, WritePlan] = OrderedDict()
@@ -86,11 +89,13 @@ class Planner:
         """
         scripts = self.library.current()
         dialect, found = self._reads.read(request, scripts, strict=self.strict)
+        if isinstance(found, Recall):
+            found = found.answer(self.kept)
         if isinstance(found, Reply):
             if self.unscripted == "error" and any(name == UNKNOWN_SCENARIO for name, _ in found.headers):
                 self.unplanned.append(UnplannedRequest.of("unknown", request))
             plan = plan_writes(found, chunks_allowed, keep_alive, head_only=request.method == "HEAD")
-            return Answer(plan, dialect.NAME, False, None, found.case or case_in(request.json))
+            return Answer(plan, dialect.NAME, found.chunked, None, found.case or case_in(request.json))
         named = found.script.name if found.script.sequence and found.scenario is not None else ""
         own = found.script.wires
         if (chosen := self._script(found, dialect, request, scripts)) is not found.script:
@@ -104,6 +109,8 @@ class Planner:
                 found = wired(found, wires, request, lambda one: dialect.read(one, scripts, self._catalogue))
             gzip = "gzip" in wires and "gzip" in request.headers.get("accept-encoding", "")
             plan = self._plan(dialect, found, chunks_allowed, keep_alive, gzip)
+            if found.kept_as is not None and plan.status == 200:
+                self.kept.keep(found)
         script = named or found.script.name or None
         return Answer(plan, dialect.NAME, found.stream, script, found.case, found.wires)
 
@@ -169,12 +176,15 @@ class Planner:
 
     def _wires(self, dialect: Dialect, ask: Ask, own: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
         """The wires of a streamed reply, and why it cannot be played, if so. `own`: those of its script."""
-        if (form := dialect.form(ask)) is None:
+        form = dialect.form(ask)
+        if form is None and not ask.stream:
             return (), None
         try:
             wires = self.wires.of(ask, own)
         except UnknownWire as unknown:
             return (), str(unknown)
+        if form is None:
+            return (), _NO_WIRES if wires else None
         return (wires, unplayable(wires, form) or ask.script.unplayable(form)) if ask.stream else ((), None)
 
     def _plan(self, dialect: Dialect, ask: Ask, chunks_allowed: bool, keep_alive: bool, gzip: bool) -> WritePlan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Final
 
-from chatproof.fake_providers.dialects.base import Ask, Dialect, IncomingRequest, Reply
+from chatproof.fake_providers.dialects.base import Ask, Dialect, IncomingRequest, Recall, Reply
 from chatproof.fake_providers.models.catalogue import LENIENT, STRICT
 from chatproof.fake_providers.planning.router import dialect_for
 from chatproof.fake_providers.scripting.script import Script
@@ -26,7 +26,7 @@ class Reads:
 
     def read(
         self, request: IncomingRequest, scripts: Mapping[str, Script], *, strict: bool
-    ) -> tuple[Dialect, Ask | Reply]:
+    ) -> tuple[Dialect, Ask | Reply | Recall]:
         """The dialect of the request, and what it makes of it. `scripts`: a mapping that nobody changes."""
         headers = request.headers
         key = (request.method, request.path, request.query, request.body, strict, *headers, *headers.values())

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply
+from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Recall, Reply
 from chatproof.fake_providers.scripting.wire_table import known_wires, wires_in
 
-Read = Callable[[IncomingRequest], Ask | Reply]
+Read = Callable[[IncomingRequest], Ask | Reply | Recall]
 
 _MAX_CASES: Final = 10_000
 _WITH_USAGE: Final = frozenset({"usage-always", "usage-with-finish"})
@@ -46,6 +46,6 @@ def wired(ask: Ask, wires: tuple[str, ...], request: IncomingRequest, read: Read
     if not ask.usage and not _WITH_USAGE.isdisjoint(wires):
         options = {**(request.json.get("stream_options") or {}), "include_usage": True}
         again = read(replace(request, json={**request.json, "stream_options": options}))
-        assert not isinstance(again, Reply), "the request was valid without it"
+        assert isinstance(again, Ask), "the request was valid without it"
         ask = replace(again, script=ask.script)
     return replace(ask, wires=wires)

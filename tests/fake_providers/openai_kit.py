@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply
+from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Recall, Reply
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.planning.http_request import as_request
+from chatproof.fake_providers.planning.kept_replies import KeptReplies
 from chatproof.fake_providers.scripting.script import Script, parse_script
 
 CHAT: Final = "/v1/chat/completions"
@@ -51,6 +52,8 @@ def named(toml: str) -> dict[str, Script]:
 
 def asked(body: Any, scripts: Mapping[str, Script] | None = None, path: str = CHAT) -> Ask:
     ask = openai.read(request(body, path), scripts or script())
+    if isinstance(ask, Recall):
+        ask = ask.answer(KeptReplies())
     assert isinstance(ask, Ask), payload(ask)
     return ask
 

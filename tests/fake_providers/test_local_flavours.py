@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -204,9 +205,14 @@ def test_a_limit_ends_the_reply_and_minus_one_is_none(product: str, name: str) -
     ],
 )
 def test_each_product_has_paths_of_its_own(path: str, status: int, answer: bytes) -> None:
+    """What is not there is refused in the product's words; which paths there are stands behind them."""
     reply = local.read(request(path, method="GET"), {})
     assert isinstance(reply, Reply)
-    assert (reply.status, payload(reply)) == (status, answer)
+    assert (reply.status, re.sub(rb"(?: \(|; )the fake answers [^)]*(\))", _closed, payload(reply))) == (status, answer)
+
+
+def _closed(found: re.Match[bytes]) -> bytes:
+    return b")" if found[0].startswith(b";") else b""
 
 
 @pytest.mark.parametrize(

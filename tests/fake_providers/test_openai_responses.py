@@ -219,7 +219,7 @@ def test_a_conversation_may_go_on_from_an_earlier_response() -> None:
         (body(truncation="none"), "truncation", "'auto' and 'disabled'"),
         (body(previous_response_id=5), "previous_response_id", "expected a string"),
         (body(previous_response_id="x"), "previous_response_id", "begins with 'resp'"),
-        (body(background=True), "background", "at once only"),
+        (body(background=True, store=False), "background", "requires 'store'"),
         (body(tools=5), "tools", "expected an array"),
         (body(tools=[5]), "tools[0]", "expected an object"),
         (body(tools=[{}]), "tools[0].type", "Missing"),

@@ -23,12 +23,13 @@ _DONE: Final = b"data: [DONE]\n\n"
 _NO_TEXT: Final = '""'
 
 
-def render(ask: Ask) -> Reply:
+def render(ask: Ask, kind: type[Chunks]) -> Reply:
+    """`kind`: what writes the chunks of a stream; another API may add something to them."""
     thinks = ask.thinking != "none"
     if not ask.stream:
         line = play(ask.script, Whole(), ask.max_tokens, key=ask.key, thinks=thinks, vocabulary=ask.vocabulary)
         return answer(ask, line, lambda: _completion(ask, line), bytes)
-    chunks = Chunks(ask)
+    chunks = kind(ask)
     line = play(ask.script, chunks, ask.max_tokens, key=ask.key, thinks=thinks, vocabulary=ask.vocabulary)
     return answer(ask, line, bytes, lambda: chunks.broken()[:-2])
 
@@ -57,7 +58,7 @@ class Chunks:
         self._head = f"data: {dumps(head, ask.script)[:-1]}"
         self._tail = ',"usage":null}\n\n' if ask.usage else "}\n\n"
         self._before = [f'{self._head},"choices":[{{"index":{index},"delta":' for index in range(ask.choices)]
-        self._after = f',"logprobs":null,"finish_reason":null}}]{self._tail}'
+        self._after = self._ending()
         script = ask.script
         refuses = script.refusal and not script.text
         wordless = refuses or (script.calls and not script.text)
@@ -72,7 +73,7 @@ class Chunks:
         if self._ask.logprobs is None:
             return self._chunks(delta)
         likely = dumps(_logprobs(self._ask, [text]), self._ask.script)
-        shown = f'{delta},"logprobs":{likely},"finish_reason":null}}]{self._tail}'
+        shown = delta + self._ending(likely=likely)
         return "".join([before + shown for before in self._before]).encode()
 
     def thinking(self, text: str, first: bool) -> bytes:
@@ -103,12 +104,20 @@ class Chunks:
         return b"data: %b\n\n%b" % (failure(500, fail, self._ask.model), _DONE if fail.end_mark else b"")
 
     def closing(self, finish_reason: str) -> bytes:
-        self._after = f',"logprobs":null,"finish_reason":"{finish_reason}"}}]{self._tail}'
+        self._after = self._ending(f'"{finish_reason}"')
         end = self._chunks("{}")
         if self._ask.usage:
             usage = dumps(_usage(self._ask, self._said, self._thought), self._ask.script)
             end += f'{self._head},"choices":[],"usage":{usage}}}\n\n'.encode()
         return end + _DONE
+
+    def _ending(self, finish_reason: str = "null", likely: str = "null") -> str:
+        """What follows a delta, up to the end of its chunk. Both are JSON."""
+        return f',"logprobs":{likely},"finish_reason":{finish_reason}{self.annotation(finish_reason)}}}]{self._tail}'
+
+    def annotation(self, finish_reason: str) -> str:
+        """Further fields of a choice: `,"name":value`."""
+        return ""
 
     def _chunks(self, delta: str) -> bytes:
         rest = delta + self._after

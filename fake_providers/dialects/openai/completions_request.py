@@ -74,7 +74,7 @@ def problem(body: dict[str, Any], *, strict: bool = True) -> Problem | None:
         or _RULES.broken(body)
         or _combined(body)
         or _modalities(body)
-        or _stop(body.get("stop"))
+        or stop_problem(body.get("stop"))
         or _tools(body)
         or _format(body, strict)
         or (chat_problem(body) if strict else None)
@@ -129,7 +129,8 @@ def _modalities(body: dict[str, Any]) -> Problem | None:
     return None
 
 
-def _stop(stop: Any) -> Problem | None:
+def stop_problem(stop: Any) -> Problem | None:
+    """What is wrong with a request's `stop`; nothing if it is None."""
     if stop is None or isinstance(stop, str):
         return None
     if not isinstance(stop, list):

@@ -1,4 +1,4 @@
-"""OpenAI's API: chat completions, responses, embeddings and models, as the API itself answers.
+"""OpenAI's API: chat and text completions, responses, embeddings and models, as the API itself answers.
 
 Source: https://platform.openai.com/docs/api-reference, and what the official clients send and read.
 """
@@ -6,24 +6,25 @@ Source: https://platform.openai.com/docs/api-reference, and what the official cl
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply, TimedFrame
+from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Recall, Reply, TimedFrame
 from chatproof.fake_providers.dialects.openai import chat_messages as messages
 from chatproof.fake_providers.dialects.openai import completions_reply as chat
 from chatproof.fake_providers.dialects.openai import completions_request as chat_request
 from chatproof.fake_providers.dialects.openai import embeddings as embeddings
 from chatproof.fake_providers.dialects.openai import model_rules as rules
-from chatproof.fake_providers.dialects.openai import response_items as items
 from chatproof.fake_providers.dialects.openai import responses_reply as responses
-from chatproof.fake_providers.dialects.openai import responses_request as responses_request
+from chatproof.fake_providers.dialects.openai import stored_responses as stored
 from chatproof.fake_providers.dialects.openai import structured_choice as structured
-from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, refusal
+from chatproof.fake_providers.dialects.openai import text_completions as texts
+from chatproof.fake_providers.dialects.openai import text_completions_reply as texts_reply
+from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, refusal, unknown_scenario
 from chatproof.fake_providers.dialects.openai.field_checks import Problem, wrong_model
-from chatproof.fake_providers.dialects.openai.prompt_size import chat_tokens, response_tokens
-from chatproof.fake_providers.dialects.openai.reply import CREATED, dumps
-from chatproof.fake_providers.dialects.openai.response_ids import scenario_of_response
+from chatproof.fake_providers.dialects.openai.prompt_size import bounded_count, chat_tokens
+from chatproof.fake_providers.dialects.openai.reply import CREATED
+from chatproof.fake_providers.dialects.openai.response_reading import read_response
 from chatproof.fake_providers.models.catalogue import LENIENT, Catalogue, Provider, listed, model_of
 from chatproof.fake_providers.scripting.script import PLAYED, Say, Script
 from chatproof.fake_providers.scripting.selection import UnknownScenario, choose
@@ -32,6 +33,7 @@ from chatproof.fake_providers.scripting.wire_table import Form
 NAME = "openai"
 
 _CHAT: Final = "/v1/chat/completions"
+_COMPLETIONS: Final = "/v1/completions"
 _RESPONSES: Final = "/v1/responses"
 _EMBEDDINGS: Final = "/v1/embeddings"
 _MODELS: Final = "/v1/models"
@@ -42,13 +44,21 @@ _NO_KEY: Final = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using"
     " Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
 )
+ANSWERS: Final = (
+    "POST /v1/chat/completions", "POST /v1/responses", "GET and DELETE /v1/responses/{id}",
+    "POST /v1/responses/{id}/cancel", "GET /v1/responses/{id}/input_items", "POST /v1/responses/input_tokens",
+    "POST /v1/completions", "POST /v1/embeddings", "GET /v1/models",
+)  # fmt: skip
+"""What there is, for errors about what there is not."""
 _FORMS: Final[Mapping[str, Form]] = {"chat": "chat", "responses": "responses"}
 _EMBEDDED: Final = Script("", "Embeddings that come at once.", (Say(()),))
 
 
 def answers(request: IncomingRequest) -> bool:
     path = request.path
-    return path in _READERS or path == _MODELS or _model_id(path) is not None
+    if path in _READERS or path == _MODELS:
+        return True
+    return path.startswith(stored.PREFIX) or _model_id(path) is not None
 
 
 def read(
@@ -56,26 +66,33 @@ def read(
     scripts: Mapping[str, Script],
     catalogue: Catalogue = LENIENT,
     provider: Provider = "openai",
-) -> Ask | Reply:
+) -> Ask | Reply | Recall:
     """`provider`: whose models these are, which answers as OpenAI does."""
-    expected = "POST" if request.path in _READERS else "GET"
-    if request.method != expected:
+    of_stored = request.path.startswith(stored.PREFIX)
+    expected = stored.methods(request.path) if of_stored else ("POST",) if request.path in _READERS else ("GET",)
+    if not expected:
+        return stored.nothing_there(request)
+    if request.method not in expected:
         hint = "Perhaps you meant to make your HTTP request using a different HTTP method?"
         return refusal(405, Problem(f"Not allowed to {request.method} on {request.path}. (HINT: {hint})", None, None))
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         return refusal(401, Problem(_NO_KEY, None, None))
-    if expected == "GET":
+    if of_stored and request.path != stored.INPUT_TOKENS:
+        return stored.read(request)
+    if expected == ("GET",):
         return _models(_model_id(request.path), catalogue)
     if request.json_error is not None or not isinstance(request.json, dict):
         reason = request.json_error or "the body is not an object"
         text = f"We could not parse the JSON body of your request. (HINT: {reason})"
         return refusal(400, Problem(text, None, None))
+    if of_stored:
+        return stored.input_tokens(request, catalogue)
     read_body, param = _READERS[request.path]
     try:
         return read_body(request, scripts, catalogue, provider)
     except UnknownScenario as unknown:
-        return refusal(400, Problem(str(unknown), param, "unknown_scenario"), (unknown.header,))
+        return unknown_scenario(unknown, param)
 
 
 def render(ask: Ask) -> Reply:
@@ -83,10 +100,17 @@ def render(ask: Ask) -> Reply:
         return responses.render(ask)
     if ask.flavour == "embeddings":
         return embeddings.render(ask)
+    if ask.flavour == "completions":
+        return texts_reply.render(ask)
+    return render_chat(ask, chat.Chunks)
+
+
+def render_chat(ask: Ask, chunks: type[chat.Chunks]) -> Reply:
+    """The reply to a chat request, in chunks of that class if it is streamed."""
     if ask.choices > 1 and ask.choices * len(ask.script.tokens) > _MOST_CHUNKS:
         text = f"The fake provider gives at most {_MOST_CHUNKS:,} tokens over all choices: ask for fewer."
         return refusal(400, Problem(text, "n", "invalid_value"))
-    return chat.render(ask)
+    return chat.render(ask, chunks)
 
 
 def form(ask: Ask) -> Form | None:
@@ -94,7 +118,8 @@ def form(ask: Ask) -> Form | None:
 
 
 def refuse(ask: Ask, text: str) -> Reply:
-    return refusal(400, Problem(text, "input" if ask.flavour == "responses" else "messages", "unplayable"))
+    param = {"responses": "input", "completions": "prompt"}.get(ask.flavour, "messages")
+    return refusal(400, Problem(text, param, "unplayable"))
 
 
 def _read_chat(
@@ -106,10 +131,10 @@ def _read_chat(
     said = body["messages"]
     model = rules.model_for(catalogue, body["model"], _CHAT)
     if isinstance(model, rules.Refusal):
-        return _refused(model, catalogue)
-    heard = _heard(request, lambda: chat_tokens(body))
+        return rules.refused(model, catalogue)
+    heard = bounded_count(request.body, lambda: chat_tokens(body))
     if (refused := rules.chat_problem(model, body, heard)) is not None:
-        return _refused(refused, catalogue)
+        return rules.refused(refused, catalogue)
     text = messages.last_user_text(said)
     dialogue = messages.ChatDialogue(body)
     script = choose(text, scripts, model=body["model"], provider=NAME, dialogue=dialogue)
@@ -141,56 +166,6 @@ def _read_chat(
     )
 
 
-def _read_response(
-    request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
-) -> Ask | Reply:
-    body = request.json
-    if (wrong := responses_request.problem(body)) is not None:
-        return refusal(400, wrong)
-    if provider == NAME:
-        model = rules.model_for(catalogue, body["model"], _RESPONSES)
-        if isinstance(model, rules.Refusal):
-            return _refused(model, catalogue)
-        heard = _heard(request, lambda: response_tokens(body))
-        if (refused := rules.response_problem(model, body, heard)) is not None:
-            return _refused(refused, catalogue)
-    text = items.last_user_text(body.get("input"))
-    dialogue = items.ResponseDialogue(body)
-    if (
-        not dialogue.turn
-        and (name := scenario_of_response(body.get("previous_response_id") or "", scripts)) is not None
-    ):
-        text = f"scenario {name}"  # the last user message is in the conversation that the API keeps
-    script = choose(text, scripts, model=body["model"], provider=NAME, dialogue=dialogue)
-    if not script.name:
-        wanted = structured.response_script(body)
-        if isinstance(wanted, Problem):
-            return refusal(400, wanted)
-        script = wanted or script
-    try:
-        echo = dumps(responses_request.echo(body), script)
-    except (ValueError, RecursionError):
-        reason = "a number is too large, or the body is nested too deeply"
-        return refusal(400, Problem(f"We could not parse the JSON body of your request. (HINT: {reason})", None, None))
-    return Ask(
-        script=script,
-        text=text,
-        model=body["model"],
-        stream=body.get("stream") is True,
-        usage=True,
-        prompt_tokens=response_tokens(body),
-        max_tokens=body.get("max_output_tokens"),
-        logprobs=responses_request.logprobs(body),
-        stored=body.get("store") is not False,
-        thinking=responses_request.thinking(body),
-        provider=NAME,
-        flavour="responses",
-        extra=responses.ResponseWishes(echo, responses_request.ENCRYPTED in (body.get("include") or ())),
-        after_tool=dialogue.results != (),
-        request=request.identity,
-    )
-
-
 def _read_embeddings(
     request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Catalogue, provider: Provider
 ) -> Ask | Reply:
@@ -207,9 +182,9 @@ def _read_embeddings(
     if provider == NAME:  # local servers judge their own models, and cut what is too long
         found = rules.model_for(catalogue, body["model"], _EMBEDDINGS)
         if isinstance(found, rules.Refusal):
-            return _refused(found, catalogue)
+            return rules.refused(found, catalogue)
         if (wrong := embeddings.too_long(wanted, found.context)) is not None:
-            return _refused(rules.Refusal(400, wrong), catalogue)
+            return rules.refused(rules.Refusal(400, wrong), catalogue)
     text = embeddings.last_text(wanted)
     try:
         script = choose(text, scripts, model=body["model"], provider=NAME)
@@ -231,25 +206,10 @@ def _read_embeddings(
 
 _READERS: Final = {  # the paths that take a POST; the parameter that holds the user's text
     _CHAT: (_read_chat, "messages"),
-    _RESPONSES: (_read_response, "input"),
+    _COMPLETIONS: (texts.read, "prompt"),
+    _RESPONSES: (read_response, "input"),
     _EMBEDDINGS: (_read_embeddings, "input"),
 }
-
-
-def _heard(request: IncomingRequest, count: Callable[[], int]) -> Callable[[int], int]:
-    """Counts the prompt's tokens, unless the body is so short that there cannot be too many. Images count for more."""
-
-    def heard(most: int) -> int:
-        is_short = len(request.body) <= most and b"image" not in request.body
-        return len(request.body) if is_short else count()
-
-    return heard
-
-
-def _refused(refused: rules.Refusal, catalogue: Catalogue) -> Reply:
-    """What only a strict catalogue refuses."""
-    status, (message, param, code) = refused
-    return refusal(status, Problem(message + catalogue.hint, param, code))
 
 
 def _model_id(path: str) -> str | None:

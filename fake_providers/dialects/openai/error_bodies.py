@@ -10,6 +10,7 @@ from chatproof.fake_providers.dialects.endings import retry_after
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.models.catalogue import model_of
 from chatproof.fake_providers.scripting.script import Fail
+from chatproof.fake_providers.scripting.selection import UnknownScenario
 
 JSON: Final = ("content-type", "application/json")
 STREAM: Final = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
@@ -114,6 +115,11 @@ def refusal(status: int, problem: Problem, headers: Headers = ()) -> Reply:
     """The API's reply to an invalid request."""
     body = error_body(problem.message, "invalid_request_error", problem.param, problem.code)
     return Reply(status, (JSON, *ALWAYS, *headers), (TimedFrame(body, 0.0),))
+
+
+def unknown_scenario(unknown: UnknownScenario, param: str) -> Reply:
+    """The reply to a request whose text names no script of these fakes. `param`: where its text is."""
+    return refusal(400, Problem(str(unknown), param, "unknown_scenario"), (unknown.header,))
 
 
 def retry_headers(fail: Fail) -> Headers:

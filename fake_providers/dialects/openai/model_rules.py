@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.dialects.openai.error_bodies import refusal
 from chatproof.fake_providers.dialects.openai.field_checks import Problem, listed_words
 from chatproof.fake_providers.dialects.openai.response_ids import is_stored
 from chatproof.fake_providers.models.catalogue import Catalogue, Model, is_retired
@@ -30,6 +32,12 @@ class Refusal(NamedTuple):
     problem: Problem
 
 
+def refused(found: Refusal, catalogue: Catalogue) -> Reply:
+    """The reply to what only a strict catalogue refuses."""
+    status, (message, param, code) = found
+    return refusal(status, Problem(message + catalogue.hint, param, code))
+
+
 def model_for(catalogue: Catalogue, name: str, path: str) -> Model | Refusal:
     """The model of that name, if the endpoint `path` takes it."""
     model = catalogue.find("openai", name)
@@ -42,6 +50,9 @@ def model_for(catalogue: Catalogue, name: str, path: str) -> Model | Refusal:
     if path == "/v1/responses":
         text = f"The requested model '{name[:100]}' cannot be used with the Responses API."
         return Refusal(400, Problem(text, "model", "unsupported_model"))
+    if path == "/v1/completions":
+        text = "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use"
+        return Refusal(404, Problem(f"{text} v1/chat/completions?", "model", None))
     if "responses" in model.can:
         text = "This model is only supported in v1/responses and not in v1/chat/completions."
     else:
@@ -70,8 +81,7 @@ def response_problem(model: Model, body: dict[str, Any], heard: Callable[[int], 
         return None
     previous, conversation = body.get("previous_response_id"), body.get("conversation")
     if previous is not None and not is_stored(previous):
-        text = f"Previous response with id '{previous[:64]}' not found."
-        return Refusal(400, Problem(text, "previous_response_id", "previous_response_not_found"))
+        return Refusal(400, no_previous(previous))
     if conversation is not None:  # the fakes have none
         name = conversation.get("id") if isinstance(conversation, dict) else conversation
         return Refusal(404, Problem(f"Conversation with id '{str(name)[:64]}' not found.", None, None))
@@ -82,7 +92,29 @@ def response_problem(model: Model, body: dict[str, Any], heard: Callable[[int], 
     return None if found is None else Refusal(400, found)
 
 
-_ENDPOINTS: Final = {"/v1/chat/completions": "chat", "/v1/responses": "responses", "/v1/embeddings": "embedding"}
+def no_previous(name: str) -> Problem:
+    """The error of a `previous_response_id` that is not kept."""
+    text = f"Previous response with id '{name[:64]}' not found."
+    return Problem(text, "previous_response_id", "previous_response_not_found")
+
+
+def completion_problem(model: Model, wanted: int, heard: int) -> Refusal | None:
+    """What this model does not take of a valid request for text completions: too many tokens, all in all."""
+    if model.anything or model.context is None or heard + wanted <= model.context:
+        return None
+    text = (
+        f"This model's maximum context length is {model.context} tokens, however you requested {heard + wanted} tokens"
+        f" ({heard} in your prompt; {wanted} for the completion). Please reduce your prompt; or completion length."
+    )
+    return Refusal(400, Problem(text, None, "context_length_exceeded"))
+
+
+_ENDPOINTS: Final = {
+    "/v1/chat/completions": "chat",
+    "/v1/completions": "completions",
+    "/v1/responses": "responses",
+    "/v1/embeddings": "embedding",
+}
 """What a model must be able to do."""
 
 

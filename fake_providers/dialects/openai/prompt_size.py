@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -46,6 +46,18 @@ _PATCHES: Final = (
 _PATCH: Final = 32
 _UNKNOWN: Final = (1_024, 1_024)
 _MOST_PATCHES: Final = 1_536
+
+
+def bounded_count(data: bytes, count: Callable[[], int]) -> Callable[[int], int]:
+    """Counts the tokens of the prompt in a request's body, unless the body is so short that there cannot be too many.
+    Images count for more than their bytes.
+    """
+
+    def counted(most: int) -> int:
+        is_short = len(data) <= most and b"image" not in data
+        return len(data) if is_short else count()
+
+    return counted
 
 
 def chat_tokens(body: dict[str, Any]) -> int:

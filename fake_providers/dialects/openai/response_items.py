@@ -148,6 +148,11 @@ def _part(where: str, part: dict[str, Any]) -> Problem | None:
     return None
 
 
+def open_calls(said: list[dict[str, Any]]) -> Problem | None:
+    """What is wrong with the calls of a whole conversation: one without an output, or an output without its call."""
+    return _calls_and_outputs(said, earlier=False)
+
+
 def _calls_and_outputs(said: list[dict[str, Any]], earlier: bool) -> Problem | None:
     # A reference may stand for the call, as the AI SDK sends it.
     earlier = earlier or any(item.get("type") == "item_reference" for item in said)

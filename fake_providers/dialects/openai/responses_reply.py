@@ -6,12 +6,13 @@ what the official clients read.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final, NamedTuple
 
-from chatproof.fake_providers.dialects.base import Ask, Reply
+from chatproof.fake_providers.dialects.base import Ask, Reply, TimedFrame
 from chatproof.fake_providers.dialects.likelihoods import openai_logprob
 from chatproof.fake_providers.dialects.openai import output_items as items
-from chatproof.fake_providers.dialects.openai.error_bodies import details
+from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, details
 from chatproof.fake_providers.dialects.openai.reply import CREATED, answer, digest, dumps, quoting
 from chatproof.fake_providers.dialects.openai.response_ids import response_id
 from chatproof.fake_providers.dialects.schedule import play
@@ -29,10 +30,16 @@ class ResponseWishes(NamedTuple):
     """Reasoning items come with `encrypted_content`, so that a client can send them back without a stored response."""
     raw: bool = False
     """Thoughts are sent as they are, as local servers do, not as a summary."""
+    background: bool = False
+    """The request does not wait for the response: a client asks for it later."""
 
 
 def render(ask: Ask) -> Reply:
     """The reply to a valid request for a response."""
+    assert isinstance(ask.extra, ResponseWishes)
+    if ask.extra.background and not ask.stream:
+        body = unfinished_response(ask, "queued").encode()
+        return Reply(200, (JSON, ("x-request-id", f"req_{digest(ask)}"), *ALWAYS), (TimedFrame(body, 0.0),))
     events = Events(ask)
     line = play(
         ask.script, events, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none", vocabulary=ask.vocabulary
@@ -40,6 +47,25 @@ def render(ask: Ask) -> Reply:
     return answer(
         ask, line, whole=lambda: events.response(line.finish_reason).encode(), torn=lambda: events.broken()[:-2]
     )
+
+
+def finished_response(ask: Ask) -> dict[str, Any]:
+    """The response as it is kept: with its whole output, or failed where its script fails."""
+    events = Events(ask)
+    line = play(
+        ask.script, events, ask.max_tokens, key=ask.key, thinks=ask.thinking != "none", vocabulary=ask.vocabulary
+    )
+    if line.fail is None or line.fail.fault in ("malformed", "open"):
+        text = events.response(line.finish_reason)
+    else:
+        text = events.failed(line.fail, line.fail.error_status)
+    response: dict[str, Any] = json.loads(text)
+    return response
+
+
+def unfinished_response(ask: Ask, status: str) -> str:
+    """The response before it has any output, as JSON. `status`: "queued", "in_progress" or "cancelled"."""
+    return _response(ask, status, [])
 
 
 class Events:
@@ -98,9 +124,13 @@ class Events:
         message, _, code, param = details(500, fail, self._ask.model, "responses")
         code = code or "server_error"
         event = self._event("error", code=code, message=message, param=param)
+        return event + self._about("response.failed", self.failed(fail, 500))
+
+    def failed(self, fail: Fail, status: int) -> str:
+        """The failed response, with the output so far, as JSON. `status`: what the API would answer with."""
+        message, _, code, _ = details(status, fail, self._ask.model, "responses")
         known = code if code in _ERROR_CODES else "server_error"
-        failed = _response(self._ask, "failed", self._output, error={"code": known, "message": message})
-        return event + self._about("response.failed", failed)
+        return _response(self._ask, "failed", self._output, error={"code": known, "message": message})
 
     def closing(self, finish_reason: str) -> bytes:
         status = _status(finish_reason)
@@ -220,10 +250,15 @@ def _status(finish_reason: str) -> str:
     return "incomplete" if finish_reason in _INCOMPLETE else "completed"
 
 
+def name_of(ask: Ask) -> str:
+    """The response's id."""
+    return response_id(ask.digest, stored=ask.stored, scenario=ask.scenario)
+
+
 def _response(ask: Ask, status: str, output: list[dict[str, Any]], **values: Any) -> str:
     """A response object as JSON; the values are those that are null unless it is over."""
     response = {
-        "id": response_id(ask.digest, stored=ask.stored, scenario=ask.scenario),
+        "id": name_of(ask),
         "object": "response",
         "created_at": CREATED,
         "status": status,

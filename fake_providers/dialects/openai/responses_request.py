@@ -98,7 +98,7 @@ def echo(body: dict[str, Any]) -> dict[str, Any]:
     reasoning = {"effort": None, "summary": None, **(body.get("reasoning") or {})}
     text = {"format": {"type": "text"}, "verbosity": "medium", **(body.get("text") or {})}
     return {
-        "background": False,
+        "background": body.get("background") is True,
         "instructions": body.get("instructions"),
         "max_output_tokens": body.get("max_output_tokens"),
         "max_tool_calls": body.get("max_tool_calls"),
@@ -139,9 +139,9 @@ def _previous(body: dict[str, Any]) -> Problem | None:
     if previous is not None and not previous.startswith("resp"):
         text = f"Invalid 'previous_response_id': '{previous[:64]}'. Expected an ID that begins with 'resp'."
         return Problem(text, "previous_response_id", "invalid_value")
-    if body.get("background"):
-        text = "The fake provider answers at once only: leave 'background' out or false."
-        return Problem(text, "background", "unsupported_parameter")
+    if body.get("background") and body.get("store") is False:
+        text = "Background mode requires 'store' to be true."
+        return Problem(text, "background", "invalid_parameter_combination")
     return None
 
 

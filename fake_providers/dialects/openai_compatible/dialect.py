@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Reply, Thinking, TimedFrame
+from chatproof.fake_providers.dialects.base import Ask, Headers, IncomingRequest, Recall, Reply, Thinking, TimedFrame
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai.chat_messages import ChatDialogue, last_user_text
 from chatproof.fake_providers.dialects.openai.completions_request import logprobs, problem, stops
@@ -42,7 +42,7 @@ NAME: Final = "local"
 _CHAT: Final = "/v1/chat/completions"
 _MODELS: Final = "/v1/models"
 _EMBEDDINGS: Final = "/v1/embeddings"
-_PASSED_ON: Final = (_EMBEDDINGS, "/v1/responses")
+_PASSED_ON: Final = (_EMBEDDINGS, "/v1/completions", "/v1/responses")
 _SHARED: Final = (_CHAT, _MODELS, *_PASSED_ON)
 """OpenAI's paths that a local server answers without a prefix too."""
 
@@ -109,6 +109,8 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Cat
         return _refused(voice, 404, text + catalogue.hint, "model", "model_not_found")
     if path == _CHAT:
         return _chat(voice, request, body, scripts, found, catalogue)
+    if path == "/v1/completions" and found is not None and not found.anything and "completion" not in found.can:
+        return _refused(voice, 400, f'"{model}" does not support completions{catalogue.hint}', "model")
     if path == _EMBEDDINGS and found is not None and not found.anything and "embedding" not in found.can:
         return _refused(voice, 400, f"{voice.NO_EMBEDDINGS}{catalogue.hint}")
     return _passed_on(voice, replace(request, path=path, json=body), scripts, catalogue)
@@ -197,6 +199,7 @@ def _passed_on(
     """Requests that these products answer just like OpenAI. Only their error bodies differ."""
     keyed = replace(request, headers={**request.headers, "authorization": "Bearer none"})
     answer = openai.read(keyed, scripts, catalogue, NAME)
+    assert not isinstance(answer, Recall), "only OpenAI keeps replies"
     if isinstance(answer, Ask):
         if isinstance(answer.extra, ResponseWishes) and answer.thinking != "none":
             # Nobody hides the thoughts here. Ollama calls them a summary (its openai/responses.go).
@@ -211,11 +214,13 @@ def _passed_on(
 
 
 def _nowhere(voice: type[Compatible], request: IncomingRequest, path: str) -> Reply:
+    there = f"the fake answers {', '.join(f'/{voice.PRODUCT}{one}' for one in _SHARED)}"
     if voice.PRODUCT == "ollama":
-        return text_reply(404, "404 page not found")
+        return text_reply(404, f"404 page not found ({there}, /ollama/api/chat and the rest of Ollama's API)")
     if voice.PRODUCT == "lmstudio":  # with 200, as LM Studio does
-        return json_reply(200, {"error": f"Unexpected endpoint or method. ({request.method} {path[:200]})"})
-    return _refused(voice, 404, "File Not Found" if voice.PRODUCT == "llamacpp" else "Not Found")
+        text = f"Unexpected endpoint or method. ({request.method} {path[:200]}; {there})"
+        return json_reply(200, {"error": text})
+    return _refused(voice, 404, f"{'File Not Found' if voice.PRODUCT == 'llamacpp' else 'Not Found'} ({there})")
 
 
 def _refused(
