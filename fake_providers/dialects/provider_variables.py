@@ -18,6 +18,10 @@ REAL_HOSTS: Final[dict[Provider, tuple[str, ...]]] = {
     "gemini": ("generativelanguage.googleapis.com",),
     "local": ("localhost:11434", "127.0.0.1:11434"),
 }
+REAL_DOMAINS: Final[Mapping[str, tuple[str, ...]]] = {
+    "openai": (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"),
+}
+"""Below these, customers have hosts of their own: Azure's resources."""
 FAKE_KEY: Final = "fake-key"
 URL_VARIABLES: Final[Mapping[str, str]] = {
     "openai": "OPENAI_BASE_URL",

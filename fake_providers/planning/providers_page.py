@@ -40,6 +40,10 @@ and the headers decide:
 - no key at all, and a name that is not OpenAI's: the local server;
 - else OpenAI. There, a parameter that only local servers know (`top_k`) is an error. To be answered as a local server
   under a name of your own, use its prefix: `http://127.0.0.1:8089/vllm/v1`.
+
+Responses and Gemini's interactions are kept, the 1,000 newest of them: retrieve, stream again from an event, cancel,
+delete, list the input, go on from one. `store: false` keeps nothing. An Azure deployment may have any name: one with a
+model's name in it is that model, any other one gpt-4o (`missing-…` and `unknown-…` are not there).
 """
 _STRICT: Final = """\
 ## What strict fakes refuse
@@ -104,7 +108,8 @@ def _status(planner: Planner, one: dict[str, Any]) -> str:
     if status == 200:
         return "200"
     try:
-        error = json.loads(body)["error"]
+        answer = json.loads(body)
+        error = (answer[0] if isinstance(answer, list) else answer)["error"]
     except (ValueError, KeyError, TypeError):
         return str(status)
     code = (error.get("status") or error.get("code")) if isinstance(error, dict) else None

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Final, cast
 
+from chatproof.fake_providers.dialects.azure import dialect as azure
 from chatproof.fake_providers.dialects.base import Dialect, IncomingRequest
 from chatproof.fake_providers.dialects.gemini import dialect as gemini
+from chatproof.fake_providers.dialects.gemini_compatible import dialect as gemini_compatible
+from chatproof.fake_providers.dialects.gemini_interactions import dialect as gemini_interactions
 from chatproof.fake_providers.dialects.ollama import dialect as ollama
 from chatproof.fake_providers.dialects.openai import dialect as openai
 from chatproof.fake_providers.dialects.openai_compatible import dialect as openai_compatible
 from chatproof.fake_providers.planning.nowhere import Nowhere
 
-DIALECTS: Final = tuple(cast(Dialect, dialect) for dialect in (gemini, ollama, openai_compatible, openai))
+DIALECTS: Final = tuple(
+    cast(Dialect, dialect)
+    for dialect in (gemini, ollama, openai_compatible, openai, azure, gemini_compatible, gemini_interactions)
+)
 """The first that answers a request gets it: openai_compatible is asked before openai, whose paths it shares."""
 _NOWHERE: Final[Dialect] = Nowhere()
 

@@ -6,7 +6,12 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from chatproof.fake_providers.dialects.provider_variables import HOSTS, REAL_HOSTS, URL_VARIABLES
+from chatproof.fake_providers.dialects.provider_variables import (
+    HOSTS,
+    REAL_DOMAINS,
+    REAL_HOSTS,
+    URL_VARIABLES,
+)
 
 SERVED: Final = "fake_server"
 
@@ -54,5 +59,5 @@ def _advice(host: str, fakes: Collection[str]) -> str:
 
 def _providers_of(host: str) -> Iterator[str]:
     for provider, fake in HOSTS.items():
-        if host in (fake, *REAL_HOSTS[provider]):
+        if host in (fake, *REAL_HOSTS[provider]) or host.endswith(REAL_DOMAINS.get(provider, ())):
             yield provider

@@ -15,7 +15,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
-from chatproof.fake_providers.dialects.provider_variables import HOSTS, REAL_HOSTS, Provider, base_url
+from chatproof.fake_providers.dialects.provider_variables import (
+    HOSTS,
+    REAL_DOMAINS,
+    REAL_HOSTS,
+    Provider,
+    base_url,
+)
 from chatproof.fake_providers.journal.journal import Journal
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.planning.planner import Planner
@@ -58,6 +64,7 @@ class InProcess(ScriptedFakes):
         self._main: Final = providers[0]
         own = [host for name in providers for host in (HOSTS[name], *REAL_HOSTS[name])]
         self._hosts: Final = frozenset([*own, *hosts])
+        self._domains: Final = tuple(domain for name in providers for domain in REAL_DOMAINS.get(name, ()))
         self._lock = threading.Lock()
         self._patches = ExitStack()
 
@@ -84,7 +91,11 @@ class InProcess(ScriptedFakes):
     def answers(self, url: httpx.URL) -> bool:
         """Whether a request to this URL is for the fakes."""
         port = url.port or {"http": 80, "https": 443}.get(url.scheme)
-        return url.host in self._hosts or f"{url.host}:{port}" in self._hosts
+        return (
+            url.host in self._hosts
+            or f"{url.host}:{port}" in self._hosts
+            or (self._domains != () and url.host.endswith(self._domains))
+        )
 
     def play(self, request: httpx.Request) -> Playback:
         """The reply to a request whose body has been read."""

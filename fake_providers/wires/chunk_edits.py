@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatproof.fake_providers.dialects.azure.content_filter import first_chunk
 from chatproof.fake_providers.wires.delta_texts import Dumps, Value
 from chatproof.fake_providers.wires.stream_events import DONE, StreamEvent
 
-_SAFE = {name: {"filtered": False, "severity": "safe"} for name in ("hate", "self_harm", "sexual", "violence")}
 _THOUGHTS = ("reasoning", "reasoning_content")
 _FIELDS = ("content", "role", "refusal", "function_call", "tool_calls", "reasoning_content")
 
 
 def empty_choices(events: list[StreamEvent], dumps: Dumps) -> list[StreamEvent]:
     """Azure's first chunk: what its filter thinks of the prompt, without an id and a model."""
-    results = [{"prompt_index": 0, "content_filter_results": _SAFE}]
-    head = {"choices": [], "created": 0, "id": "", "model": "", "object": "", "prompt_filter_results": results}
-    return [StreamEvent(dumps(head), events[0].due if events else 0.0), *events]
+    return [StreamEvent(dumps(first_chunk()), events[0].due if events else 0.0), *events]
 
 
 def no_done(events: list[StreamEvent], dumps: Dumps) -> list[StreamEvent]:

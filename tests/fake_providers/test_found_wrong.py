@@ -277,6 +277,7 @@ def test_w5_what_is_listed_answers(fake_server: ThreadedServer) -> None:
                 http.post("/v1/chat/completions", json={"model": name, "messages": [user("Hi")]}),
                 http.post("/v1/responses", json={"model": name, "input": "Hi"}),
                 http.post("/v1/embeddings", json={"model": name, "input": "Hi"}),
+                http.post("/v1/completions", json={"model": name, "prompt": "Hi"}),
             ]
             speaks = "audio" not in name  # which the fakes cannot
             assert any(answer.status_code == 200 for answer in replies) is speaks, name
@@ -455,7 +456,7 @@ async def test_w10_a_model_has_one_embedding_at_every_path(http: httpx.AsyncClie
 
 
 async def test_w11_unknown_paths_have_the_shape_of_their_provider(http: httpx.AsyncClient) -> None:
-    for path in ("/v1beta/files", "/v1beta/interactions", "/v1/models/gemini-2.5-flash:bogus", "/v1alpha"):
+    for path in ("/v1beta/files", "/v1beta/agents", "/v1/models/gemini-2.5-flash:bogus", "/v1alpha"):
         error = (await http.post(path, json={})).json()["error"]
         assert (error["code"], error["status"]) == (404, "NOT_FOUND"), path
         assert "GOOGLE_GEMINI_BASE_URL" in error["message"]
@@ -463,9 +464,9 @@ async def test_w11_unknown_paths_have_the_shape_of_their_provider(http: httpx.As
         body = (await http.post(path, json={})).json()
         assert (body["type"], body["error"]["type"]) == ("error", "not_found_error"), path
         assert "ANTHROPIC_BASE_URL" in body["error"]["message"]
-    response = await http.post("/openai/deployments/mine/chat/completions?api-version=2024-10-21", json={})
+    response = await http.post("/openai/deployments/mine/audio/speech?api-version=2024-10-21", json={})
     assert (response.status_code, response.json()["error"]["code"]) == (404, "404")
-    assert "AZURE_OPENAI_ENDPOINT" in response.json()["error"]["message"]
+    assert "/openai/deployments/{name}/chat/completions" in response.json()["error"]["message"]
     assert "OPENAI_BASE_URL ends in /v1" in (await http.post("/chat/completions", json={})).json()["error"]["message"]
 
 

@@ -43,7 +43,10 @@ _CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "conte
 _RESPONSE = {"model": "gpt-4o", "input": "{text}"}
 _GEMINI = {"contents": [{"role": "user", "parts": [{"text": "{text}"}]}]}
 _OLLAMA: dict[str, Any] = {"model": "llama3.2", "messages": [{"role": "user", "content": "{text}"}]}
+_INTERACTION = {"model": "gemini-3.8-flash", "input": "{text}"}
 _GOOGLE = ("x-goog-api-key", "key")
+_AZURE = ("api-key", "key")
+_VERSION = "?api-version=2024-10-21"
 
 KINDS: dict[str, list[Kind]] = {
     "openai": [
@@ -55,6 +58,12 @@ KINDS: dict[str, list[Kind]] = {
         Kind("/v1/responses", _RESPONSE),
         Kind("/v1/embeddings", {"model": "text-embedding-3-small", "input": "{text}"}),
         Kind("/v1/models", None),
+        Kind("/v1/completions", {"model": "davinci-002", "prompt": "{text}", "stream": True}),
+        Kind("/v1/responses", {**_RESPONSE, "background": True}),
+        Kind(f"/openai/deployments/prod/chat/completions{_VERSION}", {**_CHAT, "stream": True}, _AZURE),
+        Kind(f"/openai/deployments/prod/chat/completions{_VERSION}", _CHAT, _AZURE),
+        Kind(f"/openai/responses{_VERSION}", {**_RESPONSE, "stream": True}, _AZURE),
+        Kind("/openai/v1/models", None, _AZURE),
     ],
     "gemini": [
         Kind("/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse", _GEMINI, _GOOGLE),
@@ -62,6 +71,11 @@ KINDS: dict[str, list[Kind]] = {
         Kind("/v1/models/gemini-2.5-flash:generateContent", _GEMINI, _GOOGLE),
         Kind("/v1beta/models/gemini-2.5-flash:countTokens", _GEMINI, _GOOGLE),
         Kind("/v1beta/models?key=k", None, _GOOGLE),
+        Kind("/v1beta/openai/chat/completions", {**_CHAT, "model": "gemini-2.5-flash", "stream": True}),
+        Kind("/v1beta/openai/chat/completions", {**_CHAT, "model": "gemini-3.8-flash"}),
+        Kind("/v1beta/openai/models", None),
+        Kind("/v1beta/interactions", {**_INTERACTION, "stream": True}, _GOOGLE),
+        Kind("/v1beta/interactions", _INTERACTION, _GOOGLE),
     ],
     "local": [
         Kind("/api/chat", _OLLAMA),
@@ -92,7 +106,7 @@ def both() -> Iterator[tuple[ThreadedServer, InProcess]]:
 
 
 def kinds() -> list[tuple[str, Kind]]:
-    return [(dialect.NAME, kind) for dialect in DIALECTS for kind in KINDS[dialect.NAME]]
+    return [(name, kind) for name, kinds in KINDS.items() for kind in kinds]
 
 
 async def served_bytes(server: ThreadedServer, kind: Kind, text: str) -> tuple[bytes, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chatproof.fake_providers.dialects.base import Reply
+from chatproof.fake_providers.dialects.ollama.dialect import NOT_FOUND
 from chatproof.fake_providers.planning.http_writes import plan_writes
 from tests.fake_providers.local_kit import (
     CHAT,
@@ -148,7 +149,7 @@ def test_an_unknown_scenario_is_named_in_a_header() -> None:
         ("/", "POST", 405, "405 method not allowed"),
         (CHAT, "GET", 405, "405 method not allowed"),
         ("/api/tags", "POST", 405, "405 method not allowed"),
-        ("/api/nowhere", "GET", 404, "404 page not found"),
+        ("/api/nowhere", "GET", 404, NOT_FOUND),
     ],
 )
 def test_what_is_no_json_is_text(path: str, method: str, status: int, text: str) -> None:

@@ -28,6 +28,11 @@ from chatproof.fake_providers.scripting.selection import UnknownScenario, case_o
 from chatproof.fake_providers.scripting.wire_table import Form
 
 NAME = "gemini"
+ANSWERS: Final = (
+    "POST /v1beta/models/{model}:generateContent", ":streamGenerateContent", ":countTokens", ":embedContent",
+    ":batchEmbedContents", "GET /v1beta/models",
+)  # fmt: skip
+"""What there is, for errors about what there is not."""
 render = replies.render
 
 _REQUESTS: Final = {

@@ -68,14 +68,18 @@ def _signatures(contents: list[dict[str, Any]]) -> str | None:
     for number, content in enumerate(contents[begun:], begun + 1):
         call = next((part for part in content.get("parts", ()) if "function_call" in part), None)
         if content.get("role") == "model" and call is not None and not call.get("thought_signature"):
-            name = call["function_call"].get("name", "")
-            return (
-                "Function call is missing a thought_signature in functionCall parts. This is required for tools to work"
-                " correctly, and missing thought_signature may lead to degraded model performance. Additional data,"
-                f" function call `default_api:{name}` , position {number}. Please refer to"
-                " https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
-            )
+            return unsigned_call(call["function_call"].get("name", ""), number)
     return None
+
+
+def unsigned_call(name: str, position: int) -> str:
+    """The API's text for a call in the history that has lost its signature. `position`: of its content, from 1."""
+    return (
+        "Function call is missing a thought_signature in functionCall parts. This is required for tools to work"
+        " correctly, and missing thought_signature may lead to degraded model performance. Additional data,"
+        f" function call `default_api:{name}` , position {position}. Please refer to"
+        " https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
+    )
 
 
 def _is_users_text(content: Mapping[str, Any]) -> bool:

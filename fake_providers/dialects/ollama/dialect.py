@@ -55,6 +55,9 @@ _STRUCTS: Final = {
 }
 
 
+NOT_FOUND: Final = f"404 page not found (the fake answers {', '.join([*_GET, *_STRUCTS])})"
+
+
 class _EmbeddingInput(NamedTuple):
     """The texts to embed, and how many numbers each embedding has."""
 
@@ -73,7 +76,7 @@ def read(request: IncomingRequest, scripts: Mapping[str, Script], catalogue: Cat
     if path in _GET:
         return _GET[path]() if method in ("GET", "HEAD") else text_reply(405, "405 method not allowed")
     if path not in _STRUCTS:
-        return text_reply(404, "404 page not found")
+        return text_reply(404, NOT_FOUND)
     if method != "POST":
         return text_reply(405, "405 method not allowed")
     struct, body = _STRUCTS[path], request.json

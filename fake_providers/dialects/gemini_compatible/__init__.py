@@ -1,0 +1,1 @@
+"""Gemini at its OpenAI-compatible addresses."""
