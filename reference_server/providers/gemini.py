@@ -9,7 +9,7 @@ from typing import Any
 
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.event_stream import decode_events
-from chatproof.reference_server.providers.http_provider import HttpProvider, ProviderError, Reply, Usage
+from chatproof.reference_server.providers.http_provider import HttpProvider, ProviderError, Reply, Usage, refuse_tools
 from chatproof.reference_server.sessions import ChatMessage
 
 ROLES = {"user": "user", "assistant": "model"}
@@ -42,6 +42,7 @@ def _read_chunk(usage: Usage, chunk: Any) -> tuple[object, bool]:
         return "", False
     candidate = chunk["candidates"][0]
     parts = candidate.get("content", {}).get("parts", [])
+    refuse_tools(any("functionCall" in part for part in parts))
     text = "".join(part.get("text") or "" for part in parts if not part.get("thought"))
     reason = candidate.get("finishReason")
     if reason not in COMPLETE:

@@ -28,10 +28,11 @@ Read = Callable[[Any], tuple[object, bool]]  # a chunk to its text and whether i
 
 
 class ProviderError(Exception):
-    """The provider failed. The text is safe to show to clients: it holds no key, address or provider output.
+    """The provider failed. The text is safe to show to clients: it holds no key, address or provider output."""
 
-    `status` is the provider's HTTP status if it was not 200, otherwise 0.
-    """
+
+class ProviderRefused(ProviderError):
+    """The provider did not begin a reply, so that nothing is to be paid. `status`: its HTTP status, 0 without one."""
 
     def __init__(self, text: str, status: int = 0) -> None:
         super().__init__(text)
@@ -80,12 +81,12 @@ class HttpProvider:
         try:
             with self._client.stream("POST", self._url + path, json=body) as response:
                 if (status := response.status_code) != 200:
-                    raise ProviderError(REFUSALS.get(status, UNAVAILABLE if status >= 500 else DECLINED), status)
+                    raise ProviderRefused(REFUSALS.get(status, UNAVAILABLE if status >= 500 else DECLINED), status)
                 yield from _read_tokens(decode(response.iter_raw()), read)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise ProviderRefused("Cannot connect to the language model.") from error
         except httpx.TimeoutException as error:
             raise ProviderError("The language model did not answer in time.") from error
-        except httpx.ConnectError as error:
-            raise ProviderError("Cannot connect to the language model.") from error
         except httpx.HTTPError as error:
             raise ProviderError(BROKE_OFF) from error
         except (ValueError, LookupError, TypeError, AttributeError) as error:  # JSON that the API does not document
@@ -118,6 +119,12 @@ def _read_tokens(pieces: Iterator[list[bytes]], read: Read) -> Reply:
                 deque(pieces, 0)
             return
     raise ProviderError(BROKE_OFF)
+
+
+def refuse_tools(asked: object) -> None:
+    """Raise ProviderError if a chunk asks for a tool."""
+    if asked:
+        raise ProviderError("The language model asked for a tool, and this server has none.")
 
 
 def _parse(data: bytes) -> Any:

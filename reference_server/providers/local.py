@@ -8,7 +8,7 @@ from typing import Any
 
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.event_stream import decode_lines
-from chatproof.reference_server.providers.http_provider import HttpProvider, ProviderError, Reply, Usage
+from chatproof.reference_server.providers.http_provider import HttpProvider, ProviderRefused, Reply, Usage, refuse_tools
 from chatproof.reference_server.providers.openai import complete_chat
 from chatproof.reference_server.sessions import ChatMessage
 
@@ -31,7 +31,7 @@ class Local(HttpProvider):
             try:
                 yield from self.ask("/api/chat", body, decode_lines, _read_line)
                 return
-            except ProviderError as error:
+            except ProviderRefused as error:
                 if error.status not in (404, 405, 501):
                     raise
         yield from complete_chat(self, "/v1/chat/completions", self._model, messages)
@@ -39,4 +39,5 @@ class Local(HttpProvider):
 
 
 def _read_line(chunk: Any) -> tuple[object, bool]:
+    refuse_tools(chunk["message"].get("tool_calls"))
     return chunk["message"].get("content"), bool(chunk["done"])

@@ -8,13 +8,10 @@ from typing import Any
 
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.event_stream import decode_events
-from chatproof.reference_server.providers.http_provider import HttpProvider, ProviderError, Reply, Usage
+from chatproof.reference_server.providers.http_provider import HttpProvider, ProviderError, Reply, Usage, refuse_tools
 from chatproof.reference_server.sessions import ChatMessage
 
-NO_ANSWER = {  # by finish_reason
-    "content_filter": "The language model withheld the rest of its reply.",
-    "tool_calls": "The language model asked for a tool, and this server has none.",
-}
+TOOLS = ("tool_calls", "function_call")  # finish reasons, and keys of a delta: some servers send the latter alone
 
 
 class OpenAI(HttpProvider):
@@ -43,7 +40,9 @@ def _read_chunk(chunk: Any) -> tuple[object, bool]:
         case []:  # a chunk with usage only
             return "", False
         case [{"delta": {**delta}, **choice}, *_]:  # the first chunk has only the role
-            if (reason := choice.get("finish_reason")) in NO_ANSWER:
-                raise ProviderError(NO_ANSWER[reason])
+            reason = choice.get("finish_reason")
+            refuse_tools(reason in TOOLS or any(map(delta.get, TOOLS)))
+            if reason == "content_filter":
+                raise ProviderError("The language model withheld the rest of its reply.")
             return delta.get("content") or delta.get("refusal"), reason is not None
     raise ValueError("not a chat completion chunk")

@@ -64,6 +64,14 @@ def test_texts_are_tokens_and_the_api_counts(provider: Gemini, model: Model) -> 
     assert ask(provider, model, *chunks) == (["Hel", "lo you\u2028"], "", Usage(7, 3))
 
 
+def test_a_wish_for_a_tool_is_an_error(provider: Gemini, model: Model) -> None:
+    wish = chunk("", finish="STOP")
+    wish["candidates"][0]["content"]["parts"] = [{"functionCall": {"name": "weather", "args": {}}}]
+    tokens, error, _ = ask(provider, model, chunk("a"), wish)
+    assert tokens == ["a"]
+    assert "tool" in error
+
+
 def test_thoughts_are_no_part_of_the_reply(provider: Gemini, model: Model) -> None:
     thought = chunk("hm")
     thought["candidates"][0]["content"]["parts"][0]["thought"] = True

@@ -59,6 +59,7 @@ def test_ollamas_lines_are_tokens(provider: Local, model: Model) -> None:
         (["[]"], "malformed"),
         (['{"done": false}'], "malformed"),
         (['{"message": {"content": "x"}}'], "malformed"),
+        (['{"message": {"content": "", "tool_calls": [{"function": {"name": "f"}}]}, "done": true}'], "tool"),
     ],
 )
 def test_a_failure_comes_after_its_tokens(provider: Local, model: Model, lines: list[str], error: str) -> None:

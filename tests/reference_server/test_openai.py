@@ -101,6 +101,8 @@ def test_refusals_are_explained_in_own_words(provider: OpenAI, model: Model, sta
     [
         ([chunk("Par"), chunk(finish="content_filter")], ["Par"], "withheld"),
         ([chunk(finish="tool_calls")], [], "asked for a tool"),
+        ([chunk(finish="function_call")], [], "asked for a tool"),
+        ([json.dumps({"choices": [{"delta": {"tool_calls": [{"index": 0}]}}]}), chunk(finish="stop")], [], "a tool"),
         ([json.dumps({"choices": [{"delta": {"refusal": "I cannot."}}]}), chunk(finish="stop")], ["I cannot."], ""),
         ([chunk("cut"), chunk(finish="length")], ["cut"], ""),
     ],
