@@ -76,8 +76,7 @@ class Case:
             kept: a connection that an earlier answer left open, over SSE.
             before: the turns so far, where the client carries them.
         """
-        lane = self.lane
-        case = lane.new_case()
+        lane, case = self.lane, self.lane.new_case()
         if lane.tokens(script) > LARGE and not self._holds_large:
             self._holds_large = await lane.large.acquire()
         conversation = lane.conversation(text, script, case, session, credential, before)
@@ -85,6 +84,7 @@ class Case:
             request = lane.request(conversation, path, headers)
             await lane.budget.pace(request.path)
             return self.begin(request, source, deadlines, receive_buffer, kept, case, script)
+        await lane.budget.pace(lane.api.path)  # a server may count both transports together
         client = socket or await self.connect(over, source)
         try:
             transcript = await client.ask(lane.api.emit(conversation), lane.limits(script))
