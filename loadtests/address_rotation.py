@@ -39,6 +39,10 @@ class AddressRotation:
                 return cls(available=False)
         return cls(available=True)
 
+    def own(self) -> str | None:
+        """An address for one connection, which may send `per_address` requests; None for the machine's own."""
+        return loopback_address(next(self._numbers)) if self.available else None
+
     def next(self) -> str | None:
         """The address for the next request; None for the machine's own."""
         if not self.available:

@@ -149,7 +149,7 @@ class LoadGenerator:
         """Open a Socket.IO connection; None where that fails, which counts as a refused stream."""
         began = time.monotonic()
         try:
-            return SocketReader(self.target, source=self.sources.next(), limits=self.options.limits)
+            return SocketReader(self.target, source=self.sources.own(), limits=self.options.limits)
         except ConnectionFailed as error:
             event = self.options.api.emit(self.compose().conversation).event
             recording = StreamRecording(Transport.WEBSOCKET, began, intended_at, asked=(SOCKET_IO, event))

@@ -26,7 +26,7 @@ _BACK_OFF_S = 1.0  # do not ask a server that is down in a busy loop
 class ChatUser(User):
     """A user. Subclass it for users of your own: its tasks call `ask`, which asks, measures and counts.
 
-    `over_sockets`: it asks over Socket.IO, on one connection for as long as that lasts.
+    `over_sockets`: it asks over Socket.IO, on one connection for as long as that lasts and its address may ask.
     """
 
     abstract = True
@@ -36,6 +36,7 @@ class ChatUser(User):
         super().__init__(environment)
         self.generator: LoadGenerator = run_of(environment).open()
         self._reader: SocketReader | None = None
+        self._asked = 0  # on this connection
 
     def wait_time(self) -> float:
         """The think time, in seconds."""
@@ -66,9 +67,16 @@ class ChatUser(User):
         return self.generator.talk(asked, session, reader)
 
     def connected(self) -> SocketReader | None:
-        """The Socket.IO connection, made where there is none. None, after a pause: it was refused, which is counted."""
+        """The Socket.IO connection for the next ask, made where there is none or its address has asked often enough.
+
+        None, after a pause: it was refused, which is counted.
+        """
+        sources = self.generator.sources
+        if self._reader is not None and sources.available and self._asked >= sources.per_address:
+            self._reader.close()
         if self._reader is None or self._reader.closed:
-            self._reader = self.generator.connect()
+            self._reader, self._asked = self.generator.connect(), 0
+        self._asked += 1
         if self._reader is None:
             gevent.sleep(_BACK_OFF_S)
         return self._reader
@@ -121,7 +129,7 @@ class PlainChat(ChatUser):
 
 
 class ChatSocketIO(ChatUser):
-    """Asks over Socket.IO, on one connection for as long as it lasts."""
+    """Asks over Socket.IO, on one connection for as long as it lasts and its address may ask."""
 
     over_sockets = True
     interrupts = False
