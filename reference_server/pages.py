@@ -1,4 +1,5 @@
-"""Serve the playground, a page for trying the server, at `/`, and the OpenAPI description at `/openapi.json`."""
+"""Serve the pages: the playground, for trying the server, at `/`; the OpenAPI description at `/openapi.json`, and the
+same to read at `/docs`."""
 
 from pathlib import Path
 
@@ -17,7 +18,7 @@ HEADERS = {
 
 
 def add_pages(app: Flask) -> None:
-    """Serve the playground at `/`, its files below `/playground/`, and `/openapi.json`."""
+    """Serve `/`, `/docs`, their files below `/playground/`, and `/openapi.json`."""
     files = {path.name: path for path in FOLDER.iterdir() if path.suffix in TYPES}
 
     @app.get("/playground/<name>")
@@ -33,3 +34,4 @@ def add_pages(app: Flask) -> None:
         return send_file(FOLDER.with_name("openapi.json"), mimetype="application/json")
 
     app.add_url_rule("/", "home", page, defaults={"name": "index.html"}, methods=["GET"])
+    app.add_url_rule("/docs", "docs", page, defaults={"name": "description.html"}, methods=["GET"])
