@@ -10,23 +10,27 @@ import sys
 from contextlib import ExitStack, closing, suppress
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
-from dotenv import load_dotenv
 from flask import Flask
 from gevent.event import Event  # type: ignore[import-untyped]
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatproof.reference_server.balancer import WORKER_FD, WORKER_NUMBER, Balancer
-from chatproof.reference_server.config import Config, ConfigError
+from chatproof.reference_server.config import OFFLINE, Config, ConfigError, read_env_file, suspicious_names
 from chatproof.reference_server.generation import Replies
 from chatproof.reference_server.http_api import add_http_api
+from chatproof.reference_server.origins import add_origins
 from chatproof.reference_server.pages import add_pages
 from chatproof.reference_server.providers import PROVIDERS
 from chatproof.reference_server.providers.http_provider import ChatProvider
-from chatproof.reference_server.redis_sessions import RedisSessions
+from chatproof.reference_server.rate_limits import RateLimits
+from chatproof.reference_server.redis_sessions import RedisSessions, connect
 from chatproof.reference_server.sessions import MemorySessions
 from chatproof.reference_server.socket_api import add_socket_api
 from chatproof.reference_server.wsgi_server import ChatServer
 
-OFFLINE = """\
+log = logging.getLogger(__name__)
+
+FAKE = """\
 Provider: a fake one. For a real one, set OPENAI_API_KEY, GEMINI_API_KEY or LOCAL_LLM_URL (environment or file .env).
 The words `scenario NAME` in a message choose a script, for example `scenario drop-mid`. Its journal: {journal}
 """
@@ -42,9 +46,9 @@ def main() -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger(__package__).setLevel(logging.DEBUG if options.verbose else logging.INFO)
     os.environ.update({name: value for name, value in vars(options).items() if name.isupper() and value})
-    load_dotenv(".env")  # does not override variables that are already set
     _allow_many_files()
     try:
+        _read_env_file()
         with ExitStack() as cleanup:
             _serve(stop, cleanup, options.verbose)
     except ConfigError as error:
@@ -61,6 +65,15 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--workers", dest="WORKERS", help="processes; above 1 needs REDIS_URL (default: WORKERS, or 1)")
     parser.add_argument("--verbose", action="store_true", help="log each request, not only each reply (default: off)")
     return parser.parse_args()
+
+
+def _read_env_file() -> None:
+    """Add the variables of `.env` to the environment, which overrides them. Warns of names that look like settings."""
+    variables = read_env_file(".env")
+    if WORKER_FD not in os.environ:  # once is enough
+        for line in suspicious_names(os.environ, variables):
+            log.warning(line)
+    os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
 
 
 def _allow_many_files() -> None:
@@ -107,11 +120,15 @@ def _make_server(config: Config, cleanup: ExitStack, verbose: bool) -> tuple[Cha
 def create_app(config: Config, provider: ChatProvider, worker: int = 0) -> tuple[Flask, Replies]:
     """Build the WSGI application, for worker number `worker`. Close its Replies before the process ends."""
     app = Flask(__name__, static_folder=None)
-    sessions = RedisSessions(config) if config.redis_url else MemorySessions(config)
-    replies = Replies(config, provider, sessions)
-    add_http_api(app, config, replies, sessions)
+    redis = connect(config.redis_url) if config.redis_url else None
+    sessions = RedisSessions(redis, config.sessions_mb) if redis else MemorySessions(config.sessions_mb)
+    replies, limits = Replies(provider, sessions), RateLimits(redis)
+    add_http_api(app, config, replies, sessions, limits)
     add_pages(app)
-    add_socket_api(app, config, replies, worker)
+    add_socket_api(app, config, replies, limits, worker)
+    add_origins(app, config)
+    if config.trusted_proxies:  # without a trusted proxy, clients could forge X-Forwarded-For
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
     return app, replies
 
 
@@ -128,5 +145,5 @@ def _with_provider(cleanup: ExitStack) -> tuple[Config, str]:
     except FakesStartError as error:
         raise ConfigError(f"no provider is configured, and {error}") from error
     # In the environment, so that workers use the same fake provider.
-    os.environ.update(OPENAI_API_KEY="offline", OPENAI_BASE_URL=fakes.openai_base_url, OFFLINE="1")
-    return Config.from_environment(os.environ), OFFLINE.format(journal=f"{fakes.url}/_fake/journal")
+    os.environ.update({"OPENAI_API_KEY": "offline", "OPENAI_BASE_URL": fakes.openai_base_url, OFFLINE: "1"})
+    return Config.from_environment(os.environ), FAKE.format(journal=f"{fakes.url}/_fake/journal")

@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest, Unauthorized
 
 ANONYMOUS = "anonymous"
 BEARER = WWWAuthenticate("bearer")
+MAX_MESSAGE_CHARS = 32_000
 MAX_SESSION_ID_CHARS = 512
 
 
@@ -22,8 +23,8 @@ class ChatRequest:
     session_id: str | None
 
 
-def read_chat_request(payload: object, max_message_chars: int) -> ChatRequest:
-    """Validate a client's parsed JSON. `max_message_chars` bounds the message. Raises BadRequest."""
+def read_chat_request(payload: object) -> ChatRequest:
+    """Validate a client's parsed JSON. Raises BadRequest."""
     if not isinstance(payload, dict):
         raise BadRequest("The request must be a JSON object with the key message.")
     message, session_id = payload.get("message"), payload.get("session_id")
@@ -31,7 +32,7 @@ def read_chat_request(payload: object, max_message_chars: int) -> ChatRequest:
         raise BadRequest("message must be a non-blank string.")
     if session_id is not None and (not isinstance(session_id, str) or not session_id):
         raise BadRequest("session_id must be a non-empty string.")
-    texts = (("message", message, max_message_chars), ("session_id", session_id or "", MAX_SESSION_ID_CHARS))
+    texts = (("message", message, MAX_MESSAGE_CHARS), ("session_id", session_id or "", MAX_SESSION_ID_CHARS))
     for name, text, most in texts:
         if len(text) > most:
             raise BadRequest(f"{name} is longer than {most} characters.")
@@ -57,7 +58,7 @@ def read_user(header: str | None, secret: str) -> str | None:
         user = jwt.decode(token.strip(), secret, algorithms=["HS256"], options={"require": ["sub"]})["sub"]
     except jwt.ExpiredSignatureError:
         raise Unauthorized("The token has expired.", www_authenticate=BEARER) from None
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):  # numbers and lists beyond all measure
         raise Unauthorized("The token is invalid.", www_authenticate=BEARER) from None
     if not isinstance(user, str) or not user or not user.isprintable():
         raise Unauthorized("The token has no user: its claim sub must be a non-empty string.", www_authenticate=BEARER)

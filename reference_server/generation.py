@@ -12,10 +12,15 @@ from gevent.queue import Empty, Queue  # type: ignore[import-untyped]
 from redis import RedisError
 
 from chatproof.reference_server.chat_request import ANONYMOUS
-from chatproof.reference_server.config import Config
-from chatproof.reference_server.providers.http_provider import ChatProvider, ProviderError, Reply, Usage
+from chatproof.reference_server.providers.http_provider import (
+    ChatProvider,
+    ProviderError,
+    ProviderRefused,
+    Reply,
+    Usage,
+)
 from chatproof.reference_server.redis_sessions import Sessions
-from chatproof.reference_server.sessions import ChatMessage, SessionName, timestamp
+from chatproof.reference_server.sessions import ChatMessage, ChatSession, SessionName, timestamp
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +41,18 @@ class ShuttingDown(gevent.GreenletExit):  # type: ignore[misc]  # gevent ships n
 class Replies:
     """Generates replies, and ends all running ones when the server stops."""
 
-    def __init__(self, config: Config, provider: ChatProvider, sessions: Sessions) -> None:
-        self._config = config
+    def __init__(self, provider: ChatProvider, sessions: Sessions) -> None:
         self._provider = provider
         self._sessions = sessions
         self._running: set[gevent.Greenlet] = set()
         self._is_closing = False
         count_tokens("")  # the first call reads the vocabulary, which takes a while
 
-    def generate(self, name: SessionName, message: str) -> Events:
+    def start(self, name: SessionName, message: str) -> Events:
+        """Open the session, and answer a message in it. Raises RedisError, before anything is sent to the client."""
+        return self._generate(self._sessions.open(name), message)
+
+    def _generate(self, session: ChatSession, message: str) -> Events:
         """Answer a message, and add both to the session once the reply is complete.
 
         Yields lists of events: the tokens that the provider sent together are one list; an empty list says that it is
@@ -55,13 +63,12 @@ class Replies:
         started = time.monotonic()
         greenlet = gevent.getcurrent()
         self._running.add(greenlet)
-        usage, conversation = Usage(), [ChatMessage(role="user", content=message)]
-        count, partial = 0, ""
+        usage, conversation = Usage(), [*session.history(), ChatMessage(role="user", content=message)]
+        count, partial, is_asked = 0, "", False
         try:
             if self._is_closing:
                 raise ShuttingDown(CLOSING)
-            session = self._sessions.open(name)
-            conversation[:0] = session.history()
+            is_asked = True
             with closing(with_pauses(self._provider.stream(conversation, usage))) as stream:
                 for tokens in stream:
                     events: list[Event] = []
@@ -70,8 +77,9 @@ class Replies:
                         partial += token
                         events.append({"token": token, "count": count, "partial": partial})
                     yield events
-            session.add_exchange(message, partial)
+            self._sessions.add_exchange(session, message, partial)
         except (ProviderError, RedisError, ShuttingDown) as error:
+            is_asked &= not isinstance(error, ProviderRefused)
             log.warning("Reply failed after %d tokens: %s", count, error)
             yield [{"error": NOT_REACHED if isinstance(error, RedisError) else str(error)}]
         except Exception:
@@ -81,12 +89,13 @@ class Replies:
             # Computed from the rounded duration, so that the two figures agree.
             duration = max(round(time.monotonic() - started, 3), 0.001)
             figures = {"tokens": count, "duration": duration, "tokens_per_second": round(count / duration, 2)}
+            name = session.name
             whose = {"session_id": name.session_id, "user": name.user or ANONYMOUS, "timestamp": timestamp()}
             yield [{"done": True, **figures, "full_response": partial, **whose}]
         finally:
             self._running.discard(greenlet)
-            if log.isEnabledFor(logging.INFO):  # counting tokens takes time
-                self._account(conversation, partial, usage, time.monotonic() - started)
+            if is_asked and log.isEnabledFor(logging.INFO):  # counting tokens takes time
+                log_tokens(conversation, partial, usage, time.monotonic() - started)
 
     def close(self, timeout: float) -> None:
         """End all replies with an error event. Waits up to `timeout` seconds until they have ended."""
@@ -96,16 +105,6 @@ class Replies:
         with gevent.Timeout(timeout, False):
             while self._running:
                 gevent.sleep(0.01)
-
-    def _account(self, conversation: list[ChatMessage], reply: str, usage: Usage, seconds: float) -> None:
-        """Log a reply's tokens and cost, also of a cancelled reply."""
-        tokens_in, tokens_out = usage.tokens_in, usage.tokens_out
-        if tokens_in is None:
-            tokens_in = sum(MESSAGE_TOKENS + count_tokens(one["content"]) for one in conversation)
-        if tokens_out is None:
-            tokens_out = count_tokens(reply)
-        dollars = (tokens_in * self._config.price_in + tokens_out * self._config.price_out) / 1000
-        log.info("Reply: %d tokens in, %d tokens out, %.2f s, $%.6f", tokens_in, tokens_out, seconds, dollars)
 
 
 def with_pauses(stream: Reply) -> Reply:
@@ -135,6 +134,16 @@ def with_pauses(stream: Reply) -> Reply:
     finally:
         runner.kill()
         stream.close()
+
+
+def log_tokens(conversation: list[ChatMessage], reply: str, usage: Usage, seconds: float) -> None:
+    """Log what is to be paid for a reply, also for a cancelled one."""
+    tokens_in, tokens_out = usage.tokens_in, usage.tokens_out
+    if tokens_in is None:
+        tokens_in = sum(MESSAGE_TOKENS + count_tokens(one["content"]) for one in conversation)
+    if tokens_out is None:
+        tokens_out = count_tokens(reply)
+    log.info("Reply: %d tokens in, %d tokens out, %.2f s", tokens_in, tokens_out, seconds)
 
 
 @lru_cache(4096)  # each new message counts the whole conversation again

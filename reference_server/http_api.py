@@ -1,7 +1,6 @@
 """The HTTP routes and their error responses."""
 
 import json
-import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
@@ -9,22 +8,20 @@ from contextlib import closing
 
 from flask import Flask, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
-from flask_cors import CORS
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from redis import RedisError
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, ServiceUnavailable
-from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.exceptions import BadRequest, HTTPException, ServiceUnavailable
 from werkzeug.routing import BaseConverter
 
 from chatproof.reference_server.chat_request import ChatRequest, read_chat_request, read_user
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.event_stream import encode_event
-from chatproof.reference_server.generation import NOT_REACHED, Events, Replies
+from chatproof.reference_server.generation import CLOSING, NOT_REACHED, Events, Replies
 from chatproof.reference_server.hangup import killed_on_hangup
+from chatproof.reference_server.rate_limits import CHAT, STREAM, RateLimits
 from chatproof.reference_server.redis_sessions import Sessions
 from chatproof.reference_server.sessions import SessionName
 
+MAX_BODY_BYTES = 1_000_000
 NO_SESSION = "The session does not exist."
 COMMENT = b": still here\n\n"
 
@@ -36,54 +33,34 @@ class AnyText(BaseConverter):
     part_isolating = False
 
 
-def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Sessions) -> None:
+def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Sessions, limits: RateLimits) -> None:
     """Add all routes and the error responses to the application."""
-    app.config.update(MAX_CONTENT_LENGTH=config.max_body_bytes, PROPAGATE_EXCEPTIONS=False)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, PROPAGATE_EXCEPTIONS=False)
     app.url_map.converters["any_text"] = AnyText
     app.url_map.merge_slashes = False  # a session id may hold several slashes in a row
-    if config.trusted_proxies:  # without a trusted proxy, clients could forge X-Forwarded-For
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
-    if origins := config.allowed_origins:
-        CORS(
-            app,
-            resources={r"/api/*": {"origins": list(origins)}},
-            methods=["GET", "POST", "DELETE"],
-            allow_headers=["Content-Type", "Authorization"],
-            expose_headers=["Retry-After"],
-            send_wildcard="*" in origins,
-            supports_credentials="*" not in origins,  # with credentials, `*` would let any page act as its visitor
-            max_age=600,
-        )
-    limiter = Limiter(
-        get_remote_address,
-        app=app,
-        storage_uri=config.redis_url or "memory://",
-        strategy="fixed-window",  # the window begins with the first request; expired windows take no memory
-        in_memory_fallback_enabled=bool(config.redis_url),  # while Redis is unavailable, each process limits for itself
-    )
-    _add_error_answers(app, limiter)
+    _add_error_answers(app)
 
     def user() -> str | None:
         return read_user(request.headers.get("Authorization"), config.jwt_secret)
 
-    def start_reply() -> Events:
+    def start_reply(route: str, limit: int) -> Events:
+        limits.check(route, request.remote_addr or "", limit)
         asker = user()  # before the body is read: an invalid token needs no body
-        ask = _read_request(config)
-        return replies.generate(SessionName(asker, ask.session_id or uuid.uuid4().hex), ask.message)
+        ask = _read_request()
+        return replies.start(SessionName(asker, ask.session_id or uuid.uuid4().hex), ask.message)
 
     @app.post("/api/chat/stream")
-    @limiter.limit(f"{config.stream_limit} per minute", methods=["POST"])
     def stream() -> Response:
+        reply = start_reply(STREAM, config.stream_limit)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return Response(_stream_events(start_reply(), request.environ), mimetype="text/event-stream", headers=headers)
+        return Response(_stream_events(reply, request.environ), mimetype="text/event-stream", headers=headers)
 
     @app.post("/api/chat")
-    @limiter.limit(f"{config.chat_limit} per minute", methods=["POST"])
     def chat() -> ResponseReturnValue:
-        with killed_on_hangup(request.environ), closing(start_reply()) as reply:
+        with killed_on_hangup(request.environ), closing(start_reply(CHAT, config.chat_limit)) as reply:
             last = deque(reply, 1)[0][-1]
         if "error" in last:
-            return jsonify(last), 502
+            return jsonify(last), 503 if last["error"] in (NOT_REACHED, CLOSING) else 502
         del last["done"]
         return jsonify({"response": last.pop("full_response"), **last})
 
@@ -104,18 +81,20 @@ def add_http_api(app: Flask, config: Config, replies: Replies, sessions: Session
         return jsonify(status="ok", provider=config.llm_provider, offline=config.offline)
 
 
-def _read_request(config: Config) -> ChatRequest:
+def _read_request() -> ChatRequest:
+    if not request.is_json:  # any page may send the other types, without asking first
+        abort(415, "The Content-Type must be application/json.")
     try:
         body = request.get_data(cache=False)
     except OSError:  # cut short, or malformed chunks
         raise BadRequest("The request body is incomplete or malformed.") from None
-    if len(body) >= config.max_body_bytes:  # Flask cuts a chunked body there instead of refusing it
-        raise RequestEntityTooLarge
+    if len(body) >= MAX_BODY_BYTES:  # Flask cuts a chunked body there instead of refusing it
+        abort(413)
     try:
         payload = json.loads(body.decode())
     except (ValueError, RecursionError):  # RecursionError: JSON that is nested too deeply
         raise BadRequest("The request body must be JSON in UTF-8.") from None
-    return read_chat_request(payload, config.max_message_chars)
+    return read_chat_request(payload)
 
 
 def _stream_events(reply: Events, environ: dict[str, object]) -> Iterator[bytes]:
@@ -125,20 +104,17 @@ def _stream_events(reply: Events, environ: dict[str, object]) -> Iterator[bytes]
             yield b"".join(map(encode_event, events)) or COMMENT  # none: the provider is silent, and proxies hang up
 
 
-def _add_error_answers(app: Flask, limiter: Limiter) -> None:
-    @app.errorhandler(RedisError)  # from the limiter, too, when Redis goes away during a request
+def _add_error_answers(app: Flask) -> None:
+    @app.errorhandler(RedisError)
     def redis_is_away(error: RedisError) -> ResponseReturnValue:
         return http_error(ServiceUnavailable(NOT_REACHED))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
         # do not read the rest of a body that is late or too large
-        text, headers = error.description, {"Connection": "close"} if error.code in (408, 413) else {}
-        if error.code == 429 and limiter.current_limit:
-            text = f"Too many requests: the limit is {text}."
-            headers["Retry-After"] = str(min(int(limiter.current_limit.reset_at - time.time()) + 1, 60))
-        response = Response.force_type(error.get_response(), request.environ)  # keeps Allow and similar headers
-        response.data = json.dumps({"error": text})
+        headers = {"Connection": "close"} if error.code in (408, 413) else {}
+        response = Response.force_type(error.get_response(), request.environ)  # keeps Allow, Retry-After and the like
+        response.data = json.dumps({"error": error.description})
         response.content_type = "application/json"
         response.headers.update(headers)
         return response

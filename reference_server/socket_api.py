@@ -7,48 +7,47 @@ from itertools import chain
 from typing import Any
 
 import gevent.event  # type: ignore[import-untyped]  # gevent ships no types
+import simple_websocket  # type: ignore[import-untyped]  # it ships no types
 from engineio.async_drivers.gevent import WebSocketWSGI  # type: ignore[import-untyped]
 from engineio.exceptions import SocketIsClosedError  # type: ignore[import-untyped]
 from engineio.payload import Payload  # type: ignore[import-untyped]
 from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, SocketIO  # type: ignore[import-untyped]
-from werkzeug.exceptions import BadRequest, HTTPException
-from wsproto.utilities import RemoteProtocolError
+from redis import RedisError
+from werkzeug.exceptions import BadRequest, HTTPException, TooManyRequests
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from chatproof.reference_server.chat_request import ChatRequest, read_chat_request, read_user
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.generation import Event, Replies
+from chatproof.reference_server.generation import NOT_REACHED, Event, Events, Replies
+from chatproof.reference_server.hangup import SOCKET_KEY
+from chatproof.reference_server.rate_limits import STREAM, RateLimits
 from chatproof.reference_server.sessions import SessionName
 
 # Backpressure: a reply pauses while this many packets are unsent. It bounds memory; also, python-socketio's client
 # drops a polling response of more than 16 packets.
 MAX_UNSENT = 12
 MAX_REFUSALS = 1000  # unsent packets, beyond which a client that keeps sending and never reads is disconnected
+GRACE = 1.0  # seconds: a silent WebSocket is ended by its missing pong, and only then by its connection's timeout
 
 
-def add_socket_api(app: Flask, config: Config, replies: Replies, worker: int) -> None:
-    """Add Socket.IO to the application, for pages of its own origin and of ALLOWED_ORIGINS."""
+def add_socket_api(app: Flask, config: Config, replies: Replies, limits: RateLimits, worker: int) -> None:
+    """Add Socket.IO to the application."""
     Payload.max_decode_packets = 256  # packets in one polling request; Engine.IO drops a request with more
-    origins = config.allowed_origins
-
-    def is_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
-        return origin in origins or (origin or "").partition("://")[2] == environ.get("HTTP_HOST")  # its own page
-
     socketio = SocketIO(
         app,
         async_mode="gevent",
-        cors_allowed_origins="*" if "*" in origins else is_allowed,
-        cors_credentials="*" not in origins,  # Engine.IO echoes each origin for `*`
-        message_queue=config.redis_url or None,  # connects the Socket.IO servers of several processes
-        ping_interval=5,  # whole seconds only: Engine.IO rounds what it tells clients
-        ping_timeout=5,
+        cors_allowed_origins="*",  # those that come this far: `origins` refuses all others
+        cors_credentials="*" not in config.allowed_origins,  # Engine.IO echoes each origin for `*`
+        ping_interval=config.ping_interval,
+        ping_timeout=config.ping_interval,
         http_compression=False,
     )
     engine = socketio.server.eio
     generate_id = engine.generate_id
     engine._async = {**engine._async, "websocket": WebSocket}
     engine.generate_id = lambda: f"{worker}-{generate_id()}"  # tells the balancer which worker holds the socket
-    chat = SocketChat(socketio, config, replies)
+    chat = SocketChat(socketio, config, replies, limits)
     for event in (chat.connect, chat.disconnect, chat.chat_stream):
         socketio.on_event(event.__name__, event)
 
@@ -63,25 +62,33 @@ class MessageEvent(gevent.event.Event):  # type: ignore[misc]  # gevent ships no
 
 
 class WebSocket(WebSocketWSGI):  # type: ignore[misc]  # Engine.IO ships no types
-    """Engine.IO's WebSocket with a bound on the size of a message: Engine.IO itself buffers any size first."""
+    """Engine.IO's WebSocket, with a bound on the size of a message, since Engine.IO buffers any size first, and with a
+    close frame at every end."""
 
     def __init__(self, handler: Any, server: Any) -> None:
         super().__init__(handler, server)
         self.server_args.update(max_message_size=server.max_http_buffer_size, event_class=MessageEvent)
-
-    @property
-    def _sock(self) -> Any:
-        """The socket on which Engine.IO sets its timeout for silent clients."""
-        return self.ws.sock
+        self._silence = server.ping_interval + server.ping_timeout + GRACE  # seconds
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         """Serve the WebSocket. Answers a malformed upgrade request with 400."""
         try:
-            pieces: Iterable[bytes] = super().__call__(environ, start_response)
-            return pieces
+            self.ws = simple_websocket.Server(environ, **self.server_args)
         except RemoteProtocolError:
             start_response("400 BAD REQUEST", [("Content-Type", "application/json")])
             return [b'{"error": "The WebSocket upgrade request is malformed."}']
+        environ[SOCKET_KEY].is_websocket = True
+        self.ws.sock.settimeout(self._silence)
+        try:
+            self.app(self)
+        finally:
+            self.close()
+        return []
+
+    def close(self) -> None:
+        """Send a close frame, unless one was sent or received."""
+        with suppress(OSError, LocalProtocolError):
+            super().close()
 
 
 class SocketChat:
@@ -91,10 +98,11 @@ class SocketChat:
     `chat_stream` during a reply is refused with one `chat_stream_error`.
     """
 
-    def __init__(self, socketio: SocketIO, config: Config, replies: Replies) -> None:
+    def __init__(self, socketio: SocketIO, config: Config, replies: Replies, limits: RateLimits) -> None:
         self._socketio = socketio
         self._config = config
         self._all_replies = replies
+        self._limits = limits
         self._names: dict[str, SessionName] = {}  # by socket: the user, and the default session
         self._replies: dict[str, gevent.Greenlet] = {}  # by socket
         gevent.spawn(self._watch_pings)
@@ -122,7 +130,7 @@ class SocketChat:
         if sid not in self._names:
             return  # disconnected before this request was handled
         try:
-            ask = read_chat_request(args[0] if args else None, self._config.max_message_chars)
+            ask = read_chat_request(args[0] if args else None)
             if sid in self._replies:
                 raise BadRequest("A reply is still running on this connection. Try again when it has ended.")
         except HTTPException as error:
@@ -130,18 +138,29 @@ class SocketChat:
             if (connection := self._connection(sid)) and connection.queue.qsize() > MAX_REFUSALS:
                 connection.close(wait=False, abort=True)
         else:
-            self._replies[sid] = gevent.spawn(self._reply, sid, ask)
+            self._replies[sid] = gevent.spawn(self._reply, sid, request.remote_addr or "", ask)
 
-    def _reply(self, sid: str, ask: ChatRequest) -> None:
-        name = self._names[sid]
-        name = SessionName(name.user, ask.session_id or name.session_id)
-        with closing(self._all_replies.generate(name, ask.message)) as reply:
+    def _reply(self, sid: str, address: str, ask: ChatRequest) -> None:
+        with closing(self._events(self._names[sid], address, ask)) as reply:
             for event in chain.from_iterable(reply):
                 if (connection := self._connection(sid)) and connection.queue.qsize() >= MAX_UNSENT:
                     connection.queue.join()
                 if "token" not in event:
                     self._replies.pop(sid, None)  # first: the client may send its next request at once
                 self._emit(sid, event)
+
+    def _events(self, name: SessionName, address: str, ask: ChatRequest) -> Events:
+        """The reply, or a refusal. The limit is that of the other streams: it bounds what the model costs."""
+        try:
+            self._limits.check(STREAM, address, self._config.stream_limit)
+            reply = self._all_replies.start(SessionName(name.user, ask.session_id or name.session_id), ask.message)
+        except TooManyRequests as error:
+            yield [{"error": f"{error.description} Try again in {error.retry_after} s."}]
+        except RedisError:
+            yield [{"error": NOT_REACHED}]
+        else:
+            with closing(reply):
+                yield from reply
 
     def _emit(self, sid: str, event: Event) -> None:
         name = "chat_token" if "token" in event else "chat_complete" if "done" in event else "chat_stream_error"
@@ -154,7 +173,7 @@ class SocketChat:
         """
         while True:
             gevent.sleep(0.25)
-            for connection in filter(None, map(self._connection, list(self._replies))):
+            for connection in list(self._socketio.server.eio.sockets.values()):
                 with suppress(SocketIsClosedError):
                     connection.check_ping_timeout()
 

@@ -31,6 +31,8 @@ class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
     inside another frame.
     """
 
+    is_websocket = False  # whether it has become one
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._turn = Semaphore()
@@ -119,6 +121,11 @@ class RequestHandler(WSGIHandler):  # type: ignore[misc]  # gevent ships no type
         super().handle_one_response()
         if "HTTP_UPGRADE" in self.environ:
             self.close_connection = True
+
+    def _sendall(self, data: bytes) -> None:
+        """Write a part of a response, but none into a WebSocket: Engine.IO answers its upgrade when it has ended."""
+        if not self.socket.is_websocket:
+            super()._sendall(data)
 
     def run_application(self) -> None:
         """Run the application, then read the unread rest of the request body, for 2 s at most.

@@ -10,7 +10,7 @@ from chatproof.harness.common.errors import ChatproofError
 Extra = Literal["reference", "load"]
 MODULES: Final[dict[Extra, tuple[str, ...]]] = {
     "reference": (
-        *("flask", "flask_socketio", "flask_limiter", "flask_cors", "gevent", "simple_websocket"),
+        *("flask", "flask_socketio", "flask_cors", "gevent", "simple_websocket"),
         *("redis", "orjson", "jwt", "dotenv"),
     ),
     "load": ("locust",),

@@ -51,10 +51,13 @@ def last_event(response: TestResponse) -> dict[str, Any]:
     return event
 
 
-def unsigned() -> str:
-    def part(value: dict[str, str]) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+def part(value: dict[str, str] | str) -> str:
+    """A part of a token: this JSON, or a text that is none."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
+
+def unsigned() -> str:
     return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part({'sub': 'ann'})}."
 
 
@@ -79,6 +82,9 @@ def test_the_user_is_the_tokens() -> None:
         jwt.encode({"sub": "ann"}, SECRET * 2, algorithm="HS512"),
         unsigned(),
         "rubbish",
+        token(exp=float("inf")),
+        token(nbf=float("nan")),
+        f"{part('[' * 30_000)}.{part({'sub': 'ann'})}.x",
         "",
         "é",
     ],
@@ -141,6 +147,7 @@ def test_another_page_may_not(origin: str) -> None:
     client = client_of(allowed_origins=(ORIGIN,))
     answers = [preflight(client, origin), client.post(ROUTES[0], json={"message": "hi"}, headers={"Origin": origin})]
     for answer in answers:
+        assert answer.status_code == 403
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 

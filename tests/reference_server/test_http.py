@@ -10,11 +10,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from chatproof.reference_server.app import create_app
+from chatproof.reference_server.chat_request import MAX_MESSAGE_CHARS
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.providers.http_provider import ProviderError, Usage
-from chatproof.reference_server.sessions import ChatMessage
-
-CONFIG = Config(llm_provider="openai")
+from chatproof.reference_server.generation import NOT_REACHED
+from chatproof.reference_server.http_api import MAX_BODY_BYTES
+from chatproof.reference_server.providers.http_provider import ProviderError, ProviderRefused, Usage
+from chatproof.reference_server.rate_limits import RateLimits
+from chatproof.reference_server.redis_sessions import RedisSessions
+from chatproof.reference_server.sessions import ChatMessage, ChatSession
 
 
 class Echo:
@@ -30,6 +33,8 @@ class Echo:
         yield [f"{len(messages)}:"]
         if messages[-1]["content"] == "fail":
             raise ProviderError("It failed.")
+        if messages[-1]["content"] == "refuse":
+            raise ProviderRefused("It refused.", 429)
         if messages[-1]["content"] == "crash":
             raise RuntimeError("/srv/secret.py")
         yield [messages[-1]["content"]]
@@ -45,7 +50,7 @@ def echo() -> Echo:
 
 @pytest.fixture
 def client(echo: Echo) -> FlaskClient:
-    return create_app(CONFIG, echo)[0].test_client()
+    return create_app(Config(llm_provider="openai"), echo)[0].test_client()
 
 
 def events(response: TestResponse) -> list[dict[str, Any]]:
@@ -143,20 +148,21 @@ def test_chat_answers_in_one_piece(client: FlaskClient) -> None:
         b'{"message": "hi", "session_id": 7}',
         b'{"message": "hi", "session_id": ""}',
         json.dumps({"message": "hi", "session_id": "x" * 513}).encode(),
-        json.dumps({"message": "x" * (CONFIG.max_message_chars + 1)}).encode(),
+        json.dumps({"message": "x" * (MAX_MESSAGE_CHARS + 1)}).encode(),
         '{"message": "hi"}'.encode("utf-16"),
         b"[" * 100_000,
     ],
 )
 def test_bad_requests_are_refused(client: FlaskClient, echo: Echo, route: str, body: bytes) -> None:
-    response = client.post(route, data=body)
+    response = client.post(route, data=body, content_type="application/json")
     assert response.status_code == 400
     assert response.get_json()["error"]
     assert echo.asked == []
 
 
 def test_a_huge_body_is_refused(client: FlaskClient) -> None:
-    response = client.post("/api/chat/stream", data=b" " * (CONFIG.max_body_bytes + 1))
+    body = b" " * (MAX_BODY_BYTES + 1)
+    response = client.post("/api/chat/stream", data=body, content_type="application/json")
     assert response.status_code == 413
     assert response.get_json()["error"]
 
@@ -194,6 +200,39 @@ def test_each_route_has_its_own_limit(client: FlaskClient, echo: Echo, route: st
     assert post(address="127.0.0.2").status_code == 200
     other = "/api/chat" if route == "/api/chat/stream" else "/api/chat/stream"
     assert client.post(other, json={"message": "hi"}).status_code == 200
+
+
+@pytest.mark.parametrize("away", ["at once", "in the middle"])
+def test_while_redis_is_away_each_route_answers_503_and_nobody_pays(
+    echo: Echo, away: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing listens at that URL. Away in the middle: after the reply, when the exchange is to be kept."""
+    caplog.set_level("INFO")
+    if away == "in the middle":
+        monkeypatch.setattr(RateLimits, "check", lambda *_: None)
+        monkeypatch.setattr(RedisSessions, "open", lambda _, name: ChatSession(name))
+    client = create_app(Config(llm_provider="openai", redis_url="redis://127.0.0.1:1"), echo)[0].test_client()
+    answers = [client.get("/api/chat/sessions/a"), client.post("/api/chat", json={"message": "hi"})]
+    streamed = client.post("/api/chat/stream", json={"message": "hi"})
+    if away == "at once":
+        answers.append(streamed)
+        assert echo.asked == []
+        assert "tokens in" not in caplog.text
+    else:
+        assert events(streamed)[-1] == {"error": NOT_REACHED}
+        assert caplog.text.count("tokens in") == 2
+    for answer in answers:
+        assert (answer.status_code, answer.get_json()) == (503, {"error": NOT_REACHED})
+
+
+def test_a_reply_that_the_provider_did_not_begin_is_not_paid(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    stream(client, "refuse")
+    assert "tokens in" not in caplog.text
+    stream(client, "fail")
+    assert caplog.text.count("tokens in") == 1
 
 
 def test_health(client: FlaskClient) -> None:

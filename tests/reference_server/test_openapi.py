@@ -16,14 +16,16 @@ from hypothesis import HealthCheck, Phase, settings
 
 from chatproof.fake_providers.server.launcher import FakesProcess
 from chatproof.reference_server.app import create_app
+from chatproof.reference_server.chat_request import MAX_MESSAGE_CHARS
 from chatproof.reference_server.config import Config
+from chatproof.reference_server.http_api import MAX_BODY_BYTES
 from chatproof.reference_server.pages import FOLDER
 from chatproof.reference_server.providers import PROVIDERS
 from tests.reference_server.kit import connect, running
 
 DOCUMENT: dict[str, Any] = json.loads(FOLDER.with_name("openapi.json").read_text(encoding="utf-8"))
 SECRET = "long-enough-for-HS256-and-for-tests-alone"
-PAGES = {"/", "/playground/<name>"}  # for people
+PAGES = {"/", "/docs", "/playground/<name>"}  # for people
 BOUNDED = settings(
     max_examples=40,
     derandomize=True,  # the same requests in every run
@@ -96,8 +98,8 @@ def test_every_route_is_described_and_no_other() -> None:
 def test_the_bounds_are_the_defaults() -> None:
     config = Config()
     ask = DOCUMENT["components"]["schemas"]["Ask"]["properties"]
-    assert ask["message"]["maxLength"] == config.max_message_chars
-    assert f"{config.max_body_bytes:,} bytes" in DOCUMENT["components"]["responses"]["TooLarge"]["description"]
+    assert ask["message"]["maxLength"] == MAX_MESSAGE_CHARS
+    assert f"{MAX_BODY_BYTES:,} bytes" in DOCUMENT["components"]["responses"]["TooLarge"]["description"]
     paths = DOCUMENT["paths"]
     assert f"{config.stream_limit} requests" in paths["/api/chat/stream"]["post"]["description"]
     assert f"{config.chat_limit} requests" in paths["/api/chat"]["post"]["description"]
@@ -137,10 +139,14 @@ def check(response: httpx.Response, path: str, method: str, status: int) -> None
 @pytest.mark.parametrize("path", ["/api/chat/stream", "/api/chat"])
 def test_refusals_are_as_described(url: str, path: str) -> None:
     with httpx.Client(base_url=url, trust_env=False, timeout=10) as client:
-        check(client.post(path, content=b"{"), path, "post", 400)
+        is_json = {"Content-Type": "application/json"}
+        check(client.post(path, content=b"{", headers=is_json), path, "post", 400)
         forged = {"Authorization": "Bearer a.b.c"}
         check(client.post(path, json={"message": "hi"}, headers=forged), path, "post", 401)
-        check(client.post(path, content=b" " * 1_000_001), path, "post", 413)
+        stranger = {"Origin": "https://evil.example"}
+        check(client.post(path, json={"message": "hi"}, headers=stranger), path, "post", 403)
+        check(client.post(path, content=b" " * 1_000_001, headers=is_json), path, "post", 413)
+        check(client.post(path, content=b'{"message": "hi"}'), path, "post", 415)
 
 
 def test_answers_of_sessions_are_as_described(url: str) -> None:
@@ -161,7 +167,8 @@ def test_answers_of_sessions_are_as_described(url: str) -> None:
 def unfinished(url: str) -> httpx.Response:
     """The answer to a request whose body stops coming."""
     with connect(url) as client:
-        client.sendall(b'POST /api/chat HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n{"m')
+        head = b"POST /api/chat HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        client.sendall(head + b'Content-Length: 10\r\n\r\n{"m')
         head, _, body = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
     status, *headers = head.decode().split("\r\n")
     return httpx.Response(int(status.split()[1]), headers=dict(one.split(": ", 1) for one in headers), content=body)

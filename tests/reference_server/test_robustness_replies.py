@@ -106,9 +106,9 @@ def test_nobody_is_told_what_another_asked(fakes: FakesProcess) -> None:
         def ask(secret: str, session: str) -> tuple[str, str]:
             """What the provider should have read, and what it says it has read."""
             body = json.dumps({"message": secret, "session_id": session}).encode()
-            head = b"POST /api/chat/stream HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+            head = b"POST /api/chat/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             with connect(url) as client:
-                client.sendall(head % len(body) + body)
+                client.sendall(head + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
                 received = b"".join(iter(lambda: client.recv(65536), b"")).decode()
             done = json.loads(received.rpartition("data: ")[2].partition("\n")[0])
             assert done["session_id"] == session

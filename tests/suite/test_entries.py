@@ -184,7 +184,7 @@ def test_a_command_says_which_extra_it_misses(tmp_path: Path, words: str, hidden
 
 
 def test_suite_and_fakes_need_no_extra(tmp_path: Path) -> None:
-    extras = "flask flask_socketio flask_limiter flask_cors gevent simple_websocket redis orjson jwt dotenv locust"
+    extras = "flask flask_socketio flask_cors gevent simple_websocket redis orjson jwt dotenv locust"
     found = command(tmp_path, "check", *COLLECT, hidden=extras)
     assert found.code == 0, found.out + found.err
     found = probe(tmp_path, *COMMAND, "providers", "--port", "0", until="http://", hidden=f"{extras} uvloop")
