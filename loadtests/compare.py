@@ -22,6 +22,7 @@ from chatproof.loadtests.histogram import Histogram
 from chatproof.loadtests.metrics import KINDS, MetricKind, Metrics
 from chatproof.loadtests.objectives import SHARE
 from chatproof.loadtests.result import FORMAT, load_metrics, shown
+from chatproof.loadtests.text_columns import columns
 
 THRESHOLD: Final = 10.0
 FEWEST: Final = 20
@@ -72,15 +73,15 @@ class Comparison:
         return int(any(one.verdict == "worse" for one in self.differences))
 
     def text(self) -> str:
-        lines = [f"{'figure':<26}{'A':>11}{'B':>11}{'change':>10}   95 % interval of B - A"]
+        rows = [["figure", "A", "B", "change", "95 % interval of B - A", ""]]
         for one in self.differences:
             unit = "points" if one.kind is _SHARE_KIND else "%"
             change = f"{one.change:+.1f} {unit}" if math.isfinite(one.change) else "from 0"
             between = f"{_signed(one.low, one.kind.unit)} to {_signed(one.high, one.kind.unit)}"
-            mark = {"worse": "  WORSE", "better": "  better", "same": ""}[one.verdict]
-            figures = f"{shown(one.before, one.kind.unit):>11}{shown(one.after, one.kind.unit):>11}"
-            lines.append(f"{one.name:<26}{figures}{change:>14}   {between}{mark}".rstrip())
-        return "\n".join(lines)
+            mark = {"worse": "WORSE", "better": "better", "same": ""}[one.verdict]
+            figures = shown(one.before, one.kind.unit), shown(one.after, one.kind.unit)
+            rows.append([one.name, *figures, change, between, mark])
+        return "\n".join(columns(rows, right={1, 2, 3}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.metrics import SECONDS, Metrics
 from chatproof.loadtests.objectives import Judged
 from chatproof.loadtests.reporting import charts
+from chatproof.loadtests.reporting.html_table import table, verdict
 from chatproof.loadtests.result import Result, shown
 
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched and nothing runs
 _GOOD = frozenset({"complete", "interrupted", "unfinished"})
+_MEASURED = "Each figure is measured ± the client's own error: how wrong this client may be, whatever the server did."
 _PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
@@ -34,7 +36,8 @@ def page(result: Result) -> str:
                 charts.tokens_over_time(metrics),
                 charts.first_token_over_time(metrics),
                 charts.streams_over_time(metrics),
-                charts.rate_against_latency(metrics),
+                charts.gaps_over_time(metrics),
+                charts.load_against_latency(metrics, open_loop=_is_open_loop(result.meta)),
             ]
         ),
         f'<div class="wide">{charts.raster(metrics)}</div>',
@@ -75,6 +78,10 @@ def _head(result: Result) -> str:
     )
 
 
+def _is_open_loop(meta: dict[str, Any]) -> bool:
+    return bool(meta.get("arrivals", {}).get("loop") == "open")
+
+
 def _load(arrivals: dict[str, Any]) -> str:
     if not arrivals:
         return ""
@@ -84,16 +91,16 @@ def _load(arrivals: dict[str, Any]) -> str:
 
 
 def _objectives(judged: Sequence[Judged]) -> str:
-    rows = [
-        [
-            f'<b class="{_kind(str(one.verdict))}">{escape(one.verdict)}</b>',
-            f"<code>{escape(one.objective.text)}</code>",
-            escape(shown(one.value, one.objective.unit, one.error)),
-            f"<small>{escape(one.why)}</small>",
-        ]
-        for one in judged
-    ]
-    return "<h2>Objectives</h2>" + _table(["verdict", "objective", "measured ± client's error", ""], rows, right={2})
+    """One item for each. No table: on a phone the reason would stand in a column of one word."""
+    items = []
+    for one in judged:
+        why = f"<small>{escape(one.why)}</small>" if one.why else ""
+        items.append(
+            f"<li>{verdict(str(one.verdict))}"
+            f"<code>{escape(one.objective.text)}</code>"
+            f"<span>{escape(shown(one.value, one.objective.unit, one.error))}</span>{why}</li>"
+        )
+    return f'<h2>Objectives</h2><p class="about">{_MEASURED}</p><ul class="objectives">{"".join(items)}</ul>'
 
 
 def _figures(metrics: Metrics, known: ClientError) -> str:
@@ -116,7 +123,7 @@ def _figures(metrics: Metrics, known: ClientError) -> str:
         )
     names = [f"p{percent:g}" for percent in _PERCENTS]
     heads = ["metric", "count", *names, "max", "client's error"]
-    return "<h2>Figures</h2>" + _table(heads, rows, right=set(range(1, len(heads))))
+    return "<h2>Figures</h2>" + table(heads, rows, dict.fromkeys(range(1, len(heads)), "n"))
 
 
 def _outcomes(metrics: Metrics) -> str:
@@ -137,8 +144,8 @@ def _outcomes(metrics: Metrics) -> str:
         for row, count in metrics.violations.most_common()
     ]
     details = "".join(f"<li>{escape(redacted(text))}</li>" for text in said)
-    table = _table(["outcome", "streams", "share", ""], rows, right={1, 2})
-    return f"<h2>Outcomes</h2>{table}" + (f"<ul>{details}</ul>" if details else "")
+    outcomes = table(["outcome", "streams", "share", ""], rows, {1: "n", 2: "n", 3: "bars"})
+    return f"<h2>Outcomes</h2>{outcomes}" + (f"<ul>{details}</ul>" if details else "")
 
 
 def _trust(calibration: Calibration | None, metrics: Metrics) -> str:
@@ -180,17 +187,6 @@ def _about(meta: dict[str, Any]) -> str:
     workers = "".join(f"<li>{escape(name)}: {count:,} streams</li>" for name, count in crew.items())
     shares = f"<h2>Workers</h2><ul>{workers}</ul>" if workers else ""
     return f'{shares}<p class="about">{escape(versions)}</p>'
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: set[int]) -> str:
-    """`rows` are HTML already."""
-    kinds = [' class="n"' if index in right else "" for index in range(len(heads))]
-    head = "".join(f"<th{kind}>{escape(one)}</th>" for kind, one in zip(kinds, heads, strict=True))
-    body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _grid(figures: Sequence[str]) -> str:

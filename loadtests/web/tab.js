@@ -26,6 +26,9 @@
   };
   const words = (value, unit) => unit !== "s" ? value.toLocaleString("en", { maximumFractionDigits: 1 })
     : value < 1 ? `${+(value * 1000).toPrecision(3)} ms` : `${+value.toPrecision(3)} s`;
+  // all numbers of an axis in the one unit that its end asks for
+  const onAxis = (value, unit, top) => unit !== "s" ? words(value, unit)
+    : top < 2 ? `${+(value * 1000).toPrecision(6)} ms` : `${+value.toPrecision(6)} s`;
   const step = (top) => {
     const power = 10 ** Math.floor(Math.log10(top / 4));
     return [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= top / 4 - 1e-12);
@@ -34,8 +37,8 @@
   const draw = (chart, rows, columns, parent) => {
     const box = element("figure", { style: "margin:0;min-width:0" }, parent);
     element("div", { style: "font-weight:600" }, box, chart.title);
-    const key = element("div", { style: "font-size:12px;opacity:.85" }, box);
-    const W = 680, H = 220, L = 64, R = 12, T = 8, B = 26;
+    const key = element("div", { style: "font-size:12px" }, box);
+    const W = 480, H = 220, L = 72, R = 12, T = 10, B = 28;
     const svg = element("svg:svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": chart.title,
       "data-chart": chart.title, style: "width:100%;height:auto;display:block" }, box);
     const at = columns.indexOf("at");
@@ -48,18 +51,21 @@
     for (let mark = 0; mark <= top; mark += step(top)) {
       element("svg:line", { x1: L, x2: W - R, y1: y(mark), y2: y(mark), stroke: "currentColor", "stroke-opacity": 0.15 }, svg);
       element("svg:text", { x: L - 8, y: y(mark) + 4, "text-anchor": "end", "font-size": 12, fill: "currentColor" }, svg,
-        words(mark, chart.unit));
+        onAxis(mark, chart.unit, top));
     }
-    for (let part = 0; part <= 4; part += 1) {
-      const value = first + (last - first) * part / 4;
-      element("svg:text", { x: x(value), y: H - 6, "text-anchor": part === 4 ? "end" : part ? "middle" : "start",
+    for (let part = 0; part <= 2; part += 1) {
+      const value = first + (last - first) * part / 2;
+      element("svg:text", { x: x(value), y: H - 6, "text-anchor": ["start", "middle", "end"][part],
         "font-size": 12, fill: "currentColor" }, svg, new Date(value * 1000).toLocaleTimeString());
     }
     chart.lines.forEach(([, name, colour], index) => {
       const points = series[index].map(([when, value]) => `${x(when).toFixed(1)},${y(value).toFixed(1)}`);
       element("svg:polyline", { points: points.join(" "), fill: "none", stroke: colour, "stroke-width": 2 }, svg);
       const now = series[index].length ? words(series[index][series[index].length - 1][1], chart.unit) : "-";
-      element("span", { style: `color:${colour};margin-right:14px` }, key, `● ${name} ${now}`);
+      const entry = element("span", { style: "margin-right:14px" }, key);
+      const dot = `display:inline-block;width:10px;height:10px;border-radius:5px;margin-right:5px;background:${colour}`;
+      element("i", { style: dot }, entry);
+      entry.append(`${name} ${now}`);
     });
   };
 
@@ -67,13 +73,13 @@
     const whole = document.createDocumentFragment();
     const lost = { ...(data.crew || {}).lost, ...(data.crew || {}).refused };
     for (const [worker, why] of Object.entries(lost)) {
-      element("p", { style: "color:#e0454f;font-weight:600" }, whole, `Worker ${worker}: ${why}. Its figures are missing.`);
+      element("p", { style: "border-left:4px solid #e0454f;padding-left:10px;font-weight:600" }, whole, `Worker ${worker}: ${why}. Its figures are missing.`);
     }
     const total = Object.values(data.outcomes).reduce((sum, count) => sum + count, 0);
     const told = Object.entries(data.outcomes).map(([name, count]) => `${count.toLocaleString("en")} ${name}`).join(" · ");
     element("p", { id: "chatproof-outcomes" }, whole, total ? `Outcomes: ${told}` : "No stream is over yet.");
     const kept = data.objectives.map(([verdict, text]) => `${text}: ${verdict}`).join(" · ");
-    if (total) element("p", { style: "opacity:.8" }, whole, `Objectives so far: ${kept}`);
+    if (total) element("p", {}, whole, `Objectives so far: ${kept}`);
     const grid = element("div", { style: "display:grid;gap:20px;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))" }, whole);
     if (data.series.length) for (const chart of CHARTS) draw(chart, data.series, data.columns, grid);
     panel.replaceChildren(whole);

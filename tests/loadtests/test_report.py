@@ -1,9 +1,8 @@
-"""The report: in Chromium, without a network, in both themes; and what must never be in it."""
+"""The report: what is drawn, and what must never be in it. How it looks: tests/browser/test_load_report.py."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,31 +11,17 @@ from chatproof.loadtests.client_error import Calibration, ClientError
 from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import parse_objectives
 from chatproof.loadtests.readers.reading import StreamOutcome
-from chatproof.loadtests.reporting.charts import percentile_curve, raster
+from chatproof.loadtests.reporting.charts import (
+    first_token_over_time,
+    load_against_latency,
+    percentile_curve,
+    raster,
+)
 from chatproof.loadtests.reporting.load_report import page
 from chatproof.loadtests.result import Result
 from tests.loadtests.runs import a_run, stream
-from tests.loadtests.screens import chromium
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
-
-
-def test_in_chromium(tmp_path: Path) -> None:
-    (tmp_path / "run.html").write_text(page(a_run()), encoding="utf-8")
-    with chromium(offline=True) as open_page:
-        report = open_page(f"file://{tmp_path / 'run.html'}")
-        assert report.title() == "chatproof load: missed"
-        assert report.locator("svg").count() == 9
-        assert report.locator("h2").all_inner_texts() == [
-            *("Objectives", "Figures", "Percentiles", "Over time", "Outcomes", "Trust", "Workers")
-        ]
-        for scheme in ("light", "dark"):
-            report.emulate_media(color_scheme=scheme)
-            dark = report.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 100")
-            assert dark == (scheme == "dark")
-        # nothing is wider than the window, also where that is small
-        report.set_viewport_size({"width": 420, "height": 800})
-        assert report.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_it_fetches_nothing_and_runs_nothing() -> None:
@@ -114,3 +99,31 @@ def test_calibration_is_told() -> None:
     run = a_run()
     run.calibration = Calibration("sse", 40, 80, 0.0005, 0.0021, 0.0001, 0.001, 0.0005, 0.31)
     assert "40 streams over sse: first token wrong by 0.50 ms (p50), 2.10 ms (p99)" in page(run)
+
+
+def test_load_against_latency_is_drawn_where_the_load_changes() -> None:
+    """In a closed loop of ten users, each second has the same load: no chart, instead of one column of dots."""
+    constant, ramp = Metrics(), Metrics()
+    for second in range(1, 31):
+        for index in range(10):
+            constant.take(stream([0.2, 0.99], start=second + index / 100))
+        for index in range(second):
+            ramp.take(stream([0.01 * second, 0.99], start=second + index / 100))
+    for open_loop in (True, False):
+        assert load_against_latency(constant, open_loop=open_loop) == ""
+        drawn = load_against_latency(ramp, open_loop=open_loop)
+        places = {float(x) for x in re.findall(r'<circle class="dot c1" cx="([\d.]+)"', drawn)}
+        assert len(places) > 20, "the load grew by a stream each second"
+    text = page(a_run(constant, arrivals={"loop": "closed", "shape": "constant", "peak": 10, "poisson": False}))
+    assert "Load against latency" not in text
+    assert "Time between tokens, over time" in text
+
+
+def test_an_axis_has_one_unit_and_says_it_once() -> None:
+    metrics = Metrics()
+    for second, first in enumerate((2.4, 2.9, 3.7, 2.6, 0.1), 1):
+        metrics.take(stream([first, first + 0.1], start=float(second)))
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", first_token_over_time(metrics))
+    assert texts.count("s") == 1
+    assert not [text for text in texts if "ms" in text]
+    assert {"0", "1", "2", "3"} <= set(texts)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from chatproof.harness.common.started_server import free_port
+from tests.browser.looks import CONTRASTS, LEAST_CONTRAST
 from tests.loadtests.kit import HEAD, chunk, event, playing, spawned, steady, wait_for_port
 from tests.loadtests.screens import chromium
 
@@ -51,6 +52,10 @@ def test_the_tab_shows_charts_figures_and_downloads() -> None:
         assert "complete" in page.locator("#chatproof-outcomes").inner_text()
         rows = page.locator("table tbody tr").all_inner_texts()
         assert any(row.startswith("time to first token") and " ms" in row for row in rows), rows
+        said = page.locator("#chatproof-charts").inner_text()
+        texts = [one for one in page.evaluate(CONTRASTS) if one[0] in said]
+        assert len(texts) > 20
+        assert [one for one in texts if one[1] < LEAST_CONTRAST] == []
         # live: the charts go on by themselves
         drawn = "document.querySelector('svg[data-chart=\"Tokens per second\"] polyline').getAttribute('points')"
         before = page.evaluate(drawn)
