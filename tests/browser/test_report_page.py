@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from chatproof.harness.report.page import page as html
 from tests.browser.chromium import needs_chromium
 from tests.browser.dreadful_run import DreadfulRun
-from tests.browser.looks import CONTRASTS, LABELS, OVERFLOW
+from tests.browser.looks import CONTRASTS, LEAST_CONTRAST, OVERFLOW, OVERLAPS
 from tests.browser.red_run import ids, red_run
 
 pytestmark = needs_chromium
@@ -55,15 +55,15 @@ def test_nothing_is_wider_than_the_page(page: Page) -> None:
     assert page.evaluate(OVERFLOW) == []
 
 
-def test_no_label_covers_another_or_runs_off(page: Page) -> None:
+def test_no_text_covers_another_or_runs_off(page: Page) -> None:
     assert page.locator("svg.timeline text").count() > 300
-    assert page.evaluate(LABELS) == []
+    assert page.evaluate(OVERLAPS) == []
 
 
 def test_all_text_can_be_read(page: Page) -> None:
     found = page.evaluate(CONTRASTS)
     assert len(found) > 500
-    assert [one for one in found if one[1] < 4.5] == []
+    assert [one for one in found if one[1] < LEAST_CONTRAST] == []
 
 
 def test_each_failure_has_a_line_that_leads_to_it(

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import contract
 from chatproof.harness.report.files import unwritable
-from tests.browser.looks import CONTRASTS
+from tests.browser.looks import CONTRASTS, LEAST_CONTRAST
 from tests.suite.running import ASYNCIO, ERROR, FAIL, ROOT, XDIST, few_plugins, pytest_words, suite
 from tests.suite.test_bad_input import judged
 
@@ -232,7 +232,7 @@ def test_all_text_can_be_read(page: Page, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     found = page.evaluate(CONTRASTS)
     assert len(found) > 50
-    assert not [(text, ratio) for text, ratio in found if ratio < 4.5]
+    assert not [(text, ratio) for text, ratio in found if ratio < LEAST_CONTRAST]
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", background)[:3])) < 60) == (scheme == "dark")
 
