@@ -4,7 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 96;
 const FLOOR = 70; // y of the line's start; ticks and labels are below it
 const TOP = 8;
-const SIDE = 8;
+const SIDE = 14;
 
 export class Chart {
   #arrivals = []; // milliseconds since the request
@@ -52,7 +52,7 @@ export class Chart {
       path("area", count > 0 ? `M${SIDE} ${FLOOR}${stair}H${end}V${FLOOR}Z` : ""),
       path("stair", count > 0 ? `M${SIDE} ${FLOOR}${stair}` : ""),
       path("ticks", ticks),
-      ...[0, 0.5, 1].map((part) => label(x(part * span), part, seconds(part * span))),
+      ...(count > 0 ? [0, 0.5, 1] : []).map((part) => label(x(part * span), part, onAxis(part * span, span))),
     );
   }
 }
@@ -66,6 +66,12 @@ function roundUp(value) {
 export function seconds(milliseconds) {
   if (milliseconds === 0) return "0 s";
   return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${+(milliseconds / 1000).toFixed(2)} s`;
+}
+
+/** A time on an axis, in the one unit that the axis's end asks for. */
+function onAxis(milliseconds, end) {
+  if (milliseconds === 0) return "0";
+  return end < 2000 ? `${milliseconds} ms` : `${milliseconds / 1000} s`;
 }
 
 function path(name, data) {

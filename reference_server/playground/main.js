@@ -14,6 +14,7 @@ const send = document.getElementById("send");
 const sse = new Panel({
   id: "sse",
   title: "Server-Sent Events",
+  short: "SSE",
   about: "POST /api/chat/stream. Each event of the response is one token.",
   ask: askOverSse,
   onChange: update,
@@ -21,6 +22,7 @@ const sse = new Panel({
 const socketio = new Panel({
   id: "socketio",
   title: "Socket.IO",
+  short: "Socket.IO",
   about: "chat_stream out; chat_token, then chat_complete or chat_stream_error back.",
   ask: (...request) => chat.ask(...request),
   onChange: update,
@@ -31,6 +33,7 @@ const chat = new SocketChat((name, seconds) => {
   socketio.setState(name, text);
 });
 update();
+show(sse);
 introduce();
 
 function chosen() {
@@ -41,6 +44,15 @@ function chosen() {
 function update() {
   send.disabled = chosen().some((panel) => panel.busy);
   sse.setState(sse.busy ? "connected" : "idle", sse.busy ? "streaming" : "idle");
+}
+
+/** On a small screen: show one panel. On a large one both are seen. */
+function show(panel) {
+  document.getElementById("panels").dataset.shown = panel.root.id;
+  for (const one of panels) {
+    one.tab.setAttribute("aria-selected", one === panel);
+    one.tab.tabIndex = one === panel ? 0 : -1;
+  }
 }
 
 async function submit() {
@@ -84,7 +96,19 @@ composer.addEventListener("submit", (event) => {
   event.preventDefault();
   submit();
 });
-composer.addEventListener("change", update);
+composer.addEventListener("change", () => {
+  update();
+  if (chosen().length === 1) show(chosen()[0]);
+});
+panels.forEach((panel, index) => {
+  panel.tab.addEventListener("click", () => show(panel));
+  panel.tab.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    const other = panels[1 - index];
+    show(other);
+    other.tab.focus();
+  });
+});
 field.addEventListener("keydown", (event) => {
   // isComposing: this Enter belongs to an input method and does not send the message
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {

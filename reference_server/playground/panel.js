@@ -12,7 +12,7 @@ export class Panel {
    * `ask({message, sessionId, jwt}, signal, onToken)` resolves to a completion event or rejects with a
    * Failure. `onChange()` is called when a reply starts and when it ends.
    */
-  constructor({ id, title, about, ask, onChange }) {
+  constructor({ id, title, short, about, ask, onChange }) {
     const root = document.getElementById("panel").content.firstElementChild.cloneNode(true);
     this.root = root;
     this.ask = ask;
@@ -29,6 +29,10 @@ export class Panel {
     this.stopButton.addEventListener("click", () => this.stop());
     this.chart = new Chart(root.querySelector(".chart"));
     document.getElementById("panels").append(root);
+    this.tab = document.getElementById("tab").content.firstElementChild.cloneNode(true);
+    this.tab.setAttribute("aria-controls", id);
+    this.tab.querySelector("b").textContent = short;
+    document.getElementById("tabs").append(this.tab);
   }
 
   get busy() {
@@ -44,6 +48,11 @@ export class Panel {
     this.state.textContent = text;
   }
 
+  /** What the panel's tab says beside its name: how the newest reply goes, also while the other panel is shown. */
+  #tell(text) {
+    this.tab.querySelector("span").textContent = text;
+  }
+
   /** Send the message and show the reply. Returns whether the reply was completed. */
   async send(request) {
     if (this.busy) return false;
@@ -57,15 +66,21 @@ export class Panel {
         const elapsed = performance.now() - start;
         count += 1;
         if (count === 1) this.#number("first", seconds(elapsed));
-        this.#number("tokens", count);
+        this.#counted(count);
         this.chart.add(elapsed);
         this.#following(() => reply.text.appendData(token));
       });
-      this.#number("tokens", completion.tokens);
+      this.#counted(completion.tokens);
       this.#number("duration", `${completion.duration} s`);
       this.#number("speed", completion.tokens_per_second);
       return true;
     } catch (problem) {
+      // no completion says them: these are the page's own times, to the moment at which the reply ended
+      const elapsed = performance.now() - start;
+      this.#counted(count);
+      this.#number("duration", seconds(elapsed));
+      if (count > 0) this.#number("speed", ((count / elapsed) * 1000).toFixed(1));
+      this.#tell(problem instanceof Stopped ? "stopped" : "failed");
       this.#following(() => reply.article.append(this.#notice(problem, request)));
       return false;
     } finally {
@@ -80,6 +95,7 @@ export class Panel {
     this.stopButton.disabled = false;
     this.chart.clear();
     for (const name of ["first", "tokens", "duration", "speed"]) this.#number(name, "–");
+    this.#tell("waiting");
     this.onChange();
   }
 
@@ -113,6 +129,11 @@ export class Panel {
     again.addEventListener("click", () => this.send(request));
     notice.append(again);
     return notice;
+  }
+
+  #counted(tokens) {
+    this.#number("tokens", tokens);
+    this.#tell(tokens === 1 ? "1 token" : `${tokens} tokens`);
   }
 
   #number(name, value) {

@@ -31,8 +31,9 @@ def notice(page: Page, transport: str, kind: str) -> Locator:
 
 
 def wait_over(page: Page, transport: str) -> None:
-    """Until the newest reply has ended, in whichever way."""
-    panel(page, transport).locator("article").last.and_(page.locator("[aria-busy=false]")).wait_for()
+    """Until the newest reply has ended, in whichever way; also where its panel is not the one that is shown."""
+    newest = panel(page, transport).locator("article").last
+    newest.and_(page.locator("[aria-busy=false]")).wait_for(state="attached")
 
 
 def number(page: Page, transport: str, name: str) -> str:

@@ -114,7 +114,9 @@ def test_a_provider_error_is_shown_as_one(page: Page, watched: Watched, transpor
     expect(error).to_have_attribute("role", "alert")
     assert error.locator("span").inner_text().strip()
     expect(reply(page, transport)).to_have_text(text)
-    assert number(page, transport, "duration") == "–"
+    assert re.fullmatch(r"\d+ ms|[\d.]+ s", number(page, transport, "duration")), "the page knows when it ended"
+    count, speed = number(page, transport, "tokens"), number(page, transport, "speed")
+    assert (count, speed == "–") == (("3", False) if text else ("0", True))
     # A failure before the first token may be an HTTP status, which the browser writes on its console.
     watched.forgive_refusals()
 
