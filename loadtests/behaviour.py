@@ -16,12 +16,18 @@ from chatproof.loadtests.readers.http_reader import Limits
 
 TRANSPORTS: Final = ("sse", "socketio", "session", "interrupt", "socket-interrupt", "plain")
 """Streams over SSE or Socket.IO, sessions of several turns, users who interrupt on either, and `/api/chat`."""
-MESSAGES: Final = (
-    "What is Python?",
-    "Tell me about machine learning.",
-    "Write two sentences about the sea.",
-    "How does a streaming chat differ from a plain one?",
+PACED: Final = "(For a fake provider: scenario paced)"
+"""What makes the fake providers answer at the pace of a real model; their other replies come all at once."""
+MESSAGES: Final = tuple(
+    f"{text} {PACED}"
+    for text in (
+        "Explain in a few sentences what Python is.",
+        "Tell me in a few sentences about machine learning.",
+        "Write a few sentences about the sea.",
+        "Explain in a few sentences how a streaming chat differs from a plain one.",
+    )
 )
+"""Each gives a reply of some sentences, so that there is time between tokens to be measured."""
 
 
 @dataclass(frozen=True, slots=True)
