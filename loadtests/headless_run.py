@@ -28,6 +28,7 @@ from chatproof.loadtests.load_generator import LoadGenerator
 from chatproof.loadtests.load_plan import Arrivals, LoadPlan
 from chatproof.loadtests.locust_run import LocustRun
 from chatproof.loadtests.metrics import Metrics
+from chatproof.loadtests.metrics_endpoint import MetricsEndpoint
 from chatproof.loadtests.readers.stamped_connection import reachable
 from chatproof.loadtests.repeats import together
 from chatproof.loadtests.result import Result, shown
@@ -64,10 +65,11 @@ def execute(
     *,
     runs: int = 1,
     quiet: bool = False,
+    endpoint: MetricsEndpoint | None = None,
 ) -> Result:
     """Run the load, `runs` times one after the other, and give the result of all runs together.
 
-    `quiet`: without progress lines. SIGINT and SIGTERM end the run early, and then no other one begins.
+    `quiet`: without progress lines. `endpoint`: shows the figures as they come. SIGINT and SIGTERM end the run early, and then no other one begins.
 
     Raises:
         ChatproofError: a run cannot begin; one line.
@@ -79,13 +81,15 @@ def execute(
     while len(made) < runs and not (made and made[-1].meta["interrupted"]):
         if runs > 1:
             say(f"run {len(made) + 1} of {runs}")
-        made.append(_execute(load, options, calibration, say))
+        made.append(_execute(load, options, calibration, say, endpoint))
     if runs == 1:
         return made[0]
     return together(made, list(options.objectives), provider=options.provider_url is not None)
 
 
-def _execute(load: Load, options: Behaviour, calibration: Calibration | None, say: Say) -> Result:
+def _execute(
+    load: Load, options: Behaviour, calibration: Calibration | None, say: Say, endpoint: MetricsEndpoint | None
+) -> Result:
     reachable(load.target)
     logging.getLogger("locust").setLevel(logging.ERROR)
     users = OPEN if load.open_loop else options.transport
@@ -107,19 +111,28 @@ def _execute(load: Load, options: Behaviour, calibration: Calibration | None, sa
             stack.callback(run.open().close)
         stack.callback(runner.quit)  # before workers and the generator end, whatever happens
         started = time.time()
+
+        def result(ended: bool | Overload) -> Result:
+            meta = _meta(load, options, started, ended is True)
+            if isinstance(ended, Overload):
+                meta["overload"] = ended.to_json()
+            if run.registry is not None:
+                meta["crew"] = run.registry.to_json()
+            provider = options.provider_url is not None
+            return Result.of(meta, run.collect(), calibration, list(options.objectives), provider=provider)
+
+        if endpoint is not None:
+            endpoint.show(lambda: (result(False), None if load.processes else len(run.open().live), False))
         with LoadGenerator.quiet():
             _start(environment, load)
             ended = _watch(run, load, calibration, stop, say)
         if ended:
             environment.stop_timeout = min(1.0, options.patience)
         runner.quit()
-        metrics = run.collect()
-        meta = _meta(load, options, started, ended is True)
-        if isinstance(ended, Overload):
-            meta["overload"] = ended.to_json()
-        if run.registry is not None:
-            meta["crew"] = run.registry.to_json()
-    return Result.of(meta, metrics, calibration, list(options.objectives), provider=options.provider_url is not None)
+        whole = result(ended)
+        if endpoint is not None:
+            endpoint.show(lambda: (whole, 0, True))
+    return whole
 
 
 def _say(text: str) -> None:

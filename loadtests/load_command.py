@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(do=_run)
     _add_target(run)
     add_options(run, ("users", "rate", "poisson", "shape", "duration", "warm-up", "runs", "stop-when-saturated"))
-    add_options(run, ("processes", "report-json", "csv", "report-html", "report-prometheus"))
+    add_options(run, ("processes", "report-json", "csv", "report-html", "report-prometheus", "prometheus-port"))
     calibration = commands.add_parser("calibrate", help="measure the client's own error")
     calibration.set_defaults(do=_calibrate)
     calibration.add_argument("--users", type=int, default=50, help="streams at the same time (default: 50)")
@@ -149,16 +149,21 @@ def _run(given: argparse.Namespace) -> int:
     _reachable(given)
     from chatproof.loadtests.calibration.calibrate import measured
     from chatproof.loadtests.headless_run import Load, execute
+    from chatproof.loadtests.metrics_endpoint import serving
     from chatproof.loadtests.result_files import write_files
 
     with ExitStack() as stack:
+        endpoint = None
+        if given.prometheus_port is not None:
+            endpoint = stack.enter_context(serving(given.prometheus_port))
+            sys.stderr.write(f"live figures for Prometheus: {endpoint.url}\n")
         target, provider_url = _where(given, stack)
         behaviour = read_behaviour(vars(given), provider_url)
         # how many streams an open loop has at a time is not known beforehand: assume those of two seconds
         streams = plan.peak * (2 if given.rate else 1) / max(1, given.processes)
         calibration = None if given.no_calibration else measured(given.transport, streams)
         load = Load(target, plan, given.rate is not None, given.poisson, given.processes, given.stop_when_saturated)
-        result = execute(load, behaviour, calibration, runs=given.runs)
+        result = execute(load, behaviour, calibration, runs=given.runs, endpoint=endpoint)
         write_files(result, vars(given))
         sys.stdout.write(f"{summary(result)}\n{_conclusion(result)}\n")
     return 2 if result.meta["interrupted"] else result.exit_code

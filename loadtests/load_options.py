@@ -67,6 +67,13 @@ def seconds(text: str) -> float:
     return value
 
 
+def port(text: str) -> int:
+    """A port, 0 to 65535. Raises ArgumentTypeError."""
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
+    return int(text)
+
+
 def any_seconds(text: str) -> float:
     """A duration, which may be 0. Raises ArgumentTypeError."""
     return 0.0 if text in ("0", "0s") else seconds(text)
@@ -92,7 +99,7 @@ OPTIONS: Final[dict[str, LoadOption]] = {
     "transport": LoadOption("how users ask", "sse", choices=TRANSPORTS, locust=True),
     "messages": LoadOption(
         "file of messages to send, one a line; in a .jsonl file as JSON: strings, or objects with a prompt",
-        otherwise="a few of its own",
+        otherwise="a few of its own, which fake providers answer at the pace of a real model",
         metavar="FILE",
         locust=True,
     ),
@@ -175,6 +182,12 @@ OPTIONS: Final[dict[str, LoadOption]] = {
     "csv": LoadOption("write PREFIX_metrics.csv and PREFIX_series.csv", metavar="PREFIX"),
     "report-html": LoadOption("write the report to this file", read=Path, locust=True),
     "report-prometheus": LoadOption("write the metrics to this file, as Prometheus text", read=Path, locust=True),
+    "prometheus-port": LoadOption(
+        "serve the figures as they come at http://127.0.0.1:PORT/metrics, for Prometheus; 0: a free port",
+        otherwise="not served",
+        read=port,
+        metavar="PORT",
+    ),
 }
 
 

@@ -5,16 +5,21 @@ The commands mostly wait: those of the whole module run side by side in one proc
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
+import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,16 +27,19 @@ from typing import Any
 import jwt
 import pytest
 
+from chatproof.harness.common.started_server import free_port
 from chatproof.loadtests.calibration.calibrate import serving
 from chatproof.loadtests.calibration.known_script import KnownScript
 from chatproof.loadtests.load_command import main
 from chatproof.loadtests.load_plan import SHAPES, Arrivals, LoadPlan
 from chatproof.loadtests.managed_server import managed_server
 from tests.loadtests.commands import Commands, Made
+from tests.loadtests.exposition import samples
 from tests.loadtests.kit import HEAD, HOLD, LAST, ROOT, Step, chunk, done, event, playing, reply, steady, token
 from tests.loadtests.screens import chromium
 from tests.timing import timed
 
+IN_USE = os.strerror(errno.EADDRINUSE)
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<html>hi</html>"
 LIMITED = b"HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\nRetry-After: 60\r\n\r\n"
 SHORT = ["--no-calibration", "--duration", "2", "--drain", "5"]
@@ -424,6 +432,39 @@ def test_a_run_and_its_files(ran: Any) -> None:
     assert "PASSED" in made.stdout.splitlines()[-1]
 
 
+@job
+def scraped(load: Load, folder: Path) -> Made:
+    """As Prometheus does it, but without a pause: the figures while the run goes on."""
+    port = free_port()
+    with playing(*steady()) as target, ThreadPoolExecutor(1) as pool:
+        words = ["run", "--host", target.url, "--users", "3", *SHORT, "--slo", "ttft_p95<5s", "--prometheus-port", port]
+        made = pool.submit(load, *map(str, words), "--json", str(folder / "run.json"))
+        scrapes = []
+        while not made.done():
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                scrapes.append(answer.read().decode())
+            time.sleep(0.1)  # the run must not be late because of whoever looks at it
+        (folder / "scrapes.json").write_text(json.dumps(scrapes))
+        return made.result()
+
+
+def test_live_figures_for_prometheus(ran: Any) -> None:
+    made, folder = ran("scraped")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert re.search(r"live figures for Prometheus: http://127\.0\.0\.1:\d+/metrics\n", made.stderr)
+    scrapes = [samples(one) for one in json.loads((folder / "scrapes.json").read_text()) if one]
+    live = [one for one in scrapes if one["chatproof_load_running"][""] and "chatproof_load_ttft_seconds_count" in one]
+    assert len(live) >= 3
+    whole = document_in(folder)["metrics"]
+    for name in ("ttft", "inter_token"):
+        counts = [one[f"chatproof_load_{name}_seconds_count"][""] for one in live]
+        assert counts == sorted(counts)
+        assert counts[0] < counts[-1] <= whole[name]["count"], "the figures grow while the run goes on"
+        assert live[-1][f"chatproof_load_{name}_seconds_bucket"]['le="+Inf"'] == counts[-1]
+    assert {one["chatproof_load_streams_under_way"][""] for one in live} <= {0, 1, 2, 3}
+    assert max(one["chatproof_load_streams_under_way"][""] for one in live) >= 2
+
+
 def _shaped(shape: str, load: Load, folder: Path) -> Made:
     with playing(*steady(2, 0.01)) as target:
         words = ["run", "--host", target.url, "--shape", shape, "--rate", "12", "--duration", "4", "--no-calibration"]
@@ -526,6 +567,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "report's folder": ([*NOWHERE, "--report-html", "/nowhere/x"], "--report-html: the folder /nowhere does not exist"),
     "a folder for a file": ([*NOWHERE, "--report-prometheus", "/tmp"], "--report-prometheus: /tmp is a folder"),
     "time": ([*NOWHERE, "--duration", "soon"], "is not a duration"),
+    "port": ([*NOWHERE, "--prometheus-port", "70000"], "'70000' is not a port, 0 to 65535"),
     "processes": ([*NOWHERE, "--processes", "900"], "--processes must be 0 to 64"),
     "calibration": (["calibrate", "--users", "0"], "--users must be 1 to 1000"),
     "warm-up": ([*NOWHERE, "--duration", "3", "--warm-up", "3"], "--warm-up must be shorter than --duration"),
@@ -546,6 +588,14 @@ def test_what_is_wrong_is_one_line_and_exit_2(name: str, capsys: pytest.CaptureF
     assert code == 2
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
     assert "locust" not in sys.modules
+
+
+def test_a_port_that_is_taken_is_one_line(load: Load) -> None:
+    with playing(*steady()) as target, socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        made = load("run", "--host", target.url, *SHORT, "--prometheus-port", port)
+    assert made.returncode == 2
+    assert made.stderr == f"chatproof load: --prometheus-port: cannot listen on 127.0.0.1:{port}: {IN_USE}\n"
 
 
 NO_SERVERS: dict[str, tuple[list[Step], int, str]] = {

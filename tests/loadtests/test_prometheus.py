@@ -1,35 +1,12 @@
-"""The Prometheus text, read by its own grammar."""
+"""The Prometheus text, of a run that is over and of one that goes on."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import pytest
 
-from chatproof.loadtests.prometheus import text
+from chatproof.loadtests.prometheus import families, text
+from tests.loadtests.exposition import samples
 from tests.loadtests.runs import a_run
-
-SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (NaN|[-+0-9.e]+)')
-
-
-def samples(page: str) -> dict[str, dict[str, float]]:
-    """By name and labels; AssertionError for a line that is none, or has no TYPE before it."""
-    found: dict[str, dict[str, float]] = {}
-    typed: dict[str, str] = {}
-    for line in page.splitlines():
-        if line.startswith("# TYPE "):
-            _, _, name, kind = line.split(" ")
-            assert name not in typed
-            typed[name] = kind
-        elif not line.startswith("# HELP "):
-            match: Any = SAMPLE.fullmatch(line)
-            assert match, line
-            family = re.sub(r"_(bucket|sum|count)$", "", match[1])
-            assert match[1] in typed or typed.get(family) == "histogram", line
-            assert (match[2] or "") not in found.setdefault(match[1], {}), line
-            found[match[1]][match[2] or ""] = float(match[3])
-    return found
 
 
 def test_the_text_says_what_the_run_was() -> None:
@@ -52,6 +29,18 @@ def test_the_text_says_what_the_run_was() -> None:
     below = next(count for label, count in buckets if label == 'le="0.25"')
     assert below == pytest.approx(ttft.count / 2, rel=0.2), "the median first token is a quarter of a second"
     assert found["chatproof_load_ttft_seconds_sum"][""] == pytest.approx(ttft.total)
+
+
+def test_what_is_loaded_and_whether_the_run_goes_on() -> None:
+    run = a_run(url="http://user:hunter22@127.0.0.1:5000")
+    live, over = samples("".join(families(run, under_way=7, is_over=False))), samples(text(run))
+    assert (live["chatproof_load_running"][""], over["chatproof_load_running"][""]) == (1, 0)
+    assert live["chatproof_load_streams_under_way"][""] == 7
+    assert "chatproof_load_streams_under_way" not in over
+    assert "chatproof_load_exit_code" not in live, "a run that goes on has none yet"
+    (labels,) = over["chatproof_load_run_info"]
+    assert 'transport="sse",loop="open",shape="constant"' in labels
+    assert "hunter22" not in labels
 
 
 def test_words_of_others_are_quoted() -> None:
