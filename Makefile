@@ -9,7 +9,7 @@ JS_READY := $(JS:%=%/node_modules/.package-lock.json)
 # The tests start hundreds of Python processes: none of them shall compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup test lint conformance report load clients field serve clean lock
+.PHONY: help setup test lint conformance report load clients field serve clean lock pictures
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,12 @@ field: $(READY)  ## public servers, installed apart, judged with the fakes behin
 
 serve: $(READY)  ## the reference server, offline, on port 5000
 	$(BIN)/python -m reference_server
+
+# Each picture is made by the test that looks at the same page; docs/load.png is one of a real run of 20 s.
+pictures: $(READY)  ## make the pictures in docs/ anew; needs Chromium
+	CHATPROOF_SCREENSHOTS=$(CURDIR)/docs $(PYTEST) -p no:schemathesis tests/suite/test_reports.py::test_screenshot \
+	    tests/browser/test_playground.py::test_a_screenshot \
+	    tests/loadtests/test_command.py::test_the_report_of_a_run_in_chromium
 
 lock: $(READY)  ## write constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable --disable-pip-version-check > constraints.txt
