@@ -69,7 +69,8 @@ def execute(
 ) -> Result:
     """Run the load, `runs` times one after the other, and give the result of all runs together.
 
-    `quiet`: without progress lines. `endpoint`: shows the figures as they come. SIGINT and SIGTERM end the run early, and then no other one begins.
+    `quiet`: without progress lines. `endpoint`: shows the figures as they come. SIGINT and SIGTERM end the run early,
+    and then no other one begins.
 
     Raises:
         ChatproofError: a run cannot begin; one line.

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from chatproof.harness.common.redaction import redacted
-from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.histogram import Histogram, middle
 from chatproof.loadtests.metrics import KINDS, SECONDS
 from chatproof.loadtests.result import Result
@@ -36,7 +35,7 @@ def families(result: Result, *, under_way: int | None = None, is_over: bool = Tr
         under_way: open streams; None where only the workers know.
         is_over: False: more is to come; then there is no exit code yet.
     """
-    metrics, known = result.metrics, ClientError.of(result.calibration, result.metrics)
+    metrics, known = result.metrics, result.known
     yield _family("run_info", "gauge", "What is loaded, and how.", (_about(result.meta), 1))
     yield _family("running", "gauge", "1 while the run goes on, then 0.", ((), not is_over))
     yield _family("run_seconds", "gauge", "How long the run has taken.", ((), float(result.meta.get("seconds", 0))))
@@ -51,6 +50,11 @@ def families(result: Result, *, under_way: int | None = None, is_over: bool = Tr
     measured = [(name, histogram) for name, histogram in sorted(metrics.histograms.items()) if histogram.count]
     for name, histogram in measured:
         yield _histogram(name, histogram)
+    if (good := result.goodput()) is not None:
+        said = "Share of the streams that keep all objectives by themselves, from 0 to 1."
+        yield _family("goodput_ratio", "gauge", said, ((), good["share"] / 100))
+        said = "Streams a second that keep all objectives by themselves."
+        yield _family("goodput_streams_per_second", "gauge", said, ((), good["rate"]))
     errors = [((("metric", name),), known.error(name, histogram.percentile(50))) for name, histogram in measured]
     said = "How wrong the client's own figures may be, in the metric's unit."
     yield _family("client_error", "gauge", said, *((labels, error) for labels, error in errors if error is not None))

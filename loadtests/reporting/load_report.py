@@ -14,7 +14,10 @@ from chatproof.loadtests.metrics import SECONDS, Metrics
 from chatproof.loadtests.objectives import Judged
 from chatproof.loadtests.reporting import charts
 from chatproof.loadtests.reporting.html_table import table, verdict
+from chatproof.loadtests.reporting.repeated_runs import repeated_runs
+from chatproof.loadtests.reporting.sweep import sweep
 from chatproof.loadtests.result import Result, shown
+from chatproof.loadtests.run_summary import figure
 
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched and nothing runs
 _GOOD = frozenset({"complete", "interrupted", "unfinished"})
@@ -23,11 +26,14 @@ _PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
 def page(result: Result) -> str:
-    metrics, known = result.metrics, ClientError.of(result.calibration, result.metrics)
+    metrics, known = result.metrics, result.known
     style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
     body = [
         _head(result),
+        sweep(result.search) if result.search else "",
         _objectives(result.judged),
+        _goodput(result),
+        repeated_runs(result.repeats) if result.repeats else "",
         _figures(metrics, known),
         "<h2>Percentiles</h2>" + _grid(charts.percentile_curves(metrics, known)),
         "<h2>Over time</h2>"
@@ -66,7 +72,13 @@ def _head(result: Result) -> str:
         f"{meta.get('seconds', 0.0):.0f} s from {begun}",
         f"{metrics.outcomes.total():,} streams, {tokens:,} tokens",
     ]
-    warnings = [
+    if runs := meta.get("runs"):
+        about.insert(3, f"{runs} runs")
+    if metrics.trust["warm-up"]:
+        about.append(f"{metrics.trust['warm-up']:,} streams of the first {meta.get('warm_up', 0):g} s are left out")
+    overload = meta.get("overload")
+    warnings = [f"The server falls behind: {overload['text']}."] if overload else []
+    warnings += [
         f"Worker {name} {fate}: {why}. Its figures are missing here."
         for fate, of in (("was lost", "lost"), ("was refused", "refused"))
         for name, why in meta.get("crew", {}).get(of, {}).items()
@@ -98,9 +110,21 @@ def _objectives(judged: Sequence[Judged]) -> str:
         items.append(
             f"<li>{verdict(str(one.verdict))}"
             f"<code>{escape(one.objective.text)}</code>"
-            f"<span>{escape(shown(one.value, one.objective.unit, one.error))}</span>{why}</li>"
+            f"<span>{escape(figure(one)) or '-'}</span>{why}</li>"
         )
     return f'<h2>Objectives</h2><p class="about">{_MEASURED}</p><ul class="objectives">{"".join(items)}</ul>'
+
+
+def _goodput(result: Result) -> str:
+    if (good := result.goodput()) is None:
+        return ""
+    said = (
+        f"<b>Goodput</b>: {good['good']:,} of {good['of']:,} streams keep all objectives by themselves: "
+        f"{good['share']:.1f} % ({good['share_low']:.1f} to {good['share_high']:.1f} %), "
+        f"{good['rate']:.3g} streams/s ({good['rate_low']:.3g} to {good['rate_high']:.3g})"
+    )
+    left_out = f". Not counted: {', '.join(good['left_out'])}" if good["left_out"] else ""
+    return f"<p>{said}{escape(left_out)}</p>"
 
 
 def _figures(metrics: Metrics, known: ClientError) -> str:

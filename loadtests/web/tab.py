@@ -15,7 +15,6 @@ from typing import Any, Final
 from flask import Blueprint, Flask, Response, request
 
 from chatproof.loadtests import prometheus
-from chatproof.loadtests.client_error import ClientError
 from chatproof.loadtests.metrics import Second
 from chatproof.loadtests.reporting.load_report import page
 from chatproof.loadtests.result import Result, metrics_csv, series_csv, shown
@@ -106,7 +105,7 @@ class _Live:
     def table(self) -> list[dict[str, str]]:
         """A row for each metric that has values."""
         result = self.result()
-        known = ClientError.of(result.calibration, result.metrics)
+        known = result.known
         rows = []
         for name, kind, histogram in result.metrics.measured():
             p50, p95, p99 = histogram.percentiles((50, 95, 99))

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, Page
 
 from chatproof.loadtests.client_error import Calibration
 from chatproof.loadtests.objectives import parse_objectives
+from chatproof.loadtests.rate_search import Search, TriedRate
+from chatproof.loadtests.repeats import together
 from chatproof.loadtests.reporting.load_report import page as html
 from chatproof.loadtests.result import Result
 from tests.browser.chromium import Watched, needs_chromium
@@ -18,11 +20,17 @@ from tests.loadtests.runs import a_run, metrics_of
 
 pytestmark = needs_chromium
 SCREENS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+PARTS = (
+    *("Search", "Objectives", "Over all runs", "Figures", "Percentiles", "Over time", "Outcomes", "Trust"),
+    "Workers",
+)
 OBJECTIVES = "ttft_p95<1s,inter_token_p99<5ms,tokens_per_second_p5>5,overhead_p95<100ms,complete_share>=99%"
 
 
 def eventful_run() -> Result:
-    """All kinds of figures, verdicts of every kind with their reasons, long words, a worker that was lost."""
+    """All kinds of figures, verdicts of every kind with their reasons, long words, a worker that was lost; of a search
+    with several runs for each rate."""
+    objectives = parse_objectives(OBJECTIVES)
     metrics = metrics_of(3000, cut=40)
     for name in ("connect", "stop_to_last_token", "upstream_cancel", "overhead", "plain", "reader_lag"):
         metrics.of(name).extend(0.001 * number for number in range(1, 200))
@@ -32,7 +40,14 @@ def eventful_run() -> Result:
     crew = {"begun": {"one": 1500, "two": 1500}, "lost": {"two": "no report for 10 s"}, "refused": {}, "whole": False}
     meta = a_run(metrics, crew=crew).meta
     calibration = Calibration("sse", 500, 1000, 0.004, 0.031, 0.001, 0.011, 0.004, 0.92)
-    return Result.of(meta, metrics, calibration, parse_objectives(OBJECTIVES))
+    runs = [
+        Result.of(meta, metrics_of(200, seed=seed, first=first), calibration, objectives)
+        for seed, first in enumerate((0.2, 0.4, 0.9, 1.9))
+    ]
+    search = Search(100.0, tried=[TriedRate(10.0 * 2**at, one.exit_code, one) for at, one in enumerate(runs)])
+    result = Result.of(meta, metrics, calibration, objectives)
+    result.repeats, result.search = together(runs, objectives, provider=False).repeats, search.to_json()
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +70,9 @@ def page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iter
 
 def test_all_parts_are_there(page: Page, request: pytest.FixtureRequest) -> None:
     assert page.title() == "chatproof load: missed"
-    assert page.locator("svg").count() >= 9
-    assert page.locator("h2").all_inner_texts() == [
-        *("Objectives", "Figures", "Percentiles", "Over time", "Outcomes", "Trust", "Workers")
-    ]
+    assert page.locator("svg").count() == 11  # of the search, the percentiles, over time; and the raster
+    assert page.locator("h2").all_inner_texts() == list(PARTS)
+    assert "Goodput" in page.locator("body").inner_text()
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]")
     assert (int(paper) < 100) == (request.node.callspec.params["page"][1] == "dark")
 

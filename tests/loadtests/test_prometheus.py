@@ -43,6 +43,13 @@ def test_what_is_loaded_and_whether_the_run_goes_on() -> None:
     assert "hunter22" not in labels
 
 
+def test_goodput() -> None:
+    found = samples(text(a_run()))
+    assert found["chatproof_load_goodput_ratio"][""] == pytest.approx(288 / 300, abs=0.02), "all but those that are cut"
+    rate = found["chatproof_load_goodput_streams_per_second"][""]
+    assert rate == pytest.approx(10 * found["chatproof_load_goodput_ratio"][""], rel=0.05), "300 streams in 30 s"
+
+
 def test_words_of_others_are_quoted() -> None:
     run = a_run()
     run.metrics.outcomes['bad "one"\\\n'] = 1

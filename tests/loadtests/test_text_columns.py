@@ -7,7 +7,7 @@ import re
 
 from chatproof.loadtests.compare import Comparison, Difference
 from chatproof.loadtests.metrics import KINDS
-from chatproof.loadtests.result import summary
+from chatproof.loadtests.run_summary import summary
 from chatproof.loadtests.text_columns import columns
 from tests.loadtests.runs import a_run
 
