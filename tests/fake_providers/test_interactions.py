@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.scripting.script import parse_script
 from tests.fake_providers.routes_kit import GOOGLE, Provider
 
@@ -158,6 +160,21 @@ def test_what_is_refused(gemini: Provider, sent: Any, status: int, said: str) ->
     assert found.status == status, found.body
     assert said in found.json["error"]["message"]
     assert found.json["error"]["code"] == {400: "invalid_request", 404: "not_found"}[status]
+
+
+@pytest.mark.parametrize("depth", [90, 110, 900])
+def test_a_body_may_be_nested_in_a_hundred_levels(gemini: Provider, depth: int) -> None:
+    nested: Any = {}
+    for _ in range(depth):
+        nested = {"properties": nested}
+    made = gemini.post(PATH, body(tools=[{**TOOL, "parameters": nested}]))
+    assert made.status == (200 if depth < 100 else 400), made.body[:200]
+
+
+def test_numbers_that_json_cannot_hold_are_refused(gemini: Provider) -> None:
+    sent = json.dumps(body(generation_config={"temperature": 0.5})).replace("0.5", "1e999").encode()
+    request = as_request("POST", PATH, dict([GOOGLE]), sent)
+    assert gemini.planner.answer(request, chunks_allowed=False, keep_alive=True).plan.status == 400
 
 
 def test_googles_frontend_answers_first() -> None:

@@ -155,6 +155,22 @@ def test_what_is_refused(openai: Provider, method: str, target: str, status: int
     assert found.json["error"].keys() == {"message", "type", "param", "code"}
 
 
+def test_no_nesting_of_a_kept_request_breaks_the_fakes(openai: Provider) -> None:
+    for depth in range(600, 1_000, 20):
+        deep: Any = "x"
+        for _ in range(depth):
+            deep = [deep]
+        item = {"type": "computer_call", "id": "cu_1", "action": deep}
+        try:
+            made = openai.post(PATH, body([item, {"role": "user", "content": "Hi"}]))
+        except RecursionError:
+            break  # of this test's own json.dumps
+        if made.status == 200:
+            where = f"{PATH}/{made.json['id']}"
+            assert openai.get(f"{where}/input_items").status in (200, 400)
+            assert openai.post(PATH, body("On", previous_response_id=made.json["id"])).status in (200, 400)
+
+
 def test_no_more_than_so_many_are_kept(openai: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_replies, "_MOST", 3)
     names = [openai.post(PATH, body(f"Hi {number}")).json["id"] for number in range(5)]

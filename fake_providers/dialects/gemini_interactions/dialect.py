@@ -124,6 +124,10 @@ def _asked(
         return refused(400, str(unknown), (unknown.header,))
     except requests.InteractionRefused as problem:
         return refused(400, str(problem))
+    try:
+        echo = requests.echo(body)
+    except ValueError:
+        return refused(400, "Invalid JSON payload received. A number is too large.")
     config = body.get("generation_config") or {}
     return Ask(
         script=script,
@@ -139,7 +143,7 @@ def _asked(
         provider=NAME,
         flavour="interactions",
         extra=replies.InteractionWishes(
-            requests.echo(body), counted, body.get("previous_interaction_id"), body.get("background") is True
+            echo, counted, body.get("previous_interaction_id"), body.get("background") is True
         ),
         after_tool=dialogue.results != (),
         kept_as=replies.name_of if body.get("store") is not False else None,

@@ -60,6 +60,7 @@ _TOOLS: Final = (
     "function", "code_execution", "computer_use", "file_search", "google_maps", "google_search", "mcp_server",
     "retrieval", "tool_search", "url_context",
 )  # fmt: skip
+_MAX_DEPTH: Final = 100
 _NO_AGENTS: Final = (
     "The fake provider plays models, not agents: leave 'agent' out and name a 'model', such as gemini-3.8-flash."
 )
@@ -75,6 +76,8 @@ class InteractionRefused(ValueError):
 
 def problem(body: dict[str, Any]) -> str | None:
     """The text of the first error in the request's body; None if it is valid."""
+    if _is_deeper(body, _MAX_DEPTH):
+        return "Message too deep. Max recursion depth reached."
     if (wrong := _wrong_fields(body, _FIELDS, "")) is not None:
         return wrong
     if body.get("agent") is not None:
@@ -91,8 +94,9 @@ def problem(body: dict[str, Any]) -> str | None:
 
 
 def echo(body: dict[str, Any]) -> str:
-    """What an interaction repeats of a valid request, as JSON."""
-    return json.dumps({name: body[name] for name in _ECHOED if body.get(name) is not None}, ensure_ascii=False)
+    """What an interaction repeats of a valid request, as JSON. ValueError if a number is infinite, as 1e999 is."""
+    echoed = {name: body[name] for name in _ECHOED if body.get(name) is not None}
+    return json.dumps(echoed, ensure_ascii=False, allow_nan=False)
 
 
 def demanded_script(body: dict[str, Any], steps: list[Step]) -> Script | None:
@@ -120,6 +124,17 @@ def demanded_script(body: dict[str, Any], steps: list[Step]) -> Script | None:
         # a format of texts has the schema inside; without a format's fields, it is a schema itself
         return _saying(one.get("schema") if one.get("type") == "text" else one)
     return _saying(None) if body.get("response_mime_type") == "application/json" else None
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    """Whether objects and arrays are nested in more than that many levels."""
+    level = [value]
+    for _ in range(most):
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [one for values in inner for one in values]
+        if not level:
+            return False
+    return any(isinstance(one, dict | list) for one in level)
 
 
 def _wrong_fields(values: Mapping[str, Any], known: Mapping[str, type | tuple[type, ...]], where: str) -> str | None:

@@ -117,6 +117,12 @@ def refusal(status: int, problem: Problem, headers: Headers = ()) -> Reply:
     return Reply(status, (JSON, *ALWAYS, *headers), (TimedFrame(body, 0.0),))
 
 
+def too_deep() -> Reply:
+    """The reply to a request that cannot be read together with what was kept, since that is nested too deeply."""
+    text = "We could not parse the JSON body of your request. (HINT: it is nested too deeply)"
+    return refusal(400, Problem(text, None, None))
+
+
 def unknown_scenario(unknown: UnknownScenario, param: str) -> Reply:
     """The reply to a request whose text names no script of these fakes. `param`: where its text is."""
     return refusal(400, Problem(str(unknown), param, "unknown_scenario"), (unknown.header,))

@@ -12,7 +12,7 @@ from chatproof.fake_providers.dialects.kept_conversations import Item, KeptPart,
 from chatproof.fake_providers.dialects.openai import model_rules as rules
 from chatproof.fake_providers.dialects.openai import response_items as items
 from chatproof.fake_providers.dialects.openai import responses_request as responses_request
-from chatproof.fake_providers.dialects.openai.error_bodies import refusal, unknown_scenario
+from chatproof.fake_providers.dialects.openai.error_bodies import refusal, too_deep, unknown_scenario
 from chatproof.fake_providers.dialects.openai.field_checks import Problem
 from chatproof.fake_providers.dialects.openai.prompt_size import bounded_count, response_tokens
 from chatproof.fake_providers.dialects.openai.reply import dumps
@@ -44,6 +44,8 @@ def read_response(
             return _asked(request, scripts, catalogue, provider, conversation(previous, archive, read_part))
         except UnknownScenario as unknown:
             return unknown_scenario(unknown, "input")
+        except RecursionError:
+            return too_deep()
 
     return Recall(answer)
 

@@ -21,7 +21,7 @@ from chatproof.fake_providers.dialects.base import Archive, Ask, IncomingRequest
 from chatproof.fake_providers.dialects.kept_conversations import Item, conversation, part_of
 from chatproof.fake_providers.dialects.openai import model_rules as rules
 from chatproof.fake_providers.dialects.openai import responses_request as responses_request
-from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, STREAM, refusal
+from chatproof.fake_providers.dialects.openai.error_bodies import ALWAYS, JSON, STREAM, refusal, too_deep
 from chatproof.fake_providers.dialects.openai.field_checks import Problem, integer, one_of
 from chatproof.fake_providers.dialects.openai.prompt_size import response_tokens
 from chatproof.fake_providers.dialects.openai.response_reading import read_part
@@ -88,7 +88,10 @@ def read(request: IncomingRequest) -> Reply | Recall:
         kept = archive.find(name)
         if kept is None:
             return refusal(404, Problem(f"Response with id '{name[:64]}' not found.", None, None))
-        return act(kept, name, archive)
+        try:
+            return act(kept, name, archive)
+        except RecursionError:
+            return too_deep()
 
     return Recall(answer)
 
