@@ -69,7 +69,8 @@ def test_the_documented_user_of_ones_own(tmp_path: Path) -> None:
         return steady(8, 0.03)
 
     with playing(answer) as target:
-        words = ["-u", "4", "-r", "4", "--duration", "2s", "--message", "the next of --messages"]
+        # so many, since each chooses its tasks by chance
+        words = ["-u", "24", "-r", "24", "--duration", "3s", "--message", "the next of --messages"]
         document = locust(target.url, tmp_path, *words, file=tmp_path / "reader.py")
     assert set(document["outcomes"]) - {"unfinished"} == {"complete", "interrupted"}
     talks: dict[Any, list[str]] = {one["session_id"]: [] for one in asked if "session_id" in one}
