@@ -183,6 +183,8 @@ def _conclusion(result: Result) -> str:
     if not result.is_whole and result.exit_code == 2:
         gone = len({**result.meta["crew"]["lost"], **result.meta["crew"]["refused"]})
         return f"chatproof load: NOT JUDGED: {gone} of {result.meta['workers']} workers' figures are missing"
+    if not total and (left_out := result.metrics.trust["warm-up"]):
+        return f"chatproof load: NOT JUDGED: all {left_out} streams began during --warm-up: use a longer --duration"
     if result.metrics.complete_share == 0:
         common = next(iter(result.metrics.details.most_common(1)), ("no reason given", 0))[0]
         return f"chatproof load: MISSED: no stream of {total} was complete; {common}"
