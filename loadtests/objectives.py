@@ -168,23 +168,30 @@ def stream_limits(objectives: Iterable[Objective]) -> tuple[StreamLimit, ...]:
 
 def judge(objectives: list[Objective], metrics: Metrics, accuracy: ClientError, provider: bool) -> list[Judged]:
     """Judge each objective. `provider`: the fake providers are known to be behind the server."""
-    return [_judge(one, metrics, accuracy, provider) for one in objectives]
+    return [_judge(one, metrics, accuracy, provider, objectives) for one in objectives]
 
 
-def _judge(one: Objective, metrics: Metrics, accuracy: ClientError, provider: bool) -> Judged:
+def _judge(
+    one: Objective, metrics: Metrics, accuracy: ClientError, provider: bool, objectives: list[Objective]
+) -> Judged:
     value = one.value(metrics)
     if value is None:
         return _without_value(one, provider, "the run has no values for it")
-    if spoiled := _spoiled(one, metrics):
-        return Judged(one, value, None, ObjectiveVerdict.UNJUDGED, spoiled)
+    if why := spoiled(one, metrics, objectives):
+        return Judged(one, value, None, ObjectiveVerdict.UNJUDGED, why)
     why = FEW_STREAMS if one.metric == GOOD_SHARE else TOO_WIDE
     return one.judged(value, *one.interval(metrics, accuracy, chance=True), why)
 
 
-def _spoiled(one: Objective, metrics: Metrics) -> str:
-    """Why the figure says nothing; empty where it does. Bundles leave the mean as it is."""
-    spoiled = metrics.spoiled(one.metric) if one.statistic != "mean" else ""
-    return f"{spoiled}, so their own times are not known: judge largest_gap or tokens_per_second" if spoiled else ""
+def spoiled(one: Objective, metrics: Metrics, objectives: Iterable[Objective]) -> str:
+    """Why the figure says nothing; empty where it does. Bundles leave the mean as it is. `objectives`: all of them,
+    since the streams that keep them are not known where one is spoiled."""
+    if one.metric == GOOD_SHARE:
+        return next(
+            filter(None, (spoiled(other, metrics, ()) for other in objectives if other.metric != GOOD_SHARE)), ""
+        )
+    why = metrics.spoiled(one.metric) if one.statistic != "mean" else ""
+    return f"{why}, so their own times are not known: judge largest_gap or tokens_per_second" if why else ""
 
 
 def _without_value(one: Objective, provider: bool, why: str) -> Judged:
@@ -207,8 +214,8 @@ def judge_runs(
             )
             found.append(_without_value(one, provider, some))
             continue
-        if spoiled := next(filter(None, (_spoiled(one, part) for part in runs)), ""):
-            found.append(Judged(one, fmean(values), None, ObjectiveVerdict.UNJUDGED, spoiled))
+        if why := next(filter(None, (spoiled(one, part, objectives) for part in runs)), ""):
+            found.append(Judged(one, fmean(values), None, ObjectiveVerdict.UNJUDGED, why))
             continue
         ends = [one.interval(part, accuracy, chance=False) for part in runs]
         low = RunSpread.of([low for low, _ in ends]).low

@@ -35,6 +35,7 @@ from chatproof.loadtests.objectives import (
     Objective,
     exit_code,
     judge,
+    spoiled,
     stream_limits,
 )
 
@@ -120,7 +121,7 @@ class Result:
 
     def goodput(self) -> dict[str, Any] | None:
         """Share and rate of the streams that keep all objectives, and by which objectives; None where no stream was
-        judged."""
+        judged. `spoiled`: why it says nothing, where it does not."""
         if (good := self.good) is None:
             return None
         counted = {one.metric for one in stream_limits(one.objective for one in self.judged)}
@@ -128,7 +129,10 @@ class Result:
         for one in self.judged:
             if one.objective.metric not in (SHARE, GOOD_SHARE):
                 texts[one.objective.metric in counted].append(one.objective.text)
-        return {**good.to_json(self.measured_seconds), "objectives": texts[True], "left_out": texts[False]}
+        objectives = [one.objective for one in self.judged]
+        why = next(filter(None, (spoiled(one, self.metrics, ()) for one in objectives)), "")
+        by = {"objectives": texts[True], "left_out": texts[False], "spoiled": why}
+        return {**good.to_json(self.measured_seconds), **by}
 
     def to_json(self) -> dict[str, Any]:
         raw = self.metrics.to_json()

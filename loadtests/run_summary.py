@@ -77,10 +77,11 @@ def _streams(result: Result) -> Iterator[str]:
         of = f"{count} of {metrics.trust['checked']} checked"
         yield f"  {requirement} broken by {of}: {metrics.examples[requirement]}"
     if (good := result.goodput()) is not None:
+        mark = f" (not sure: {good['spoiled']})" if good["spoiled"] else ""
         yield (
             f"goodput: {good['good']} of {good['of']} streams keep all objectives: {good['share']:.1f}% "
             f"({good['share_low']:.1f} to {good['share_high']:.1f}%), {good['rate']:.3g} streams/s "
-            f"({good['rate_low']:.3g} to {good['rate_high']:.3g})"
+            f"({good['rate_low']:.3g} to {good['rate_high']:.3g}){mark}"
         )
     if metrics.trust["warm-up"]:
         yield f"warm-up: {metrics.trust['warm-up']} streams of the first {result.meta['warm_up']:g} s are left out"

@@ -13,6 +13,7 @@ from chatproof.loadtests.metrics import Metrics
 from chatproof.loadtests.objectives import parse_objectives, stream_limits
 from chatproof.loadtests.readers.reading import StreamOutcome
 from chatproof.loadtests.result import Result, load_metrics
+from chatproof.loadtests.run_summary import summary
 from tests.loadtests.runs import stream
 
 
@@ -137,3 +138,16 @@ def test_the_warm_up_is_no_part_of_the_rate() -> None:
     assert Result.of(meta, metrics, None, []).measured_seconds == pytest.approx(15.5), "until the last stream ended"
     meta["arrivals"] = {"loop": "open", "duration": 30}
     assert Result.of(meta, metrics, None, []).measured_seconds == 25
+
+
+def test_goodput_by_gaps_that_bundled_reads_spoil_is_not_judged() -> None:
+    objectives = parse_objectives("inter_token_p99<200ms,goodput_share>=50%")
+    metrics = Metrics(limits=stream_limits(objectives))
+    for number in range(40):
+        metrics.take(stream([0.1, 0.2, 0.3, 0.4], start=1.0 + number))
+    sure = Result.of({"url": ""}, metrics, None, objectives)
+    assert [str(one.verdict) for one in sure.judged] == ["kept", "kept"]
+    metrics.trust["joined"] = 32
+    result = Result.of({"url": ""}, metrics, None, objectives)
+    assert [str(one.verdict) for one in result.judged] == ["not judged", "not judged"]
+    assert "(not sure: 20 % of the tokens came in one read" in summary(result)
