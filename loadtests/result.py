@@ -238,11 +238,12 @@ def shown(value: float | None, unit: str, error: float | None = None) -> str:
 
 
 def shown_between(low: float | None, high: float | None, unit: str) -> str:
-    """The ends of an interval: `205 ms to 219 ms`; `-` where neither is known."""
+    """The ends of an interval: `205 ms to 219 ms`, `341.0 to 499.0 tokens/s`; `-` where neither is known."""
     ends = [end if end is not None and math.isfinite(end) else None for end in (low, high)]
     if ends[0] is None or ends[1] is None:
         return f"{shown(ends[0], unit)} or more" if ends[0] is not None else "-"
-    return f"{shown(ends[0], unit)} to {shown(ends[1], unit)}"
+    lower = shown(ends[0], unit)
+    return f"{lower if unit == SECONDS else lower.removesuffix(unit).rstrip()} to {shown(ends[1], unit)}"
 
 
 def _seconds(value: float) -> str:

@@ -92,6 +92,13 @@ def test_a_rate_is_as_wrong_as_its_duration(part: float, limit: int, code: int) 
     json.dumps(judged.to_json(), allow_nan=False)
 
 
+def test_a_rates_interval_is_written_out() -> None:
+    (judged,) = judge(parse_objectives("tokens_per_second_p5>5"), metrics(), ClientError(0, 0, 0.2), False)
+    assert verdict_line(judged) == "kept   tokens_per_second_p5>5: 20.0 tokens/s (16.7 to 25.0 tokens/s)"
+    (judged,) = judge(parse_objectives("tokens_per_second_p5>5"), metrics(), ClientError(0, 0, 1.5), False)
+    assert verdict_line(judged) == "kept   tokens_per_second_p5>5: 20.0 tokens/s (8.0 tokens/s or more)"
+
+
 def test_what_is_not_judged_says_why_and_what_to_do() -> None:
     (judged,) = judge(parse_objectives("ttft_p95<300ms"), metrics(), ClientError(0.11, 0.11, 0.11), False)
     assert verdict_line(judged).startswith("?????? ttft_p95<300ms: 200 ms ± 110 ms (the limit lies within the client's")
