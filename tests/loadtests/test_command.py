@@ -143,7 +143,8 @@ def known_server(load: Load, folder: Path) -> Made:
     """The calibration server sends its first token after 200 ms, and no client can say whether it took less."""
     with serving(KnownScript(0.2, 0.01, 20)) as port:
         host = ["--host", f"http://127.0.0.1:{port}", "--slo"]
-        searched = load("search", *host, "ttft_p95<1s", "--from", "4", "--to", "6", "--each", "1", "--no-calibration")
+        # a limit that no client's error reaches, however busy the machine is
+        searched = load("search", *host, "ttft_p95<20s", "--from", "4", "--to", "6", "--each", "1", "--no-calibration")
         (folder / "searched").write_text(f"{searched.returncode}\n{searched.stdout}")
         limits = "ttft_p50<200ms,ttft_p50<100s,tokens_per_second_p5>2"
         words = ["--users", "2", "--duration", "2", "--json", str(folder / "run.json")]
