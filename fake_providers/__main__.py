@@ -15,6 +15,7 @@ from chatproof.fake_providers.scripting.script import ScriptError
 from chatproof.fake_providers.scripting.script_commands import add_scripts_option, check_files, fail, list_scripts
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 from chatproof.fake_providers.server.fake_server import FakeServer, fastest_loop
+from chatproof.harness.common.suggestions import SuggestingParser
 
 _EPILOG = """Point a server at them with OPENAI_BASE_URL=http://127.0.0.1:8089/v1 and any OPENAI_API_KEY.
 A user message with the words "scenario NAME" picks the script NAME; GET /_fake/scripts lists them.
@@ -68,7 +69,7 @@ def _piped(command: Callable[[], int]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = SuggestingParser(
         prog="chatproof providers",
         description="Run fake OpenAI, Gemini and Ollama APIs, whose answers are the same in every run.",
         epilog=_EPILOG,

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -17,7 +16,8 @@ from chatproof import __version__
 from chatproof.harness.common.child_process import module_command
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.extras import needs
-from chatproof.harness.common.options import add_options
+from chatproof.harness.common.options import OPTIONS, add_options
+from chatproof.harness.common.suggestions import SuggestingParser, near
 
 CHECK_HELP = """\
 Run the conformance suite against a server. pytest's own options work too.
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and give its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     name, rest = (words[0], words[1:]) if words else ("", [])
+    if name == "help":  # `chatproof help check`, as with other tools
+        name, rest = (rest[0], ["--help"]) if rest else ("--help", [])
     if name in ("-h", "--help", "--version"):
         sys.stdout.write(f"chatproof {__version__}\n" if name == "--version" else _help())
         return 0
@@ -43,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(_help())
         return UNUSABLE
     if (command := COMMANDS.get(name)) is None:
-        near = get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"commands: {', '.join(COMMANDS)}"
-        sys.stderr.write(f"chatproof: there is no command {name!r}; {hint}\n")
+        sys.stderr.write(f"chatproof: there is no command {name!r}; {_meant(name)}\n")
         return UNUSABLE
     try:
         return command.run(rest)
@@ -72,11 +72,12 @@ def check(arguments: Sequence[str]) -> int:
     import pytest  # here, since the other commands have no use for it
 
     from chatproof.conformance.suite.short_output import ShortOutput
+    from chatproof.conformance.suite.stray_words import StrayWords
 
     interrupt = Interrupt()
     own = ["-c", str(Path(suite()) / "check.ini"), "--rootdir", suite(), "-p", "no:cacheprovider"]
     words = [suite(), *own, "-p", "no:asyncio", *arguments]  # pytest-asyncio warns where an ini does not name a scope
-    code = int(pytest.main(words, plugins=[interrupt, ShortOutput()]))
+    code = int(pytest.main(words, plugins=[interrupt, ShortOutput(), StrayWords(arguments)]))
     if interrupt.happened:
         return INTERRUPTED
     return UNUSABLE if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED) else code
@@ -92,6 +93,13 @@ class Interrupt:
         self.happened = isinstance(excinfo.value, KeyboardInterrupt)
 
 
+def init(arguments: Sequence[str]) -> int:
+    """Write a project's chatproof.toml."""
+    from chatproof.harness.init_command import main as initialise
+
+    return initialise(arguments)
+
+
 def api(arguments: Sequence[str]) -> int:
     """Propose the table of an own api."""
     from chatproof.harness.sample_command import main as sample
@@ -105,7 +113,7 @@ def explain(arguments: Sequence[str]) -> int:
     from chatproof.harness.report.contract_page import page
     from chatproof.harness.report.explanation import explained
 
-    parser = argparse.ArgumentParser(
+    parser = SuggestingParser(
         prog="chatproof explain",
         description="Print what a row of the contract demands, why, how it is tested, and how servers break it.",
         epilog="exit codes: 0 printed; 2 no row or group has this id",
@@ -157,6 +165,7 @@ class Command:
 
 
 COMMANDS: Final = {
+    "init": Command(init, "look at your project and write its chatproof.toml, and with --ci github a workflow"),
     "check": Command(check, "test a server: chatproof check --base-url URL"),
     "api": Command(api, "describe an api of your own from a captured reply: chatproof api --sample FILE"),
     "explain": Command(explain, "say what a row of the contract demands, and why: chatproof explain SSE-06"),
@@ -170,7 +179,7 @@ def _help() -> str:
     lines = [
         "usage: chatproof COMMAND [options]",
         "",
-        "Proof that a streaming chat backend works.",
+        "Proof that a streaming chat backend works. In your project: chatproof init, then chatproof check.",
         "",
         *(f"  {name:<10} {command.about}" for name, command in COMMANDS.items()),
         "",
@@ -178,6 +187,16 @@ def _help() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _meant(word: str) -> str:
+    """What an unknown command was probably meant to be."""
+    if word.startswith("--") and (
+        flag := near(word.partition("=")[0], (flag for one in OPTIONS for flag in one.flags))
+    ):
+        return f"did you mean `chatproof check {flag}`?"
+    found = near(word, COMMANDS)
+    return f"did you mean {found}?" if found else f"commands: {', '.join(COMMANDS)}"
 
 
 def _become(module: str, arguments: Sequence[str]) -> int:

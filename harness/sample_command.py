@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chatproof.harness.common.errors import ChatproofError
+from chatproof.harness.common.suggestions import SuggestingParser
 from chatproof.harness.protocol.apis.captured_reply import CapturedReply, NoStream
 from chatproof.harness.protocol.apis.known_apis import KNOWN_APIS
 from chatproof.harness.protocol.apis.proposed_table import Asked, proposed_table
@@ -29,7 +30,7 @@ The apis that are built in need no table: {", ".join(KNOWN_APIS)}."""
 
 def main(arguments: Sequence[str]) -> int:
     """Print a table to standard output. Raises ChatproofError."""
-    parser = argparse.ArgumentParser(
+    parser = SuggestingParser(
         prog="chatproof api",
         description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -12,6 +12,7 @@ from typing import Any
 
 from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.redaction import redacted
+from chatproof.harness.common.suggestions import SuggestingParser
 from chatproof.harness.common.target import Target
 from chatproof.loadtests.client_error import MOST_CALIBRATED
 from chatproof.loadtests.compare import FEWEST, THRESHOLD, Side, compare
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="chatproof load", description="Load tests that know their own error.")
+    parser = SuggestingParser(prog="chatproof load", description="Load tests that know their own error.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     raw = argparse.RawDescriptionHelpFormatter
     run = commands.add_parser("run", help="load a server and judge it", description=RUN_HELP, formatter_class=raw)

@@ -20,6 +20,7 @@ from chatproof.fake_providers.scripting.script import NAME, ScriptError, parse_s
 from chatproof.fake_providers.scripting.script_commands import fail
 from chatproof.fake_providers.scripting.selection import case_of
 from chatproof.harness.common.redaction import without_secrets
+from chatproof.harness.common.suggestions import SuggestingParser
 
 _SECRET_HEADERS: Final = ("authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie")
 _SHORTEST_SECRET: Final = 4
@@ -175,7 +176,7 @@ def _secrets(headers: Mapping[str, str], query: str) -> tuple[str, ...]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = SuggestingParser(
         prog="chatproof providers record",
         description="Pass requests on to a real provider (OpenAI-compatible, Gemini, Ollama) and write its answers,"
         " with their timing and their faults, as scripts.",

@@ -18,13 +18,14 @@ from chatproof.fake_providers.scripting.script import (
     load_scripts,
 )
 from chatproof.fake_providers.scripting.toml_table import ScriptError
+from chatproof.harness.common.suggestions import SuggestingParser
 
 _WIDTH = 110
 
 
 def list_scripts(arguments: Sequence[str]) -> int:
     """`scripts`: print every script's name and purpose. Exit code 0, or 2 with one line if a folder is invalid."""
-    parser = argparse.ArgumentParser(
+    parser = SuggestingParser(
         prog="chatproof providers scripts", description="List the scripts that a request can name."
     )
     add_scripts_option(parser)
@@ -43,7 +44,7 @@ def list_scripts(arguments: Sequence[str]) -> int:
 
 def check_files(arguments: Sequence[str]) -> int:
     """`check FILE…`: print one line for each file. Exit code 0 if all are valid, else 2."""
-    parser = argparse.ArgumentParser(
+    parser = SuggestingParser(
         prog="chatproof providers check",
         description="Check script files: one line for each, exit code 2 if one is invalid.",
     )

@@ -12,8 +12,9 @@ from typing import Any
 
 from chatproof.harness.common.api_choice import ApiChoice
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.options import DEFAULTS, KEYS, OPTIONS, PROVIDERS, ValueKind
+from chatproof.harness.common.options import DEFAULTS, OPTIONS, PROVIDERS, ValueKind
 from chatproof.harness.common.start_command import words_of
+from chatproof.harness.common.suggestions import near
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Api
 from chatproof.harness.protocol.requirements import OWN_API, Contract, Profile, Requirement
@@ -74,6 +75,7 @@ class Settings:
     badge: Path | None
     server_log: Path | None
     baseline: Path | None
+    write_baseline: Path | None
     declares_profiles: bool
     declares_providers: bool
     contract: int | None
@@ -94,7 +96,10 @@ class Settings:
         """
         base_url, start, provider_url = (options.get(name) for name in ("base_url", "start", "provider_url"))
         if not base_url and not start and not options.get("list_rows"):
-            raise ChatproofError("which server? Give --base-url URL, or --start COMMAND to have it started")
+            raise ChatproofError(
+                "which server? Give --base-url URL, or --start COMMAND to have it started; "
+                "in a project, `chatproof init` writes the command into chatproof.toml"
+            )
         if start:
             words_of(start)
         for url in filter(None, (base_url, provider_url)):
@@ -118,7 +123,7 @@ class Settings:
         tokens = tuple(_words(options.get("jwt_token")))
         secret = options.get("jwt_secret") or os.environ.get(SECRET_VARIABLE) or None
         plain: dict[str, Any] = {option.field: options.get(option.field) or option.default for option in numbers}
-        files = [option.field for option in KEYS.values() if option.kind is ValueKind.PATH]
+        files = [option.field for option in OPTIONS if option.kind is ValueKind.PATH and option.name != "config"]
         plain |= {name: Path(options[name]) if options.get(name) else None for name in files}
         return cls(
             base_url=base_url,
@@ -200,7 +205,7 @@ def _profiles(values: Iterable[str] | None, shows: bool, api: Api) -> frozenset[
         return frozenset({*declarable} & {*DECLARABLE, *words})
     for word in words:
         if word not in known:
-            raise ChatproofError(f"--profile: there is no profile {word!r}; known: {', '.join(known)}, {ALL}")
+            raise ChatproofError(f"--profile: there is no profile {word!r}; {_known(word, (*known, ALL))}")
     if not words:
         return frozenset(set(DECLARABLE if shows else DEFAULT_PROFILES) & set(declarable))
     return frozenset({Profile.CORE, *map(Profile, words)})
@@ -212,10 +217,15 @@ def _providers(values: Iterable[str] | None, has_choice: bool) -> tuple[str, ...
         words = list(PROVIDERS)
     for word in words:
         if word not in PROVIDERS:
-            raise ChatproofError(f"--provider: there is no provider {word!r}; known: {', '.join(PROVIDERS)}, {ALL}")
+            raise ChatproofError(f"--provider: there is no provider {word!r}; {_known(word, (*PROVIDERS, ALL))}")
     if len(words) > 1 and not has_choice:
         raise ChatproofError("--provider: a server that runs already has one provider; give one, or use --start")
     return tuple(words)
+
+
+def _known(word: str, names: tuple[str, ...]) -> str:
+    hint = f"did you mean {found}? " if (found := near(word, names)) else ""
+    return f"{hint}known: {', '.join(names)}"
 
 
 def _only(values: Iterable[str] | None, contract: Contract, revision: int) -> frozenset[str]:

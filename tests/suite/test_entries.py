@@ -153,7 +153,9 @@ def test_a_check_ends_with_few_exit_codes(monkeypatch: pytest.MonkeyPatch, code:
     ("word", "hint"),
     [
         ("chek", "did you mean check?"),
-        ("--base-url", "commands: check, api, explain, "),
+        ("--base-url", "did you mean `chatproof check --base-url`?"),
+        ("--bse-url=x", "did you mean `chatproof check --base-url`?"),
+        ("inti", "did you mean init?"),
         ("zzz", "commands: "),
     ],
 )
