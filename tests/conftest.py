@@ -12,7 +12,14 @@ import pytest
 LONGEST: Final = (
     *("foreign/test_express_server.py", "foreign/test_fastapi_server.py"),
     *("suite/test_average_server.py", "suite/test_crashes.py"),
-    *("suite/test_running.py", "browser", "suite/test_entries.py", "test_packaging.py", "suite/test_hostile.py"),
+    *(
+        "suite/test_on_github.py",
+        "suite/test_running.py",
+        "browser",
+        "suite/test_entries.py",
+        "test_packaging.py",
+        "suite/test_hostile.py",
+    ),
     *("reference_server/test_robustness_replies.py", "loadtests/test_command.py", "suite/test_bad_input.py"),
     *("reference_server/test_workers.py", "reference_server/test_end_to_end.py", "loadtests/test_distributed.py"),
     *("reference_server/test_robustness_sockets.py", "suite/test_reports.py"),
@@ -48,10 +55,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _runs_within_say_the_same_everywhere() -> Iterator[None]:
     """pytest prints other summary lines where it runs in CI (`running_on_ci` of its docs), also in the runs that these
-    tests start and read. The outer run keeps its own: it prints after this fixture has ended.
+    tests start and read. The outer run keeps its own: it prints after this fixture has ended. On GitHub, broken servers
+    of our own must not be annotated.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS"):
+        for name in ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
             patch.delenv(name, raising=False)
         yield
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from chatproof.conformance.suite.lane_state import LaneState
 from chatproof.conformance.suite.run_causes import run_causes
 from chatproof.conformance.suite.suite_tests import SuiteTest
 from chatproof.harness.common.check_command import check_command
+from chatproof.harness.common.errors import ChatproofError
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.protocol.requirements import Contract, Profile, Requirement
 from chatproof.harness.report import RunSummary, remarks, situations, start_here, table, verdict_line, write_reports
 from chatproof.harness.report.baseline import Baseline
+from chatproof.harness.report.baseline_file import written
 from chatproof.harness.report.evidence import Evidence
+from chatproof.harness.report.github_actions import add_step_summary, annotations, is_github
 from chatproof.harness.report.verdicts import ExitCode, Ledger, Overall, Record, Row, Verdict, overall
 
 CODES = {Overall.PASS: ExitCode.PASS, Overall.FAIL: ExitCode.FAIL, Overall.ERROR: ExitCode.ERROR}
@@ -26,7 +31,7 @@ COLORS = {Overall.PASS: "green", Overall.FAIL: "red", Overall.ERROR: "red"}
 @dataclass(slots=True)
 class Outcome:
     """`lanes` holds what is known of each lane, `selected` the ids of the rows to report. `error` is why the run as a
-    whole could not judge, or nothing."""
+    whole could not judge, or nothing. `notes`: lines about files that were written at the end."""
 
     settings: Settings
     contract: Contract
@@ -37,6 +42,7 @@ class Outcome:
     error: str = ""
     ledger: Ledger = field(init=False)
     finished: RunSummary | None = None
+    notes: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
     _began: datetime = field(default_factory=lambda: datetime.now().astimezone())
 
@@ -46,7 +52,9 @@ class Outcome:
     @classmethod
     def of(cls, settings: Settings, contract: Contract) -> Outcome:
         """The outcome of a run that has not begun. Raises ChatproofError: the baseline cannot be read."""
-        return cls(settings, contract, Baseline.read(settings.baseline, contract))
+        own = settings.write_baseline
+        path = settings.baseline or (own if own and own.exists() else None)
+        return cls(settings, contract, Baseline.read(path, contract))
 
     def select(self, tests: Iterable[SuiteTest], lanes: list[LaneState]) -> None:
         """Note which tests exist, which decides the rows to report, and the lanes."""
@@ -107,7 +115,7 @@ class Outcome:
     def summary(self) -> RunSummary:
         """All selected rows with their verdicts, the stale known failures, and the one verdict."""
         rows = self.baseline.applied(self.ledger.rows(self.selected, self._absent, self.providers))
-        stale = self.baseline.stale(rows)
+        stale = [] if self.settings.write_baseline else self.baseline.stale(rows)  # the file that is written lacks them
         crashes = [crash for lane in self.lanes if not lane.set_aside for crash in lane.crashes]
         known = {row.requirement.id for row in rows if row.known}
         crashed = any(crash.row not in known for crash in crashes)
@@ -154,10 +162,32 @@ class Outcome:
     def finish(self) -> ExitCode:
         """Build the summary, write the reports, and give the exit code."""
         self.finished = self.summary()
-        if problems := write_reports(self.settings, self.finished):
+        problems = write_reports(self.settings, self.finished)
+        if self.settings.write_baseline:
+            try:
+                self.notes += self._write_baseline(self.settings.write_baseline, self.finished)
+            except ChatproofError as problem:
+                problems.append(f"--write-baseline: {problem}")
+        if is_github(os.environ) and (problem := add_step_summary(self.finished, os.environ)):
+            self.notes.append(problem)
+        if problems:
             self.error = self.error or "; ".join(problems)
             return ExitCode.ERROR
         return CODES[self.finished.verdict]
+
+    def _write_baseline(self, path: Path, summary: RunSummary) -> list[str]:
+        """Write it, and give lines that say what it holds now."""
+        if summary.verdict is Overall.ERROR or summary.error:
+            return [f"{path} is not written: this run could not judge the server"]
+        before = self.baseline.path
+        try:
+            old = before.read_text(encoding="utf-8-sig") if before else ""
+            new = written(summary.rows, self.baseline, self.contract, old, self.settings.strict)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(new.text, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise ChatproofError(f"cannot write {path}: {error.strerror}") from error
+        return new.told(path)
 
     def show(self, write: Callable[..., None], is_short: bool = False) -> None:
         """Print the root causes, the counts, the remarks and the verdict.
@@ -166,13 +196,15 @@ class Outcome:
             write: prints a line; its keywords are pytest's marks.
             is_short: leave out the counts of the groups.
         """
+        summary = self.finished or self.summary()
+        for line in annotations(summary) if is_github(os.environ) else ():
+            write(line)
         if self.error and not self.ledger.records:
             write(f"chatproof: ERROR {self.error}", red=True)
             return
         if self.unfit:
             write(f"chatproof: FAIL {self.unfit}", red=True)
             return
-        summary = self.finished or self.summary()
         for line in start_here(summary.causes):
             write(line, bold=not line.startswith(" "))
         if not is_short:
@@ -185,6 +217,8 @@ class Outcome:
             write("")
         for line in [*remarks(summary.rows), *situations(summary)]:
             write(line)
+        for line in self.notes:
+            write(f"chatproof: {line}")
         for line in summary.stale:
             write(f"chatproof: {line}", red=True)
         if self.error:

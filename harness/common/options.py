@@ -218,6 +218,14 @@ _JUDGED: Final = (
     ),
     Option("strict", SWITCH, "SHOULD rows can fail the run too", default_text="only MUST rows", is_ours=False),
     Option("baseline", PATH, "accept the known failures in this file, which gives their reasons (TOML)", "FILE"),
+    Option(
+        "write-baseline",
+        PATH,
+        "write this run's failures into this file, each with a place for the reason. If the file exists, it is the "
+        "baseline: its entries stay, but for those that now pass",
+        "FILE",
+        is_key=False,
+    ),
     Option("slow", SWITCH, "also run SIO-09 and INT-09 where the server's ping interval makes them longer than 30 s"),
     Option("silence", NUMBER, "give up a request when the server sends nothing for this long", "SECONDS", 10.0),
     Option("start-timeout", NUMBER, "how long the --start command may take until it listens", "SECONDS", 60.0),

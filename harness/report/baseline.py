@@ -19,16 +19,16 @@ KEYS = ("reason", "provider", "flaky")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One known failure. `provider`: only with that provider. `flaky`: it passes now and then, so that passing is no
-    news."""
+    """One known failure. `providers`: only with these; empty: with any. `flaky`: it passes now and then, so that
+    passing is no news."""
 
     id: str
     reason: str
-    provider: str | None = None
+    providers: tuple[str, ...] = ()
     flaky: bool = False
 
     def speaks_of(self, row: Row) -> bool:
-        return row.requirement.id == self.id and self.provider in (None, row.provider)
+        return row.requirement.id == self.id and (not self.providers or row.provider in self.providers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,21 @@ class Baseline:
         reason = next((one.reason for one in self.known if one.speaks_of(row)), None)
         return replace(row, known=reason) if reason else row
 
-    def stale(self, rows: Iterable[Row]) -> list[str]:
-        """A line for each known failure that was judged and now passes."""
-        rows, lines = list(rows), []
+    def passing(self, rows: Iterable[Row]) -> list[Known]:
+        """Known failures that were judged and now pass."""
+        rows, found = list(rows), []
         for one in self.known:
             verdicts = {row.verdict for row in rows if one.speaks_of(row)}
             if not one.flaky and Verdict.PASSED in verdicts and not verdicts & {*BAD, Verdict.HARNESS_ERROR}:
-                behind = f" with {one.provider}" if one.provider else ""
-                lines.append(f"{one.id} passes{behind}, but is a known failure in {self.path}: remove it")
+                found.append(one)
+        return found
+
+    def stale(self, rows: Iterable[Row]) -> list[str]:
+        """A line for each known failure that was judged and now passes."""
+        lines = []
+        for one in self.passing(rows):
+            behind = f" with {' and '.join(one.providers)}" if one.providers else ""
+            lines.append(f"{one.id} passes{behind}, but is a known failure in {self.path}: remove it")
         return lines
 
 
@@ -88,10 +95,14 @@ def _known(path: Path, name: str, entry: Any, contract: Contract) -> Known:
     reason, provider, flaky = entry.get("reason"), entry.get("provider"), entry.get("flaky", False)
     if not isinstance(reason, str) or not reason.strip():
         raise ChatproofError(f"{where} has no reason")
-    if provider is not None and provider not in PROVIDERS:
-        raise ChatproofError(f"{where}: provider {provider!r} is not one of {', '.join(PROVIDERS)}")
-    if provider is not None and not contract[name].is_judged_with_each:
+    providers = [] if provider is None else provider if isinstance(provider, list) else [provider]
+    for one in providers:
+        if one not in PROVIDERS:
+            raise ChatproofError(f"{where}: provider {one!r} is not one of {', '.join(PROVIDERS)}")
+    if provider == []:
+        raise ChatproofError(f"{where}: provider names none; leave it out for all of them")
+    if providers and not contract[name].is_judged_with_each:
         raise ChatproofError(f"{where}: the row is judged once for all providers; leave `provider` out")
     if not isinstance(flaky, bool):
         raise ChatproofError(f"{where}: flaky is true or false")
-    return Known(name, reason.strip(), provider, flaky)
+    return Known(name, reason.strip(), tuple(providers), flaky)

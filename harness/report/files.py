@@ -27,6 +27,8 @@ class Paths(Protocol):
     def badge(self) -> Path | None: ...
     @property
     def server_log(self) -> Path | None: ...
+    @property
+    def write_baseline(self) -> Path | None: ...
 
 
 def unwritable(paths: Paths) -> str:
@@ -34,8 +36,9 @@ def unwritable(paths: Paths) -> str:
     for option, path, _ in _wanted(paths):
         if why := _obstacle(path):
             return f"{option}: cannot write {path}: {why}"
-    if paths.server_log and (why := _obstacle(paths.server_log)):
-        return f"--server-log: cannot write {paths.server_log}: {why}"
+    for option, other in (("--server-log", paths.server_log), ("--write-baseline", paths.write_baseline)):
+        if other and (why := _obstacle(other)):
+            return f"{option}: cannot write {other}: {why}"
     return ""
 
 

@@ -127,7 +127,9 @@ def test_providers() -> None:
     assert Profile.AUTH not in running.profiles
     with pytest.raises(ChatproofError, match="one provider; give one, or use --start"):
         read({"base_url": "http://x", "provider": ["gemini,local"]}, contract())
-    with pytest.raises(ChatproofError, match="no provider 'gemnii'; known: openai, gemini, local, all"):
+    with pytest.raises(
+        ChatproofError, match="no provider 'gemnii'; did you mean gemini\\? known: openai, gemini, local, all"
+    ):
         read({"start": "x", "provider": ["gemnii"]}, contract())
 
 

@@ -37,6 +37,7 @@ class Paths:
     report_md: Path | None = None
     badge: Path | None = None
     server_log: Path | None = None
+    write_baseline: Path | None = None
 
 
 def row(name: str, verdict: Verdict, **more: object) -> Row:
