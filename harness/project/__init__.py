@@ -1,0 +1,1 @@
+"""What `chatproof init` sees in a project, and the files that it writes from that."""
