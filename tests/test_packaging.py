@@ -10,14 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tomllib
 import venv
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import distributions, packages_distributions
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import httpx
@@ -27,9 +26,9 @@ from mypy.options import Options
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from bench.install import Installed, needs
 from chatproof import __version__
 from chatproof.harness.common.extras import MODULES
+from tests.installed_wheel import build, link_dependencies, wheel_in
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("conformance", "fake_providers", "harness", "loadtests", "reference_server")
@@ -38,22 +37,12 @@ SERVER = "-m chatproof.reference_server --port {port}"
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def build(source: Path, folder: Path, *targets: str) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", *targets, "-d", str(folder)]
-    subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=60)
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sdist and the wheel of this checkout."""
     folder = tmp_path_factory.mktemp("built")
     build(ROOT, folder, "-t", "sdist", "-t", "wheel")
     return folder
-
-
-def wheel_in(folder: Path) -> Path:
-    (wheel,) = folder.glob("chatproof-*.whl")
-    return wheel
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
@@ -187,16 +176,7 @@ def environment(folder: Path, wheel: Path, extras: list[str]) -> Environment:
     command = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check", "install"]
     command += ["--quiet", "--no-deps", "--no-index", str(wheel)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
-    here = Path(sysconfig.get_paths()["purelib"])
-    (chatproof,) = distributions(path=[str(wheel)])
-    installed = Installed.read(here)
-    links.mkdir()
-    for name in installed.closure(needs(chatproof, extras)):
-        for top in {file.parts[0] for file in installed.found[name].files or []} - {"..", "__pycache__"}:
-            if not (links / top).exists():
-                (links / top).symlink_to(here / top)
-    paths = sysconfig.get_paths(vars={"base": str(home), "platbase": str(home)})
-    Path(paths["purelib"], "dependencies.pth").write_text(f"{links}\n", encoding="utf-8")
+    link_dependencies(home, links, wheel, extras)
     project.mkdir()
     (project / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
     for part in PARTS:
