@@ -9,10 +9,10 @@ JS_READY := $(JS:%=%/node_modules/.package-lock.json)
 # The tests start hundreds of Python processes: none of them shall compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup test lint conformance report load clients field serve clean lock pictures
+.PHONY: help setup test docs-check lint conformance report load clients field serve clean lock pictures
 
 help:  ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): pyproject.toml constraints.txt
 	@test -d chatproof/harness || { echo "The links in chatproof/ did not arrive. On Windows turn on Developer Mode, then: git config core.symlinks true && git checkout -- chatproof" >&2; exit 1; }
@@ -33,7 +33,8 @@ WORKERS := $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 2) +
 
 # Tests that hardly watch the time. The first two load what is slow to load: official clients and schemathesis.
 BESIDE := tests/clients tests/reference_server/test_openapi.py tests/fake_providers tests/bench \
-          tests/harness tests/protocol tests/test_packaging.py tests/test_architecture.py tests/test_documents.py
+          tests/harness tests/protocol tests/test_packaging.py tests/test_architecture.py tests/test_documents.py \
+          tests/test_documented_commands.py
 
 # Seconds after which pytest ends a test that hangs, and shows where it waits. A test of tests/servers may wait for the
 # runs of all others.
@@ -48,6 +49,9 @@ test: $(READY) $(JS_READY)  ## the project's own tests, with ruff and mypy; show
 	$(PYTEST) --timeout $(SERVERS_TIMEOUT) tests/servers --durations=10; servers=$$?; \
 	wait $$beside; others=$$?; cat $(VENV)/beside.txt; exit $$((servers ? servers : others))
 	$(PYTEST) tests --ignore tests/servers $(BESIDE:%=--ignore %) -p no:schemathesis -n $(WORKERS) --dist loadfile --durations=10
+
+docs-check: $(READY)  ## every command of README.md and docs/ has somebody who runs it; runs those that no test runs
+	$(BIN)/python -m tests.documented_commands
 
 lint: $(READY)  ## ruff and mypy alone
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import compatibility, install, journal, lines, steady
+from bench import compatibility, first_verdict, install, journal, lines, steady
 from bench.peers import default_folder
 
 _MEASUREMENTS = {
@@ -68,6 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     installing = commands.add_parser("install", help=about, description=description)
     installing.add_argument("--wheel", type=Path, metavar="FILE", help="wheel (default: built from this checkout)")
+    about = "the road from an empty folder to the first verdict"
+    description = (
+        f"Walk {about} with a Node and a Python server and the wheel alone, as docs/first-verdict.md shows it."
+        " Takes a few minutes; needs npm and the package index."
+    )
+    walking = commands.add_parser("first-verdict", help=about, description=description)
+    walking.add_argument("--wheel", type=Path, metavar="FILE", help="wheel (default: built from this checkout)")
+    walking.add_argument("--only", action="append", choices=tuple(first_verdict.WALKS), help="walk (default: all)")
+    walking.add_argument("--write", action="store_true", help="write what was seen into the page (default: print it)")
     about = "whether any row's verdict changes over many full runs, some of them beside busy processes"
     description = f"Run the suite again and again, and print {about}. A run against the reference server takes 70 s."
     repeating = commands.add_parser("steady", help=about, description=description)
@@ -96,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return steady.run(options.runs, options.busy, options.start, options.options)
         if options.command == "clients":
             return compatibility.run(options.clients.absolute(), options.report)
+        if options.command == "first-verdict":
+            return first_verdict.run(options.wheel, options.only or [], options.write)
         if options.command == "install":
             return install.run(options.wheel)
         if options.command == "journal":
