@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bench.lines import ROOT
+from bench.shell import bash
 
 PAGE: Final = ROOT / "docs" / "first-verdict.md"
 SERVERS: Final = ROOT / "bench" / "walks"
@@ -138,16 +139,7 @@ def _bash(command: str, folder: Path, wheel: Path) -> subprocess.CompletedProces
     variables = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     path = [part for part in variables.get("PATH", "").split(os.pathsep) if part != str(Path(sys.executable).parent)]
     variables |= {"PATH": os.pathsep.join(path), "CHATPROOF_SPEC": str(wheel), "NO_COLOR": "1"}
-    return subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    return bash(command, folder, variables)
 
 
 def _build(folder: Path) -> Path:

@@ -22,6 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from bench.shell import bash
+
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = ("README.md", "docs/*.md")
 LEDGER: Final = Path(__file__).with_suffix(".toml")
@@ -145,17 +147,7 @@ def run(entry: Known, folder: Path) -> list[str]:
 
 
 def _run(command: str, entry: Known, folder: Path, variables: dict[str, str]) -> str:
-    ran = subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    ran = bash(command, folder, variables, timeout=120)
     is_right = ran.returncode == entry.code and entry.says in ran.stdout
     return "" if is_right else f"exit code {ran.returncode}: {command}\n{ran.stdout[-2_000:]}"
 

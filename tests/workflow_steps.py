@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from typing import Any, Final
 
 import yaml
 
-BASH: Final = ("bash", "--noprofile", "--norc", "-eo", "pipefail")  # what `shell: bash` means there
+from bench.shell import bash
+
+BASH: Final = ("--noprofile", "--norc", "-eo", "pipefail")  # what `shell: bash` means there
 _EXPRESSION: Final = re.compile(r"\$\{\{\s*(.+?)\s*\}\}")
 _PYTHON: Final = Path(getattr(sys, "_base_executable", sys.executable)).parent  # no virtual environment
 
@@ -100,17 +101,7 @@ class Runner:
             own = {name: self.expanded(str(value), known) for name, value in step.keys.get("env", {}).items()}
             folder = self.workspace / self.expanded(str(step.keys.get("working-directory", ".")), known)
             script = self.expanded(step.keys["run"], known)
-            ran = subprocess.run(
-                [*BASH, "-c", script],
-                cwd=folder,
-                env=self.environment({**variables, **own}),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=120,
-                check=False,
-            )
+            ran = bash(script, folder, self.environment({**variables, **own}), *BASH, timeout=120)
             done.append(Ran(step.name, ran.returncode, ran.stdout))
             if not ran.returncode and step.name in after:
                 after[step.name]()
