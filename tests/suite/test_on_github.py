@@ -159,10 +159,12 @@ ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Chat).serve_forever(
 
 
 def test_the_action_judges_uploads_and_takes_options(runner: Runner, wheel: Path) -> None:
+    """Red with something new, green once it is known."""
     action = read((ROOT / "action.yml").read_text(encoding="utf-8"))
     steps = steps_of(action)
     runner.contexts |= {f"inputs.{name}": one["default"] for name, one in action["inputs"].items()}
-    runner.contexts |= {"inputs.working-directory": "back end", "inputs.options": "--only TOK-02 --situation 'plain'"}
+    options = "--only TOK-02 --situation plain --write-baseline 'known failures.toml'"
+    runner.contexts |= {"inputs.working-directory": "back end", "inputs.options": options}
     folder = runner.workspace / "back end"
     folder.mkdir()
     (folder / "server.py").write_text(SERVER, encoding="utf-8")
@@ -172,14 +174,18 @@ def test_the_action_judges_uploads_and_takes_options(runner: Runner, wheel: Path
     variables = {"CHATPROOF_SPEC": f"./{wheel.name}", "FIRST": "0"}
     red = by_name(runner.run(steps, variables, dependencies(runner, wheel)))
     assert [one.code for one in red.values()] == [0, 1], red
-    assert "::error title=chatproof%3A TOK-02" in red["Judge the server"].output
+    said = red["Judge the server"].output
+    assert "::error title=chatproof%3A TOK-02" in said
+    assert "known failures.toml: 1 added" in said
     (upload,) = [step.keys for step in steps if "uses" in step.keys]
     kept = Path(runner.expanded(upload["with"]["path"], {}))
     names = {path.name for path in kept.iterdir()}
     assert names == {"report.html", "report.md", "report.json", "junit.xml", "server.log"}
 
-    (green,) = runner.run(steps[1:2], {**variables, "FIRST": "1"}, {})
+    (green,) = runner.run(steps[1:2], variables, {})
     assert green.code == 0, green.output
+    assert "known failures.toml: nothing new" in green.output
+    assert "\n::" not in green.output
     summary = runner.summary.read_text(encoding="utf-8")
     assert summary.index("❌ failed") < summary.index("✅ passed")
 
