@@ -127,7 +127,7 @@ def steps_of(document: Mapping[str, Any]) -> list[Step]:
 
 
 def read(text: str) -> dict[str, Any]:
-    """A YAML document. Its key `on` is the boolean true to YAML, as it is everywhere."""
+    """A YAML document. Its key `on` is the boolean true to YAML 1.1, and a text to GitHub."""
     document = yaml.safe_load(text)
     assert isinstance(document, dict)
-    return document
+    return {"on" if key is True else key: value for key, value in document.items()}

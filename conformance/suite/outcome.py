@@ -21,7 +21,7 @@ from chatproof.harness.report import RunSummary, remarks, situations, start_here
 from chatproof.harness.report.baseline import Baseline
 from chatproof.harness.report.baseline_file import written
 from chatproof.harness.report.evidence import Evidence
-from chatproof.harness.report.github_actions import add_step_summary, annotations, is_github
+from chatproof.harness.report.github_actions import add_step_summary, annotated, is_github
 from chatproof.harness.report.verdicts import ExitCode, Ledger, Overall, Record, Row, Verdict, overall
 
 CODES = {Overall.PASS: ExitCode.PASS, Overall.FAIL: ExitCode.FAIL, Overall.ERROR: ExitCode.ERROR}
@@ -166,8 +166,8 @@ class Outcome:
         if self.settings.write_baseline:
             try:
                 self.notes += self._write_baseline(self.settings.write_baseline, self.finished)
-            except ChatproofError as problem:
-                problems.append(f"--write-baseline: {problem}")
+            except ChatproofError as error:
+                problems.append(f"--write-baseline: {error}")
         if is_github(os.environ) and (problem := add_step_summary(self.finished, os.environ)):
             self.notes.append(problem)
         if problems:
@@ -197,7 +197,7 @@ class Outcome:
             is_short: leave out the counts of the groups.
         """
         summary = self.finished or self.summary()
-        for line in annotations(summary) if is_github(os.environ) else ():
+        for line in annotated(summary) if is_github(os.environ) else ():
             write(line)
         if self.error and not self.ledger.records:
             write(f"chatproof: ERROR {self.error}", red=True)

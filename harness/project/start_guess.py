@@ -57,7 +57,7 @@ def process_command(project: ProjectFolder) -> str:
 
 
 def _instruction(stage: str, name: str) -> str:
-    found = re.findall(rf"(?im)^\s*{name}\s+(.+)$", stage)
+    found: list[str] = re.findall(rf"(?im)^\s*{name}\s+(.+)$", stage)
     if not found:
         return ""
     line = found[-1].strip()

@@ -27,7 +27,7 @@ def is_github(variables: Mapping[str, str]) -> bool:
     return variables.get("GITHUB_ACTIONS") == "true"
 
 
-def annotations(summary: RunSummary) -> list[str]:
+def annotated(summary: RunSummary) -> list[str]:
     """A line for each root cause, the worst first: errors for what fails the run, warnings for what does not."""
     causes = summary.causes
     errors = [_of_cause(cause) for cause in causes if cause.gates]

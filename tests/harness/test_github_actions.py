@@ -11,7 +11,7 @@ from chatproof.harness.report.github_actions import (
     LARGEST_SUMMARY,
     MOST,
     add_step_summary,
-    annotations,
+    annotated,
     is_github,
 )
 from chatproof.harness.report.summary import RunSummary
@@ -42,14 +42,14 @@ def read(lines: list[str]) -> list[tuple[str, str, str]]:
 
 
 def test_a_cause_is_an_error_with_all_that_helps() -> None:
-    ((kind, title, text),) = read(annotations(summary(red("TOK-02", "100% of count 0\r\n::error::fake"))))
+    ((kind, title, text),) = read(annotated(summary(red("TOK-02", "100% of count 0\r\n::error::fake"))))
     assert (kind, title) == ("error", "chatproof: TOK-02")
     assert text.startswith("`count` starts at 1 and rises by 1.\nseen: 100% of count 0")
     assert "expected: wanted\nTypical fault: " in text
 
 
 def test_what_does_not_fail_the_run_is_a_warning() -> None:
-    found = read(annotations(summary(red("TOK-02"), red("SSE-10"))))
+    found = read(annotated(summary(red("TOK-02"), red("SSE-10"))))
     assert [(kind, title) for kind, title, _ in found] == [
         ("error", "chatproof: TOK-02"),
         ("warning", "chatproof: SSE-10"),
@@ -58,7 +58,7 @@ def test_what_does_not_fail_the_run_is_a_warning() -> None:
 
 def test_there_are_few_of_each_kind() -> None:
     rows = [red(one.id, f"seen {one.id}") for one in contract() if not one.excluded]
-    found = read(annotations(summary(*rows)))
+    found = read(annotated(summary(*rows)))
     for name in ("error", "warning"):
         mine = [text for kind, _, text in found if kind == name]
         assert len(mine) == MOST
@@ -67,15 +67,15 @@ def test_there_are_few_of_each_kind() -> None:
 
 
 def test_secrets_and_long_texts_are_not_annotated() -> None:
-    ((_, _, text),) = read(annotations(summary(red("TOK-02", f"sk-proj-SECRET1234567890 {'x' * 5_000}"))))
+    ((_, _, text),) = read(annotated(summary(red("TOK-02", f"sk-proj-SECRET1234567890 {'x' * 5_000}"))))
     assert "SECRET" not in text
     assert len(text) < 1_200
 
 
 def test_a_run_that_could_not_judge_and_a_known_failure_that_passes_are_errors() -> None:
-    assert read(annotations(summary(error="no server: x, y"))) == [("error", "chatproof", "no server: x, y")]
+    assert read(annotated(summary(error="no server: x, y"))) == [("error", "chatproof", "no server: x, y")]
     stale = "TOK-02 passes, but is a known failure in known.toml: remove it"
-    assert read(annotations(summary(stale=[stale]))) == [("error", "chatproof: known failure", stale)]
+    assert read(annotated(summary(stale=[stale]))) == [("error", "chatproof: known failure", stale)]
 
 
 def test_only_there() -> None:

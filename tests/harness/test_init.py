@@ -148,7 +148,7 @@ def test_what_is_guessed(tmp_path: Path, name: str, capsys: pytest.CaptureFixtur
     workflow = read((tmp_path / ".github/workflows/chatproof.yml").read_text(encoding="utf-8"))
     names = [step.name for step in steps_of(workflow) if "run" in step.keys]
     assert names == ["Install the server", "Install chatproof", "Judge the server"]
-    assert workflow[True].keys() == {"pull_request", "push"}
+    assert workflow["on"].keys() == {"pull_request", "push"}
 
 
 APIS: dict[str, tuple[dict[str, str], str, str | None]] = {
