@@ -30,6 +30,7 @@ WARM, VERDICT = 30.0, 75.0  # seconds that the install, on a warm cache, and the
 WIDEST, TOP, BOTTOM = 150, 24, 4  # characters of a line, first and last lines that the page shows of an output
 HOME: Final = "/home/you/chat"  # the page's name for the folder
 CHATPROOF: Final = ".chatproof/bin/chatproof"
+_OF_THIS_MACHINE: Final = re.compile(r"(?m)^WARNING: Location .*\n")  # pip's words about its settings
 _BLOCK: Final = re.compile(r"<!-- walk: (?P<name>[\w -]+) -->\n.*?<!-- end of walk -->", re.DOTALL)
 
 
@@ -120,7 +121,8 @@ def _walk(name: str, folder: Path, wheel: Path, problems: list[str]) -> Iterator
         began = time.monotonic()
         ran = _bash(step.command, folder, wheel)
         seconds = time.monotonic() - began
-        output = ran.stdout.replace(str(folder), HOME).replace(str(folder.parent), "/home/you")
+        output = _OF_THIS_MACHINE.sub("", ran.stdout)
+        output = output.replace(str(folder), HOME).replace(str(folder.parent), "/home/you")
         sys.stdout.write(
             f"--- {name} {label}: {seconds:.1f} s, exit code {ran.returncode}\n$ {step.command}\n{output}\n"
         )
