@@ -54,14 +54,7 @@ class Walked:
     seconds: float
 
 
-ABORTS: Final = (
-    (
-        "server.js",
-        "  let count = 0\n",
-        "  let count = 0\n  const gone = new AbortController()\n  res.on('close', () => gone.abort())\n",
-    ),
-    ("server.js", "messages, stream: true })", "messages, stream: true }, { signal: gone.signal })"),
-)
+MENDED: Final = (("server.js", "  let timer\n", "  res.on('close', () => gone.abort())\n  let timer\n"),)
 INSTALL: Final = 'python3 -m venv .chatproof && .chatproof/bin/python -m pip install --quiet "$CHATPROOF_SPEC"'
 _COMMON: Final = MappingProxyType(
     {
@@ -79,13 +72,12 @@ WALKS: Final[Mapping[str, Mapping[str, WalkStep]]] = MappingProxyType(
             "server": WalkStep("npm ci --silent"),
             **{name: _COMMON[name] for name in ("install", "init", "check")},
             "explain": WalkStep(f"{CHATPROOF} explain INT-01"),
-            "again": WalkStep(f"{CHATPROOF} check --only INT-01", edits=ABORTS),
+            "again": WalkStep(f"{CHATPROOF} check --only INT-01", edits=MENDED),
             **{name: _COMMON[name] for name in ("baseline", "gate", "workflow")},
         },
         "python": {
             "server": WalkStep("python3 -m venv .venv && .venv/bin/python -m pip install --quiet -r requirements.txt"),
-            **{name: _COMMON[name] for name in ("install", "init", "check")},
-            **{name: _COMMON[name] for name in ("baseline", "gate", "workflow")},
+            **{name: _COMMON[name] for name in ("install", "init", "check", "workflow")},
         },
     }
 )

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import express from 'express'
 import OpenAI from 'openai'
 
-const openai = new OpenAI() // reads OPENAI_BASE_URL and OPENAI_API_KEY
+const silence = 1000 * (process.env.PROVIDER_TIMEOUT ?? 60) // ms without a word of the provider
+const openai = new OpenAI({ maxRetries: 0 }) // reads OPENAI_BASE_URL and OPENAI_API_KEY
 const sessions = new Map()
 const app = express()
 app.use(express.json())
@@ -14,17 +15,23 @@ app.post('/api/chat/stream', async (req, res) => {
   const messages = sessions.get(session_id) ?? []
   sessions.set(session_id, messages)
   messages.push({ role: 'user', content: message })
-  res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' })
+  res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' })
   const send = event => res.write(`data: ${JSON.stringify(event)}\n\n`)
   const started = performance.now()
   let partial = ''
   let count = 0
+  const gone = new AbortController()
+  let timer
+  const wait = () => { clearTimeout(timer); timer = setTimeout(() => gone.abort(), silence) }
   try {
-    const stream = await openai.chat.completions.create({ model: 'gpt-4o-mini', messages, stream: true })
-    for await (const chunk of stream) {
-      const token = chunk.choices[0]?.delta?.content
+    wait()
+    const request = { model: 'gpt-4o-mini', messages, stream: true }
+    for await (const chunk of await openai.chat.completions.create(request, { signal: gone.signal })) {
+      wait()
+      const token = chunk.choices?.[0]?.delta?.content
       if (token) send({ token, count: ++count, partial: partial += token })
     }
+    if (gone.signal.aborted) throw new Error('the provider is silent')
     messages.push({ role: 'assistant', content: partial })
     const duration = (performance.now() - started) / 1000
     send({
@@ -32,7 +39,10 @@ app.post('/api/chat/stream', async (req, res) => {
       timestamp: new Date().toISOString(), full_response: partial, user: 'anonymous'
     })
   } catch (error) {
-    send({ error: error.message })
+    console.error(error)
+    send({ error: 'The language model failed. Please try again.' })
+  } finally {
+    clearTimeout(timer)
   }
   res.end()
 })
@@ -46,6 +56,10 @@ app.get('/api/chat/sessions/:id', (req, res) => {
 app.delete('/api/chat/sessions/:id', (req, res) => {
   if (!sessions.delete(req.params.id)) return res.status(404).json({ error: 'no such session' })
   res.json({ success: true, message: 'Session deleted' })
+})
+
+app.use((error, req, res, next) => {
+  res.status(error.status ?? 500).json({ error: error.status ? 'The body must be JSON.' : 'Something went wrong.' })
 })
 
 app.listen(process.env.PORT ?? 3000, '127.0.0.1')

@@ -1,6 +1,7 @@
 """A chat server as many are written: FastAPI, OpenAI's client, conversations in memory."""
 
 import json
+import os
 import time
 import uuid
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel
 
 app = FastAPI()
-client = AsyncOpenAI()  # reads OPENAI_BASE_URL and OPENAI_API_KEY
+client = AsyncOpenAI(timeout=float(os.environ.get("PROVIDER_TIMEOUT", "60")), max_retries=0)  # reads OPENAI_BASE_URL
 sessions: dict[str, list[dict[str, str]]] = {}
 
 
@@ -32,8 +33,8 @@ async def reply(session_id, messages):
             if chunk.choices and (token := chunk.choices[0].delta.content):
                 partial, count = partial + token, count + 1
                 yield event(token=token, count=count, partial=partial)
-    except Exception as error:
-        yield event(error=str(error))
+    except Exception:
+        yield event(error="The language model failed. Please try again.")
         return
     messages.append({"role": "assistant", "content": partial})
     duration = time.monotonic() - started
@@ -54,7 +55,7 @@ async def stream(question: Question):
     session_id = question.session_id or str(uuid.uuid4())
     messages = sessions.setdefault(session_id, [])
     messages.append({"role": "user", "content": question.message})
-    headers = {"Cache-Control": "no-cache"}
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(reply(session_id, messages), media_type="text/event-stream", headers=headers)
 
 
