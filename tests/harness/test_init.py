@@ -11,7 +11,6 @@ import pytest
 
 from chatproof.harness.command import main
 from chatproof.harness.common.configuration import configured
-from chatproof.harness.common.options import PROVIDERS
 from chatproof.harness.common.settings import Settings
 from chatproof.harness.common.start_command import words_of
 from chatproof.harness.protocol.requirements import Profile, contract
@@ -138,7 +137,7 @@ def test_what_is_guessed(tmp_path: Path, name: str, capsys: pytest.CaptureFixtur
     settings = initialised(tmp_path, files, "--ci", "github")
     assert settings.start is not None
     assert settings.start.startswith(start)
-    assert settings.providers == tuple(providers or PROVIDERS)
+    assert settings.providers == tuple(providers or ["openai", "gemini", "local"])  # undeclared: the usual ones
     assert settings.profiles == {Profile.CORE, Profile.PERFORMANCE, *map(Profile, profiles)}
     said = capsys.readouterr().out
     assert said.startswith(f"chatproof init: {tmp_path.absolute()} (")
