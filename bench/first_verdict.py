@@ -28,6 +28,7 @@ PAGE: Final = ROOT / "docs" / "first-verdict.md"
 SERVERS: Final = ROOT / "bench" / "walks"
 WARM, VERDICT = 30.0, 75.0  # seconds that the install, on a warm cache, and the Node server's first verdict may take
 WIDEST, TOP, BOTTOM = 150, 24, 4  # characters of a line, first and last lines that the page shows of an output
+OVER: Final = ", over"  # what the page says of a step that took too long
 HOME: Final = "/home/you/chat"  # the page's name for the folder
 CHATPROOF: Final = ".chatproof/bin/chatproof"
 _OF_THIS_MACHINE: Final = re.compile(r"(?m)^WARNING: Location .*\n")  # pip's words about its settings
@@ -172,11 +173,18 @@ def shown(output: str) -> str:
 def _table(walked: Mapping[str, Mapping[str, Walked]], size: int) -> str:
     lines = ["| step | " + " | ".join(walked) + " | may take (node) |", "|---|" + "--:|" * (len(walked) + 1)]
     for label in ("install", "init", "check", "gate"):
-        cells = [f"{one[label].seconds:.1f} s" if label in one else "" for one in walked.values()]
         limit = walked["node"][label].step.limit
+        cells = [_cell(one[label]) if label in one else "" for one in walked.values()]
         lines.append(f"| {label} | {' | '.join(cells)} | {f'{limit:g} s' if limit else ''} |")
+    busy = f"Other work kept the machine busy meanwhile: its load was {os.getloadavg()[1]:.1f}, and 0 is idle."
     told = (
         f"Measured on {date.today():%Y-%m-%d} with Python {platform.python_version()} on {platform.system()}, "
         f"{os.cpu_count()} processors, a warm package cache, and a wheel of {size / 1e6:.1f} MB."
     )
-    return "\n".join(lines) + f"\n\n{told}\n"
+    return "\n".join(lines) + f"\n\n{told}{f' {busy}' if OVER in ''.join(lines) else ''}\n"
+
+
+def _cell(walked: Walked) -> str:
+    """The seconds of a step, and whether they are too many."""
+    limit = walked.step.limit
+    return f"{walked.seconds:.1f} s{OVER if limit and walked.seconds > limit else ''}"
