@@ -55,7 +55,15 @@ class Walked:
     seconds: float
 
 
-MENDED: Final = (("server.js", "  let timer\n", "  res.on('close', () => gone.abort())\n  let timer\n"),)
+MENDED: Final = (
+    ("server.js", "  let count = 0\n", "  let count = 0\n  let finished = false\n"),
+    (
+        "server.js",
+        "      if (token) send",
+        "      if (chunk.choices?.[0]?.finish_reason) finished = true\n      if (token) send",
+    ),
+    ("server.js", "if (gone.signal.aborted) throw", "if (!finished) throw"),
+)
 INSTALL: Final = 'python3 -m venv .chatproof && .chatproof/bin/python -m pip install --quiet "$CHATPROOF_SPEC"'
 _COMMON: Final = MappingProxyType(
     {
@@ -73,8 +81,8 @@ WALKS: Final[Mapping[str, Mapping[str, WalkStep]]] = MappingProxyType(
             "server": WalkStep("npm ci --silent"),
             **{name: _COMMON[name] for name in ("install", "init")},
             "check": replace(_COMMON["check"], limit=VERDICT),
-            "explain": WalkStep(f"{CHATPROOF} explain INT-01"),
-            "again": WalkStep(f"{CHATPROOF} check --only INT-01", edits=MENDED),
+            "explain": WalkStep(f"{CHATPROOF} explain ERR-03"),
+            "again": WalkStep(f"{CHATPROOF} check --only ERR-03", edits=MENDED),
             **{name: _COMMON[name] for name in ("baseline", "gate", "workflow")},
         },
         "python": {

@@ -21,6 +21,7 @@ app.post('/api/chat/stream', async (req, res) => {
   let partial = ''
   let count = 0
   const gone = new AbortController()
+  res.on('close', () => gone.abort())
   const heartbeat = setInterval(() => res.write(': the model is thinking\n\n'), 15_000)
   let timer
   const wait = () => { clearTimeout(timer); timer = setTimeout(() => gone.abort(), silence) }
