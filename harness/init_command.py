@@ -56,9 +56,10 @@ def main(arguments: Sequence[str]) -> int:
             f"init: {look.manifest} does not say how the server is started; tell it: "
             'chatproof init --start "COMMAND {port}"'
         )
-    files = {Path(FILE): config_text(look, start)}
+    files = {folder / FILE: config_text(look, start)}
     if asked.ci:
-        files[WORKFLOW] = workflow_text(look, project)
+        workflow, inside = _workflow_place(folder)
+        files[workflow] = workflow_text(look, project, inside)
     write = sys.stdout.write
     write("".join(f"{line}\n" for line in _told(look, start, folder)))
     if asked.dry_run:
@@ -67,8 +68,8 @@ def main(arguments: Sequence[str]) -> int:
     kept = _kept(project, files, asked.force)
     for path, text in files.items():
         if path not in kept:
-            _write(folder / path, text, asked.force)
-            write(f"{folder / path} written\n")
+            _write(path, text, asked.force)
+            write(f"{path} written\n")
     write("".join(f"{line}\n" for line in _next(asked.ci, kept)))
     return 0
 
@@ -115,12 +116,19 @@ def _told(look: ProjectLook, start: Guess, folder: Path) -> Iterator[str]:
         yield f"  note: {note}"
 
 
+def _workflow_place(folder: Path) -> tuple[Path, str]:
+    """Where GitHub looks for the workflow, and the project's folder in its repository, such as `server/`, or nothing."""
+    path = folder.absolute()
+    top = next((one for one in (path, *path.parents) if (one / ".git").exists()), path)
+    return (folder / WORKFLOW, "") if top == path else (top / WORKFLOW, f"{path.relative_to(top).as_posix()}/")
+
+
 def _kept(project: ProjectFolder, files: dict[Path, str], force: bool) -> list[Path]:
     """The files that are there already and stay. Raises ChatproofError: all of them are there."""
     if force:
         return []
-    there = [path for path in files if (project.folder / path).exists()]
-    if Path(FILE) not in there and part_of_project(project.toml(PROJECT)):
+    there = [path for path in files if path.exists()]
+    if project.folder / FILE not in there and part_of_project(project.toml(PROJECT)):
         raise ChatproofError(f"init: {PROJECT} has [tool.chatproof] already; --force writes {FILE}, which then counts")
     if len(there) == len(files):
         names = " and ".join(str(path) for path in there)

@@ -30,7 +30,7 @@ def _head() -> Iterator[str]:
 
 
 def _server(look: ProjectLook, start: Guess) -> Iterator[str]:
-    yield f"# The command that starts the server, without a shell; guessed from {_plain(start.source)}."
+    yield f"# The command that starts the server, without a shell. Guessed: {_plain(start.source)}."
     yield "# {port} becomes a free port, which PORT holds as well. The provider's address comes in OPENAI_BASE_URL,"
     yield "# GOOGLE_GEMINI_BASE_URL, LOCAL_LLM_URL and their like; fake providers answer there, so no key is needed."
     yield f"start = {written(start.value)}"
@@ -40,13 +40,13 @@ def _server(look: ProjectLook, start: Guess) -> Iterator[str]:
 
 
 def _speaks(look: ProjectLook) -> Iterator[str]:
-    api = look.api or Guess(OWN_API, "nothing: no other api was found")
+    api = look.api or Guess(OWN_API, "no other api was found")
     others = ", ".join(name for name in KNOWN_APIS if name != api.value)
-    yield f"# What the server speaks; guessed from {_plain(api.source)}. Others: {others},"
+    yield f"# What the server speaks. Guessed: {_plain(api.source)}. Others: {others},"
     yield "# or a table of your own (`chatproof api --help`)."
     yield f'api = "{api.value}"'
     if look.api_path:
-        yield f"# where it is asked; guessed from {_plain(look.api_path.source)}"
+        yield f"# Where it is asked. Guessed: {_plain(look.api_path.source)}."
         yield f"api-path = {written(look.api_path.value)}"
     yield ""
     yield f"# The providers that the server calls, of {', '.join(PROVIDERS)}. It is judged with each of them."
@@ -61,8 +61,8 @@ def _speaks(look: ProjectLook) -> Iterator[str]:
 def _rest(look: ProjectLook) -> Iterator[str]:
     known = declarable_of(KNOWN_APIS[look.api.value if look.api else OWN_API])
     names = [one.value for one in known if one is not Profile.CORE and one is not Profile.RESUME]
-    yield f"# What the server offers beside the stream itself, of {', '.join(names)}. What stands here must work:"
-    yield "# without a line the rows are not judged, with one they can fail."
+    yield f"# What the server offers beside the stream, of {', '.join(names)}."
+    yield "# What stands here must work; what is left out is not judged."
     yield from _sources(look.profiles.values())
     found = [name for name in names if name in look.profiles or name == Profile.PERFORMANCE]
     yield f"profiles = {written(found)}"

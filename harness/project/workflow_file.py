@@ -7,6 +7,7 @@ from typing import Final
 from chatproof.harness.project.project_folder import ProjectFolder
 from chatproof.harness.project.project_look import ProjectLook
 from chatproof.harness.project.python_look import environment_folder
+from chatproof.harness.protocol.apis.proposed_table import written
 
 REPORTS: Final = "chatproof-report"  # the folder with the reports, and the artifact's name
 INSTALL: Final = """\
@@ -45,7 +46,7 @@ jobs:
   chatproof:
     runs-on: ubuntu-latest
     timeout-minutes: 20
-    env:
+@DEFAULTS@    env:
       CHATPROOF_SPEC: ${{ vars.CHATPROOF_SPEC }}
     steps:
       - uses: actions/checkout@v4
@@ -55,16 +56,22 @@ jobs:
 """
 
 
-def workflow_text(look: ProjectLook, project: ProjectFolder) -> str:
-    """The workflow: set up the project, install chatproof, judge, and keep the reports."""
+def workflow_text(look: ProjectLook, project: ProjectFolder, inside: str = "") -> str:
+    """The workflow: set up the project, install chatproof, judge, and keep the reports.
+
+    Args:
+        inside: the project's folder in its repository, such as `server/`; empty where it is the repository's own.
+    """
+    where = f"    defaults:\n      run:\n        working-directory: {written(inside)}\n" if inside else ""
     check = [
         f'"$RUNNER_TEMP/chatproof/bin/chatproof" check --report-html {REPORTS}/report.html \\',
-        f"  --report-json {REPORTS}/report.json --junit-xml {REPORTS}/junit.xml --server-log {REPORTS}/server.log",
+        f"  --report-json {REPORTS}/report.json --junit-xml {REPORTS}/junit.xml \\",
+        f"  --server-log {REPORTS}/server.log",
     ]
     if look.kind == "python" and not project.has("poetry.lock"):  # `python` in the start command is the project's
         check.insert(0, f"source {environment_folder(project)}/bin/activate")
     steps = [
-        *(f"      {line}\n" for line in look.tools),
+        *(f"      {line.replace('-file: ', f'-file: {inside}')}\n" for line in look.tools),
         _step("Install the server", look.setup),
         _step("Install chatproof", INSTALL.splitlines()),
         _step("Judge the server", check),
@@ -73,10 +80,10 @@ def workflow_text(look: ProjectLook, project: ProjectFolder) -> str:
         "        uses: actions/upload-artifact@v4\n"
         "        with:\n"
         f"          name: {REPORTS}\n"
-        f"          path: {REPORTS}/\n"
+        f"          path: {written(f'{inside}{REPORTS}/')}\n"
         "          if-no-files-found: ignore\n",
     ]
-    return _HEAD + "".join(steps)
+    return _HEAD.replace("@DEFAULTS@", where) + "".join(steps)
 
 
 def _step(name: str, lines: list[str]) -> str:

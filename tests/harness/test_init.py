@@ -221,6 +221,23 @@ def test_a_client_that_reads_no_variable_is_named(
     assert says in capsys.readouterr().out
 
 
+def test_a_project_inside_a_repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """GitHub reads workflows at the top of the repository alone."""
+    (tmp_path / ".git").mkdir()
+    folder = tmp_path / "apps" / "chat"
+    folder.mkdir(parents=True)
+    initialised(folder, {"package.json": package({"start": "node s.js"}), ".nvmrc": "24"}, "--ci", "github")
+    assert not (folder / ".github").exists()
+    path = tmp_path / ".github/workflows/chatproof.yml"
+    assert f"{path} written" in capsys.readouterr().out
+    (job,) = read(path.read_text(encoding="utf-8"))["jobs"].values()
+    assert job["defaults"] == {"run": {"working-directory": "apps/chat/"}}
+    assert [step["with"] for step in job["steps"] if "with" in step][1:] == [
+        {"node-version-file": "apps/chat/.nvmrc"},
+        {"name": "chatproof-report", "path": "apps/chat/chatproof-report/", "if-no-files-found": "ignore"},
+    ]
+
+
 # -- what it never does
 
 
@@ -233,7 +250,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert main(["init", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == "chatproof: init: chatproof.toml is there already; --force replaces it\n"
+    assert capsys.readouterr().err.endswith("chatproof.toml is there already; --force replaces it\n")
     assert main(["init", str(tmp_path), "--ci", "github"]) == 0
     assert "chatproof.toml is there already and stays as it is" in capsys.readouterr().out
     assert (tmp_path / "chatproof.toml").read_text(encoding="utf-8") == files["chatproof.toml"]
@@ -253,7 +270,7 @@ def test_settings_in_pyproject_are_not_hidden(tmp_path: Path, capsys: pytest.Cap
 def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "package.json").write_text(package({"start": "node s.js"}), encoding="utf-8")
     assert main(["init", str(tmp_path), "--dry-run", "--ci", "github"]) == 0
-    assert "--- chatproof.toml\n" in capsys.readouterr().out
+    assert f"--- {tmp_path / 'chatproof.toml'}\n" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["package.json"]
 
 
