@@ -117,7 +117,7 @@ def _told(look: ProjectLook, start: Guess, folder: Path) -> Iterator[str]:
 
 
 def _workflow_place(folder: Path) -> tuple[Path, str]:
-    """Where GitHub looks for the workflow, and the project's folder in its repository, such as `server/`, or nothing."""
+    """Where GitHub looks for the workflow, and the project's folder in its repository: `server/`, or nothing."""
     path = folder.absolute()
     top = next((one for one in (path, *path.parents) if (one / ".git").exists()), path)
     return (folder / WORKFLOW, "") if top == path else (top / WORKFLOW, f"{path.relative_to(top).as_posix()}/")

@@ -197,9 +197,18 @@ def test_a_build_comes_before_the_start(tmp_path: Path, capsys: pytest.CaptureFi
     assert setup.splitlines() == ["npm install", "npm run build"]
 
 
-def test_a_server_with_a_port_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "source",
+    [
+        "app.listen(3000) // x",
+        "await app.listen({ host: '::', port: 3000 })",
+        "serve({ fetch: app.fetch, port: 3000 })",
+        "const port = 3000",
+    ],
+)
+def test_a_server_with_a_port_of_its_own(tmp_path: Path, source: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One port serves one server, so it is judged with one provider."""
-    files = {"package.json": package({"start": "node s.js"}, openai="7", ollama="1"), "s.js": "app.listen(3000) // x"}
+    files = {"package.json": package({"start": "node s.js"}, openai="7", ollama="1"), "s.js": source}
     settings = initialised(tmp_path, files)
     assert (settings.base_url, settings.providers) == ("http://127.0.0.1:3000", ("openai",))
     assert "s.js:1 has a port of its own; let it read PORT" in capsys.readouterr().out
