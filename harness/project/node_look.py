@@ -15,7 +15,10 @@ FRAMEWORKS: Final = ("next", "@nestjs/core", "nuxt", "fastify", "hono", "koa", "
 BUILT: Final = ("next", "@nestjs/core", "nuxt", "@sveltejs/kit")  # `start` serves what `build` made
 MAIN_FILES: Final = ("server.js", "server.mjs", "index.js", "index.mjs", "app.js", "src/server.js", "src/index.js")
 READS_PORT: Final = r"\benv(?:\.|\[['\"]|\(['\"])PORT\b|\bPORT\s*[,=}][^;\n]*process\.env"
-FIXED_PORT: Final = r"(?:\.listen|\bserve)\(\s*(?:\{[^{}]*?\bport\s*:\s*)?(\d{4,5})\b|\b(?:const|let|var)\s+(?:port|PORT)\s*=\s*(\d{4,5})\b"
+FIXED_PORT: Final = (
+    r"(?:\.listen|\bserve)\(\s*(?:\{[^{}]*?\bport\s*:\s*)?(\d{4,5})\b"
+    r"|\b(?:const|let|var)\s+(?:port|PORT)\s*=\s*(\d{4,5})\b"
+)
 _NODE: Final = re.compile(r"node(?: --[\w-]+(?:=[\w./-]+)?)* [\w./@-]+\.[cm]?[jt]s")
 
 
