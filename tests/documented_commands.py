@@ -88,8 +88,12 @@ def _joined(text: str) -> list[str]:
 
 
 def _bare(line: str) -> str:
-    """A command without the comment behind it."""
-    return re.sub(r"(?:^|\s{2,})#.*$", "", line).strip()
+    """A command without the comment behind it: a `#` behind a space, outside of quotes."""
+    for mark in re.finditer(r"(?:^|\s)#", line):
+        before = line[: mark.start()]
+        if not before.count('"') % 2 and not before.count("'") % 2:
+            return before.strip()
+    return line.strip()
 
 
 def ledger() -> dict[str, list[Known]]:
