@@ -96,7 +96,7 @@ WALKS: Final[Mapping[str, Mapping[str, WalkStep]]] = MappingProxyType(
 def run(wheel: Path | None, only: Sequence[str], write: bool) -> int:
     """Walk, print what was seen, and write the page. 0; 1 where a command ends otherwise, or takes too long."""
     problems: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         built = wheel.absolute() if wheel else _build(Path(folder))
         walked = {}
         for name in only or WALKS:
