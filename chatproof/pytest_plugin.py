@@ -230,6 +230,14 @@ def fake_gemini(
 
 
 @pytest.fixture
+def fake_anthropic(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard
+) -> Iterator[InProcess]:
+    """A fake Anthropic in this process, for httpx and httpx2, as its official clients need it."""
+    yield from _in_process("anthropic", request, monkeypatch, offline_guard)
+
+
+@pytest.fixture
 def fake_local(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, offline_guard: OfflineGuard
 ) -> Iterator[InProcess]:

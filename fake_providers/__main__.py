@@ -71,7 +71,7 @@ def _piped(command: Callable[[], int]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = SuggestingParser(
         prog="chatproof providers",
-        description="Run fake OpenAI, Gemini and Ollama APIs, whose answers are the same in every run.",
+        description="Run fake OpenAI, Gemini, Anthropic and Ollama APIs, whose answers are the same in every run.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from chatproof.fake_providers.scripting.tokenizer import Vocabulary
 
-Provider = Literal["openai", "gemini", "local"]
+Provider = Literal["openai", "gemini", "anthropic", "local"]
 
 _DATA: Final = Path(__file__).with_name("models.toml")
 _LONGEST: Final = 200  # characters of a name: names are kept, and a request may have any
@@ -25,7 +25,7 @@ _HINT: Final = (
     " (The fakes are strict, as the real API is. To accept any model and any length: `strict = False` on the fixture,"
     " `fake_strict = false` in pytest's settings, or no --strict.)"
 )
-_WIDTHS: Final = {"openai": 1_536, "gemini": 3_072, "local": 3_072}
+_WIDTHS: Final = {"openai": 1_536, "gemini": 3_072, "anthropic": 0, "local": 3_072}
 """The width of what is no embedding model: asked for an embedding all the same, a lenient catalogue has it give one."""
 _OLDER: Final = re.compile(r"gpt-3\.5|gpt-35|gpt-4(?![o.\d])|text-embedding-|davinci|babbage")
 """The models of OpenAI from before o200k, as tiktoken lists them (tiktoken/model.py)."""
@@ -111,6 +111,9 @@ def _model_of(provider: Provider, name: str) -> Model:
     if provider == "openai":
         tokenizer: Vocabulary = "cl100k" if _OLDER.match(_plain(provider, name)) else "o200k"
         return Model(provider, name, tokenizer=tokenizer, width=_WIDTHS[provider], group=name)
+    if provider == "anthropic":
+        # Names of gateways say nothing of the release: the oldest listed one thinks only when asked.
+        return replace(listed(provider)[-1], name=name, group=name)
     embeds = "embed" in name
     like = next(model for model in listed(provider) if ("embedding" in model.can) is embeds)
     plain = _plain(provider, name)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from chatproof.fake_providers.dialects.anthropic import dialect as anthropic
+from chatproof.fake_providers.dialects.anthropic import error_bodies as anthropic_errors
 from chatproof.fake_providers.dialects.base import Ask, IncomingRequest, Reply, TimedFrame
 from chatproof.fake_providers.dialects.gemini import dialect as gemini
 from chatproof.fake_providers.dialects.gemini_compatible import dialect as gemini_compatible
@@ -25,8 +27,7 @@ def _google_error(text: str) -> dict[str, Any]:
 
 
 def _anthropic_error(text: str) -> dict[str, Any]:
-    """https://docs.anthropic.com/en/api/errors."""
-    return {"type": "error", "error": {"type": "not_found_error", "message": text}, "request_id": "req_chatproof"}
+    return anthropic_errors.error("not_found_error", text, anthropic_errors.request_id(text))
 
 
 class _Owner(NamedTuple):
@@ -56,8 +57,8 @@ _OWNERS: Final = (
         re.compile(r"(?:/anthropic)?/v1/(?:messages|complete|skills|organizations)(?:/.*)?"),
         ("anthropic-version",),
         _anthropic_error,
-        (),
-        "Is this the right server? ANTHROPIC_BASE_URL leads here, and there is no fake of Anthropic's API.",
+        anthropic.ANSWERS,
+        "Is the base URL right? ANTHROPIC_BASE_URL has no /v1 at its end, since the client adds it.",
     ),
     _Owner(
         re.compile(r"/(?:v1(?:beta|alpha)\d*|upload)(?:/.*)?|/v1/(?:models|tunedModels)/[^/]+:.*"),

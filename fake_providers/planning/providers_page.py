@@ -20,10 +20,10 @@ from chatproof.fake_providers.scripting.script_library import ScriptLibrary
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 _REQUESTS: Final = Path(__file__).with_name("documented_requests.toml")
 _HEADERS: Final = {
-    "openai": ("authorization", "Bearer fake-key"),
-    "google": ("x-goog-api-key", "fake-key"),
-    "anthropic": ("x-api-key", "fake-key"),
-    "azure": ("api-key", "fake-key"),
+    "openai": {"authorization": "Bearer fake-key"},
+    "google": {"x-goog-api-key": "fake-key"},
+    "anthropic": {"x-api-key": "fake-key", "anthropic-version": "2023-06-01"},
+    "azure": {"api-key": "fake-key"},
 }
 _INTRODUCTION: Final = """\
 # What the fake providers answer
@@ -35,6 +35,7 @@ All providers are on one port. The path decides who answers; on `/v1`, which sev
 and the headers decide:
 
 - a Google key (`x-goog-api-key`, `?key=`): Gemini;
+- the path `/v1/messages`, or on `/v1/models` the header `anthropic-version`, or `x-api-key` alone: Anthropic;
 - a request to port 11434, a local model of the table below, or a name with a tag (`mistral:7b`): the local server, with
   a key or without, since every client of OpenAI's sends one;
 - no key at all, and a name that is not OpenAI's: the local server;
@@ -48,11 +49,11 @@ model's name in it is that model, any other one gpt-4o (`missing-…` and `unkno
 _STRICT: Final = """\
 ## What strict fakes refuse
 
-The fakes are strict in tests (`fake_openai`, `fake_gemini`, `fake_local`, `fake_server`, `InProcess`, `ThreadedServer`)
-and with `chatproof providers --strict`: they know the models of this page only, and refuse what the real API refuses of
-them, with its own status and text. To accept any model and any length in tests, set `strict = False` on the fixture, or
-`fake_strict = false` in pytest's settings. Served without `--strict`, they accept any, since servers under test have
-private model names; so do the suite and the load tests.
+The fakes are strict in tests (`fake_openai`, `fake_gemini`, `fake_anthropic`, `fake_local`, `fake_server`,
+`InProcess`, `ThreadedServer`) and with `chatproof providers --strict`: they know the models of this page only, and
+refuse what the real API refuses of them, with its own status and text. To accept any model and any length in tests,
+set `strict = False` on the fixture, or `fake_strict = false` in pytest's settings. Served without `--strict`, they
+accept any, since servers under test have private model names; so do the suite and the load tests.
 """
 _ABILITIES: Final = """\
 ## Models
@@ -60,7 +61,12 @@ _ABILITIES: Final = """\
 One list for `GET` and `POST` (`fake_providers/models/models.toml`, with its sources). Widths are those of embeddings:
 the same at every path.
 """
-_TITLES: Final[dict[Provider, str]] = {"openai": "OpenAI", "gemini": "Gemini", "local": "Local servers"}
+_TITLES: Final[dict[Provider, str]] = {
+    "openai": "OpenAI",
+    "gemini": "Gemini",
+    "anthropic": "Anthropic",
+    "local": "Local servers",
+}
 
 
 def page() -> str:
@@ -109,10 +115,12 @@ def _status(planner: Planner, one: dict[str, Any]) -> str:
         return "200"
     try:
         answer = json.loads(body)
-        error = (answer[0] if isinstance(answer, list) else answer)["error"]
+        answer = answer[0] if isinstance(answer, list) else answer
+        error = answer["error"]
     except (ValueError, KeyError, TypeError):
         return str(status)
-    code = (error.get("status") or error.get("code")) if isinstance(error, dict) else None
+    kind = "type" if answer.get("type") == "error" else "code"  # Anthropic's errors have no code
+    code = (error.get("status") or error.get(kind)) if isinstance(error, dict) else None
     return f"{status} `{code}`" if isinstance(code, str) else str(status)
 
 
@@ -122,9 +130,11 @@ def _sent(planner: Planner, one: dict[str, Any]) -> tuple[int, str, str, str]:
     said, body = " ".join(["Hi"] * one.get("words", 1)), one.get("body")
     if "chat" in one:
         body = {**one["chat"], "messages": [{"role": "user", "content": said}]}
+    elif "message" in one:
+        body = {"max_tokens": 1_024, **one["message"], "messages": [{"role": "user", "content": said}]}
     elif "contents" in one:
         body = {**one["contents"], "contents": [{"role": "user", "parts": [{"text": said}]}]}
-    headers = dict([("host", "127.0.0.1:8089"), *([_HEADERS[one["key"]]] if "key" in one else [])])
+    headers = {"host": "127.0.0.1:8089", **(_HEADERS[one["key"]] if "key" in one else {})}
     request = as_request(method, target, headers, b"" if body is None else json.dumps(body).encode())
     answer = planner.answer(request, chunks_allowed=True, keep_alive=True)
     head, _, text = b"".join(write.payload for write in answer.plan.writes).decode().partition("\r\n\r\n")

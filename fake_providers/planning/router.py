@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, cast
 
+from chatproof.fake_providers.dialects.anthropic import dialect as anthropic
 from chatproof.fake_providers.dialects.azure import dialect as azure
 from chatproof.fake_providers.dialects.base import Dialect, IncomingRequest
 from chatproof.fake_providers.dialects.gemini import dialect as gemini
@@ -16,7 +17,7 @@ from chatproof.fake_providers.planning.nowhere import Nowhere
 
 DIALECTS: Final = tuple(
     cast(Dialect, dialect)
-    for dialect in (gemini, ollama, openai_compatible, openai, azure, gemini_compatible, gemini_interactions)
+    for dialect in (gemini, anthropic, ollama, openai_compatible, openai, azure, gemini_compatible, gemini_interactions)
 )
 """The first that answers a request gets it: openai_compatible is asked before openai, whose paths it shares."""
 _NOWHERE: Final[Dialect] = Nowhere()

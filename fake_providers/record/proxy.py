@@ -79,9 +79,12 @@ class ProxiedRequest:
 
 
 def _is_result(message: dict[str, Any]) -> bool:
-    """Whether it brings a tool's result, in any provider's words. Gemini's are in the role of the user."""
-    kind, parts = str(message.get("type")), json.dumps(message.get("parts"))
-    return kind.endswith("_output") or message.get("role") in ("tool", "function") or '"functionResponse":' in parts
+    """Whether it brings a tool's result, in any provider's words. Gemini's and Anthropic's have the user's role."""
+    kind, parts, content = str(message.get("type")), json.dumps(message.get("parts")), message.get("content")
+    if kind.endswith("_output") or message.get("role") in ("tool", "function") or '"functionResponse":' in parts:
+        return True
+    last = content[-1] if isinstance(content, list) and content else None
+    return isinstance(last, dict) and last.get("type") == "tool_result"
 
 
 def _text_of(message: dict[str, Any]) -> str:

@@ -178,8 +178,8 @@ def _secrets(headers: Mapping[str, str], query: str) -> tuple[str, ...]:
 def _parser() -> argparse.ArgumentParser:
     parser = SuggestingParser(
         prog="chatproof providers record",
-        description="Pass requests on to a real provider (OpenAI-compatible, Gemini, Ollama) and write its answers,"
-        " with their timing and their faults, as scripts.",
+        description="Pass requests on to a real provider (OpenAI-compatible, Gemini, Anthropic, Ollama) and write its"
+        " answers, with their timing and their faults, as scripts.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
+from chatproof.fake_providers.record.messages_reply import message_parts
 from chatproof.fake_providers.record.reply_part import (
     Blocked,
     Failed,
@@ -127,6 +128,8 @@ def parser_for(path: str) -> ReplyParser | None:
         return ReplyParser(_responses)
     if path.endswith((":generateContent", ":streamGenerateContent")):
         return ReplyParser(_gemini)
+    if path.endswith("/v1/messages"):
+        return ReplyParser(message_parts)
     if path.endswith(("/api/chat", "/api/generate")):
         return ReplyParser(_ollama)
     return None

@@ -30,7 +30,8 @@ class Say:
     as the script's timing says).
 
     `split_bytes` (offsets into the step's encoded bytes) or `split_every` (bytes) cut what the provider
-    sends into separate writes, in the middle of characters too. No tokens: an empty text.
+    sends into separate writes, in the middle of characters too. No tokens: an empty text. `redacted`: thoughts that
+    an API which has such sends encrypted.
     """
 
     tokens: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Say:
     channel: Channel = "text"
     text: str = ""
     repeat: int = 1
+    redacted: bool = False
 
     @property
     def whole(self) -> str:
@@ -167,7 +169,8 @@ def _say(table: Table, kind: str) -> Say:
     spacing = take_delay(table, "inter_token_ms")
     split_bytes, split_every = table.offsets("split_bytes"), table.integer("split_every", 1, 1_000_000)
     channel = cast(Channel, kind) if kind in ("thinking", "refusal") else "text"
-    step = Say(tokens, spacing, split_bytes, split_every, channel, text, repeat)
+    redacted = kind == "thinking" and table.flag("redacted")
+    step = Say(tokens, spacing, split_bytes, split_every, channel, text, repeat, redacted)
     if step.most_tokens(_MAX_TOKENS) > _MAX_TOKENS:
         raise table.error(f"more than {_MAX_TOKENS:,} tokens: repeat is too large")
     if split_bytes and split_every:

@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal, get_args
 
-Form = Literal["chat", "responses", "gemini", "gemini-array", "ollama"]
+Form = Literal["chat", "responses", "gemini", "gemini-array", "messages", "ollama"]
 """A kind of stream. `chat` is OpenAI's chat completions, also as local servers write them; `gemini` are server-sent
-events, `gemini-array` is the JSON array without `alt=sse`; `ollama` are the JSON lines of /api/chat and /api/generate.
+events, `gemini-array` is the JSON array without `alt=sse`; `messages` are Anthropic's; `ollama` are the JSON lines of
+/api/chat and /api/generate.
 """
 FORMS: Final[tuple[Form, ...]] = get_args(Form)
 FORMS_OF: Final[dict[str, tuple[Form, ...]]] = {
     "openai": ("chat", "responses"),
     "gemini": ("gemini", "gemini-array"),
+    "anthropic": ("messages",),
     "local": ("ollama", "chat", "responses"),
 }
 """The forms that the clients of a provider can ask for."""
 _OPENAI: Final[tuple[Form, ...]] = ("chat", "responses")
+_EVENTS: Final[tuple[Form, ...]] = (*_OPENAI, "messages")
 _GOOGLE: Final[tuple[Form, ...]] = ("gemini", "gemini-array")
 
 PLAIN: Final = "plain"
@@ -53,13 +56,13 @@ class UnknownWire(ValueError):
 _ALL: Final = (
     # how lines and events are framed
     Wire("crlf", "CRLF line ends", "sse-starlette's default, so many Python servers",
-         _GITHUB + "hey-api/hey-api/issues/3054", ("chat", "responses", "ollama")),
+         _GITHUB + "hey-api/hey-api/issues/3054", ("chat", "responses", "messages", "ollama")),
     Wire("lf", "LF line ends, where Google writes CRLF", "LiteLLM's Gemini route",
          _GITHUB + "BerriAI/litellm/pull/29034", ("gemini",)),
     Wire("no-space", "no space behind `data:`", "Spring, Ant Ling, AxonHub",
-         _GITHUB + "openai/openai-python/pull/502", _OPENAI),
+         _GITHUB + "openai/openai-python/pull/502", _EVENTS),
     Wire("comments", "comments between events, and before the first", "OpenRouter",
-         _GITHUB + "openai/openai-go/issues/227", _OPENAI, "control"),
+         _GITHUB + "openai/openai-go/issues/227", _EVENTS, "control"),
     Wire("ids", "`id`, `event`, `retry` and a comment inside each event", "DashScope (Qwen)",
          "https://www.alibabacloud.com/help/en/model-studio/stream", ("chat",), "control"),
     Wire("no-event-names", "no `event:` lines", "LiteLLM", _GITHUB + "BerriAI/litellm/issues/22102", ("responses",)),
@@ -75,7 +78,7 @@ _ALL: Final = (
     Wire("empty-choices", "a first chunk with `choices: []` and `prompt_filter_results`", "Azure",
          _GITHUB + "pydantic/logfire/issues/64", ("chat",)),
     Wire("empty-deltas", "chunks with an empty text between the others", "Groq, gateways with reasoning models",
-         _GITHUB + "langchain-ai/langchain/pull/32414", ("chat", *_GOOGLE, "ollama")),
+         _GITHUB + "langchain-ai/langchain/pull/32414", ("chat", *_GOOGLE, "messages", "ollama")),
     Wire("role-with-text", "the role together with the first text, no chunk of its own", "Ollama's /v1",
          _GITHUB + "ollama/ollama/issues/4357", ("chat",), "role"),
     Wire("role-always", "the role in every chunk", "OpenRouter, Ollama's /v1",
@@ -86,6 +89,17 @@ _ALL: Final = (
          "vLLM's parsers", _GITHUB + "BerriAI/litellm/issues/27492", ("chat",)),
     Wire("no-parts", "a last chunk whose content has no parts", "Gemini 2.5",
          _GITHUB + "pydantic/pydantic-ai/pull/2631", _GOOGLE),
+    Wire("pings", "`ping` events between the others, and before the first", "Anthropic, in long replies; gateways",
+         "https://platform.claude.com/docs/en/build-with-claude/streaming", ("messages",), "control"),
+    Wire("no-ping", "no `ping` event", "local servers and gateways with a `/v1/messages`",
+         _GITHUB + "NVIDIA/TensorRT-LLM/pull/18289", ("messages",), "control"),
+    Wire("unknown-events", "events of a type that no client knows", "Anthropic adds types at any time",
+         _GITHUB + "anomalyco/opencode/issues/43765", ("messages",)),
+    Wire("several-blocks", "the text in two content blocks", "Anthropic, with citations and its own tools",
+         "https://platform.claude.com/docs/en/build-with-claude/citations", ("messages",)),
+    Wire("more-message-deltas", "a `message_delta` without a stop reason before the last one",
+         "Anthropic: one or more, says its documentation; with a container or compaction",
+         "https://platform.claude.com/docs/en/build-with-claude/streaming", ("messages",)),
     # what the events hold
     Wire("null-content", "`content: null` where a chunk has no text", "DeepSeek, NVIDIA NIM",
          _GITHUB + "triton-inference-server/perf_analyzer/issues/386", ("chat",)),
@@ -107,6 +121,9 @@ _ALL: Final = (
          _GITHUB + "openai/openai-go/issues/368"),
     Wire("python-json", "JSON as Python's json.dumps writes it: ASCII, surrogate pairs, spaces", "Perplexity",
          _GITHUB + "perplexityai/api-discussion/issues/209"),
+    Wire("padded-json", "blanks before the last brace of an event", "Anthropic",
+         _GITHUB + "anthropics/anthropic-sdk-python/blob/main/tests/lib/streaming/fixtures/basic_response.txt",
+         ("messages",)),
     Wire("large-deltas", "several tokens in one delta", "vLLM and SGLang with a stream interval, Gemini",
          _GITHUB + "ai-dynamo/dynamo/pull/3531", kind="pieces"),
     Wire("code-points", "one code point in each delta: an emoji of several is in several deltas",

@@ -32,6 +32,7 @@ _READ_S: Final = 600.0
 _REAL: Final[Mapping[Provider, tuple[tuple[str, ...], str]]] = {
     "openai": (("OPENAI_BASE_URL",), "https://api.openai.com/v1"),
     "gemini": (("GOOGLE_GEMINI_BASE_URL",), "https://generativelanguage.googleapis.com"),
+    "anthropic": (("ANTHROPIC_BASE_URL",), "https://api.anthropic.com"),
     "local": (("LOCAL_LLM_URL", "OLLAMA_HOST"), "http://127.0.0.1:11434"),
 }
 """The variables that may hold the provider's address, and where it is else."""

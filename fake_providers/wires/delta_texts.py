@@ -28,6 +28,8 @@ def text_of(form: Form, value: Value) -> str:
         return delta.get("content") or "" if alone else ""
     if form == "responses":
         return str(value["delta"]) if value.get("type") == "response.output_text.delta" else ""
+    if form == "messages":
+        return str((value.get("delta") or {}).get("text") or "") if value.get("type") == "content_block_delta" else ""
     if form == "ollama":
         message = value.get("message") or {}
         alone = not value.get("done") and message.keys() <= {"role", "content"} and "tool_calls" not in value
@@ -44,6 +46,8 @@ def say(form: Form, value: Value, text: str) -> None:
         value["choices"][0]["delta"]["content"] = text
     elif form == "responses":
         value["delta"] = text
+    elif form == "messages":
+        value["delta"]["text"] = text
     elif form == "ollama":
         value.update({"message": {**value["message"], "content": text}} if "message" in value else {"response": text})
     else:
@@ -119,6 +123,8 @@ def _place(form: Form, value: Value) -> Hashable:
     """Which of several texts that are streamed side by side an event belongs to."""
     if form == "chat":
         return int(value["choices"][0].get("index", 0))
+    if form == "messages":
+        return int(value["index"])
     return (value.get("item_id"), value.get("content_index")) if form == "responses" else None
 
 

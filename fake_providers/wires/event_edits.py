@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chatproof.fake_providers.scripting.wire_table import Form
 from chatproof.fake_providers.wires.delta_texts import Dumps, Value, say, text_of
+from chatproof.fake_providers.wires.message_events import long_citation
 from chatproof.fake_providers.wires.stream_events import DONE, StreamEvent
 
 _LONG: Final = 70_000
@@ -126,7 +127,11 @@ def obfuscation(events: list[StreamEvent], form: Form, dumps: Dumps) -> list[Str
 
 
 def long_lines(events: list[StreamEvent], form: Form, dumps: Dumps) -> list[StreamEvent]:
-    """The first event with a text (or else with JSON) is longer than 64 KB, by a field that its API has."""
+    """The first event with a text (or else with JSON) is longer than 64 KB, by a field that its API has. Anthropic's
+    have none: there, an event of its own is.
+    """
+    if form == "messages":
+        return long_citation(events, dumps)
     with_json = [(event, value) for event in events if (value := event.value) is not None]
     spoken = [(event, value) for event, value in with_json if text_of(form, value)]
     for event, value in (spoken or with_json)[:1]:

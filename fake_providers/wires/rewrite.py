@@ -15,6 +15,7 @@ from chatproof.fake_providers.scripting.wire_table import Form
 from chatproof.fake_providers.wires import chunk_edits as chunks
 from chatproof.fake_providers.wires import delta_texts as texts
 from chatproof.fake_providers.wires import event_edits as edits
+from chatproof.fake_providers.wires import message_events as messages
 from chatproof.fake_providers.wires.delta_texts import Dumps
 from chatproof.fake_providers.wires.stream_events import (
     StreamEvent,
@@ -56,12 +57,18 @@ _EVENTS: Final[dict[str, _Edit]] = {
     "usage-at-end": edits.usage_at_end,
     "keepalive": edits.keepalive,
     "done-mark": edits.done_mark,
+    "several-blocks": messages.several_blocks,
+    "more-message-deltas": messages.more_message_deltas,
+    "no-ping": messages.no_ping,
+    "unknown-events": messages.unknown_events,
+    "pings": messages.pings,
 }
 _FIELDS: Final[dict[str, _Edit]] = {
     "extra-fields": edits.extra_fields,
     "obfuscation": edits.obfuscation,
     "long-lines": edits.long_lines,
     "python-json": edits.python_json,
+    "padded-json": messages.padded_json,
     "comments": edits.comments,
 }
 _ONLY_BYTES: Final = frozenset({"batched", "unchunked", "gzip", "content-type"})

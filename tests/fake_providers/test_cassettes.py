@@ -107,6 +107,7 @@ def test_where_real_providers_are() -> None:
     assert real_providers({}) == {
         "openai": "https://api.openai.com",
         "gemini": "https://generativelanguage.googleapis.com",
+        "anthropic": "https://api.anthropic.com",
         "local": "http://127.0.0.1:11434",
     }
     own = {"OPENAI_BASE_URL": "https://gateway.test/openai/v1/", "OLLAMA_HOST": "10.0.0.1:11434"}

@@ -460,10 +460,10 @@ async def test_w11_unknown_paths_have_the_shape_of_their_provider(http: httpx.As
         error = (await http.post(path, json={})).json()["error"]
         assert (error["code"], error["status"]) == (404, "NOT_FOUND"), path
         assert "GOOGLE_GEMINI_BASE_URL" in error["message"]
-    for path in ("/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches"):
+    for path in ("/v1/messages/batches", "/v1/complete", "/v1/skills", "/anthropic/v1/files"):
         body = (await http.post(path, json={})).json()
         assert (body["type"], body["error"]["type"]) == ("error", "not_found_error"), path
-        assert "ANTHROPIC_BASE_URL" in body["error"]["message"]
+        assert "count_tokens" in body["error"]["message"], "it says what there is"
     response = await http.post("/openai/deployments/mine/audio/speech?api-version=2024-10-21", json={})
     assert (response.status_code, response.json()["error"]["code"]) == (404, "404")
     assert "/openai/deployments/{name}/chat/completions" in response.json()["error"]["message"]

@@ -24,6 +24,16 @@ SEED = int(os.environ.get("CHATPROOF_FUZZ_SEED", "1"))
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "scenario hello case f"}]}
 GEMINI = {"contents": [{"role": "user", "parts": [{"text": "scenario hello"}]}], "generationConfig": {"topP": 0.5}}
+TALK: list[dict[str, Any]] = [
+    {"role": "user", "content": "scenario hello"},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+    {
+        "role": "user",
+        "content": [{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "x"}]}],
+    },
+]
+MESSAGE: dict[str, Any] = {"model": "m", "max_tokens": 2_000, "messages": TALK[:1], "stop_sequences": ["x"]}
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 BODIES: list[tuple[str, str, Any]] = [
     ("POST", "/v1/chat/completions", CHAT),
@@ -36,6 +46,21 @@ BODIES: list[tuple[str, str, Any]] = [
     ("POST", "/v1beta/models/gemini-2.5-flash:generateContent", GEMINI),
     ("POST", "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse&key=k", GEMINI),
     ("POST", "/v1beta/models/gemini-2.5-flash:countTokens", GEMINI),
+    ("POST", "/v1/messages", {**MESSAGE, "stream": True}),
+    ("POST", "/v1/messages", {**MESSAGE, "tools": [{"name": "f", "input_schema": {"type": "object"}}]}),
+    ("POST", "/v1/messages", {**MESSAGE, "thinking": {"type": "enabled", "budget_tokens": 1_024}}),
+    (
+        "POST",
+        "/v1/messages",
+        {**MESSAGE, "messages": [{"role": "user", "content": [IMAGE, {"type": "text", "text": "x"}]}]},
+    ),
+    (
+        "POST",
+        "/v1/messages",
+        {**MESSAGE, "output_config": {"format": {"type": "json_schema", "schema": {"type": "string"}}}},
+    ),
+    ("POST", "/v1/messages/count_tokens", {"model": "m", "messages": TALK, "system": "s"}),
+    ("GET", "/v1/models?limit=2&after_id=claude-opus-5", None),
     ("POST", "/api/chat", {**CHAT, "stream": False, "options": {"num_predict": 3}, "tools": [TOOL]}),
     ("POST", "/api/generate", {"model": "m", "prompt": "scenario hello", "options": {"temperature": 1}}),
     ("POST", "/api/embed", {"model": "m", "input": "x"}),
@@ -58,6 +83,7 @@ NASTY = [
 
 def request(method: str, target: str, body: bytes, *, chunked: bool = False) -> bytes:
     head = f"{method} {target} HTTP/1.1\r\nhost: fake\r\nauthorization: Bearer k\r\nx-goog-api-key: k\r\n"
+    head += "anthropic-version: 2023-06-01\r\n"
     if chunked:
         framed = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
         return f"{head}transfer-encoding: chunked\r\n\r\n".encode() + framed

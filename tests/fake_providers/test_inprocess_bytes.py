@@ -34,6 +34,7 @@ class Kind:
     path: str
     body: dict[str, Any] | None
     key: tuple[str, str] = ("authorization", "Bearer sk-test")
+    headers: tuple[tuple[str, str], ...] = ()
 
     def body_bytes(self, text: str) -> bytes:
         return b"" if self.body is None else json.dumps(self.body).replace("{text}", text).encode()
@@ -47,6 +48,12 @@ _INTERACTION = {"model": "gemini-3.8-flash", "input": "{text}"}
 _GOOGLE = ("x-goog-api-key", "key")
 _AZURE = ("api-key", "key")
 _VERSION = "?api-version=2024-10-21"
+_MESSAGE: dict[str, Any] = {
+    "model": "claude-haiku-4-5",
+    "max_tokens": 2_048,
+    "messages": [{"role": "user", "content": "{text}"}],
+}
+_ANTHROPIC = ("x-api-key", "key"), (("anthropic-version", "2023-06-01"),)
 
 KINDS: dict[str, list[Kind]] = {
     "openai": [
@@ -76,6 +83,19 @@ KINDS: dict[str, list[Kind]] = {
         Kind("/v1beta/openai/models", None),
         Kind("/v1beta/interactions", {**_INTERACTION, "stream": True}, _GOOGLE),
         Kind("/v1beta/interactions", _INTERACTION, _GOOGLE),
+    ],
+    "anthropic": [
+        Kind("/v1/messages", {**_MESSAGE, "stream": True}, *_ANTHROPIC),
+        Kind(
+            "/v1/messages",
+            {**_MESSAGE, "stream": True, "thinking": {"type": "enabled", "budget_tokens": 1_024}},
+            *_ANTHROPIC,
+        ),
+        Kind("/v1/messages", _MESSAGE, *_ANTHROPIC),
+        Kind("/anthropic/v1/messages", {**_MESSAGE, "max_tokens": 5}, *_ANTHROPIC),
+        Kind("/v1/messages", {**_MESSAGE, "temperature": 9}, *_ANTHROPIC),
+        Kind("/v1/messages/count_tokens", {"model": "claude-haiku-4-5", "messages": _MESSAGE["messages"]}, *_ANTHROPIC),
+        Kind("/v1/models?limit=3", None, *_ANTHROPIC),
     ],
     "local": [
         Kind("/api/chat", _OLLAMA),
@@ -113,7 +133,11 @@ async def served_bytes(server: ThreadedServer, kind: Kind, text: str) -> tuple[b
     """All that comes over a socket, and the end: "fin", "rst" or "open"."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
     body = kind.body_bytes(text)
-    head = [f"{'POST' if body else 'GET'} {kind.path} HTTP/1.1", "host: fake", ": ".join(kind.key)]
+    head = [
+        f"{'POST' if body else 'GET'} {kind.path} HTTP/1.1",
+        "host: fake",
+        *map(": ".join, [kind.key, *kind.headers]),
+    ]
     head += ["content-type: application/json", "accept-encoding: gzip", "connection: close"]
     head += [f"content-length: {len(body)}", "", ""]
     writer.write("\r\n".join(head).encode() + body)
@@ -132,7 +156,9 @@ async def served_bytes(server: ThreadedServer, kind: Kind, text: str) -> tuple[b
 
 def in_process_bytes(fakes: InProcess, kind: Kind, text: str) -> tuple[bytes, str]:
     body = kind.body_bytes(text)
-    headers = dict([kind.key, ("content-type", "application/json"), ("connection", "close"), ("host", "fake")])
+    headers = dict(
+        [kind.key, *kind.headers, ("content-type", "application/json"), ("connection", "close"), ("host", "fake")]
+    )
     headers["accept-encoding"] = "gzip"
     request = httpx.Request("POST" if body else "GET", fakes.url + kind.path, headers=headers, content=body)
     return drained(fakes.play(request))
@@ -166,6 +192,7 @@ STREAMED: dict[Form, Kind] = {
     "responses": KINDS["openai"][4],
     "gemini": KINDS["gemini"][0],
     "gemini-array": KINDS["gemini"][1],
+    "messages": KINDS["anthropic"][0],
     "ollama": KINDS["local"][0],
 }
 

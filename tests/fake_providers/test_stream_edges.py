@@ -86,7 +86,7 @@ def test_an_error_and_then_the_end_mark(planner: Planner, product: str) -> None:
     assert body.count(b"[DONE]") == 1
 
 
-@pytest.mark.parametrize("form", ["responses", "gemini", "gemini-array", "ollama"])
+@pytest.mark.parametrize("form", ["responses", "gemini", "gemini-array", "messages", "ollama"])
 def test_forms_without_an_end_mark_say_which_has_one(planner: Planner, form: Form) -> None:
     heard = Heard.of(answer(planner, form, "error-end"))
     error = error_of(heard.body)

@@ -6,12 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
-from chatproof.fake_providers.models.catalogue import STRICT, listed, model_of
+from chatproof.fake_providers.models.catalogue import STRICT, Provider, listed, model_of
 from chatproof.fake_providers.planning.http_request import as_request
 from chatproof.fake_providers.planning.planner import Planner
 from chatproof.fake_providers.scripting.script_library import ScriptLibrary
@@ -203,7 +203,7 @@ def test_ollama_embeds_what_is_too_long_unless_it_may_not_cut_it() -> None:
 
 
 def test_the_catalogue_names_each_model_once_and_knows_its_tokenizer() -> None:
-    for provider in ("openai", "gemini", "local"):
+    for provider in get_args(Provider):
         names = [model.name for model in listed(provider)]
         assert len(names) == len(set(names))
         for model in listed(provider):

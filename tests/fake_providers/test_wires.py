@@ -268,7 +268,7 @@ MESSAGES: Final = {
 
 
 @pytest.mark.parametrize("text", MESSAGES)
-@pytest.mark.parametrize("form", ["chat", "responses", "gemini", "gemini-array"])
+@pytest.mark.parametrize("form", ["chat", "responses", "gemini", "gemini-array", "messages"])
 def test_what_cannot_be_written_is_refused_in_the_dialects_own_shape(planner: Planner, form: Form, text: str) -> None:
     heard = Heard.of(answered(planner, asking(form, text)))
     error = json.loads(heard.body)

@@ -16,7 +16,12 @@ from chatproof.fake_providers.record.reply_part import Failed, Finished, Malform
 from chatproof.fake_providers.scripting.script import Script
 from chatproof.fake_providers.scripting.wire_table import FORMS, Form, wires_of
 
-HEADERS: Final = {"authorization": "Bearer k", "x-goog-api-key": "k", "accept-encoding": "gzip"}
+HEADERS: Final = {
+    "authorization": "Bearer k",
+    "x-goog-api-key": "k",
+    "anthropic-version": "2023-06-01",
+    "accept-encoding": "gzip",
+}
 PAIRS: Final = [(form, wire) for form in FORMS for wire in wires_of(form)]
 _GOOGLE: Final = "/v1beta/models/gemini-2.5-flash:streamGenerateContent"
 _PATHS: Final[Mapping[Form, str]] = {
@@ -24,6 +29,7 @@ _PATHS: Final[Mapping[Form, str]] = {
     "responses": "/v1/responses",
     "gemini": f"{_GOOGLE}?alt=sse",
     "gemini-array": _GOOGLE,
+    "messages": "/v1/messages",
     "ollama": "/api/chat",
 }
 
@@ -35,7 +41,10 @@ def asking(form: Form, text: str, *, stream: bool = True, path: str = "", **more
         body["input"] = text
     else:
         body["messages"] = [{"role": "user", "content": text}]
-    if form in ("gemini", "gemini-array"):
+    if form == "messages":
+        thinks = {"type": "enabled", "budget_tokens": 1_024}
+        body = {**body, "model": "claude-haiku-4-5", "max_tokens": 64_000, "thinking": thinks}
+    elif form in ("gemini", "gemini-array"):
         body = {"contents": [{"role": "user", "parts": [{"text": text}]}]}
     return as_request("POST", path or _PATHS[form], dict(HEADERS), json.dumps({**body, **more}).encode())
 
