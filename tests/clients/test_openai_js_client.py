@@ -41,7 +41,9 @@ def test_the_lock_names_no_host() -> None:
     """npm ci then takes the packages from the registry of the machine it runs on."""
     lock = (node.JS / "package-lock.json").read_text(encoding="utf-8")
     assert "resolved" not in lock
-    assert {"openai", "@google/genai", "ollama"} == json.loads(lock)["packages"][""]["dependencies"].keys()
+    assert {"@anthropic-ai/sdk", "openai", "@google/genai", "ollama"} == json.loads(lock)["packages"][""][
+        "dependencies"
+    ].keys()
 
 
 async def test_whole_replies(served: Served, scripts: dict[str, Script]) -> None:

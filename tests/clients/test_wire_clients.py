@@ -24,9 +24,10 @@ FINISH: Final = {
     "chat": ("stop", "tool_calls"),
     "responses": ("completed", "completed"),
     "gemini": ("STOP", "STOP"),
+    "messages": ("end_turn", "tool_use"),
     "ollama": ("stop", "stop"),
 }
-READ: Final[tuple[Form, ...]] = ("chat", "responses", "gemini", "ollama")
+READ: Final[tuple[Form, ...]] = ("chat", "responses", "gemini", "messages", "ollama")
 ASKS: Final = [(form, wire, name) for form in READ for wire in wires_of(form) for name in NAMES]
 
 # google-genai derives its own session from aiohttp's, which aiohttp discourages: nothing that a test could change.
@@ -48,6 +49,7 @@ def expected(form: str, name: str) -> dict[str, Any]:
     return {"text": script.text, "put": script.text, "calls": calls, "finish": FINISH[form][NAMES.index(name)]}
 
 
+@node.needs("@anthropic-ai/sdk")
 @node.needs("openai")
 @node.needs("@google/genai")
 @node.needs("ollama")
@@ -107,6 +109,22 @@ def _put_together(chunks: list[Any]) -> dict[str, Any]:
     return {"text": found, "put": found, "calls": calls, "finish": finish[-1]}
 
 
+def messages(url: str, text: str) -> dict[str, Any]:
+    anthropic = pytest.importorskip("anthropic", reason="anthropic is not installed: make setup")
+    body: Any = {"model": "claude-haiku-4-5", "max_tokens": 4_096, "messages": [{"role": "user", "content": text}]}
+    with anthropic.Anthropic(base_url=url, api_key="sk-ant-test", max_retries=0) as client:
+        events = list(client.messages.create(**body, stream=True))
+        with client.messages.stream(**body) as stream:
+            final = stream.get_final_message()
+    deltas = [event.delta for event in events if event.type == "content_block_delta"]
+    return {
+        "text": "".join(delta.text for delta in deltas if delta.type == "text_delta"),
+        "put": "".join(block.text for block in final.content if block.type == "text"),
+        "calls": [dict(block.input) for block in final.content if block.type == "tool_use"],
+        "finish": final.stop_reason,
+    }
+
+
 def ollama(url: str, text: str) -> dict[str, Any]:
     library = pytest.importorskip("ollama", reason="ollama is not installed: make setup")
     messages = [{"role": "user", "content": text}]
@@ -121,6 +139,7 @@ READERS: Final[dict[str, Callable[[str, str], dict[str, Any]]]] = {
     "chat": chat,
     "responses": responses,
     "gemini": gemini,
+    "messages": messages,
     "ollama": ollama,
 }
 

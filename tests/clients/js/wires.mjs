@@ -1,10 +1,12 @@
 // node wires.mjs URL [[FORM, MESSAGE], ...] : what the official clients, unmodified, make of each reply.
+import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import { Ollama } from "ollama";
 import OpenAI from "openai";
 
 const [url, given] = process.argv.slice(2);
 const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "sk-test", maxRetries: 0 });
+const anthropic = new Anthropic({ baseURL: url, apiKey: "sk-ant-test", maxRetries: 0 });
 const google = new GoogleGenAI({ apiKey: "secret", httpOptions: { baseUrl: url } });
 const ollama = new Ollama({ host: url });
 const tools = [{ type: "function", function: { name: "get_weather", parameters: { type: "object", properties: {} } } }];
@@ -48,6 +50,20 @@ const readers = {
       found.finish = chunk.candidates?.[0]?.finishReason ?? found.finish;
     }
     return { ...found, put: found.text };
+  },
+  async messages(content) {
+    const body = { model: "claude-haiku-4-5", max_tokens: 4096, messages: [{ role: "user", content }] };
+    let text = "";
+    for await (const event of await anthropic.messages.create({ ...body, stream: true }))
+      if (event.type === "content_block_delta" && event.delta.type === "text_delta") text += event.delta.text;
+    const final = await anthropic.messages.stream(body).finalMessage();
+    const of = (type) => final.content.filter((block) => block.type === type);
+    return {
+      text,
+      put: of("text").map((block) => block.text).join(""),
+      calls: of("tool_use").map((block) => block.input),
+      finish: final.stop_reason,
+    };
   },
   async ollama(content) {
     const found = { text: "", calls: [], finish: null };
