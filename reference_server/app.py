@@ -31,7 +31,8 @@ from chatproof.reference_server.wsgi_server import ChatServer
 log = logging.getLogger(__name__)
 
 FAKE = """\
-Provider: a fake one. For a real one, set OPENAI_API_KEY, GEMINI_API_KEY or LOCAL_LLM_URL (environment or file .env).
+Provider: a fake one. For a real one, set OPENAI_API_KEY, GEMINI_API_KEY,
+ANTHROPIC_API_KEY or LOCAL_LLM_URL (environment or file .env).
 The words `scenario NAME` in a message choose a script, for example `scenario drop-mid`. Its journal: {journal}
 """
 ABOUT = "Run the reference server, offline without a provider. Other settings: see reference_server/README.md."

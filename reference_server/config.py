@@ -11,7 +11,13 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 # Each provider with the setting that configures it. By default the server uses the first configured one.
-PROVIDERS = {"openai": "openai_api_key", "gemini": "gemini_api_key", "local": "local_llm_url"}
+PROVIDERS = {
+    "openai": "openai_api_key",
+    "gemini": "gemini_api_key",
+    "anthropic": "anthropic_api_key",
+    "local": "local_llm_url",
+}
+BASE_URLS = {"openai": "openai_base_url", "gemini": "google_gemini_base_url", "anthropic": "anthropic_base_url"}
 OFFLINE = "REFERENCE_SERVER_OFFLINE"  # set by the server for its workers: the provider is a fake one
 FIXED = ("MAX_HISTORY", "MAX_HISTORY_CHARS", "MAX_SESSION_AGE", "MAX_MESSAGE_CHARS", "MAX_BODY_BYTES")
 REMOVED = {
@@ -96,6 +102,9 @@ class Config:
     gemini_api_key: str = _setting("", _secret, shown=False)
     google_gemini_base_url: str = _setting("https://generativelanguage.googleapis.com", _url("https", "http"))
     gemini_model: str = _setting("gemini-2.5-flash")
+    anthropic_api_key: str = _setting("", _secret, shown=False)
+    anthropic_base_url: str = _setting("https://api.anthropic.com", _url("https", "http"))
+    anthropic_model: str = _setting("claude-haiku-4-5")
     local_llm_url: str = _setting("", _url("http", "https"))  # Ollama's root, or an OpenAI-compatible root
     local_llm_model: str = _setting("llama3.2")
     provider_timeout: float = _setting(30.0, _number(float, 0.001, 3600))  # seconds without data from the provider
@@ -123,8 +132,8 @@ class Config:
                     values[one.name] = one.metadata["read"](text)
             except ConfigError as error:
                 raise ConfigError(f"{one.name.upper()} {error}.") from None
-        for url, key in (("openai_base_url", "openai_api_key"), ("google_gemini_base_url", "gemini_api_key")):
-            if url in values and key not in values:
+        for provider, url in BASE_URLS.items():
+            if url in values and (key := PROVIDERS[provider]) not in values:
                 raise ConfigError(f"{url.upper()} is set, but {key.upper()} is not: set both or neither.")
         provider = values.setdefault("llm_provider", next((one for one in PROVIDERS if PROVIDERS[one] in values), ""))
         if provider and PROVIDERS[provider] not in values:

@@ -144,6 +144,8 @@ async def _know_provider(lane: Lane, reply: Transcript, provider: Upstream) -> N
         asked_as = entries[0].provider
         why = f"asked its provider as {asked_as}, not as {state.name}: does it use LLM_PROVIDER={state.name}?"
         do = "let its code choose the provider by LLM_PROVIDER"
+        if asked_as in DIALECTS:
+            do += f", or judge it with --provider {asked_as}"
     else:
         how = f"failed ({reply.outcome()})" if has_failed else "answered"
         variable = URL_VARIABLES[state.name]

@@ -90,6 +90,7 @@ def form_of(entry: Entry) -> Form | None:
     forms: dict[str, Form] = {
         "/chat/completions": "chat",
         "/responses": "responses",
+        "/v1/messages": "messages",
         "/api/chat": "ollama",
         "/api/generate": "ollama",
     }

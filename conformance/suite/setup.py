@@ -24,7 +24,12 @@ from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.transcript import End, Transcript
 
 # local servers answer OpenAI's paths too, and a request with a key could be for either
-DIALECTS = {"openai": ("openai",), "gemini": ("gemini",), "local": ("local", "openai")}
+DIALECTS = {
+    "openai": ("openai",),
+    "gemini": ("gemini",),
+    "local": ("local", "openai"),
+    "anthropic": ("anthropic",),
+}
 NOBODY = "http://127.0.0.1:1/v1"
 STILL_COMING = 2.0  # seconds since the last bytes: a reply younger than this still goes on
 LOOKED_AT = 8_000  # bytes of an answer's body

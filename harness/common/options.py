@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 PREFIX: Final = "chatproof_"  # of the options' names among all that pytest has read: a user's may be the same
-PROVIDERS: Final = ("openai", "gemini", "local")
+PROVIDERS: Final = ("openai", "gemini", "local", "anthropic")
+USUAL_PROVIDERS: Final = PROVIDERS[:3]
+"""Those that are tried where nobody declares any: each costs a start of the server, and each row once more."""
 OWN_TABLE: Final = "[api]"  # stands for `--api` without a name: the configuration file's table
 
 
@@ -133,9 +135,10 @@ _DECLARED: Final = (
     Option(
         "provider",
         TEXTS,
-        "the provider behind the server: openai, gemini, local or all. Repeatable, or comma-separated, with --start",
+        "the provider behind the server: openai, gemini, local, anthropic or all. Repeatable, or comma-separated, with "
+        "--start",
         "NAME",
-        default_text="openai; with --start each provider that the server is seen to call",
+        default_text="openai; with --start each of openai, gemini and local that the server is seen to call",
         is_plural=True,
     ),
     Option("allowed-origin", TEXT, "an origin that the server allows (CORS)", "ORIGIN", "https://chat.example"),

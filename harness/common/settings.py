@@ -12,7 +12,7 @@ from typing import Any
 
 from chatproof.harness.common.api_choice import ApiChoice
 from chatproof.harness.common.errors import ChatproofError
-from chatproof.harness.common.options import DEFAULTS, OPTIONS, PROVIDERS, ValueKind
+from chatproof.harness.common.options import DEFAULTS, OPTIONS, PROVIDERS, USUAL_PROVIDERS, ValueKind
 from chatproof.harness.common.start_command import words_of
 from chatproof.harness.common.suggestions import near
 from chatproof.harness.common.target import Target
@@ -212,7 +212,7 @@ def _profiles(values: Iterable[str] | None, shows: bool, api: Api) -> frozenset[
 
 
 def _providers(values: Iterable[str] | None, has_choice: bool) -> tuple[str, ...]:
-    words = list(dict.fromkeys(_words(values))) or [ALL if has_choice else PROVIDERS[0]]
+    words = list(dict.fromkeys(_words(values))) or list(USUAL_PROVIDERS if has_choice else PROVIDERS[:1])
     if ALL in words:
         words = list(PROVIDERS)
     for word in words:

@@ -36,6 +36,7 @@ def test_values_are_read() -> None:
         ({}, ""),
         ({"OPENAI_API_KEY": "k"}, "openai"),
         ({"GEMINI_API_KEY": "k"}, "gemini"),
+        ({"ANTHROPIC_API_KEY": "k"}, "anthropic"),
         ({"LOCAL_LLM_URL": "http://127.0.0.1:11434"}, "local"),
         ({"OPENAI_API_KEY": "k", "GEMINI_API_KEY": "k"}, "openai"),
         ({"OPENAI_API_KEY": "k", "GEMINI_API_KEY": "k", "LLM_PROVIDER": "gemini"}, "gemini"),
@@ -47,7 +48,7 @@ def test_the_provider_is_named_or_the_one_that_is_configured(environ: dict[str, 
 
 
 def test_secrets_are_not_shown() -> None:
-    secrets = ("openai_api_key", "gemini_api_key", "jwt_secret", "redis_url")
+    secrets = ("openai_api_key", "gemini_api_key", "anthropic_api_key", "jwt_secret", "redis_url")
     assert "hidden" not in repr(Config(**dict.fromkeys(secrets, "hidden")))  # type: ignore[arg-type]
     for name in secrets:
         with pytest.raises(ConfigError) as caught:
@@ -69,6 +70,7 @@ def test_secrets_are_not_shown() -> None:
         ("ALLOWED_ORIGINS", "https://*.example.com"),
         ("LLM_PROVIDER", "mistral"),
         ("LLM_PROVIDER", "gemini"),
+        ("LLM_PROVIDER", "anthropic"),
         ("LLM_PROVIDER", "local"),
         ("OPENAI_BASE_URL", "localhost:8000"),
         ("OPENAI_BASE_URL", "http://host:port/v1"),
@@ -96,7 +98,12 @@ def test_a_bad_value_is_one_line_that_names_it(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "key"), [("OPENAI_BASE_URL", "OPENAI_API_KEY"), ("GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY")]
+    ("url", "key"),
+    [
+        ("OPENAI_BASE_URL", "OPENAI_API_KEY"),
+        ("GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY"),
+        ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
+    ],
 )
 def test_a_base_url_without_a_key_is_not_ignored(url: str, key: str) -> None:
     with pytest.raises(ConfigError, match=key):

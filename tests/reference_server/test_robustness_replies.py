@@ -39,6 +39,7 @@ def provider(name: str, fakes: FakesProcess) -> dict[str, str]:
     settings = {
         "openai": {"OPENAI_API_KEY": "sk-hidden", "OPENAI_BASE_URL": fakes.openai_base_url},
         "gemini": {"GEMINI_API_KEY": "sk-hidden", "GOOGLE_GEMINI_BASE_URL": fakes.url},
+        "anthropic": {"ANTHROPIC_API_KEY": "sk-hidden", "ANTHROPIC_BASE_URL": fakes.url},
         "local": {"LOCAL_LLM_URL": fakes.url},
     }
     return {"LLM_PROVIDER": name, **settings[name]}
@@ -61,7 +62,7 @@ def files_of(pid: int, fakes: FakesProcess) -> tuple[int, int]:
     return open_files(pid) - len(kept), len(kept)
 
 
-@pytest.mark.parametrize("name", ["openai", "gemini", "local"])
+@pytest.mark.parametrize("name", ["openai", "gemini", "anthropic", "local"])
 def test_a_provider_that_dies_in_every_way_costs_one_error_each(name: str, fakes: FakesProcess) -> None:
     """13 ways, 8 times each, all at once, and that three times: the last time leaves no more than the first.
 
