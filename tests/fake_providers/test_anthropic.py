@@ -305,3 +305,11 @@ def test_an_unknown_script_is_a_400_that_names_the_known_ones() -> None:
 
 def test_other_versions_of_the_headers_are_not_lost() -> None:
     assert replied(asked(), headers={**KEYS, "anthropic-beta": "context-1m-2025-08-07"}).status == 200
+
+
+def test_the_newest_version_has_no_sampling_parameters() -> None:
+    newest = {**KEYS, "anthropic-version": "2026-10-21"}
+    assert replied(asked(), headers=newest).status == 200
+    refused = replied(asked(temperature=0.5), headers=newest).error
+    assert refused == (400, "invalid_request_error", "temperature: Extra inputs are not permitted")
+    assert replied(asked(temperature=0.5)).status == 200

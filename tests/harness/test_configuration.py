@@ -116,7 +116,8 @@ def test_the_key_may_come_from_the_environment(tmp_path: Path, monkeypatch: pyte
 
 def test_providers() -> None:
     read = Settings.read
-    assert read({"start": "x", "provider": ["all"]}, contract()).providers == ("openai", "gemini", "local")
+    assert read({"start": "x", "provider": ["all"]}, contract()).providers == ("openai", "gemini", "local", "anthropic")
+    assert read({"start": "x"}, contract()).providers == ("openai", "gemini", "local")
     assert read({"start": "x", "provider": ["local,gemini", "local"]}, contract()).providers == ("local", "gemini")
     assert read({"base_url": "http://x", "provider": ["gemini"]}, contract()).providers == ("gemini",)
     undeclared = read({"start": "x"}, contract())

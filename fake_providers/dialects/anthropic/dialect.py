@@ -37,7 +37,10 @@ ANSWERS: Final = ("POST /v1/messages", "POST /v1/messages/count_tokens", "GET /v
 _MESSAGES: Final = "/v1/messages"
 _COUNT: Final = "/v1/messages/count_tokens"
 _MODELS: Final = "/v1/models"
-_VERSIONS: Final = ("2023-06-01", "2023-01-01")
+_NEWEST: Final = "2026-10-21"
+_VERSIONS: Final = (_NEWEST, "2023-06-01", "2023-01-01")
+_NO_MORE: Final = ("temperature", "top_p", "top_k")
+"""Parameters that the newest version does not have: https://platform.claude.com/docs/en/api/versioning."""
 _NO_KEY: Final = "x-api-key header is required"
 _TRIGGER: Final = "ANTHROPIC_MAGIC_STRING_TRIGGER_"
 _MAGIC: Final = {
@@ -122,6 +125,10 @@ def _message(
         reason = request.json_error or "it is not an object"
         raise InvalidRequest(f"The request body is not valid JSON: {reason}")
     requests.check(body, counting=counting, beta=beta)
+    if request.headers.get("anthropic-version", "").strip() == _NEWEST:
+        for name in _NO_MORE:
+            if body.get(name) is not None:
+                raise InvalidRequest(f"{name}: Extra inputs are not permitted")
     model = catalogue.find(NAME, body["model"])
     if model is None:
         return errors.refusal(request, 404, f"model: {body['model'][:200]}{catalogue.hint}")
