@@ -117,7 +117,6 @@ def test_the_key_may_come_from_the_environment(tmp_path: Path, monkeypatch: pyte
 def test_providers() -> None:
     read = Settings.read
     assert read({"start": "x", "provider": ["all"]}, contract()).providers == ("openai", "gemini", "local", "anthropic")
-    assert read({"start": "x"}, contract()).providers == ("openai", "gemini", "local")
     assert read({"start": "x", "provider": ["local,gemini", "local"]}, contract()).providers == ("local", "gemini")
     assert read({"base_url": "http://x", "provider": ["gemini"]}, contract()).providers == ("gemini",)
     undeclared = read({"start": "x"}, contract())
@@ -128,9 +127,8 @@ def test_providers() -> None:
     assert Profile.AUTH not in running.profiles
     with pytest.raises(ChatproofError, match="one provider; give one, or use --start"):
         read({"base_url": "http://x", "provider": ["gemini,local"]}, contract())
-    with pytest.raises(
-        ChatproofError, match="no provider 'gemnii'; did you mean gemini\\? known: openai, gemini, local, all"
-    ):
+    known = "openai, gemini, local, anthropic, all"
+    with pytest.raises(ChatproofError, match=f"no provider 'gemnii'; did you mean gemini\\? known: {known}"):
         read({"start": "x", "provider": ["gemnii"]}, contract())
 
 
