@@ -14,6 +14,7 @@ Message = dict[str, Any]
 SESSIONS = "/api/chat/sessions/"
 MAX_BODY = 1 << 20
 ANONYMOUS = "anonymous"
+KEYS = {"gemini": "GEMINI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 
 class Refused(Exception):
@@ -47,6 +48,8 @@ class Config:
         if provider == "gemini":
             root = env["GOOGLE_GEMINI_BASE_URL"].rstrip("/")
             url = f"{root}/v1beta/models/gemini-2.0-flash:streamGenerateContent?alt=sse"
+        elif provider == "anthropic":
+            url = env["ANTHROPIC_BASE_URL"].rstrip("/") + "/v1/messages"
         else:
             local = provider == "local"
             root = env["LOCAL_LLM_URL"].rstrip("/") + "/v1" if local else env["OPENAI_BASE_URL"].rstrip("/")
@@ -54,7 +57,7 @@ class Config:
         return cls(
             provider,
             url,
-            env["GEMINI_API_KEY" if provider == "gemini" else "OPENAI_API_KEY"],
+            env[KEYS.get(provider, "OPENAI_API_KEY")],
             float(env.get("PROVIDER_TIMEOUT", "30")),
             env.get("JWT_SECRET", ""),
             env.get("JWT_SECRET_KEY", ""),

@@ -1,4 +1,4 @@
-"""The plain server's way to its provider: OpenAI's dialect, also as a local model speaks it, or Gemini's."""
+"""The plain server's way to its provider: OpenAI's dialect, as a local model speaks it too, Gemini's or Anthropic's."""
 
 from __future__ import annotations
 
@@ -65,6 +65,11 @@ class Upstream:
         return f"The language model answered with status {response.status}."
 
     def question(self, messages: list[Message]) -> dict[str, Any]:
+        if self.config.provider == "anthropic":
+            said = [one for one in messages if one["content"].strip()]
+            thinks = {"type": "enabled", "budget_tokens": 1_024}
+            rest = {"max_tokens": 32_000, "thinking": thinks, "stream": True}
+            return {"model": "claude-haiku-4-5", "messages": said, **rest}
         if self.config.provider != "gemini":
             return {"model": "gpt-4o-mini", "messages": messages, "stream": True}
         names = {"user": "user", "assistant": "model"}
@@ -73,6 +78,8 @@ class Upstream:
     def credentials(self) -> dict[str, str]:
         if self.config.provider == "gemini":
             return {"x-goog-api-key": self.config.key}
+        if self.config.provider == "anthropic":
+            return {"x-api-key": self.config.key, "anthropic-version": "2023-06-01"}
         return {"Authorization": f"Bearer {self.config.key}"}
 
     async def provider_events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
@@ -95,10 +102,17 @@ class Upstream:
             candidate = chunk["candidates"][0]
             text = "".join(part.get("text", "") for part in candidate.get("content", {}).get("parts", []))
             return text, "finishReason" in candidate
+        if self.config.provider == "anthropic":
+            return self.text_of_event(chunk), chunk["type"] == "message_stop"
         if not chunk["choices"]:
             return "", False
         choice = chunk["choices"][0]
         return choice["delta"].get("content") or "", choice["finish_reason"] is not None
+
+    def text_of_event(self, event: dict[str, Any]) -> str:
+        """What one of Anthropic's events says of the answer."""
+        delta = event.get("delta", {})
+        return str(delta["text"]) if event["type"] == "content_block_delta" and delta["type"] == "text_delta" else ""
 
     async def read_rest(self, response: aiohttp.ClientResponse) -> None:
         """Read what follows the last chunk, if it is there: then the connection can be used again."""

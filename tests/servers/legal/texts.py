@@ -102,6 +102,18 @@ class ErrorsBeforeStreams(ChatServer):
         return response
 
 
+@legal("claude", provider="anthropic", only="REQ-04 SSE-02 TOK-01 TOK-07 TOK-08 END-01 ERR-01 ERR-03 SES-02")
+class AsksAnthropic(ChatServer):
+    """A model of Anthropic's that thinks, asked with its thoughts shown: they stay out of the answer. The text of an
+    answer is what its blocks say, one after the other; a message without an end is an error, whatever was said."""
+
+    def read_chunk(self, data: str) -> tuple[str, bool]:
+        event = json.loads(data)
+        if event.get("delta", {}).get("stop_reason") == "end_turn":
+            return "", True  # the answer is over; what follows are counts
+        return super().read_chunk(data)
+
+
 @legal("thoughts-beside", provider="local", only="TOK-01 TOK-07 TOK-08 SSE-02 SSE-05 END-01")
 class ThoughtsBeside(ChatServer):
     """The model's thoughts are shown in events of their own, and go to the provider again in their own field."""

@@ -1,0 +1,108 @@
+"""Faults in reading Anthropic's stream of messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+from tests.servers.broken.fault import fault
+from tests.servers.plain_server import ChatServer
+
+
+class ReadsMessages(ChatServer):
+    """Asks Anthropic."""
+
+
+@fault("claude-thoughts-shown", "TOK-08", "TOK-08", provider="anthropic", says="thought")
+class ShowsThinking(ReadsMessages):
+    """It takes whatever a delta says: the model's thinking stands in the answer.
+
+    As in https://github.com/SamSaffron/term-llm/issues/955.
+    """
+
+    def text_of_event(self, event: dict[str, Any]) -> str:
+        delta = event.get("delta", {})
+        return str(delta.get("text") or delta.get("thinking") or "")
+
+
+@fault("claude-first-block", "TOK-07", "TOK-07", provider="anthropic", says="with `several-blocks`")
+class ReadsOneBlock(ReadsMessages):
+    """It reads the first block of text alone, as `message.content[0].text` does of a whole message."""
+
+    first = -1
+
+    def text_of_event(self, event: dict[str, Any]) -> str:
+        if event["type"] == "message_start":
+            self.first = -1
+        text = super().text_of_event(event)
+        if text and self.first < 0:
+            self.first = event["index"]
+        return text if text and event["index"] == self.first else ""
+
+
+@fault("claude-error-ignored", "ERR-03", "ERR-03", may="ERR-07 ERR-08", provider="anthropic")
+class IgnoresErrors(ReadsMessages):
+    """An `error` event in a stream with the status 200 is one more event that it does not know: the answer is over."""
+
+    def read_chunk(self, data: str) -> tuple[str, bool]:
+        event = json.loads(data)
+        return ("", True) if event["type"] == "error" else super().read_chunk(data)
+
+
+@fault("claude-without-stop", "ERR-03", "ERR-03", may="ERR-07 ERR-08 END-02", provider="anthropic")
+class EndsWithTheConnection(ReadsMessages):
+    """A stream without `message_stop` is complete, too.
+
+    As in https://github.com/anomalyco/opencode/pull/38733.
+    """
+
+    def on_early_end(self) -> None:
+        """All that there was is the answer."""
+
+
+@fault("claude-ping", "TOK-07", "TOK-07", provider="anthropic", says="with `pings`")
+class TakesTheFirstEventForTheStart(ReadsMessages):
+    """The first event is `message_start`, whatever it is called."""
+
+    async def provider_events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+        started = False
+        async for data in super().provider_events(chunks):
+            if not started and json.loads(data)["type"] not in ("message_start", "error"):
+                raise ValueError("the stream begins with another event")
+            started = True
+            yield data
+
+
+@fault("claude-lf-only", "TOK-07", "TOK-07", provider="anthropic", says="with `crlf`")
+class SplitsAtTwoLineFeeds(ReadsMessages):
+    """Events end with a blank line, and for it that is two line feeds."""
+
+    async def provider_events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+        rest = b""
+        async for chunk in chunks:
+            *events, rest = (rest + chunk).split(b"\n\n")
+            for event in events:
+                for line in event.split(b"\n"):
+                    if line.startswith(b"data:"):
+                        yield line[5:].decode().strip()
+
+
+@fault("claude-unknown-event", "TOK-07", "TOK-07", provider="anthropic", says="with `unknown-events`")
+class KnowsItsEvents(ReadsMessages):
+    """It takes the text of each delta, whatever the event is called: those of new events stand in the answer."""
+
+    def text_of_event(self, event: dict[str, Any]) -> str:
+        delta = event.get("delta", {})
+        return "" if delta.get("type") == "thinking_delta" else str(delta.get("text") or "")
+
+
+@fault("claude-stop-reason", "TOK-07", "TOK-07", provider="anthropic", says="with `more-message-deltas`")
+class EndsWithTheFirstMessageDelta(ReadsMessages):
+    """It wants a stop reason in each `message_delta`."""
+
+    def read_chunk(self, data: str) -> tuple[str, bool]:
+        event = json.loads(data)
+        if event["type"] == "message_delta" and event["delta"]["stop_reason"] is None:
+            raise ValueError("no stop reason")
+        return super().read_chunk(data)
