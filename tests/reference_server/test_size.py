@@ -5,7 +5,7 @@ from pathlib import Path
 from bench.lines import python_code
 from chatproof.reference_server import generation
 
-MOST = 1475  # limits and sessions bounded in bytes, both in Redis too; other origins' pages; misspelt settings; 4 providers
+MOST = 1475  # limits and sessions bounded in bytes, in Redis too; other origins' pages; misspelt settings; 4 providers
 FOLDER = Path(generation.__file__).parent
 
 
