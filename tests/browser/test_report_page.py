@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from chatproof.harness.report.page import page as html
 from tests.browser.chromium import needs_chromium
 from tests.browser.dreadful_run import DreadfulRun
-from tests.browser.looks import CONTRASTS, LEAST_CONTRAST, OVERFLOW, OVERLAPS
+from tests.browser.looks import LABELS, LARGE_PAGE_CONTRASTS, LEAST_CONTRAST, OVERFLOW
 from tests.browser.red_run import ids, red_run
 
 pytestmark = needs_chromium
@@ -55,13 +55,13 @@ def test_nothing_is_wider_than_the_page(page: Page) -> None:
     assert page.evaluate(OVERFLOW) == []
 
 
-def test_no_text_covers_another_or_runs_off(page: Page) -> None:
+def test_no_label_covers_another_or_runs_off(page: Page) -> None:
     assert page.locator("svg.timeline text").count() > 300
-    assert page.evaluate(OVERLAPS) == []
+    assert page.evaluate(LABELS) == []
 
 
 def test_all_text_can_be_read(page: Page) -> None:
-    found = page.evaluate(CONTRASTS)
+    found = page.evaluate(LARGE_PAGE_CONTRASTS)
     assert len(found) > 500
     assert [one for one in found if one[1] < LEAST_CONTRAST] == []
 
