@@ -122,6 +122,12 @@ CASES: dict[str, tuple[dict[str, str], str, list[str], list[str]]] = {
         ["openai"],
         ["cors"],
     ),
+    "anthropic": (
+        {"requirements.txt": "fastapi\nanthropic>=1\n", "main.py": FASTAPI},
+        "python -m uvicorn main:app --host 127.0.0.1 --port {port}",
+        ["anthropic"],
+        ["cors"],
+    ),
     "an image": (
         {"Dockerfile": "FROM x\nEXPOSE 8080\nENTRYPOINT server\n"},
         "docker run --rm --init --network host",
