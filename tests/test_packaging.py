@@ -265,7 +265,7 @@ def test_a_load_test_runs(whole: Environment) -> None:
     assert "PASS" in ran.stdout
     located = whole.run("chatproof", "load", "locustfile").stdout.strip()
     assert Path(located).is_file()
-    assert "--report-json" in whole.run("python", "-m", "locust", "-f", located, "--help").stdout
+    assert "ChatSocketIO" in whole.run("python", "-m", "locust", "-f", located, "--list").stdout
 
 
 TEST = """
