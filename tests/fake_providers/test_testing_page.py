@@ -46,7 +46,7 @@ def test_it_lists_each_method() -> None:
     with InProcess() as fakes:
         known = names(fakes, ThreadedServer(), fakes.journal, OfflineGuard())
     assert known <= listed, "a method without a line"
-    fixtures = {"fake_openai", "fake_gemini", "fake_local", "fake_server", "offline_guard"}
+    fixtures = {"fake_openai", "fake_gemini", "fake_local", "fake_anthropic", "fake_server", "offline_guard"}
     more = {*testing.__all__, *CHOICES, *fixtures, "pace"}
     assert listed <= known | more, "a line without a method"
     assert more <= listed

@@ -35,7 +35,7 @@ class Doorman:
     async def open(self) -> web.AppRunner:
         app = web.Application()
         self.server.attach(app)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self.target = Target("http", "127.0.0.1", runner.addresses[0][1])

@@ -199,7 +199,7 @@ async def heard(events: SentEvents) -> tuple[list[Any], int]:
 
     app = web.Application()
     server.attach(app, events.root + "/socket.io" if events.root else "socket.io")
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

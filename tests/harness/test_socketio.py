@@ -48,7 +48,7 @@ async def official() -> AsyncIterator[Official]:
     one = Official()
     app = web.Application()
     one.server.attach(app)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -172,7 +172,7 @@ async def test_an_unanswered_ask_is_a_timeout(official: Official) -> None:
 @pytest.mark.parametrize("transport", SOCKETS)
 async def test_a_server_without_socketio_is_no_connection(transport: Transport) -> None:
     app = web.Application()
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     target = Target("http", "127.0.0.1", runner.addresses[0][1])
