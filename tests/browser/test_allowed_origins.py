@@ -73,7 +73,8 @@ async def test_the_origin_that_pythons_client_sends_by_itself_is_the_servers(rel
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 async def test_python_on_behalf_of_another_page_may_not(relay: RecordingRelay, transport: str) -> None:
     asker = Asker()
-    with pytest.raises(socketio.exceptions.ConnectionError):
+    # engineio closes its session before it reads why it was refused: then aiohttp raises RuntimeError
+    with pytest.raises((socketio.exceptions.ConnectionError, RuntimeError)):
         await asker.client.connect(relay.url, headers={"Origin": OTHER}, transports=[transport])
     del asker
     gc.collect()

@@ -58,11 +58,12 @@ class Socket:
     def rest(self) -> bytes:
         """What still comes until the server closes the connection. Answers nothing but a close frame."""
         come = b""
-        while piece := self.raw.recv(65536):
-            come += piece
-            if come.endswith(CLOSED):
-                with suppress(OSError):
-                    self.raw.sendall(frame(CLOSED[2:], CLOSE))
+        with suppress(ConnectionResetError):  # the answer to its close frame may meet a server that is gone
+            while piece := self.raw.recv(65536):
+                come += piece
+                if come.endswith(CLOSED):
+                    with suppress(OSError):
+                        self.raw.sendall(frame(CLOSED[2:], CLOSE))
         return come
 
     def is_closed(self) -> bool:

@@ -134,7 +134,7 @@ def test_each_reply_is_logged_with_its_tokens(url: str, log: Path) -> None:
 def test_without_a_key_it_brings_its_own_provider_and_takes_it_away(number: signal.Signals) -> None:
     with running() as (process, url):
         assert process.stdout is not None
-        said = "".join(process.stdout.readline() for _ in range(2))
+        said = "".join(process.stdout.readline() for _ in range(3))
         journal = re.search(r"http://\S+/_fake/journal", said)
         assert "OPENAI_API_KEY" in said
         assert journal
