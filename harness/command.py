@@ -169,7 +169,7 @@ COMMANDS: Final = {
     "check": Command(check, "test a server: chatproof check --base-url URL"),
     "api": Command(api, "describe an api of your own from a captured reply: chatproof api --sample FILE"),
     "explain": Command(explain, "say what a row of the contract demands, and why: chatproof explain SSE-06"),
-    "providers": Command(providers, "run fake OpenAI, Gemini and Ollama APIs for a server or a test to call"),
+    "providers": Command(providers, "run fake OpenAI, Gemini, Anthropic and Ollama APIs for servers and tests to call"),
     "serve": Command(serve, "run the reference server, a chat backend that passes the suite"),
     "load": Command(load, "put load on a server and judge its latency: chatproof load run --host URL"),
 }
