@@ -22,7 +22,7 @@ from chatproof.fake_providers.testing.playback import Playback, Reset
 from chatproof.fake_providers.testing.threaded import ThreadedServer
 
 SCRIPTS = sorted(path.stem for path in BUILT_IN.glob("*.toml"))
-QUIET_S = 3.0
+QUIET_S = 8.0
 """Seconds without a byte after which a served reply counts as stalled."""
 READ_TIMEOUT_S = 0.5
 
