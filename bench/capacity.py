@@ -15,7 +15,7 @@ from chatproof.harness.protocol.excerpts import counted
 CLEAR: Final = 0.5
 """A trial whose figure is below this share of the limit is not repeated."""
 FACTOR: Final = 4.0
-"""The goal: so many times the capacity of the best peer."""
+"""The goal: how many times the best peer's capacity ours is to be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from operator import sub
 from typing import Any, Final
 
 from chatproof.harness.protocol.findings import Violation
@@ -117,7 +116,7 @@ class Metrics:
         if self.limits is not None and reading.outcome is StreamOutcome.COMPLETE:
             self.goodput.take(figures, self.limits)
         self._trust(reading)
-        self._second(reading)
+        self._second(reading, figures.gaps)
         self._sample(reading)
 
     def condemn(self, reading: Reading) -> None:
@@ -145,14 +144,13 @@ class Metrics:
         self.trust["joined"] += reading.joined
         self.of("reader_lag").extend(recording.lags)
 
-    def _second(self, reading: Reading) -> None:
+    def _second(self, reading: Reading, gaps: list[float]) -> None:
         recording = reading.recording
         self._at(recording.intended_at).started += 1
         end = self._at(recording.ended_at)
         end.ended += 1
         end.failed += reading.outcome in _FAILED
         times, low = reading.token_times, 0
-        gaps = list(map(sub, times[1:], times))
         while low < len(times):
             at = int(times[low] + self.offset)
             high = bisect_left(times, at + 1 - self.offset, low + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from operator import sub
 
 from chatproof.loadtests.readers.reading import Reading
 
@@ -29,7 +29,7 @@ class StreamFigures:
             return cls(values, [])
         if reading.first_token is not None:
             values["ttft"] = reading.first_token
-        gaps = [later - earlier for earlier, later in pairwise(tokens)]
+        gaps = list(map(sub, tokens[1:], tokens))
         if gaps:
             values["largest_gap"] = max(gaps)
             # as vLLM, aiperf and GuideLLM define it; tokens that came in one read do not spoil it

@@ -1,4 +1,4 @@
-"""Rate limits: any 60 seconds hold at most so many accepted requests of one client address."""
+"""Rate limits: how many requests of one client address are accepted within any 60 seconds."""
 
 import time
 import uuid

@@ -80,11 +80,10 @@ class Case:
         if lane.tokens(script) > LARGE and not self._holds_large:
             self._holds_large = await lane.large.acquire()
         conversation = lane.conversation(text, script, case, session, credential, before)
+        await lane.budget.pace(path or lane.api.path)  # a server may count all transports together
         if over is Transport.SSE and socket is None:
             request = lane.request(conversation, path, headers)
-            await lane.budget.pace(request.path)
             return self.begin(request, source, deadlines, receive_buffer, kept, case, script)
-        await lane.budget.pace(lane.api.path)  # a server may count both transports together
         client = socket or await self.connect(over, source)
         try:
             transcript = await client.ask(lane.api.emit(conversation), lane.limits(script))

@@ -47,7 +47,7 @@ class Upstream(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def client_left(self, within: float) -> bool:
-        """Whether the server closes its connection to the provider within so many seconds, while nothing is said."""
+        """Whether the server closes its connection to the provider within that many seconds, while nothing is said."""
         readable, _, _ = select.select([self.connection], [], [], within)
         try:
             return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""

@@ -9,7 +9,7 @@ SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})?
 
 
 def samples(page: str) -> dict[str, dict[str, float]]:
-    """By name and labels; AssertionError for a line that is none, or has no TYPE before it."""
+    """The samples by name and labels. AssertionError for a line that is no sample, or has no TYPE line before it."""
     found: dict[str, dict[str, float]] = {}
     typed: dict[str, str] = {}
     for line in page.splitlines():

@@ -6,8 +6,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from threading import Thread
 from typing import Any
+
+from chatproof.reference_server.providers.http_provider import ProviderError, Reply
 
 
 class Model(ThreadingHTTPServer):
@@ -61,3 +64,13 @@ def running_model() -> Iterator[Model]:
         finally:
             model.shutdown()
             thread.join()
+
+
+def heard(reply: Reply) -> tuple[list[str], str]:
+    """A provider's tokens, and the error behind them if any."""
+    tokens: list[str] = []
+    try:
+        tokens.extend(chain.from_iterable(reply))
+    except ProviderError as error:
+        return tokens, str(error)
+    return tokens, ""

@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 import pytest
 
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.providers.anthropic import Anthropic
-from chatproof.reference_server.providers.http_provider import ProviderError, Usage
+from chatproof.reference_server.providers.http_provider import Usage
 from chatproof.reference_server.sessions import ChatMessage
-from tests.reference_server.model import Model
+from tests.reference_server.model import Model, heard
 
 PATH = "/v1/messages"
 TALK = [
@@ -44,13 +43,8 @@ def ask(provider: Anthropic, model: Model, *events: Event | str, status: int = 2
     """The tokens, the error behind them if any, and what was counted."""
     lines = (one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in events)
     model.answers[PATH] = status, "".join(f"event: x\ndata: {line}\n\n" for line in lines).encode()
-    tokens: list[str] = []
     counted = Usage()
-    try:
-        tokens.extend(chain.from_iterable(provider.stream(TALK, counted)))
-    except ProviderError as error:
-        return tokens, str(error), counted
-    return tokens, "", counted
+    return *heard(provider.stream(TALK, counted)), counted
 
 
 def test_the_request_is_what_the_api_documents(provider: Anthropic, model: Model) -> None:

@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 import pytest
 
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.providers.http_provider import ProviderError, Usage
+from chatproof.reference_server.providers.http_provider import Usage
 from chatproof.reference_server.providers.local import Local
 from chatproof.reference_server.sessions import ChatMessage
-from tests.reference_server.model import Model
+from tests.reference_server.model import Model, heard
 
 OLLAMA, OPENAI = "/api/chat", "/v1/chat/completions"
 HELLO = [ChatMessage(role="user", content="hello")]
@@ -31,12 +30,7 @@ def line(text: str, **more: Any) -> str:
 
 def ask(provider: Local) -> tuple[list[str], str]:
     """The tokens, and the error behind them if any."""
-    tokens: list[str] = []
-    try:
-        tokens.extend(chain.from_iterable(provider.stream(HELLO, Usage())))
-    except ProviderError as error:
-        return tokens, str(error)
-    return tokens, ""
+    return heard(provider.stream(HELLO, Usage()))
 
 
 def lines_of(*lines: str) -> tuple[int, bytes]:

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from itertools import chain
 
 import pytest
 
 from chatproof.reference_server.config import Config
-from chatproof.reference_server.providers.http_provider import ProviderError, Usage
+from chatproof.reference_server.providers.http_provider import Usage
 from chatproof.reference_server.providers.openai import OpenAI
 from chatproof.reference_server.sessions import ChatMessage
-from tests.reference_server.model import Model
+from tests.reference_server.model import Model, heard
 
 PATH = "/v1/chat/completions"
 KEY = "sk-secret"
@@ -36,12 +35,7 @@ def body(*events: str) -> bytes:
 def ask(provider: OpenAI, model: Model, content: bytes, status: int = 200) -> tuple[list[str], str]:
     """The tokens, and the error behind them if any."""
     model.answers[PATH] = status, content
-    tokens: list[str] = []
-    try:
-        tokens.extend(chain.from_iterable(provider.stream(HELLO, Usage())))
-    except ProviderError as error:
-        return tokens, str(error)
-    return tokens, ""
+    return heard(provider.stream(HELLO, Usage()))
 
 
 def test_the_request_is_what_the_api_documents(provider: OpenAI, model: Model) -> None:

@@ -13,7 +13,7 @@ FILTERED: Final = {**SAFE, "violence": {"filtered": True, "severity": "high"}}
 
 
 def prompt_results(prompts: int = 1) -> dict[str, Any]:
-    """The field `prompt_filter_results` of a reply to so many prompts."""
+    """The field `prompt_filter_results`: one harmless result for each of the prompts."""
     results = [{"prompt_index": index, "content_filter_results": SAFE} for index in range(prompts)]
     return {"prompt_filter_results": results}
 
