@@ -41,7 +41,7 @@ class ReadsOneBlock(ReadsMessages):
         return text if text and event["index"] == self.first else ""
 
 
-@fault("claude-error-ignored", "ERR-03", "ERR-03", may="ERR-07 ERR-08", provider="anthropic")
+@fault("claude-error-ignored", "ERR-03", "ERR-03", may="ERR-07 ERR-08", provider="anthropic", contract=2)
 class IgnoresErrors(ReadsMessages):
     """An `error` event in a stream with the status 200 is one more event that it does not know: the answer is over."""
 
@@ -50,7 +50,7 @@ class IgnoresErrors(ReadsMessages):
         return ("", True) if event["type"] == "error" else super().read_chunk(data)
 
 
-@fault("claude-without-stop", "ERR-03", "ERR-03", may="ERR-07 ERR-08 END-02", provider="anthropic")
+@fault("claude-without-stop", "ERR-03", "ERR-03", may="ERR-07 ERR-08 END-02", provider="anthropic", contract=2)
 class EndsWithTheConnection(ReadsMessages):
     """A stream without `message_stop` is complete, too.
 
