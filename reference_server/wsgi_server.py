@@ -13,7 +13,7 @@ from gevent.socket import IPPROTO_TCP, TCP_NODELAY, socket  # type: ignore[impor
 from werkzeug.exceptions import RequestTimeout
 
 from chatproof.reference_server.balancer import receive
-from chatproof.reference_server.hangup import SOCKET_KEY
+from chatproof.reference_server.hangup import SOCKET_KEY, WRITE_KEY
 
 IDLE_SECONDS = 75.0  # how long a kept-alive connection may wait for its next request
 MAX_HEADERS = 100
@@ -36,6 +36,11 @@ class ClientSocket(socket):  # type: ignore[misc]  # gevent ships no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._turn = Semaphore()
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether it sends, or waits until the other side takes more."""
+        return bool(self._turn.locked())
 
     def send(self, data: bytes, flags: int = 0, **timeout: Any) -> int:
         """See socket.send. Returns the length of the data."""
@@ -99,9 +104,9 @@ class RequestHandler(WSGIHandler):  # type: ignore[misc]  # gevent ships no type
         return super().MessageClass(BytesIO(block))
 
     def get_environ(self) -> dict[str, Any]:
-        """Add the client's socket, for `hangup`, and a body with a deadline."""
+        """Add the client's socket and a way to write to it, for `hangup`, and a body with a deadline."""
         environ: dict[str, Any] = super().get_environ()
-        environ[SOCKET_KEY] = self.socket
+        environ[SOCKET_KEY], environ[WRITE_KEY] = self.socket, self.write
         plain: Input = self.wsgi_input
         body = self.wsgi_input = RequestBody(self.rfile, self.content_length, plain.socket, plain.chunked_input)
         body.deadline = time.monotonic() + self.server.request_timeout
