@@ -13,10 +13,10 @@ from chatproof.fake_providers.journal.entry import Entry
 
 __all__ = ["Entry", "Fakes", "FakesError", "NotInTime"]
 
-_GRACE: Final = 5.0
+_GRACE: Final = 20.0
 """Seconds that a reply may take beyond the requested wait."""
-TIMEOUT: Final = 10.0
-"""Seconds for all other requests."""
+TIMEOUT: Final = 30.0
+"""Seconds for all other requests. A busy machine needs more than ten for one."""
 MAX_WAIT_S: Final = 120.0
 """The longest that the fakes wait for one request. Clients that wait longer ask again."""
 

@@ -13,7 +13,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 TOO_LONG: Final = 300.0  # seconds
 CHECK: Final = (
-    *(sys.executable, "-m", "chatproof.harness.command", "check", "--provider", "openai"),
+    *(sys.executable, "-m", "chatproof.harness.command", "check", "--provider", "openai", "--situation", "plain"),
     *("--start", f"{sys.executable} -m tests.browser.dreadful_server --port {{port}}"),
     *("--profile", "core,socketio,chat,limits,auth,cors", "--silence", "3", "--provider-timeout", "4"),
 )
