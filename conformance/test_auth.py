@@ -45,6 +45,7 @@ LISTS = (
         f"/api/{name}"
         for name in ("health", "metrics", "debug", "chat/health", "chat/status", "chat/list", "chat/threads")
     ),
+    *("/debug/vars", "/actuator/httpexchanges", "/telescope/requests", "/varz", "/api/admin/stats", "/api/v1/sessions"),
     *("/healthz", "/info", "/api/chat/sessions/search?q=", "/actuator/sessions", "/api/users/USER/sessions"),
 )
 # How gateways name a user to the server behind them. Who takes them from everybody has no authentication.
@@ -245,6 +246,7 @@ async def test_nobody_lists_the_sessions_of_others(case: Case) -> None:
         theirs |= {guests: "the session of a client without a token", answer.case: "what a client without a token said"}
     for name, credential in (("a client without a token", NOBODY), ("another user", other.token)):
         paths = [path.replace("USER", quote(owner.identity)) for path in LISTS]
+        paths.append(SESSIONS_PATH + session[:-1])  # whoever suggests ids that look alike tells those of others
         answers = await together(*(look_at(case, path, credential) for path in paths))
         shown_texts = [(answer, text) for answer in answers for text in theirs if text.encode() in answer.body]
         for answer, text in shown_texts:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.clients import (
+    AT_ONCE,
     TRIES,
     Client,
     accepted,
@@ -20,17 +21,20 @@ from chatproof.conformance.suite.clients import (
     unanswered,
 )
 from chatproof.conformance.suite.disguises import FORWARDED_FOR, OTHERS, bought
-from chatproof.conformance.suite.exceptions import NotTestable
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.rate_budget import WINDOW
+from chatproof.conformance.suite.revisions import needs_a_later_revision
 from chatproof.conformance.suite.steady import steady
+from chatproof.conformance.suite.together import together
 from chatproof.harness.client.connection import addresses_beside_loopback
 from chatproof.harness.client.http import HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.retry_after import is_number_of_seconds, seconds_of
 from chatproof.harness.protocol.transcript import Transcript
 
+SOME = 5  # requests at once: a bucket that refills may let one or two of them through
 GRACE = 1.1  # seconds past the time that a Retry-After names: one, and a moment for rounding
 
 
@@ -167,6 +171,42 @@ async def test_preflights_are_not_counted(case: Case) -> None:
         await case.request_once(HttpRequest("OPTIONS", STREAM_PATH, headers=headers), client.source)
     answers = await client.send(1)
     judge_accepted(case, "LIM-09", answers, STREAM_PATH, f"after {limit_of(case, STREAM_PATH) + 2} preflights", client)
+
+
+@requirement("LIM-01")
+async def test_looks_at_a_session_are_not_counted(case: Case) -> None:
+    """Pages look up their session again and again; the limit is that of the stream."""
+    needs_a_later_revision(case)
+    client, looks = await client_of(case, STREAM_PATH), limit_of(case, STREAM_PATH) + 2
+    for _ in range(looks):
+        await case.request_once(HttpRequest("GET", SESSIONS_PATH + case.lane.new_session()), client.source)
+    usual = await Client(case, STREAM_PATH, await case.lane.budget.fresh_client(STREAM_PATH)).send(1)
+    answers = await client.send(1)
+    client.answers += usual
+    judge_accepted(case, "LIM-01", answers, STREAM_PATH, f"after {looks} times GET of a session", client)
+
+
+@requirement("LIM-13")
+async def test_leaving_gives_nothing_back(case: Case) -> None:
+    """A client asks as often as it may and leaves each reply after its first token: the limit counts what was asked."""
+    limit = limit_of(case, STREAM_PATH)
+    if not case.lane.budget.addresses.available:
+        raise NotApplicable("needs a source address of its own")
+    for _ in range(TRIES):
+        client = await client_of(case, STREAM_PATH)
+        for first in range(0, limit, AT_ONCE):
+            count = min(AT_ONCE, limit - first)
+            streams = [await case.start(script="minute", source=client.source) for _ in range(count)]
+            await together(*(stream.until(lambda reply: bool(reply.tokens), 5) for stream in streams))
+            if any(not one.transcript.tokens for one in streams):
+                raise NotTestable(f"a reply to leave did not begin: {streams[-1].transcript.outcome()}")
+            await together(*(stream.leave() for stream in streams))
+            if case.lane.provider:
+                await together(*(case.provider.ended(one.transcript, case.provider.due) for one in streams))
+        if refused(answers := await client.send(SOME, at_once=SOME)):
+            break
+    seen = f"after {limit} replies that the client left, {SOME} more requests at once were served"
+    case.holds("LIM-13", bool(refused(answers)), seen, "429", answers[0])
 
 
 @requirement("LIM-11", when=When.FROM_THE_START)

@@ -75,6 +75,18 @@ OLDER = (
 )
 HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 BROKEN_PATHS = ("%", "%zz", "%E0%A4%A", "%ff%fe")  # a percent sign without two digits, and bytes that are no UTF-8
+# What a client, or somebody between it and the server, may have got wrong in a header that most servers do not need.
+ODD_HEADERS = (
+    ("Cookie", "theme=%E0%A4%A; =; a b=c"),
+    ("X-Forwarded-For", "unknown, 10.0.0.300:x, _hidden"),
+    ("Forwarded", 'for="_mdn";;by'),
+    ("Accept-Language", "x;q=high, *;q=, -"),
+    ("Accept", "text;q=x, ;;"),
+    ("Traceparent", "00-zz-1-"),
+    ("If-Modified-Since", "yesterday"),
+    ("Range", "bytes=b-a"),
+)
+LONG_NUMBER = b"7" * 5_000  # more digits than some languages read
 CREDENTIALS = {  # by names that no redaction takes for secrets
     "a word that is no token": "Bearer abc",
     "a scheme alone": "Bearer",
@@ -192,6 +204,11 @@ async def test_less_ordinary_requests_are_served_or_refused(case: Case) -> None:
         await judge_form(case, "REQ-13", form, usual[path], path)
 
 
+def _without(request: HttpRequest, name: str) -> list[tuple[str, str]]:
+    """A request's headers without one of them."""
+    return [one for one in request.headers if one[0] != name]
+
+
 def odd_requests(case: Case, path: str) -> list[tuple[str, HttpRequest]]:
     """POSTs that a server may answer or refuse, with their names for messages."""
 
@@ -205,6 +222,10 @@ def odd_requests(case: Case, path: str) -> list[tuple[str, HttpRequest]]:
         return b"[" * depth + b"]" * depth
 
     null_id = case.lane.conversation(TEXT, "hello", case.lane.new_case(), f"{case.lane.new_session()}\0x")
+
+    def with_type(value: str) -> HttpRequest:
+        return Form("", content_type=value).of(ask())
+
     field = b'{"message": ' if case.lane.api.name == OWN_API else b'{"messages": '
     return [
         *(
@@ -219,6 +240,17 @@ def odd_requests(case: Case, path: str) -> list[tuple[str, HttpRequest]]:
         ("a NUL in `message`", ask("Please\0 say hello.")),
         ("a NUL in the conversation's id", case.lane.request(null_id, path)),
         ("a byte order mark before the body", with_body(b"\xef\xbb\xbf" + ask().body)),
+        ("a field of 5,000 digits", with_body(ask().body[:-1] + b', "extra": ' + LONG_NUMBER + b"}")),
+        ("a field of 1e999", with_body(ask().body[:-1] + b', "extra": 1e999}')),
+        ("a charset that nobody knows", with_type("application/json; charset=klingon")),
+        ("a charset without a name", with_type("application/json; charset=")),
+        *(
+            (
+                f"`{name}: {value}`",
+                replace(ask(), headers=(*(one for one in ask().headers if one[0] != name), (name, value))),
+            )
+            for name, value in ODD_HEADERS
+        ),
         *(
             (f"an Authorization header with {what}", replace(ask(), headers=(*ask().headers, ("Authorization", value))))
             for what, value in CREDENTIALS.items()

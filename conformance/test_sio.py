@@ -16,6 +16,7 @@ from chatproof.conformance.suite.marks import When, over_sockets, requirement
 from chatproof.conformance.suite.next_ask import judge_next_ask
 from chatproof.conformance.suite.paced_replies import judge_pace
 from chatproof.conformance.suite.provider import RETRIES, talk
+from chatproof.conformance.suite.revisions import is_first_revision, needs_a_later_revision
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines
@@ -225,17 +226,6 @@ async def test_a_failure_is_an_error_over_any_transport(case: Case, script: str,
     needs_a_later_revision(case)
     reply = await failing_reply(case, script, transport)
     case.conforms(reply, fails_as_error("SIO-08"), words_are(case.provider.text(script), "SIO-08"))
-
-
-def is_first_revision(case: Case) -> bool:
-    """Whether only the contract's first revision is asked for, which looks at plain sockets."""
-    return case.lane.settings.contract == 1
-
-
-def needs_a_later_revision(case: Case) -> None:
-    """Stop a test that the first revision does not know. Raises NotApplicable."""
-    if is_first_revision(case):
-        raise NotApplicable("the contract's first revision does not look at this")
 
 
 async def failing_reply(case: Case, script: str, over: Transport = Transport.WEBSOCKET) -> Transcript:

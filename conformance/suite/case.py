@@ -64,6 +64,7 @@ class Case:
         receive_buffer: int | None = None,
         kept: TcpConnection | None = None,
         before: tuple[Turn, ...] = (),
+        again: str = "",
     ) -> Stream:
         """Ask, and give the reply under way. Raises TooLate where no socket can be opened.
 
@@ -75,8 +76,9 @@ class Case:
             credential: the user's token, over SSE.
             kept: a connection that an earlier answer left open, over SSE.
             before: the turns so far, where the client carries them.
+            again: the case id of an earlier ask, so that the same text says the same message once more.
         """
-        lane, case = self.lane, self.lane.new_case()
+        lane, case = self.lane, again or self.lane.new_case()
         if lane.tokens(script) > LARGE and not self._holds_large:
             self._holds_large = await lane.large.acquire()
         conversation = lane.conversation(text, script, case, session, credential, before)

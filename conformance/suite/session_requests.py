@@ -65,8 +65,11 @@ async def of_others(case: Case, reply: Transcript) -> list[str]:
     return [text for text in dict.fromkeys(texts) if cases_in(text) - {reply.case}]
 
 
-async def judge_forgotten(case: Case, requirement_id: str, reply: Transcript, before: Transcript) -> None:
-    """Judge that nothing said before a deletion goes to the provider. A server may refuse every later use of the id."""
+async def judge_forgotten(
+    case: Case, requirement_id: str, reply: Transcript, before: Transcript, where: str = ""
+) -> None:
+    """Judge that nothing said before a deletion goes to the provider. A server may refuse every later use of the id.
+    `where`: how the message begins."""
     if await is_refusal(case, reply):
         case.holds(requirement_id, True, reply.outcome(), "nothing from before the deletion")
         return
@@ -74,7 +77,7 @@ async def judge_forgotten(case: Case, requirement_id: str, reply: Transcript, be
         raise without(reply, f"an ask in the deleted session failed: {reply.outcome()}")
     upstream = await sent_upstream(case, reply)
     old = "marzipan" in upstream or before.case in upstream
-    seen = f"sent to the provider: {shown(upstream, 300)}"
+    seen = f"{where}sent to the provider: {shown(upstream, 300)}"
     case.holds(requirement_id, not old, seen, "nothing from before the deletion", reply)
 
 
