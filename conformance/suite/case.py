@@ -72,11 +72,10 @@ class Case:
             session: its session id; a fresh one if left out, none at all if None.
             path: `STREAM`, or the stream's path in another form.
             socket: an open socket to ask on; else one is opened where `over` is not SSE.
-            source: the address to ask from; else the test's own.
-            credential: the user's token, over SSE.
+            source: the address to ask from; else the test's own. `credential`: the user's token, over SSE.
             kept: a connection that an earlier answer left open, over SSE.
             before: the turns so far, where the client carries them.
-            again: the case id of an earlier ask, so that the same text says the same message once more.
+            again: an earlier ask's case id, to say the same.
         """
         lane, case = self.lane, again or self.lane.new_case()
         if lane.tokens(script) > LARGE and not self._holds_large:
