@@ -177,12 +177,14 @@ async def test_preflights_are_not_counted(case: Case) -> None:
 async def test_looks_at_a_session_are_not_counted(case: Case) -> None:
     """Pages look up their session again and again; the limit is that of the stream."""
     needs_a_later_revision(case)
+    if not case.lane.budget.addresses.available:
+        raise NotApplicable("needs a source address of its own")
     client, looks = await client_of(case, STREAM_PATH), limit_of(case, STREAM_PATH) + 2
+    if limit_of(case, STREAM_PATH) > 1:
+        await client.send(1)
     for _ in range(looks):
         await case.request_once(HttpRequest("GET", SESSIONS_PATH + case.lane.new_session()), client.source)
-    usual = await Client(case, STREAM_PATH, await case.lane.budget.fresh_client(STREAM_PATH)).send(1)
     answers = await client.send(1)
-    client.answers += usual
     judge_accepted(case, "LIM-01", answers, STREAM_PATH, f"after {looks} times GET of a session", client)
 
 
