@@ -8,15 +8,18 @@ from functools import partial
 from typing import Any
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotApplicable
+from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
+from chatproof.conformance.suite.first_revision import is_first_revision, needs_a_later_revision
 from chatproof.conformance.suite.interruption import (
     BOTH,
     BY_FIN,
     BY_RST,
     CANCELLED_IN_SILENCE_WITHIN,
     CANCELLED_WITHIN,
+    FAR,
     IN_SILENCE,
     LARGE_EVENTS,
+    LONG_BEGUN,
     MID_REPLY,
     HangUp,
     Interruption,
@@ -55,9 +58,16 @@ async def test_leaving_cancels_the_provider(case: Case) -> None:
     """Clients leave by FIN and by RST, at different moments and inside an event, many of them at once."""
     large = await case.provider.register("large-events", LARGE_EVENTS)
     within = case.lane.settings.allowed(CANCELLED_WITHIN)
-    moments = (*MID_REPLY, Moment(large, 1, inside=True))
+    moments = (*await moments_of(case), Moment(large, 1, inside=True))
     plan = [partial(interrupt, case, how, moment, within) for how, moment in plan_of(case, moments)]
     await judge_cancelled(case, "INT-01", within, plan)
+
+
+async def moments_of(case: Case) -> tuple[Moment, ...]:
+    """Moments in mid-reply: early ones, and one at which much has come."""
+    if is_first_revision(case):
+        return MID_REPLY
+    return (*MID_REPLY, Moment(await case.provider.register("long-begun", LONG_BEGUN), FAR))
 
 
 @requirement("INT-02")
@@ -73,10 +83,11 @@ async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
     """Sockets leave with and without a disconnect packet, in their first reply and in a later one. Some have moved
     from polling to a WebSocket."""
     within = case.lane.settings.allowed(CANCELLED_WITHIN)
-    can_move = case.lane.settings.contract != 1 and await offers_upgrades(case)
+    can_move = not is_first_revision(case) and await offers_upgrades(case)
+    moments = await moments_of(case)
     plan = [
-        partial(leave_socket, case, how, moment, within, number // len(MID_REPLY) % 2 == 0, can_move)
-        for number, (how, moment) in enumerate(plan_of(case, MID_REPLY))
+        partial(leave_socket, case, how, moment, within, number // len(moments) % 4 in (0, 3), can_move)
+        for number, (how, moment) in enumerate(plan_of(case, moments))
     ]
     await judge_cancelled(case, "INT-03", within, plan)
 
@@ -124,15 +135,29 @@ async def test_a_polling_client_that_vanishes_cancels_the_provider(case: Case) -
     report_cancelled(case, "INT-09", within, crowd, case.lane.heartbeat.since(began))
 
 
+@over_both
 @requirement("INT-04")
-async def test_many_interruptions_do_no_harm(case: Case) -> None:
+async def test_many_interruptions_do_no_harm(case: Case, transport: Transport) -> None:
     """After fifty interruptions the server serves as before."""
-    plan = [partial(interrupt, case, BOTH[n % 2], early(case), CANCELLED_WITHIN) for n in range(MANY)]
-    await case.lane.crowds.run(case.provider, plan, MANY)
-    replies = await together(*(case.ask(source=case.lane.budget.addresses.fresh()) for _ in range(5)))
+    if transport is not Transport.SSE:
+        needs_a_later_revision(case)
+    ask = partial(case.ask, over=transport)
+    await ask(source=case.lane.budget.addresses.fresh())
+    plan = [partial(interrupt, case, BOTH[n % 2], early(case), CANCELLED_WITHIN, over=transport) for n in range(MANY)]
+    try:
+        await case.lane.crowds.run(case.provider, plan, MANY)
+    except TooLate:
+        reply = await ask(source=case.lane.budget.addresses.fresh())
+        if case.lane.succeeded(reply) or transport not in case.lane.served:
+            raise
+        seen = f"an ask over {transport}, of the kind that was answered before clients left: {reply.outcome()}"
+        case.holds("INT-04", False, seen, "the whole reply", reply)
+        return
+    replies = await together(*(ask(source=case.lane.budget.addresses.fresh()) for _ in range(5)))
     for reply in replies:
         kept = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text("hello"))
-        case.holds("INT-04", kept, f"after {MANY} interruptions: {reply.outcome()}", "the whole reply", reply)
+        seen = f"after {MANY} interruptions over {transport}: {reply.outcome()}"
+        case.holds("INT-04", kept, seen, "the whole reply", reply)
 
 
 @over_both
@@ -182,9 +207,21 @@ async def test_the_session_stays_usable(case: Case, transport: Transport) -> Non
     if case.lane.provider is None:
         await judge_next_exchange(case, session, transport)
         return
-    left = await leave_one(case, over=transport, session=session)
-    reply = await case.ask("Where were we?", session=session, over=transport)
-    case.holds("INT-07", case.lane.succeeded(reply), f"the next exchange: {reply.outcome()}", "a whole reply", reply)
+    await judge_after(case, session, transport, await leave_one(case, over=transport, session=session))
+    if is_first_revision(case) or case.lane.settings.resumes:
+        return
+    within, early_on = case.lane.settings.allowed(CANCELLED_IN_SILENCE_WITHIN), IN_SILENCE[0]
+    left = await interrupt(case, BY_FIN, early_on, within, source=case.source, over=transport, session=session)
+    if left.took is not None:  # else INT-02 and INT-11 say so, and the session may be busy
+        await judge_after(case, session, transport, left)
+
+
+async def judge_after(case: Case, session: str, over: Transport, left: Interruption) -> None:
+    """Judge the exchange after an interruption, and the history that the provider gets with it."""
+    reply = await case.ask("Where were we?", session=session, over=over)
+    seen = f"after {left.what}, the next exchange: {reply.outcome()}"
+    if not case.holds("INT-07", case.lane.succeeded(reply), seen, "a whole reply", reply):
+        return
     history = messages_of(await case.provider.asked(reply))
     again = doubled(history, left.stream.transcript.case, "the interrupted message")
     case.keep("INT-07", [*empty_messages(history), *again, *orphans(history)], reply)

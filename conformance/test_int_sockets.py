@@ -9,6 +9,7 @@ from functools import partial
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import TooLate
 from chatproof.conformance.suite.interruption import (
+    BEHIND,
     BY_FIN,
     BY_RST,
     CANCELLED_IN_SILENCE_WITHIN,
@@ -36,7 +37,6 @@ WAYS = (  # over which transport, and how; who vanishes while polling can be not
     (Transport.POLLING, HangUp("a polling client that said goodbye", BY_FIN.leave)),
 )
 TWICE = 2
-BEHIND = 0.5  # seconds in which a server that lets nobody wait asks its provider
 SMALL_BUFFER = 4096  # bytes
 # With `partial`, a hundred events of 2 to 200 KB: 10 MB.
 MORE_THAN_BUFFERS_HOLD = f"""about = "A hundred tokens of 2 KB: more than a socket's buffers hold."

@@ -12,6 +12,7 @@ import pytest
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.document_checks import of_document
 from chatproof.conformance.suite.exceptions import NotApplicable
+from chatproof.conformance.suite.first_revision import is_first_revision, needs_a_later_revision
 from chatproof.conformance.suite.marks import When, over_sockets, requirement
 from chatproof.conformance.suite.next_ask import judge_next_ask
 from chatproof.conformance.suite.paced_replies import judge_pace
@@ -155,6 +156,11 @@ async def test_a_bad_payload_is_refused(case: Case) -> None:
         case.conforms(answer, sio.refused_with_an_error)
         if answer.terminal and is_usable:
             is_usable = await judge_next_ask(case, client, f"after {answer.request}", "SIO-05")
+            if payload is payloads[0] and is_usable and not is_first_revision(case):
+                again = await client.emit(ASK_EVENT, *payload)
+                again.request += ", the second one on its socket"
+                await client.terminal(again, Deadlines(silence=wait))
+                case.conforms(again, sio.refused_with_an_error)
         await client.disconnect()
 
 

@@ -22,6 +22,7 @@ from chatproof.harness.protocol.transcript import Transcript, Transport
 
 CANCELLED_WITHIN = 2.0  # seconds
 CANCELLED_IN_SILENCE_WITHIN = 5.0
+BEHIND = 0.5  # seconds in which a server that lets nobody wait asks its provider
 WATCHED_LONGER = 0.9  # seconds, to tell a late cancellation from none
 LONGEST_WATCH = 10.0  # the same, on a busy machine
 # An abort that is lost once in ten times stays unseen with a chance of 0.9 to this power: less than one in a hundred.
@@ -40,6 +41,19 @@ repeat = 2
 [[steps]]
 tokens = ["small "]
 repeat = 100
+"""
+
+FAR = 60  # tokens of a reply that is left late
+LONG_BEGUN = f"""about = "{FAR + 40} quick tokens, then one every 100 ms for a minute: to be left late."
+[timing]
+inter_token_ms = 100
+[[steps]]
+tokens = [" quick"]
+repeat = {FAR + 40}
+inter_token_ms = 5
+[[steps]]
+tokens = [" slow"]
+repeat = 600
 """
 
 

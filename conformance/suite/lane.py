@@ -68,6 +68,7 @@ class Lane:
     side_by_side: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     crowds: Crowds = field(default_factory=Crowds)
+    served: set[Transport] = field(default_factory=set)
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
     open_door: asyncio.Lock = field(default_factory=asyncio.Lock)
     ends_at: float = math.inf
@@ -308,8 +309,10 @@ class Lane:
         return conversation
 
     def note(self, reply: Transcript) -> None:
-        """Note what a reply tells of limits, and the id that the server gave its conversation."""
+        """Note what a reply tells of limits, over which transport it came, and the id of its conversation."""
         self.budget.note(reply)
+        if self.succeeded(reply):
+            self.served.add(reply.transport)
         if reply.conversation and reply.case in self._asked_in:
             self._given[self._asked_in[reply.case]] = reply.conversation
 

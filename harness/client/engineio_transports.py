@@ -221,7 +221,8 @@ class PollingCarrier:
     def _checked(self, answer: Transcript) -> Transcript:
         """An answer that the client may read. Raises CarrierClosed."""
         if answer.status != 200 or answer.end is not End.COMPLETE:
-            raise CarrierClosed(f"polling failed: {answer.outcome()} {shown(answer.body, 120)}")
+            said = "" if answer.status not in (None, 200) else f" {shown(answer.body, 120)}"  # else the outcome has it
+            raise CarrierClosed(f"polling failed: {answer.outcome()}{said}")
         allowed = answer.header(ALLOW_ORIGIN)
         if not self.introduction.may_read(self.target, allowed):
             page = self.introduction.origin

@@ -109,3 +109,18 @@ class VaryOverwritten(ChatServer):
     def cors_headers(self, request: web.Request, response: web.StreamResponse, origin: str) -> dict[str, str]:
         headers = super().cors_headers(request, response, origin)
         return {**headers, "Vary": "Accept-Encoding"} if response.content_type == "application/json" else headers
+
+
+@fault("origins-inside-the-list", "CORS-03 CORS-06 CORS-07", "CORS", says="https://chat.exampl: ", contract=2)
+class InsideTheList(ChatServer):
+    """Looks for an origin in the text of the list. And what compresses says alone what an answer depends on."""
+
+    def is_allowed(self, origin: str) -> bool:
+        return origin in ",".join(self.config.origins)
+
+    def socket_is_allowed(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
+        return super().socket_is_allowed(origin, environ) or self.is_allowed(origin or "")
+
+    def cors_headers(self, request: web.Request, response: web.StreamResponse, origin: str) -> dict[str, str]:
+        headers = super().cors_headers(request, response, origin)
+        return {**headers, "Vary": "Accept-Encoding"} if "Accept-Encoding" in request.headers else headers

@@ -1,0 +1,17 @@
+"""What the contract's first revision does not look at."""
+
+from __future__ import annotations
+
+from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotApplicable
+
+
+def is_first_revision(case: Case) -> bool:
+    """Whether only the contract's first revision is asked for, whose tests look at less."""
+    return case.lane.settings.contract == 1
+
+
+def needs_a_later_revision(case: Case) -> None:
+    """Stop a test that the first revision does not know. Raises NotApplicable."""
+    if is_first_revision(case):
+        raise NotApplicable("the contract's first revision does not look at this")
