@@ -5,18 +5,21 @@ from __future__ import annotations
 from itertools import count
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.document_checks import of_document
 from chatproof.conformance.suite.exceptions import NotApplicable
 from chatproof.conformance.suite.marks import When, over_all, over_both, requirement
 from chatproof.conformance.suite.odd_replies import LARGE, LAYOUT, named, says
-from chatproof.conformance.suite.revisions import is_first_revision
+from chatproof.conformance.suite.revisions import is_first_revision, needs_a_later_revision
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.token_counts import with_counts
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     AGREES_WITH_TOKENS,
     COMPLETION_CHECKS,
+    completion_is_typed,
     duration_is_true,
     full_response_is_whole,
     speed_is_tokens_over_duration,
+    tokens_equal_last_count,
 )
 from chatproof.harness.protocol.checks.end import (
     ends_once,
@@ -24,7 +27,9 @@ from chatproof.harness.protocol.checks.end import (
     nothing_said_ends_once,
     one_completion_and_last,
 )
+from chatproof.harness.protocol.checks.later import of_place
 from chatproof.harness.protocol.checks.tok import text_is
+from chatproof.harness.protocol.findings import on_behalf_of
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 COUNT = "Please count from one to fifty, in words."
@@ -79,10 +84,19 @@ async def test_the_wait_for_the_first_token_may_count_or_not(case: Case) -> None
 
 
 @over_all
-@requirement("END-09")
+@requirement("END-09", "END-02", "SIO-04")
 async def test_an_empty_reply_ends(case: Case, transport: Transport) -> None:
     """The provider ends its reply well, and says nothing in it."""
-    case.conforms(await case.ask(script="empty", over=transport), nothing_said_ends_once)
+    needs_a_later_revision(case)
+    reply = await case.ask(script="empty", over=transport)
+    case.conforms(reply, nothing_said_ends_once)
+    form = (completion_is_typed, tokens_equal_last_count)
+    row = "END-02" if transport is Transport.SSE else "SIO-04"
+    checks = (of_place("an empty reply", one) for one in (on_behalf_of(row, *form)))
+    if reply.is_success:
+        case.conforms(reply, *of_document(case, *checks))
+    for row in {"END-02", "SIO-04"} - {record.id for record in case.records}:
+        case.cannot_judge(row, f"there is no completion to look at: {reply.outcome()}")
 
 
 @over_both

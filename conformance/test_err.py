@@ -6,19 +6,23 @@ import pytest
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable
+from chatproof.conformance.suite.lane import FRESH
 from chatproof.conformance.suite.marks import When, over_both, requirement
+from chatproof.conformance.suite.odd_replies import CUT_LATE
 from chatproof.conformance.suite.odd_requests import JSON
 from chatproof.conformance.suite.provider import RETRIES, messages_of
+from chatproof.conformance.suite.revisions import NOT_LOOKED_AT, is_first_revision, needs_a_later_revision
 from chatproof.conformance.suite.silence import judge_silence
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, body_of
-from chatproof.harness.protocol.checks import err
+from chatproof.harness.protocol.checks import err, sse
 from chatproof.harness.protocol.checks.history import empty_messages
+from chatproof.harness.protocol.checks.later import of_place
 from chatproof.harness.protocol.checks.tok import same_words, words_are, words_begin
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.requirements import Profile
-from chatproof.harness.protocol.transcript import Transcript, Transport
+from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 REFUSED_FOR = 25.0  # seconds, longer than such a client tries
 
@@ -40,6 +44,8 @@ AS_IF_ALL_WERE_WELL = {
     "error-then-end": ENDED_AFTER_ALL.format(about="Two tokens", steps='[[steps]]\ntokens = ["All", " is"]'),
 }
 
+OF_LAST_BYTES = (sse.nothing_between_events, sse.ends_after_terminal, sse.framing_is_sound)
+
 BEFORE_THE_FIRST_TOKEN = (
     "bad-key",
     "rate-limited",
@@ -52,15 +58,30 @@ BEFORE_THE_FIRST_TOKEN = (
 IN_MID_REPLY = ("drop-mid", "cut-mid", "reset-mid", "malformed-mid", "error-mid")
 
 
-def judge_error(case: Case, requirement_id: str, reply: Transcript) -> None:
-    """Judge that a failed reply reports an error, and that the error shows no internals."""
-    case.conforms(reply, err.fails_as_error(requirement_id))
+def judge_error(case: Case, requirement_id: str, reply: Transcript, where: str = "") -> None:
+    """Judge that a failed reply reports an error, and that the error shows no internals. `where`: what it was."""
+    case.conforms(reply, err.fails_as_error(requirement_id, where))
     if reply.of(Kind.ERROR):
         case.conforms(reply, err.error_ends_the_reply)
     else:
         case.cannot_judge("ERR-01", f"no error event came: {reply.outcome()}")
     if reply.of(Kind.ERROR) or err.is_http_error(reply):
         case.conforms(reply, err.no_internals(case.lane.scene.key))
+
+
+def judge_last_bytes(case: Case, reply: Transcript) -> None:
+    """Judge that the stream of a failed reply ends as any other one, once its error event has come."""
+    why = f"no error event came: {reply.outcome()}"
+    if is_first_revision(case):
+        why = NOT_LOOKED_AT
+    elif reply.of(Kind.ERROR) and reply.end is End.RESET:
+        seen = "a reply that failed: the connection was reset behind the error event"
+        case.holds("SSE-09", False, seen, "a body that ends as its framing says", reply)
+    elif reply.of(Kind.ERROR):
+        case.conforms(reply, *(of_place("a reply that failed", one) for one in OF_LAST_BYTES))
+    judged = {record.id for record in case.records}
+    for row in {one.id for one in OF_LAST_BYTES} - judged:
+        case.cannot_judge(row, why)
 
 
 async def failing_reply(case: Case, script: str, session: str | None = "") -> Transcript:
@@ -72,11 +93,16 @@ async def failing_reply(case: Case, script: str, session: str | None = "") -> Tr
 
 
 @pytest.mark.parametrize("script", BEFORE_THE_FIRST_TOKEN)
-@requirement("ERR-02")
+@requirement("ERR-02", "ERR-01", *(one.id for one in OF_LAST_BYTES))
 async def test_a_failure_before_the_first_token_is_an_error(case: Case, script: str) -> None:
     """The server reports it as an error event or by status; never as a token or a completion."""
     reply = await failing_reply(case, script)
     case.conforms(reply, err.fails_as_error("ERR-02"), err.no_tokens("ERR-02"))
+    if reply.of(Kind.ERROR) and not is_first_revision(case):
+        case.conforms(reply, err.error_ends_the_reply)
+    else:
+        case.cannot_judge("ERR-01", f"there is no error event to look at: {reply.outcome()}")
+    judge_last_bytes(case, reply)
 
 
 @requirement("ERR-02", when=When.ALONE)
@@ -88,16 +114,35 @@ async def test_a_provider_that_refuses_connections_is_an_error(case: Case) -> No
 
 
 @pytest.mark.parametrize("script", IN_MID_REPLY)
-@requirement("ERR-01", "ERR-03", "ERR-04")
+@requirement("ERR-01", "ERR-03", "ERR-04", *(one.id for one in OF_LAST_BYTES))
 async def test_a_failure_in_mid_reply_is_an_error(case: Case, script: str) -> None:
     """The error follows the tokens that came; there is no completion."""
     reply = await failing_reply(case, script)
     judge_error(case, "ERR-03", reply)
+    judge_last_bytes(case, reply)
     if not any(record.id == "ERR-04" for record in case.records):
         case.cannot_judge("ERR-04", f"no error came: {reply.outcome()}")
     said = case.provider.text(script)
     # what was written just before a reset may be lost on its way to the server
     case.conforms(reply, words_begin(said, "ERR-03") if script == "reset-mid" else words_are(said, "ERR-03"))
+
+
+@requirement("ERR-03", "ERR-02")
+async def test_a_failure_is_an_error_wherever_it_comes(case: Case) -> None:
+    """Behind a long text that looks finished, and in later exchanges of a session, in mid-reply and before that."""
+    needs_a_later_revision(case)
+    await case.provider.register("cut-late", CUT_LATE)
+    session = case.lane.new_session()
+    first = await case.ask(session=session)
+    cuts = {"cut-late": ("behind a long text", FRESH)}
+    if case.lane.succeeded(first):  # else another row says so
+        cuts["drop-mid"] = ("in the second exchange of a session", session)
+    for script, (where, place) in cuts.items():
+        reply = await failing_reply(case, script, place)
+        said = words_are(case.provider.text(script), "ERR-03")
+        case.conforms(reply, err.fails_as_error("ERR-03", f"{where}: "), of_place(where, said))
+    reply, where = await failing_reply(case, "bad-key", session), "in a later exchange of a session"
+    case.conforms(reply, err.fails_as_error("ERR-02", f"{where}: "), of_place(where, err.no_tokens("ERR-02")))
 
 
 @over_both

@@ -9,7 +9,6 @@ from typing import Any
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
-from chatproof.conformance.suite.first_revision import is_first_revision, needs_a_later_revision
 from chatproof.conformance.suite.interruption import (
     BOTH,
     BY_FIN,
@@ -35,6 +34,7 @@ from chatproof.conformance.suite.interruption import (
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.conformance.suite.provider import messages_of, talk
 from chatproof.conformance.suite.replies import SseStream
+from chatproof.conformance.suite.revisions import is_first_revision, needs_a_later_revision
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of

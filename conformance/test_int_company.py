@@ -7,7 +7,6 @@ from typing import Any
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable
-from chatproof.conformance.suite.first_revision import needs_a_later_revision
 from chatproof.conformance.suite.interruption import (
     BEHIND,
     CANCELLED_WITHIN,
@@ -21,6 +20,7 @@ from chatproof.conformance.suite.interruption import (
 from chatproof.conformance.suite.lane import FRESH
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.replies import Stream
+from chatproof.conformance.suite.revisions import needs_a_later_revision
 from chatproof.conformance.suite.together import together
 from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.excerpts import shown

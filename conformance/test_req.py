@@ -9,12 +9,13 @@ from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
 from chatproof.conformance.suite.lane import STREAM
 from chatproof.conformance.suite.marks import When, over_all, requirement
 from chatproof.conformance.suite.odd_requests import JSON, no_objects, odd_bodies, refused, without_message
-from chatproof.conformance.suite.ordinary_texts import is_refusal, judge_texts, named_twice, prose, trouble
+from chatproof.conformance.suite.ordinary_texts import is_refusal, judge_short, judge_texts, named_twice, prose, trouble
+from chatproof.conformance.suite.revisions import is_first_revision
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.requirements import OWN_API, Profile
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 MEGABYTES = 10
@@ -89,6 +90,8 @@ def judge_nothing_refused(case: Case) -> None:
 async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
     """The provider's request holds the text letter for letter. Without the fakes: the text is at least not refused."""
     await judge_texts(case, "REQ-07", lambda text: case.ask(text, source=case.lane.budget.addresses.fresh()))
+    if case.lane.api.name == OWN_API and not is_first_revision(case):
+        await judge_short(case, "REQ-07")
 
 
 @over_all

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from hashlib import sha256
+from typing import Any
 from urllib.parse import quote
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.marks import When, over_both, requirement
+from chatproof.conformance.suite.odd_replies import ODD_GREETING, ODD_LETTERS, says
 from chatproof.conformance.suite.odd_session_ids import (
     ALIKE,
     INBORN_IDS,
@@ -21,7 +23,9 @@ from chatproof.conformance.suite.revisions import is_first_revision
 from chatproof.conformance.suite.session_requests import (
     count_of,
     exchange,
+    exchange_behind_odd_letters,
     judge_forgotten,
+    judge_letters,
     look_up,
     object_of,
     of_others,
@@ -107,14 +111,24 @@ async def test_an_unknown_session_is_not_found(case: Case) -> None:
 async def test_a_session_remembers(case: Case, transport: Transport) -> None:
     """The provider gets the first message, its reply and the second message, in this order."""
     session = case.lane.new_session()
-    await exchange(case, "My name is Ferdinand.", session, over=transport)
-    second = await exchange(case, "What is my name?", session, over=transport, script="three-tokens")
+    script, text = "hello", "My name is Ferdinand."
+    if is_later := not is_first_revision(case):
+        script = await case.provider.register("odd-hello", says("A greeting in odd letters.", ODD_GREETING))
+        text += ODD_LETTERS
+    first = await exchange(case, text, session, over=transport, script=script)
+    how: dict[str, Any] = {"over": transport, "script": "three-tokens"}
+    if is_later:
+        second = await exchange_behind_odd_letters(case, "SES-07", "What is my name?", session, text, **how)
+    else:
+        second = await exchange(case, "What is my name?", session, **how)
     upstream = await sent_upstream(case, second)
-    wanted = ("My name is Ferdinand.", case.provider.text("hello").strip(), "What is my name?")
+    answer = ODD_GREETING[0] if is_later else case.provider.text(script).strip()
+    wanted = ("My name is Ferdinand.", answer, "What is my name?")
     places = [words(upstream).find(words(text)) for text in wanted]
     kept = -1 not in places and places == sorted(places)
     seen = f"sent to the provider: {shown(upstream, 400)}"
-    case.holds("SES-07", kept, seen, f"in this order: {', '.join(map(shown, wanted))}", second)
+    if case.holds("SES-07", kept, seen, f"in this order: {', '.join(map(shown, wanted))}", second) and is_later:
+        await judge_letters(case, "SES-07", first, second, ODD_LETTERS, case.provider.text(script), first.text)
 
 
 @over_both

@@ -11,17 +11,18 @@ import pytest
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.document_checks import of_document
-from chatproof.conformance.suite.exceptions import NotApplicable
-from chatproof.conformance.suite.first_revision import is_first_revision, needs_a_later_revision
+from chatproof.conformance.suite.exceptions import NotApplicable, without
+from chatproof.conformance.suite.lane import FRESH
 from chatproof.conformance.suite.marks import When, over_sockets, requirement
 from chatproof.conformance.suite.next_ask import judge_next_ask
+from chatproof.conformance.suite.odd_replies import CUT_LATE
 from chatproof.conformance.suite.paced_replies import judge_pace
 from chatproof.conformance.suite.provider import RETRIES, talk
 from chatproof.conformance.suite.revisions import is_first_revision, needs_a_later_revision
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines
-from chatproof.harness.client.socketio import NotConnected
+from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ABSENT, ASK_EVENT, body_of
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     completion_is_typed,
@@ -234,11 +235,31 @@ async def test_a_failure_is_an_error_over_any_transport(case: Case, script: str,
     case.conforms(reply, fails_as_error("SIO-08"), words_are(case.provider.text(script), "SIO-08"))
 
 
-async def failing_reply(case: Case, script: str, over: Transport = Transport.WEBSOCKET) -> Transcript:
+@requirement("SIO-08", "SIO-03", "SIO-10", "ERR-04")
+async def test_a_later_failure_is_an_error(case: Case) -> None:
+    """The second request of a socket and its session is cut off behind a text that looks finished."""
+    needs_a_later_revision(case)
+    script = await case.provider.register("cut-late", CUT_LATE)
+    client, session = await case.connect(Transport.WEBSOCKET), case.lane.new_session()
+    first = await case.ask(socket=client, session=session)
+    if not case.lane.succeeded(first):
+        raise without(first, f"an ordinary exchange failed: {first.outcome()}")
+    reply = await failing_reply(case, script, socket=client, session=session)
+    where = "in the second request of a socket, behind a long text: "
+    case.conforms(reply, fails_as_error("SIO-08", where), words_are(case.provider.text(script), "SIO-08"))
+
+
+async def failing_reply(
+    case: Case,
+    script: str,
+    over: Transport = Transport.WEBSOCKET,
+    socket: SocketClient | None = None,
+    session: str = FRESH,
+) -> Transcript:
     """Ask for a script that fails. The socket must stay usable, and no event may follow the error."""
     case.needs_provider()
-    client = await case.connect(over)
-    stream = await case.start("Please fail.", script=script, socket=client)
+    client = socket or await case.connect(over)
+    stream = await case.start("Please fail.", script=script, socket=client, session=session)
     reply = await client.terminal(stream.transcript, RETRIES, LINGER)
     case.conforms(reply, sio.one_terminal_event)
     if reply.of(Kind.ERROR):

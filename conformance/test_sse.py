@@ -5,11 +5,14 @@ from __future__ import annotations
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.paced_replies import judge_pace
+from chatproof.conformance.suite.revisions import NOT_LOOKED_AT, is_first_revision
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.harness.client.connection import TcpConnection
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, body_of
+from chatproof.harness.protocol.apis.chat_stream.completion_checks import full_response_is_last_partial
 from chatproof.harness.protocol.checks import sse
+from chatproof.harness.protocol.checks.later import of_place
 from chatproof.harness.protocol.checks.tok import text_is
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import OWN_API
@@ -35,7 +38,7 @@ async def test_the_stream_is_sound(case: Case) -> None:
     case.conforms(reply, checks, sse.not_cacheable)
 
 
-@requirement("SSE-02", "SSE-03", "SSE-04", "SSE-08", "SSE-09")
+@requirement("SSE-02", "SSE-03", "SSE-04", "SSE-08", "SSE-09", "END-04")
 async def test_the_stream_is_sound_with_odd_text(case: Case) -> None:
     """The same where the text looks like SSE framing."""
     for script in ("nasty", "unicode") if case.lane.provider else ("hello",):
@@ -48,6 +51,10 @@ async def test_the_stream_is_sound_with_odd_text(case: Case) -> None:
             sse.ends_after_terminal,
             sse.framing_is_sound,
         )
+        if is_first_revision(case):
+            case.cannot_judge("END-04", NOT_LOOKED_AT)
+        else:
+            case.conforms(reply, of_place("a reply with odd text", full_response_is_last_partial))
 
 
 @requirement("SSE-09")

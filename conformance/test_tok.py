@@ -17,9 +17,12 @@ from chatproof.conformance.suite.odd_replies import (
     wired,
 )
 from chatproof.conformance.suite.provider import spoken_texts
+from chatproof.conformance.suite.revisions import needs_a_later_revision
 from chatproof.harness.client.http import Deadlines, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE
-from chatproof.harness.protocol.apis.chat_stream.token_checks import COUNTS_AND_PARTIALS, TOKEN_CHECKS
+from chatproof.harness.protocol.apis.chat_stream.completion_checks import tokens_equal_last_count
+from chatproof.harness.protocol.apis.chat_stream.token_checks import COUNTS_AND_PARTIALS, TOKEN_CHECKS, tokens_are_typed
+from chatproof.harness.protocol.checks.later import of_place
 from chatproof.harness.protocol.checks.tok import (
     parts_are,
     reply_is,
@@ -29,7 +32,7 @@ from chatproof.harness.protocol.checks.tok import (
     words_are,
 )
 from chatproof.harness.protocol.excerpts import shown
-from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.requirements import OWN_API, Profile
 from chatproof.harness.protocol.text_loss import loss
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
@@ -104,9 +107,10 @@ async def judge_answer(case: Case, requirement_id: str, script: str, what: str) 
     case.holds(requirement_id, kept, f"{what}, of {CHAT_PATH}: {lost}", f"exactly {shown(said, 80)}", answer)
 
 
-@requirement("TOK-07")
+@requirement("TOK-07", "END-03")
 async def test_every_form_of_the_providers_stream_is_read(case: Case) -> None:
-    """The same text in each wire that the form of the provider's stream can have."""
+    """The same text in each wire that the form of the provider's stream can have. The tokens are counted right, too."""
+    needs_a_later_revision(case)
     first = await case.ask()
     if (entry := await case.provider.asked(first)) is None:
         raise TooLate(f"the provider was never asked: {first.outcome()}")
@@ -117,6 +121,10 @@ async def test_every_form_of_the_providers_stream_is_read(case: Case) -> None:
     for name, (wire, _) in scripts.items():
         reply = await case.ask(script=name, source=case.lane.budget.addresses.fresh())
         case.conforms(reply, reply_is(case.provider.text(name), "TOK-07", f"the provider's stream with {wire}: "))
+        if case.lane.api.name == OWN_API and reply.is_success:
+            case.conforms(reply, of_place(f"the provider's stream with {wire}", tokens_equal_last_count))
+    if not any(record.id == "END-03" for record in case.records):
+        case.cannot_judge("END-03", "no reply ended in a completion")
 
 
 @requirement("TOK-07", "TOK-08")
@@ -161,12 +169,14 @@ async def test_thoughts_are_no_part_of_the_answer_of_chat(case: Case) -> None:
 
 
 @over_all
-@requirement("TOK-09")
+@requirement("TOK-09", "TOK-01")
 async def test_text_that_filters_eat_arrives(case: Case, transport: Transport) -> None:
     """Blank tokens, tokens like the one before, and texts that some take for nothing."""
+    needs_a_later_revision(case)
     await case.provider.register("filtered", says("Text that filters eat.", sum(map(tuple, FILTERED.values()), ())))
     parts = {what: "".join(tokens) for what, tokens in FILTERED.items()}
-    case.conforms(await case.ask(script="filtered", over=transport), parts_are(parts, "TOK-09"))
+    reply = await case.ask(script="filtered", over=transport)
+    case.conforms(reply, parts_are(parts, "TOK-09"), tokens_are_typed)
 
 
 @requirement("TOK-09")

@@ -58,11 +58,34 @@ LARGE = {  # by what is large about it
     "3,000 tokens": (*"abcdefghijklmnopqrstuvwx", "y ") * 120,  # short ones: `partial` makes the traffic quadratic
     "one token of 8 KB": ("Here it is: ", f"{'one long token ' * 547}"[:8192], " and that was it."),
 }
+# Letters that are changed where a history is stored or shown: escaped, collapsed, filled in, or too wide for a table.
+ODD_LETTERS = (
+    ', and I wrote: 3 < 4 && "naïve" isn\'t <b>bold</b>, 你好 👍🏽,\n    two  blanks; a\\b {name} {{x}} %s $$ $&'
+)
+ODD_GREETING = (
+    *("Good morning,", ' "Ferdinand"', " & co: 3 < 4,", " <i>naïve</i>", " **你好** 👍🏽\n"),
+    *("    two  blanks;", " a\\b", " {name}", " {{x}} %s", " $$ $&", " isn't it."),
+)
 LAYOUT = (
     "Here is the  whole list:\n\n",
     "1.  First   item,\n2.  second\titem,\n\n\n",
     "    indented code\n        with    runs of blanks\r\n",
     "and a last line that makes the text longer than the first hundred characters, and ends here.",
+)
+# A text of 1,200 characters that ends as a sentence does: nothing but the missing finish reason shows the cut.
+CUT_LATE = """
+about = "Thirty sentences, then the response ends cleanly, without a finish reason or [DONE]."
+[timing]
+inter_token_ms = 2
+[[steps]]
+tokens = [{}]
+[[steps]]
+fault = "close"
+""".format(", ".join(f'"Sentence {number} of many goes on for a while. "' for number in range(1, 31)))
+# What models write and what some render: fences, tables, emphasis and formulas that one token opens and another closes.
+MARKED_UP = (
+    *("Try this:\n\n", "```python\n", "count = 1\n", "```\n\n", "| a | b |\n"),
+    *("|---|---|\n", "| 1 | 2 |\n\n", "It is **very", " much** so: $$x", " = 1$$."),
 )
 PAUSE = 2  # ms: what is due at one time is one write, and then every wire would be `batched`
 READ = ("Grüße", " aus", " Köln", ":", " 你好", ",", " 👩‍👩‍👧", " and", " 🇩🇪", " fly", " over", " the", " house", ".")

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.provider import upstream_texts
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import body_of
 from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Kind
@@ -18,11 +19,21 @@ from chatproof.harness.protocol.transcript import Transcript
 
 Ask = Callable[[str], Awaitable[Transcript]]
 
+SHORT = ("0", "5", "👍")  # what a user says to a menu: whole messages of one character
 LENGTHS = (501, 999, 1_900)  # characters: servers cut at 500, 1,000 and the like; with what names it 2,000 at most
 KINDS: tuple[tuple[str, ...], ...] = (
     ('"double quotes"', "'single quotes'", "`backticks`", "it's O'Neill's", "“smart” – quotes…"),
     ("(round)", "[square]", "{curly}", "<angle>", "{{name}}", "a < b and c > d"),
-    ("$HOME", "ls; pwd", "this & that", "cat | grep x", "C:\\new\\temp", "%s %d 100 %", "#tag @user ~ ^ * ? ! = +"),
+    (
+        "$HOME",
+        "ls; pwd",
+        "this & that",
+        "cat | grep x",
+        "C:\\new\\temp",
+        "%s %d 100 %",
+        "$$ $& $1",
+        "#tag @user ~ ^ * ? ! = +",
+    ),
     ("first line\nsecond line", "a blank\n\nline", "before\tafter a tab", "    four  blanks   and three"),
     ("café naïve Ærø Straße ¿qué?", "Ελληνικά", "русский", "你好世界", "こんにちは", "안녕하세요", "مرحبا", "שלום"),
     ("नमस्ते! आप कैसे हैं? आज का मौसम बहुत अच्छा है।",),
@@ -30,6 +41,7 @@ KINDS: tuple[tuple[str, ...], ...] = (
     ("See https://example.org/a/b.html?q=1&lang=en#top, please.",),
     ("What is 3 * 4? And is 12 > 11?", 'if (a && b) { return "x"; }', "SELECT name FROM users WHERE id = 1;"),
     (
+        "/help or /start?",
         "**bold** _it_ ~~no~~",
         "# title",
         "- item",
@@ -62,6 +74,17 @@ async def judge_texts(case: Case, requirement_id: str, ask: Ask) -> None:
     for length in LENGTHS:
         text, front = named_twice(case, prose(length))
         await _judge(case, requirement_id, ask, (text,), front)
+
+
+async def judge_short(case: Case, requirement_id: str) -> None:
+    """Judge that messages of one character are answered. They name no case, so the provider's journal says nothing."""
+    for text in SHORT:
+        reply = await case.post(body_of(text, case.lane.new_session()))
+        if is_refusal(reply) and is_refusal(await case.ask()):
+            case.cannot_judge(requirement_id, f"an ordinary message is not answered either: {reply.outcome()}")
+            return
+        seen = f"the message {shown(text)}: {reply.outcome()}"
+        case.holds(requirement_id, not is_refusal(reply), seen, "an answer", reply)
 
 
 async def _judge(case: Case, requirement_id: str, ask: Ask, kinds: tuple[str, ...], front: str = "") -> bool:

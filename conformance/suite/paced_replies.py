@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import TooLate
+from chatproof.conformance.suite.lane import FRESH
+from chatproof.conformance.suite.odd_replies import MARKED_UP, says
+from chatproof.conformance.suite.ordinary_texts import prose
+from chatproof.conformance.suite.revisions import is_first_revision
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
+from chatproof.harness.protocol.checks.later import of_place
 from chatproof.harness.protocol.checks.pass_through import passed_on
+from chatproof.harness.protocol.requirements import OWN_API
 from chatproof.harness.protocol.transcript import Transport
 
-SINGLES, PAIRS = "slow", "pairs"
+SINGLES, PAIRS, MARKS = "slow", "pairs", "slow-marks"
+LONG = 1_500  # characters of the message for MARKS; REQ-07 sends longer ones
+APART = 300  # ms between the tokens of MARKS, as in SINGLES
 
 
 async def judge_pace(
     case: Case, requirement_id: str, transport: Transport, headers: tuple[tuple[str, str], ...] = ()
 ) -> None:
-    """Let the provider write tokens one by one and in pairs, and compare the client's arrivals with its journal."""
+    """Let the provider write tokens one by one and in pairs, and compare the client's arrivals with its journal.
+
+    Later revisions also ask without a session id, and with a long message for code and a table, which some servers hold
+    until they can render them.
+    """
+    is_later = not is_first_revision(case)
 
     async def attempt(script: str) -> Attempt:
-        reply = await case.ask(script=script, over=transport, headers=headers)
+        how: dict[str, Any] = {"script": script, "over": transport, "headers": headers}
+        if script == MARKS:
+            how["text"] = prose(LONG)
+        is_nameless = script == PAIRS and is_later and case.lane.api.name == OWN_API
+        reply = await case.ask(session=None if is_nameless else FRESH, **how)
+        if is_nameless and not reply.tokens:  # whether a session id may be left out is REQ-02's
+            is_nameless, reply = False, await case.ask(**how)
         if (entry := await case.provider.asked(reply)) is None:
             raise TooLate(f"the provider was never asked: {reply.outcome()}")
-        return reply, (passed_on(case.provider.said(entry), requirement_id),)
+        look = passed_on(case.provider.said(entry), requirement_id)
+        which = "an ask without a session_id" if is_nameless else "a reply with code to a long message"
+        return reply, (of_place(which, look) if is_nameless or script == MARKS else look,)
 
-    await together(*(steadily(case, partial(attempt, script)) for script in (SINGLES, PAIRS)))
+    scripts = [SINGLES, PAIRS]
+    if is_later and not headers:
+        scripts.append(await case.provider.register(MARKS, says("Code and a table.", MARKED_UP, pause=APART)))
+    await together(*(steadily(case, partial(attempt, script)) for script in scripts))

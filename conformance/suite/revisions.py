@@ -5,6 +5,8 @@ from __future__ import annotations
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable
 
+NOT_LOOKED_AT = "the contract's first revision does not look at this"
+
 
 def is_first_revision(case: Case) -> bool:
     """Whether only the contract's first revision is asked for."""
@@ -14,4 +16,4 @@ def is_first_revision(case: Case) -> bool:
 def needs_a_later_revision(case: Case) -> None:
     """Stop a test that the first revision does not know. Raises NotApplicable."""
     if is_first_revision(case):
-        raise NotApplicable("the contract's first revision does not look at this")
+        raise NotApplicable(NOT_LOOKED_AT)

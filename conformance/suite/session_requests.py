@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -63,6 +64,45 @@ async def of_others(case: Case, reply: Transcript) -> list[str]:
         await sent_upstream(case, reply)
     texts = [text for entry in await case.provider.entries(reply) for text in upstream_texts(entry.body)]
     return [text for text in dict.fromkeys(texts) if cases_in(text) - {reply.case}]
+
+
+async def exchange_behind_odd_letters(
+    case: Case, requirement_id: str, text: str, session: str, before: str, **how: Any
+) -> Transcript:
+    """A second exchange. That it fails behind a first one of odd letters, and not behind an ordinary one, violates the
+    row. `before`: the odd letters. Raises NotTestable where it fails."""
+    reply = await case.ask(text, session=session, **how)
+    if case.lane.succeeded(reply):
+        return reply
+    seen = f"the second exchange fails behind a first one that holds {shown(before)}: {reply.outcome()}"
+    if not reply.did_not_come:
+        plain = case.lane.new_session()
+        for one in ("Please say hello.", text):
+            await exchange(case, one, plain, **how)
+        case.holds(requirement_id, False, seen, "a reply, as behind an ordinary first one", reply)
+    raise without(reply, seen)
+
+
+async def judge_letters(
+    case: Case, requirement_id: str, first: Transcript, second: Transcript, message: str, answer: str, got: str
+) -> None:
+    """Judge that the provider gets the first exchange letter for letter with the second message.
+
+    What the first exchange lost on its own way is left to REQ-07 and TOK-04: `got` is what the client got of `answer`.
+    A server that tells its provider of the conversation as JSON escapes letters.
+    """
+    before, after = await sent_upstream(case, first), await sent_upstream(case, second)
+    said = {"the first message": message} if message in before else {}
+    if got.strip() == answer.strip():
+        said["the first reply"] = answer.strip()
+    for what, text in said.items():
+        forms = (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+        kept = any(form in after for form in forms)
+        lost = [shown(piece) for piece in dict.fromkeys(text.split()) if piece not in after]
+        seen = (
+            f"{what} changed on its way into the next request: {', '.join(lost) or 'its blanks and line breaks'} lost"
+        )
+        case.holds(requirement_id, kept, f"{seen}, in {shown(after, 400)}", f"as it was said: {shown(text)}", second)
 
 
 async def judge_forgotten(

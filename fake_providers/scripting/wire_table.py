@@ -109,6 +109,8 @@ _ALL: Final = (
          _GITHUB + "memex-lab/dart_agent_core/issues/23", ("chat",), "usage"),
     Wire("usage-with-finish", "the usage together with the finish reason, no chunk of its own", "DeepSeek",
          "https://api-docs.deepseek.com/api/create-chat-completion/", ("chat",), "usage"),
+    Wire("no-usage", "no usage, also where the request asks for it", "Ollama's /v1 until 2024",
+         _GITHUB + "ollama/ollama/issues/4448", ("chat",), "usage"),
     Wire("usage-at-end", "the reply's token counts in the last chunk only", "Gemini 1.5 Flash",
          _GITHUB + "langchain-ai/langchainjs/pull/8694", _GOOGLE),
     Wire("whole-calls", "a tool call in one chunk", "Ollama's /v1, tabbyAPI",

@@ -133,6 +133,16 @@ def usage_with_finish(events: list[StreamEvent], dumps: Dumps) -> list[StreamEve
     return events
 
 
+def no_usage(events: list[StreamEvent], dumps: Dumps) -> list[StreamEvent]:
+    """As for a request that asks for no usage."""
+    kept = [event for event in events if not _is_usage(event.value)]
+    for event in kept:
+        if (value := event.value) is not None and "usage" in value:
+            del value["usage"]
+            event.data = dumps(value)
+    return kept
+
+
 def usage_always(events: list[StreamEvent], dumps: Dumps) -> list[StreamEvent]:
     """Each chunk has the usage up to it."""
     final: Value = next((event.value or {} for event in events if _is_usage(event.value)), {})

@@ -38,6 +38,7 @@ _CHAT: Final[dict[str, _ChunkEdit]] = {
     "role-always": chunks.role_always,
     "usage-always": chunks.usage_always,
     "usage-with-finish": chunks.usage_with_finish,
+    "no-usage": chunks.no_usage,
     "text-with-finish": chunks.text_with_finish,
     "thought-with-text": chunks.thought_with_text,
     "null-content": chunks.null_content,

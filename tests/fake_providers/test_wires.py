@@ -143,6 +143,8 @@ def test_each_wire_is_what_it_says(planner: Planner) -> None:
     assert counts == [0, 1, 2, 3, 3, 3], "also for a client that does not ask for usage"
     (*_, last) = chunks(planner, "usage-with-finish")
     assert (last["choices"][0]["finish_reason"], last["usage"]["completion_tokens"]) == ("stop", 3)
+    asked = chunks(planner, "no-usage", stream_options={"include_usage": True})
+    assert all(chunk["choices"] and "usage" not in chunk for chunk in asked)
     (call,) = [
         chunk for chunk in chunks(planner, "whole-calls", "tool-call") if "tool_calls" in chunk["choices"][0]["delta"]
     ]

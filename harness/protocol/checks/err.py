@@ -74,10 +74,18 @@ def fails_as_error(requirement_id: str, where: str = "") -> Check:
                 seen = f"{where}status {transcript.status} with the body {shown(transcript.body, 200)}"
                 yield Violation(seen, "an error body with a non-empty text")
         elif not transcript.of(Kind.ERROR):
-            seen = f"{where}no error: {transcript.outcome()}"
+            seen = f"{where}no error: {transcript.outcome()}{_instead(transcript)}"
             yield Violation(seen, expected, transcript.ended_at)
 
     return look
+
+
+def _instead(transcript: Transcript) -> str:
+    """What came in place of an error: an answer that is no stream, or an event with no text in its `error`."""
+    if transcript.transport is Transport.SSE and not transcript.messages and transcript.body:
+        return f", with the body {shown(transcript.body, 200)}"
+    last = transcript.messages[-1] if transcript.messages else None
+    return f", and {shown(dict(last.body))}" if last and "error" in last.body else ""
 
 
 def no_tokens(requirement_id: str) -> Check:

@@ -134,7 +134,11 @@ class ChatIsText(ChatServer):
 
 
 @fault(
-    "chat-skips-error-objects", "ERR-08", "ERR-08 CHAT-01 CHAT-03", says="/api/chat after error-with-200", contract=2
+    "chat-skips-error-objects",
+    "ERR-08 CHAT-03",
+    "ERR-08 CHAT-01 CHAT-03",
+    says="/api/chat after error-with-200",
+    contract=2,
 )
 class ChatSkipsErrorObjects(ChatServer):
     """/api/chat reads texts alone, and takes `[DONE]` or the end of the stream for the end of the reply."""

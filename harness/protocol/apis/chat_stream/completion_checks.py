@@ -72,7 +72,8 @@ def full_response_is_last_partial(transcript: Transcript, body: JsonObject) -> I
     if not isinstance(full, str) or not isinstance(last, str):
         yield Unjudged(f"full_response {shown(full)} or the last partial {shown(last)} is not a string")
     elif full.strip() != last.strip():
-        seen = f"full_response {shown(full, 80)}, last partial {shown(last, 80)}"
+        gone = loss(full.strip(), last.strip())
+        seen = f"full_response {shown(full, 80)}, last partial {shown(last, 80)}: {gone}"
         yield Violation(seen, "the same text, outer whitespace apart", _at(transcript), transcript.completion)
 
 
