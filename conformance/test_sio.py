@@ -13,7 +13,7 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.document_checks import of_document
 from chatproof.conformance.suite.exceptions import NotApplicable, without
 from chatproof.conformance.suite.lane import FRESH
-from chatproof.conformance.suite.marks import When, over_sockets, requirement
+from chatproof.conformance.suite.marks import When, over_each_socket, over_sockets, requirement
 from chatproof.conformance.suite.next_ask import judge_next_ask
 from chatproof.conformance.suite.odd_replies import CUT_LATE
 from chatproof.conformance.suite.paced_replies import judge_pace
@@ -41,7 +41,6 @@ from chatproof.harness.protocol.transcript import Transcript, Transport
 from chatproof.harness.report.verdicts import Verdict
 
 OTHERS = [Transport.POLLING, Transport.UPGRADED]
-MOVED = [Transport.WEBSOCKET, Transport.UPGRADED]
 LINGER = 0.3  # seconds to look for events that must not come
 ANSWER = 5.0  # seconds in which a refusal must come
 ANSWER_AFTER_SILENCE = 1.0  # the same, once one was ignored
@@ -273,11 +272,11 @@ async def failing_reply(
     return reply
 
 
-@pytest.mark.parametrize("transport", MOVED, ids=[one.value for one in MOVED])
+@over_each_socket
 @requirement("SIO-09", when=When.AFTER_SOCKETS)
 async def test_pings_go_on_during_a_long_reply(case: Case, transport: Transport) -> None:
     """The server sends a ping in each interval that its handshake advertised."""
-    if transport is Transport.UPGRADED:
+    if transport is not Transport.WEBSOCKET:
         needs_a_later_revision(case)
     client = await case.connect(transport)
     assert client.opened is not None

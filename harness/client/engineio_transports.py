@@ -243,14 +243,13 @@ class PollingCarrier:
         at = answer.reads[-1].at if answer.reads else time.monotonic()
         body, start = answer.body, 0
         for _ in range(most):
-            if start >= len(body):
+            if start > len(body):
                 return
             end = body.find(SEPARATOR.encode(), start)
             end = len(body) if end < 0 else end
             if end - start > LONGEST_LINE:
                 raise CarrierClosed(TOO_LONG)
-            if end > start:
-                yield Packet(at, body[start:end].decode("utf-8", "replace"))
+            yield Packet(at, body[start:end].decode("utf-8", "replace"))
             start = end + 1
         raise CarrierClosed(f"the server sent more than {most} packets in one answer; {STOPPED}")
 

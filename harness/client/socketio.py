@@ -325,5 +325,5 @@ class SocketClient:
                 sink.event(packet.at, name, args[0] if args else None)
                 if sink.end is End.TOO_LARGE:
                     raise CarrierClosed(sink.fault)
-            case engineio.Closed(why):
+            case engineio.Closed(why) | engineio.Bad(why):
                 self._end(why)

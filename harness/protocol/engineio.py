@@ -1,7 +1,8 @@
 """Engine.IO v4 and Socket.IO v5 packets, sans-IO: text in, signals out, and the texts to send.
 
-Source: the Engine.IO and Socket.IO protocol documents, versions 4 and 5. Only the default namespace `/`;
-binary attachments are counted and passed over, since the API sends none.
+Source: the Engine.IO and Socket.IO protocol documents, versions 4 and 5, and the official JavaScript client: what makes
+it give a socket up is malformed here. Only the default namespace `/`; binary attachments are counted and passed over,
+since the API sends none.
 """
 
 from __future__ import annotations
@@ -64,12 +65,19 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A malformed packet."""
+    """A malformed packet, for which the official client gives the socket up."""
 
     why: str
 
 
 Signal = Opened | Pinged | Joined | Emitted | Closed | Bad
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse_constant)  # browsers know neither NaN nor Infinity
 
 
 def emit(name: str, *args: Any, escape: bool = False) -> str:
@@ -100,18 +108,20 @@ class PacketDecoder:
                 return Pinged()
             case "4":
                 return self._message(rest)
-            case "3" | "6":
+            case "3" | "6" | "b":
                 return None
+            case "":
+                return self._refuse("an empty Engine.IO packet")
         return self._refuse(f"Engine.IO packet of unknown type: {shown(packet, 60)}")
 
     def _opened(self, rest: str) -> Signal:
         try:
             data = json.loads(rest)
             sid, interval, timeout = data["sid"], data["pingInterval"], data["pingTimeout"]
-            if _SID.fullmatch(str(sid)) and _is_duration(interval) and _is_duration(timeout):
-                upgrades = data.get("upgrades")
-                offers = isinstance(upgrades, list) and "websocket" in upgrades
-                return Opened(str(sid), interval / 1000, timeout / 1000, offers)
+            upgrades = data["upgrades"]  # a list, also where it is empty: the official client takes its length
+            is_usable = _SID.fullmatch(str(sid)) and _is_duration(interval) and _is_duration(timeout)
+            if is_usable and isinstance(upgrades, list):
+                return Opened(str(sid), interval / 1000, timeout / 1000, "websocket" in upgrades)
         except (ValueError, KeyError, TypeError, RecursionError):
             pass
         return self._refuse(f"not an Engine.IO handshake: {shown(rest, 120)}")
@@ -123,7 +133,7 @@ class PacketDecoder:
             return None
         match kind:
             case "0":
-                return Joined()
+                return self._joined(match["data"])
             case "1":
                 return Closed("the server disconnected the socket")
             case "4":
@@ -134,9 +144,19 @@ class PacketDecoder:
                 return None
         return self._refuse(f"Socket.IO packet of unknown type: {shown(rest, 60)}")
 
+    def _joined(self, data: str) -> Signal:
+        """The official client takes a server that gives no id for one of Socket.IO 2, and does not connect."""
+        try:
+            value = _STRICT.decode(data)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict) and value.get("sid"):
+            return Joined()
+        return self._refuse(f"a connect packet without a `sid`: {shown(data, 120)}")
+
     def _event(self, data: str) -> Signal:
         try:
-            value = json.loads(data)
+            value = _STRICT.decode(data)
         except (ValueError, RecursionError):
             return self._refuse(f"an event that is not JSON: {shown(data, 120)}")
         if not isinstance(value, list) or not value or not isinstance(value[0], str):
@@ -144,6 +164,7 @@ class PacketDecoder:
         return Emitted(value[0], tuple(value[1:]))
 
     def _refuse(self, why: str) -> Bad:
+        why = f"{why}; the official client closes such a socket"
         if len(self.bad) < BAD_KEPT:
             self.bad.append(why)
         return Bad(why)

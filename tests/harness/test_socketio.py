@@ -102,6 +102,15 @@ async def test_a_polling_client_that_vanishes_polls_no_more(official: Official) 
         await official.left.get()
 
 
+# what makes the official client close a socket, or not connect
+UNREADABLE = (
+    '0{"sid":"x","upgrades":null,"pingInterval":25000,"pingTimeout":20000}',
+    '0{"sid":"x","pingInterval":25000,"pingTimeout":20000}',
+    "40",
+    "40{}",
+    '40{"sid":""}',
+    '42["chat_token",{"logprob":NaN}]',
+)
 OPENING = '0{"sid":"one","upgrades":[],"pingInterval":1000,"pingTimeout":1000}'
 LAST_WORDS = [TextMessage(data="2"), Ping(b"there?"), TextMessage(data='42["chat_complete",{"tokens":0}]')]
 
@@ -181,7 +190,7 @@ async def test_a_server_without_socketio_is_no_connection(transport: Transport) 
     await runner.cleanup()
 
 
-@pytest.mark.parametrize("packet", ["0{}", "9", "", "42{", '42{"a":1}', "42[]", "42[5]", "48"])
+@pytest.mark.parametrize("packet", ["0{}", "9", "", "42{", '42{"a":1}', "42[]", "42[5]", "48", *UNREADABLE])
 def test_what_is_no_packet_is_told(packet: str) -> None:
     decoder = PacketDecoder()
     assert isinstance(decoder.feed(packet), Bad)
