@@ -246,7 +246,7 @@ def odd_requests(case: Case, path: str) -> list[tuple[str, HttpRequest]]:
         ("a charset without a name", with_type("application/json; charset=")),
         *(
             (
-                f"`{name}: {value}`",
+                f"the header {name} with {value!r}",
                 replace(ask(), headers=(*(one for one in ask().headers if one[0] != name), (name, value))),
             )
             for name, value in ODD_HEADERS

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, without
 from chatproof.conformance.suite.marks import When, over_both, requirement
-from chatproof.conformance.suite.provider import upstream_text
+from chatproof.conformance.suite.provider import RETRIES, upstream_text
 from chatproof.conformance.suite.revisions import needs_a_later_revision
 from chatproof.conformance.suite.session_requests import (
     exchange,
@@ -17,8 +19,9 @@ from chatproof.conformance.suite.session_requests import (
     said_by,
     sent_upstream,
 )
+from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, STREAM_PATH, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, CHAT_PATH, MESSAGES, STREAM_PATH, body_of
 from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.messages import is_integer
@@ -107,43 +110,78 @@ async def test_who_says_the_same_as_another_gets_their_own_reply(case: Case, tra
     needs_a_later_revision(case)
     await case.provider.register(BRIEF, BRIEF_TOML)
     one, two = case.lane.new_session(), case.lane.new_session()
-    said = [
-        await exchange(case, f"My name is {name}.", session, over=transport)
-        for name, session in (("Ann", one), ("Ben", two))
-    ]
+    first = await exchange(case, "My name is Ann.", one, over=transport)
+    await exchange(case, "My name is Ben.", two, over=transport)
     for at_once in (False, True):
-        source = case.lane.budget.addresses.fresh()
-        stream = await case.start(SAME, script=BRIEF, session=one, over=transport, source=source)
+        stream = await case.start(SAME, script=BRIEF, session=one, over=transport, source=_fresh(case))
         await stream.until((lambda reply: bool(reply.tokens)) if at_once else (lambda _: False), 5)
         other = await exchange(case, SAME, two, over=transport, script=BRIEF, again=stream.transcript.case)
         await stream.finish()
-        way = "while the reply to the other one ran" if at_once else "after the other one"
-        if not await judge_own_reply(case, other, said, f"two sessions asked {SAME!r}, one {way}"):
+        what = f"two sessions asked {SAME!r}, one {'while the other was answered' if at_once else 'after the other'}"
+        if not await judge_asked_for(case, "SES-08", other, first, what):
+            return
+        text = case.provider.text(BRIEF)
+        seen = f"{what}: the tokens of the second one are {shown(other.text)}"
+        case.holds("SES-08", same_words(other.text, text), seen, shown(text), other)
+
+
+async def judge_asked_for(case: Case, row: str, reply: Transcript, first: Transcript, what: str) -> bool:
+    """Judge that the provider was asked for the second session, without what was said in the `first` one."""
+    texts = [upstream_text(entry) for entry in await case.provider.entries(reply)]
+    is_asked = any(first.case not in text for text in texts)
+    seen = f"{what}: the provider was asked {counted(len(texts), 'time')}, only with what the first one had said before"
+    return case.holds(row, is_asked, seen, "a reply to each session, with its own history", reply)
+
+
+@requirement("CHAT-06")
+async def test_who_says_the_same_over_chat_gets_their_own_reply(case: Case) -> None:
+    """As over the stream, one after the other and at once."""
+    needs_a_later_revision(case)
+    case.needs_provider()
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable("profile chat is not declared, or not shown")
+    await case.provider.register(BRIEF, BRIEF_TOML)
+    one, two = case.lane.new_session(), case.lane.new_session()
+    first = await plain_ask(case, "My name is Ann.", one, case.lane.new_case())
+    for at_once in (False, True):
+        name = case.lane.new_case()
+        asks = (
+            plain_ask(case, SAME, session, name) for session in (one, two)
+        )  # the second one begins when it is awaited
+        *_, reply = await together(*asks) if at_once else [await ask for ask in asks]
+        what = f"two sessions asked {SAME!r} over /api/chat, {'at once' if at_once else 'one after the other'}"
+        if not await judge_asked_for(case, "CHAT-06", reply, first, what):
             return
 
 
-async def judge_own_reply(case: Case, reply: Transcript, said: list[Transcript], what: str) -> bool:
-    """Judge that the provider was asked for the second session, with what was said there, and that its reply is whole.
+async def plain_ask(case: Case, text: str, session: str, name: str) -> Transcript:
+    """An ask of `/api/chat` under a case id. Raises NotTestable where it is not answered well."""
+    conversation = case.lane.conversation(text, BRIEF, name, session)
+    reply = await case.request(case.lane.request(conversation, CHAT_PATH), _fresh(case), deadlines=RETRIES)
+    reply.case = name
+    if reply.status != 200:
+        raise without(reply, f"an ordinary exchange failed: {reply.outcome()}")
+    return reply
 
-    `said`: the exchange that each session had before."""
-    texts = [upstream_text(entry) for entry in await case.provider.entries(reply)]
-    is_asked = any(said[1].case in text and said[0].case not in text for text in texts)
-    seen = f"{what}: the provider was asked {counted(len(texts), 'time')}, never with the second one's history alone"
-    if not case.holds("SES-08", is_asked, seen, "each session gets a reply of its own", reply):
-        return False
-    text = case.provider.text(BRIEF)
-    seen = f"{what}: its tokens are {shown(reply.text)}"
-    return case.holds("SES-08", same_words(reply.text, text), seen, shown(text), reply)
+
+def _fresh(case: Case) -> str | None:
+    return case.lane.budget.addresses.fresh()
 
 
 @requirement("SES-09", when=When.FIRST, of_document=True)
 async def test_who_sends_null_for_an_id_shares_nothing(case: Case) -> None:
-    """Pages send `session_id: null` before they have one. A server may refuse it."""
+    """Pages send `session_id: null` before they have one. A server may refuse it. Each socket is a new one."""
     needs_a_later_revision(case)
-    for text in ("Nobody else may read this.", "What did I say?"):
-        name, source = case.lane.new_case(), case.lane.budget.addresses.fresh()
+    overs = [Transport.SSE, Transport.WEBSOCKET] if case.lane.shows(Profile.SOCKETIO) else [Transport.SSE]
+    for over, text in product(overs, ("Nobody else may read this.", "What did I say?")):
+        name = case.lane.new_case()
         body = body_of(case.lane.message(text, "hello", name), None)
-        reply = await case.request(HttpRequest.json("POST", STREAM_PATH, body), source)
+        if over is Transport.SSE:
+            reply = await case.request(HttpRequest.json("POST", STREAM_PATH, body), _fresh(case))
+        else:
+            client = await case.connect(over)
+            reply = await client.emit(ASK_EVENT, body)
+            await client.terminal(reply, case.lane.budget.deadlines)
         reply.case = name
         others = await of_others(case, reply)
         seen = f"with `session_id: null` the provider also got what another client had said: {shown(others, 200)}"

@@ -83,6 +83,10 @@ def forgeries(settings: Settings, user: User, other: str) -> Iterator[Forgery]:
     for key, name in ((secrets.token_hex(32), "another key"), ("", "an empty key"), ("secret", "a guessed key")):
         if key != settings.jwt_secret:
             yield Forgery(f"signed with {name}", signed(body, key))
+    key = secrets.token_hex(32)
+    brought = {"kty": "oct", "k": _base64(key.encode())}
+    told = {"kid": "another", "jwk": brought}  # RFC 7515, 4.1.3 and 4.1.4: a server must not take its key from there
+    yield Forgery("signed with the key that it brings (`jwk`, `kid`)", signed(body, key, told))
     for spelling in NONE_SPELLINGS:
         yield Forgery(f"alg: {spelling}", f"{encoded({**head, 'alg': spelling})}.{payload}.")
     yield Forgery("alg: none with a signature", f"{encoded({**head, 'alg': 'none'})}.{payload}.{signature}")
@@ -119,8 +123,9 @@ def not_yet(identity: str) -> dict[str, Any]:
     return {**claims(identity), "nbf": start, "exp": start + LIFETIME}
 
 
-def signed(body: Mapping[str, Any], key: str) -> str:
-    text = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{encoded(body)}"
+def signed(body: Mapping[str, Any], key: str, told: Mapping[str, Any] | None = None) -> str:
+    """A token of HS256. `told`: what else its header says."""
+    text = f"{encoded({'alg': 'HS256', 'typ': 'JWT', **(told or {})})}.{encoded(body)}"
     return f"{text}.{_base64(hmac.new(key.encode(), text.encode(), hashlib.sha256).digest())}"
 
 

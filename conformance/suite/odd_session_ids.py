@@ -18,7 +18,7 @@ INBORN_IDS = ("__proto__", "constructor", "toString", "__class__")  # what objec
 # Different ids that become the same where a server makes file names of them, decodes them twice, lets a database
 # compare them that sees no accents, or takes a part of them: of a key, or what stands before the fragment of a URL.
 ALIKE = (
-    *("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}", "à b {}"),
+    *("a b {}", "a_b_{}", "a-b-{}", "a/b/{}", "a.b.{}", "a+b+{}", "a%20b%20{}", "à b {}", "ab{}"),
     *("user:{}:1", "user:{}:2", "team:{}:1", "{}#1", "{}#2"),
 )
 # The same where it takes them for numbers; in each, `{}` becomes a fresh number.

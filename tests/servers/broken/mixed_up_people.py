@@ -15,7 +15,7 @@ from tests.servers.parts import ANONYMOUS, Ask, Config, Message, Refused, Sessio
 from tests.servers.plain_server import ChatServer
 
 
-@fault("replies-by-message", "SES-08", "SES-08", says="never with the second one's history alone", contract=2)
+@fault("replies-by-message", "SES-08", "SES-08", says="only with what the first one had said before", contract=2)
 class RepliesByMessage(ChatServer):
     """A cache keeps replies by the message alone, so that two people who ask the same get one reply."""
 
