@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chatproof.conformance.suite.carried_turns import turn_of
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, without
+from chatproof.conformance.suite.lane import FRESH
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.odd_requests import JSON, refused
 from chatproof.conformance.suite.provider import RETRIES, cases_in, messages_of, upstream_texts
@@ -14,12 +16,13 @@ from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis import ag_ui_checks, ai_sdk_checks, openai_chat_checks
 from chatproof.harness.protocol.apis.api import History, Role, Turn
 from chatproof.harness.protocol.checks.end import ends_once
-from chatproof.harness.protocol.checks.strict_events import events_are_strict
+from chatproof.harness.protocol.checks.strict_events import end_is_dispatched, events_are_strict
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import Transcript
 
 NO_OBJECT = (b"", b"hello", b'{"messages": [', b"[]", b'"hello"', b"null")
 OTHERS = 3  # conversations beside the one that is judged
+TOGETHER = 3  # replies at the same time
 FAILING = ("server-error", "error-mid")
 GREETS = """about = "A greeting that no other script has."
 [[steps]]
@@ -40,12 +43,14 @@ async def test_all_turns_reach_the_provider_once_in_order(case: Case) -> None:
     if not case.lane.succeeded(first):
         raise without(first, f"an ordinary ask failed: {first.outcome()}")
     asked = Turn(Role.USER, case.lane.message("Who am I?", "hello", first.case), first.case)
-    before = (*before, asked, Turn(Role.ASSISTANT, first.text, first.message))
+    before = (*before, asked, turn_of(first))
     reply, *others = await together(
         case.ask("What is my name?", session=session, before=before),
         *(case.ask(f"Another question {number}.", script="paced") for number in range(OTHERS)),
     )
     await judge_turns(case, reply, [*said, first.case, first.text, reply.case], [*earlier, *others])
+    if case.lane.api.history is History.CLIENT:
+        await judge_odd_turns(case)
 
 
 async def judge_turns(case: Case, reply: Transcript, said: Sequence[str], others: Sequence[Transcript]) -> None:
@@ -71,6 +76,25 @@ async def judge_turns(case: Case, reply: Transcript, said: Sequence[str], others
     strange = [text for text in texts if cases_in(text) & {one.case for one in others}]
     seen = f"the provider's request holds of other conversations {shown(strange, 200)}"
     case.holds("API-01", not strange, seen, "nothing of others", reply)
+
+
+async def judge_odd_turns(case: Case) -> None:
+    """Judge turns that a server may take for doubles, or tidy up: the user says the same thing twice, and the model has
+    said something whose line breaks and indentation matter."""
+    again = f"Go on, please ({case.lane.new_case()})."
+    code = "def walk(road):\n    for step in road:\n        yield step"
+    said = (Turn(Role.USER, again), Turn(Role.ASSISTANT, code), Turn(Role.USER, again), Turn(Role.ASSISTANT, "Done."))
+    reply = await case.ask("Thank you.", before=said)
+    if (entry := await case.provider.asked(reply)) is None:
+        raise without(reply, f"the provider was never asked: {reply.outcome()}")
+    texts = [text.replace("\r\n", "\n") for text in upstream_texts(entry.body)]
+    found = sum(text.count(again) for text in texts)
+    seen = f"of two turns that say {shown(again)}, the provider's request holds {found}: {shown(texts, 400)}"
+    case.holds("API-01", found == 2, seen, "each turn, also where two say the same", reply)
+    alike = [text for text in texts if "".join(code.split()) in "".join(text.split())]
+    seen = f"a turn's line breaks and indentation: the provider gets {shown(alike, 200)}"
+    kept = not alike or any(code in text for text in alike)
+    case.holds("API-01", kept, seen, f"the turn as it was sent: {shown(code)}", reply)
 
 
 async def turns_before(case: Case, session: str) -> tuple[Turn, ...]:
@@ -131,13 +155,21 @@ async def test_an_ordinary_message_is_answered(case: Case) -> None:
     reply = await case.ask()
     kept = reply.status == 200 and bool(reply.text.strip())
     if case.holds("API-05", kept, f"no text: {reply.outcome()}", "status 200 and a stream with text", reply):
-        case.conforms(reply, ends_once("API-05"))
+        case.conforms(reply, ends_once("API-05"), end_is_dispatched)
+
+
+async def side_by_side(case: Case, sessions: Sequence[str | None] = (FRESH,) * (TOGETHER + 1)) -> list[Transcript]:
+    """A reply alone, then some that run together: what one reply knows of itself must not come from another one."""
+    alone, *others = sessions
+    first = await case.ask(session=alone)
+    return [first, *await together(*(case.ask(script="paced", session=one) for one in others))]
 
 
 @requirement("OAI-01", "OAI-02", "OAI-03")
 async def test_chunks_are_those_of_openai(case: Case) -> None:
-    """An ordinary reply."""
-    case.conforms(await case.ask(), openai_chat_checks.STREAM_CHECKS)
+    """An ordinary reply, and others that run at the same time."""
+    for reply in await side_by_side(case):
+        case.conforms(reply, openai_chat_checks.STREAM_CHECKS)
 
 
 @requirement("OAI-04")
@@ -150,17 +182,18 @@ async def test_failures_are_told_as_openai_does(case: Case) -> None:
 
 @requirement("AIS-01", "AIS-02", "AIS-03", "AIS-04", "AIS-05", "AIS-06")
 async def test_parts_are_those_of_the_ai_sdk(case: Case) -> None:
-    """An ordinary reply."""
-    case.conforms(await case.ask(), ai_sdk_checks.STREAM_CHECKS)
+    """An ordinary reply, and others that run at the same time."""
+    for reply in await side_by_side(case):
+        case.conforms(reply, ai_sdk_checks.STREAM_CHECKS)
 
 
 @requirement("AGU-01", "AGU-02", "AGU-03", "AGU-04")
 async def test_events_are_those_of_ag_ui(case: Case) -> None:
-    """An ordinary reply."""
-    thread = case.lane.new_session()
-    reply = await case.ask(session=thread)
-    asked = {"threadId": thread, "runId": reply.case}
-    case.conforms(reply, ag_ui_checks.STREAM_CHECKS, ag_ui_checks.ids_are_those_asked_for(asked))
+    """An ordinary reply, and others that run at the same time."""
+    threads = [case.lane.new_session() for _ in range(TOGETHER + 1)]
+    for thread, reply in zip(threads, await side_by_side(case, threads), strict=True):
+        asked = {"threadId": thread, "runId": reply.case}
+        case.conforms(reply, ag_ui_checks.STREAM_CHECKS, ag_ui_checks.ids_are_those_asked_for(asked))
 
 
 @requirement("AIS-05", "AGU-01", "AGU-04")

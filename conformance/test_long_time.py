@@ -19,6 +19,7 @@ from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, RESPONSE
 from chatproof.harness.protocol.checks.err import is_http_error
+from chatproof.harness.protocol.checks.reply_form import checks_of_events
 from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.checks.waits import (
     SlowTalk,
@@ -228,7 +229,8 @@ async def judge_silence(case: Case, target: Target, script: str) -> None:
     if any(isinstance(one, Violation) and lateness.excuses(one.late) for one in comes):
         case.is_too_busy("SSE-13", str(lateness))
     else:
-        case.keep("SSE-13", comes, reply)
+        broken = [fault for one in checks_of_events(reply.api) for fault in one(reply) if isinstance(fault, Violation)]
+        case.keep("SSE-13", [*comes, *broken[:1]], reply)
     if not comes:
         failed = is_http_error(reply) or (reply.terminal is not None and reply.terminal.kind is Kind.ERROR)
         late = Late(silent - bound)

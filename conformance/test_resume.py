@@ -8,34 +8,41 @@ from functools import partial
 from itertools import product
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, without
 from chatproof.conformance.suite.interruption import BOTH, BY_FIN, SAID, HangUp, Moment
 from chatproof.conformance.suite.jwt import User, users
 from chatproof.conformance.suite.kept_reply import RELOAD, KeptReply, says_that_nothing_runs
-from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.marks import When, requirement
+from chatproof.conformance.suite.timed_checks import steadily
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines
-from chatproof.harness.protocol.apis.ai_sdk_checks import parts_lie_in_their_blocks
+from chatproof.harness.protocol.apis.ai_sdk_checks import parts_lie_in_their_blocks, version_is_told
+from chatproof.harness.protocol.checks.pass_through import passed_on
+from chatproof.harness.protocol.checks.sse import content_type
 from chatproof.harness.protocol.excerpts import counted, shown
+from chatproof.harness.protocol.findings import Check
 from chatproof.harness.protocol.requirements import Profile
+from chatproof.harness.protocol.transcript import Transcript
 
 LEFT_AFTER = (1, 4, 12)  # tokens
 AWAY = 5  # tokens that a client misses
 BUFFERED, PACE = 400, 4  # the same, of a reply that is too long for a small buffer; milliseconds between two
 ABSENT = 2.0  # seconds that a client is away at most
+SLOW, SLOW_PACE = 8, 300  # tokens; milliseconds between two, so that holding back shows
+FAILS = '[[steps]]\nfault = "error"\n'
 STRANGE = Deadlines(silence=1.0, whole=2.0)  # of an answer about nothing: a server may wait for what never comes
 
 
 # -- resuming
 
 
-@requirement("RES-01", "RES-02", "AIS-02")
+@requirement("RES-01", "RES-02", "SSE-01", "AIS-01", "AIS-02")
 async def test_a_client_that_comes_back_gets_the_rest_once(case: Case) -> None:
-    """Clients leave at several moments, resume at once or later, and some of them do so twice."""
+    """Clients leave at several moments, resume at once or later, some of them twice, some in a second exchange."""
     few = await case.provider.register("kept-talk", talk_of("word", 60, 50))
     many = await case.provider.register("kept-long-talk", talk_of("word", BUFFERED * 3 // 2, PACE))
     plan = [
-        partial(come_back, case, how, Moment(few, left), away, number % 2 == 1)
+        partial(come_back, case, how, Moment(few, left), away, number % 2 == 1, number % 3 == 2)
         for number, (how, left, away) in enumerate(product(BOTH, LEFT_AFTER, (0, AWAY)))
     ]
     if case.lane.settings.abandoned_after > ABSENT:
@@ -45,6 +52,8 @@ async def test_a_client_that_comes_back_gets_the_rest_once(case: Case) -> None:
         seen = f"{who(reply)}: {reply.fault}{await reply.told()}" if reply.fault else ""
         await judge_resumed(case, "RES-01", reply, seen)
         case.conforms(reply.transcript, parts_lie_in_their_blocks)
+        if reply.transcript.status == 200 and reply.transcript.text:
+            case.conforms(reply.transcript, content_type, version_is_told)
     await judge_asked_once(case, replies)
 
 
@@ -61,12 +70,22 @@ def who(reply: KeptReply) -> str:
     """What a client did, in words."""
     had = reply.streams[0].transcript
     again = ", and resumed twice" if len(reply.streams) > 2 else ""
-    return f"a client that left with {counted(len(had.text), 'character')} of {len(reply.text)}{again}"
+    where = ", in a second exchange," if reply.is_later else ""
+    return f"a client that left{where} with {counted(len(had.text), 'character')} of {len(reply.text)}{again}"
 
 
-async def come_back(case: Case, how: HangUp, moment: Moment, away: int, twice: bool) -> KeptReply:
-    """Leave a reply, resume it when the provider has said `away` more tokens, and read it to its end."""
-    reply = await KeptReply.under_way(case, moment)
+async def come_back(
+    case: Case, how: HangUp, moment: Moment, away: int, twice: bool = False, later: bool = False
+) -> KeptReply:
+    """Leave a reply, resume it when the provider has said `away` more tokens, and read it to its end. `later`: it is
+    the second one of its conversation."""
+    where = {"session": case.lane.new_session(), "source": case.lane.budget.addresses.fresh()}
+    if later:
+        first = await case.ask("Hello there.", **where)
+        if not case.lane.succeeded(first):
+            raise without(first, f"an ordinary ask failed: {first.outcome()}")
+    reply = await KeptReply.under_way(case, moment, **where)
+    reply.is_later = later
     await reply.leave(how)
     if away:
         await case.provider.has_said(reply.transcript, moment.tokens + away)
@@ -89,6 +108,37 @@ async def judge_asked_once(case: Case, replies: Sequence[KeptReply]) -> None:
         usual = sum(entry.stream for entry in await case.provider.entries(plain))
     seen = f"{who(reply)}: the provider was asked {counted(most, 'time')} for one reply"
     case.holds("RES-02", most <= usual, seen, f"asked {counted(usual, 'time')}", reply.transcript)
+
+
+@requirement("RES-11", when=When.QUIET)
+async def test_a_resumed_reply_is_passed_on_as_it_comes(case: Case) -> None:
+    """The provider pauses between tokens."""
+    script = await case.provider.register("kept-slowly", talk_of("word", SLOW, SLOW_PACE))
+
+    async def attempt() -> tuple[Transcript, tuple[Check, ...]]:
+        reply = await come_back(case, BY_FIN, Moment(script, 2), 0)
+        last = reply.transcript
+        if not last.text:
+            raise NotTestable(f"a reply that was resumed brought no text (RES-01): {last.outcome()}")
+        said = [one for entry in await reply.requests() for one in case.provider.said(entry)]
+        return last, (passed_on(said, "RES-11", resumed_at=last.asked_at),)
+
+    await steadily(case, attempt)
+
+
+@requirement("RES-03")
+async def test_a_failed_reply_is_not_told_as_finished(case: Case) -> None:
+    """The provider fails while the client is away."""
+    script = await case.provider.register("kept-failure", talk_of("word", 8, 100) + FAILS)
+    reply = await KeptReply.under_way(case, Moment(script, 2))
+    await reply.leave(BY_FIN)
+    await reply.ended(case.lane.budget.deadlines.silence)
+    await asyncio.sleep(RELOAD)
+    await reply.resume()
+    last = await reply.finish()
+    told = f"the provider failed while the client was away; the reply was resumed, and told as whole: {last.outcome()}"
+    kept = not last.is_success or says_that_nothing_runs(last)
+    case.holds("RES-03", kept, told, "an error, or that nothing runs", last)
 
 
 @requirement("RES-03", "RES-02")

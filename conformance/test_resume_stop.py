@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import cycle, islice, product
 
+from chatproof.conformance.suite.carried_turns import turn_of
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import without
 from chatproof.conformance.suite.interruption import (
     BOTH,
     BY_FIN,
@@ -56,7 +58,10 @@ async def judge_stops(case: Case, requirement_id: str, seconds: float, moments: 
     within = case.lane.settings.allowed(seconds)
     answers: list[Transcript] = []
     ways = list(islice(cycle(product(moments, (None, *BOTH))), times))
-    plan = [partial(stop_one, case, moment, how, within, answers) for moment, how in ways]
+    plan = [
+        partial(stop_one, case, moment, how, within, answers, number % 2 == 1)
+        for number, (moment, how) in enumerate(ways)
+    ]
     await judge_cancelled(case, requirement_id, within, plan)
     refused = next((one for one in answers if one.status is None or not 200 <= one.status < 300), None)
     if refused:
@@ -66,13 +71,17 @@ async def judge_stops(case: Case, requirement_id: str, seconds: float, moments: 
 
 
 async def stop_one(
-    case: Case, moment: Moment, how: HangUp | None, within: float, answers: list[Transcript]
+    case: Case, moment: Moment, how: HangUp | None, within: float, answers: list[Transcript], comes_back: bool
 ) -> Interruption:
-    """Stop a reply, with `how` after its client has left."""
+    """Stop a reply, with `how` after its client has left, and with `comes_back` after it has resumed it then."""
     reply = await KeptReply.under_way(case, moment)
+    left = ""
     if how:
         await reply.leave(how)
-    left = ", whose client had left" if how else ""
+        left = ", whose client had left"
+        if comes_back:
+            await reply.resume_soon()
+            left += " and resumed it"
     told = f"a reply{left}, stopped {moment.told(case.provider)}"
     interruption, answer = await reply.stop_in_time(within, told)
     answers.append(answer)
@@ -127,17 +136,41 @@ async def judge_resumed_after_stop(case: Case, reply: KeptReply) -> None:
 
 @requirement("RES-09")
 async def test_a_conversation_goes_on_after_a_stop(case: Case) -> None:
-    """The next ask in the conversation of a stopped reply."""
+    """The next ask in the conversation of a stopped reply, and of one that was over when it was stopped."""
+    await together(judge_after_stop(case), judge_after_late_stop(case))
+
+
+async def judge_after_stop(case: Case) -> None:
+    """Stop a reply in its middle, and judge the next one."""
     within = case.lane.settings.allowed(CANCELLED_WITHIN)
     reply = await KeptReply.under_way(case, MID_REPLY[2])
     await reply.stop()
     await reply.ended(within)
     part = reply.streams[0].transcript
-    before = (Turn(Role.USER, reply.message, reply.run), Turn(Role.ASSISTANT, part.text, part.message))
+    before = (Turn(Role.USER, reply.message, reply.run), turn_of(part))
+    await judge_next_ask(case, reply, before, "a stop")
+
+
+async def judge_after_late_stop(case: Case) -> None:
+    """Stop a reply when it is over, as a user does who presses the button a moment late, and judge the next one.
+
+    What the stop itself is answered is free."""
+    reply = await KeptReply.under_way(case, Moment("hello", 1))
+    whole = await reply.finish()
+    if not case.lane.succeeded(whole):
+        raise without(whole, f"an ordinary ask failed: {whole.outcome()}")
+    await reply.stop()
+    before = (Turn(Role.USER, reply.message, reply.run), turn_of(whole))
+    await judge_next_ask(case, reply, before, "a stop that came when the reply was over")
+
+
+async def judge_next_ask(case: Case, reply: KeptReply, before: tuple[Turn, ...], what: str) -> None:
+    """Judge the next reply of a conversation. `what`: what went before."""
+    wanted = case.provider.text("paced")
     again = await case.ask("Where were we?", session=reply.session, source=reply.source, before=before, script="paced")
-    kept = case.lane.succeeded(again) and same_words(again.text, case.provider.text("paced"))
-    seen = f"the ask after a stop: {again.outcome()}; its text: {shown(again.text, 80)}"
-    case.holds("RES-09", kept, seen, f"the whole reply: {shown(case.provider.text('paced'), 80)}", again)
+    kept = case.lane.succeeded(again) and same_words(again.text, wanted)
+    seen = f"the ask after {what}: {again.outcome()}; its text: {shown(again.text, 80)}"
+    case.holds("RES-09", kept, seen, f"the whole reply: {shown(wanted, 80)}", again)
 
 
 @requirement("RES-08", when=When.FROM_THE_START)

@@ -22,7 +22,7 @@ class CarriedTurns:
     def of(self, name: str) -> tuple[Turn, ...]:
         """The turns of a conversation so far, oldest first."""
         said = [(turn, reply) for turn, reply in self._said.get(name, ()) if reply.text]
-        return tuple(one for turn, reply in said for one in (turn, Turn(Role.ASSISTANT, reply.text, reply.message)))
+        return tuple(one for turn, reply in said for one in (turn, turn_of(reply)))
 
     def note_ask(self, name: str, conversation: Conversation) -> None:
         """Note what is about to be asked in a conversation that the suite calls so."""
@@ -32,3 +32,8 @@ class CarriedTurns:
         """Note the reply to an ask, which may not have come yet."""
         if asked := self._asked.pop(run, None):
             self._said.setdefault(asked[0], []).append((asked[1], reply))
+
+
+def turn_of(reply: Transcript) -> Turn:
+    """A reply as its client keeps it."""
+    return Turn(Role.ASSISTANT, reply.text, reply.message, reply.stepped)

@@ -47,6 +47,7 @@ class KeptReply:
     source: str | None
     credential: str | None = None
     streams: list[Stream] = field(default_factory=list)
+    is_later: bool = False  # not the first of its conversation
 
     @classmethod
     async def under_way(cls, case: Case, moment: Moment, **how: Any) -> Self:

@@ -121,6 +121,7 @@ class Transcript:
     run: str = ""
     conversation: str = ""
     message: str = ""
+    stepped: bool = False  # see Turn
     length: int = 0
     weight: int = 0
     is_shed: bool = False
@@ -172,9 +173,8 @@ class Transcript:
         weight, self._lines = weight_of(data) + len(name), self._lines + 1
         self.length += weight
         self._grow(weight)
-        body = data if isinstance(data, dict) else {}
         for part in self.api.read_emitted(name, data):
-            self._append(part, body, at, at, name)
+            self._append(part, data if isinstance(data, dict) else {}, at, at, name)
         self._check_limits(at, "events")
 
     def ended(self, at: float, end: End, fault: str = "") -> None:
@@ -276,10 +276,9 @@ class Transcript:
         if self.status is not None and self.status != 200:
             said = b"".join(read.data for read in self.reads[:20]).decode("utf-8", "replace")
             return f"status {self.status}" + (f" with {shown(said, BODY_SHOWN)}" if said else "")
-        ended = f"{self.end}" if self.end else "still open"
         detail = f" ({self.fault})" if self.fault else ""
         kind = "a completion" if self.terminal else "no terminal event"
-        return f"{counted(len(self.tokens), 'token')}, {kind}, {ended}{detail}"
+        return f"{counted(len(self.tokens), 'token')}, {kind}, {self.end or 'still open'}{detail}"
 
     # -- how bytes become messages
 
@@ -305,6 +304,7 @@ class Transcript:
             self.run = self.run or part.run[:TEXT_KEPT]
             self.conversation = self.conversation or part.conversation[:TEXT_KEPT]
             self.message = self.message or part.message[:TEXT_KEPT]
+            self.stepped = self.stepped or part.stepped
             return
         if isinstance(part, Text) and part.channel == ANSWER:
             text = part.text

@@ -206,6 +206,15 @@ def test_tokens_held_back_are_caught() -> None:
     assert violated(passed_on(late), sse())
 
 
+def test_what_is_said_before_a_reply_is_resumed_may_have_come_elsewhere() -> None:
+    said = [ProviderWrite(99.0, "Before"), ProviderWrite(99.4, " that."), *SAID]
+    assert is_kept(passed_on(said, resumed_at=100.5), sse())
+    assert violated(
+        passed_on([*said[:2], *(ProviderWrite(one.at - 1.0, one.text) for one in SAID)], resumed_at=99.6), sse()
+    )
+    assert is_unjudged(passed_on(said, resumed_at=102.5), sse())
+
+
 def test_without_pauses_nothing_can_be_seen() -> None:
     assert is_unjudged(passed_on([ProviderWrite(100.9, "One"), ProviderWrite(101.0, " two three")]), sse())
 

@@ -14,7 +14,7 @@ from chatproof.harness.protocol.apis.api import Api
 from chatproof.harness.protocol.apis.openai_chat import OPENAI_CHAT
 from chatproof.harness.protocol.apis.openai_chat_checks import error_is_an_object_with_a_message
 from chatproof.harness.protocol.checks.err import fails_as_error
-from chatproof.harness.protocol.checks.reply_form import checks_of
+from chatproof.harness.protocol.checks.reply_form import checks_of, checks_of_events
 from chatproof.harness.protocol.findings import Check, violations
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
@@ -28,12 +28,12 @@ ASKED = {"threadId": "t", "runId": "r"}
 Part = dict[str, Any] | str
 
 
-def reply(api: Api, *parts: Part, end: str = "\n\n") -> Transcript:
-    """A whole reply of these events."""
+def reply(api: Api, *parts: Part, end: str = "\n\n", missing: int = 0) -> Transcript:
+    """A whole reply of these events, without its last `missing` characters."""
     transcript = Transcript(Transport.SSE, api=api)
     transcript.answered(0.0, 200, HEADERS)
     text = "".join(f"data: {part if isinstance(part, str) else json.dumps(part)}{end}" for part in parts)
-    transcript.read(0.1, text.encode())
+    transcript.read(0.1, text[: len(text) - missing].encode())
     transcript.ended(0.2, End.COMPLETE)
     return transcript
 
@@ -209,3 +209,27 @@ def test_broken_runs(row: str, parts: tuple[Part, ...]) -> None:
 
 def test_the_official_client_finds_no_events_behind_cr_lf() -> None:
     assert broken_rows(reply(AG_UI, RUN, OPEN, content(), CLOSE, RUN_END, end="\r\n\r\n")) == {"AGU-04"}
+
+
+@pytest.mark.parametrize(
+    ("row", "api", "parts"),
+    [
+        ("OAI-01", OPENAI_CHAT, (said("Hi"), STOP, DONE)),
+        ("AIS-03", AI_SDK, (START, TEXT_START, delta(), TEXT_END, FINISH, DONE)),
+        ("API-05", AG_UI, ({"type": "RUN_STARTED", **ASKED}, {"type": "RUN_FINISHED", **ASKED})),
+    ],
+)
+def test_an_end_without_a_blank_line_behind_it_is_dropped(row: str, api: Api, parts: tuple[Part, ...]) -> None:
+    assert broken_rows(reply(api, *parts)) == set()
+    assert row in broken_rows(reply(api, *parts, missing=1))
+    assert row in broken_rows(reply(api, *parts, missing=2))
+
+
+@pytest.mark.parametrize("api", [OPENAI_CHAT, AI_SDK, AG_UI], ids=lambda api: api.name)
+def test_each_event_of_a_silent_reply_is_one_of_the_api(api: Api) -> None:
+    def broken(*parts: Part) -> bool:
+        return any(violations(one(reply(api, *parts))) for one in checks_of_events(api))
+
+    assert broken("ping")
+    assert broken({"type": "ping"})
+    assert not broken()

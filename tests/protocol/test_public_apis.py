@@ -54,6 +54,12 @@ def test_the_ai_sdk_sends_messages_of_parts_whose_ids_stay() -> None:
     assert len({one["id"] for one in later["messages"]}) == 3
 
 
+def test_the_ai_sdks_client_sends_the_mark_of_a_step_back() -> None:
+    turns = (TURNS[0], Turn(Role.ASSISTANT, "Hello", stepped=True), TURNS[2])
+    body = dict(AI_SDK.ask(Conversation(turns, id="c1", run="r2")).body or {})
+    assert body["messages"][1]["parts"] == [{"type": "step-start"}, {"type": "text", "text": "Hello"}]
+
+
 def test_ag_ui_names_thread_and_run_and_leaves_nothing_out_that_its_schema_requires() -> None:
     ask = AG_UI.ask(LATER)
     assert ("Accept", "text/event-stream") in ask.headers
@@ -86,6 +92,7 @@ def _chunk(**choice: Any) -> dict[str, Any]:
         (OPENAI_CHAT, "what", ()),
         (AI_SDK, {"type": "start", "messageId": "m"}, (NAMED, Other())),
         (AI_SDK, {"type": "start"}, (Other(),)),
+        (AI_SDK, {"type": "start-step"}, (Named(stepped=True), Other())),
         (AI_SDK, {"type": "text-delta", "id": "0", "delta": "Hi"}, (Text("Hi", block="0"),)),
         (AI_SDK, {"type": "text-delta", "id": "0", "delta": 5}, (Other(),)),
         (AI_SDK, {"type": "text-delta", "id": "0", "delta": ""}, (Other(),)),

@@ -16,6 +16,7 @@ from chatproof.harness.protocol.messages import JsonObject
 
 VERSION_HEADER: Final = ("x-vercel-ai-ui-message-stream", "v1")
 _OTHER: Final = (api.Other(),)
+_STEP: Final = ({"type": "step-start"},)
 _CHANNELS: Final = {"text-delta": api.ANSWER, "reasoning-delta": REASONING}
 
 
@@ -48,6 +49,8 @@ class AiSdk(api.HttpOnly):
         match kind:
             case "start" if isinstance(told := body.get("messageId"), str):
                 return (api.Named(message=told), *_OTHER)
+            case "start-step":
+                return (api.Named(stepped=True), *_OTHER)
             case "finish":
                 reason = body.get("finishReason")
                 if reason == "error":  # a part `error` may stand before it
@@ -66,12 +69,12 @@ class AiSdk(api.HttpOnly):
 
 
 def _messages(conversation: api.Conversation) -> list[dict[str, Any]]:
-    """Each turn with an id that stays the same from ask to ask, as `useChat` sends it."""
+    """Each turn with an id that stays the same from ask to ask, as `useChat` sends it: with the steps that it got."""
     return [
         {
             "id": turn.id or f"{conversation.id or 'm'}-{number}",
             "role": str(turn.role),
-            "parts": [{"type": "text", "text": turn.text}],
+            "parts": [*_STEP[: turn.stepped], {"type": "text", "text": turn.text}],
         }
         for number, turn in enumerate(conversation.turns)
     ]

@@ -91,6 +91,8 @@ def finish_and_mark_end_it(transcript: Transcript) -> Iterator[Finding]:
     if "finish" not in kinds or not kinds or kinds[-1] != END_MARK:
         yield Violation(f"the last events are {' and '.join(map(shown, kinds[-2:])) or 'none'}", expected)
         return
+    if data[-1].is_dropped:
+        yield data[-1].breaks(f"no blank line behind {END_MARK}, so that clients drop the mark", expected)
     behind = next((one for one in data[kinds.index("finish") + 1 : -1] if not _is_beside(one.kind)), None)
     if behind is not None:
         yield behind.breaks(f"behind finish came {shown(behind.text, 120)}", expected)

@@ -47,11 +47,12 @@ class Role(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What one side said, as the client sent or received it. `id`: the message's own, which the server gave it, or the
-    client."""
+    client. `stepped`: it began with the mark of a step, which clients keep as a part of the message."""
 
     role: Role
     text: str
     id: str = ""
+    stepped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +161,12 @@ class Usage(NamedTuple):
 
 class Named(NamedTuple):
     """The server's own id of this ask, by which it is stopped or resumed, the one that it gave the conversation, or the
-    one of the message that follows, under which clients keep it."""
+    one of the message that follows, under which clients keep it. `stepped`: see Turn."""
 
     run: str = ""
     conversation: str = ""
     message: str = ""
+    stepped: bool = False
 
 
 class Other(NamedTuple):

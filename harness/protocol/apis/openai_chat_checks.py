@@ -34,6 +34,8 @@ def done_is_last(transcript: Transcript) -> Iterator[Finding]:
     elif marks[0] != len(data) - 1:
         after = data[marks[0] + 1]
         yield after.breaks(f"after {END_MARK} came {shown(after.text, 120)}", expected)
+    elif data[-1].is_dropped:
+        yield data[-1].breaks(f"no blank line behind {END_MARK}, so that clients drop the mark", expected)
 
 
 @check("OAI-02")

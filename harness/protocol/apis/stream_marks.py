@@ -24,6 +24,12 @@ class Datum(NamedTuple):
         kind = self.body.get("type")
         return kind if isinstance(kind, str) else ""
 
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the stream ended before the blank line: the standard has clients drop such an event."""
+        item = self.stamped.item
+        return isinstance(item, Event) and not item.closed
+
     def breaks(self, seen: str, expected: str) -> Violation:
         """The finding that this event is not as it should be."""
         return Violation(seen, expected, self.stamped.at, self.stamped)

@@ -23,8 +23,14 @@ class ProviderWrite:
     tokens: int = 0
 
 
-def passed_on(said: Sequence[ProviderWrite], requirement_id: str = "SSE-06", pause: float = PAUSE) -> Check:
-    """Each token arrives before the next one is generated.
+def passed_on(
+    said: Sequence[ProviderWrite],
+    requirement_id: str = "SSE-06",
+    pause: float = PAUSE,
+    resumed_at: float | None = None,
+) -> Check:
+    """Each token arrives before the next one is generated. `resumed_at`: only what the provider says from then on
+    counts, since the client may have had the beginning over another stream.
 
     Compared by the number of characters, spaces left out, so that a server may cut tokens its own way; TOK-04
     compares the text itself.
@@ -33,11 +39,16 @@ def passed_on(said: Sequence[ProviderWrite], requirement_id: str = "SSE-06", pau
     @check(requirement_id)
     def look(transcript: Transcript) -> Iterator[Finding]:
         pauses = [
-            (index, later.at) for index, (earlier, later) in enumerate(pairwise(said)) if later.at - earlier.at >= pause
+            (index, later.at)
+            for index, (earlier, later) in enumerate(pairwise(said))
+            if later.at - earlier.at >= pause and (resumed_at is None or earlier.at >= resumed_at)
         ]
+        had = 0
+        if resumed_at is not None:
+            had = max(0, sum(len(words(one.text)) for one in said) - len(words(transcript.text)))
         if not pauses:
             yield Unjudged(f"the provider made no pause of {pause * 1000:.0f} ms")
-        missed = [miss for index, next_at in pauses if (miss := _miss(transcript, said, index, next_at))]
+        missed = [miss for index, next_at in pauses if (miss := _miss(transcript, said, index, next_at, had))]
         if missed:
             first = missed[0]
             expected = "each token arrives before the next one is generated"
@@ -63,8 +74,9 @@ class _Miss:
         return f"{self.there} of {self.due} characters had arrived when the provider went on, {after}; {arrived}"
 
 
-def _miss(transcript: Transcript, said: Sequence[ProviderWrite], index: int, next_at: float) -> _Miss | None:
-    due = sum(len(words(one.text)) for one in said[: index + 1])
+def _miss(transcript: Transcript, said: Sequence[ProviderWrite], index: int, next_at: float, had: int) -> _Miss | None:
+    """`had`: characters that had come over another stream."""
+    due = sum(len(words(one.text)) for one in said[: index + 1]) - had
     there = sum(len(words(message.token)) for message in transcript.messages if message.at < next_at)
     if there >= due:
         return None

@@ -14,11 +14,11 @@ from chatproof.harness.protocol.apis.chat_stream.token_checks import TOKEN_CHECK
 from chatproof.harness.protocol.apis.openai_chat import OPENAI_CHAT
 from chatproof.harness.protocol.checks import sse
 from chatproof.harness.protocol.checks.end import ends_once, one_completion_and_last
-from chatproof.harness.protocol.checks.strict_events import events_are_strict
+from chatproof.harness.protocol.checks.strict_events import end_is_dispatched, events_are_strict
 from chatproof.harness.protocol.findings import Check
 
 OF_EVERY_STREAM: Final = (*sse.OF_EVERY_API, sse.not_cacheable)
-OF_OTHER_APIS: Final = (ends_once("API-05"), events_are_strict)
+OF_OTHER_APIS: Final = (ends_once("API-05"), end_is_dispatched, events_are_strict)
 _OWN: Final = {
     CHAT_STREAM.name: (
         *sse.STREAM_CHECKS,
@@ -31,6 +31,14 @@ _OWN: Final = {
     AI_SDK.name: (*OF_EVERY_STREAM, *OF_OTHER_APIS, *ai_sdk_checks.STREAM_CHECKS),
     AG_UI.name: (*OF_EVERY_STREAM, *OF_OTHER_APIS, *ag_ui_checks.STREAM_CHECKS),
 }
+
+
+OF_EACH_EVENT: Final = ("API-04", "OAI-02", "AIS-05", "AGU-04")
+
+
+def checks_of_events(api: Api) -> tuple[Check, ...]:
+    """Those that look at each event of a stream by itself, however the reply goes."""
+    return (events_are_strict, *(one for one in _OWN.get(api.name, ()) if one.id in OF_EACH_EVENT[1:]))
 
 
 def checks_of(api: Api) -> tuple[Check, ...]:

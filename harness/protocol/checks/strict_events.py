@@ -40,5 +40,21 @@ def events_are_strict(transcript: Transcript) -> Iterator[Finding]:
         yield Unjudged(f"no event came: {transcript.outcome()}")
 
 
+@check("API-05")
+def end_is_dispatched(transcript: Transcript) -> Iterator[Finding]:
+    """The event that tells the end is whole: behind it comes a blank line (WHATWG HTML, 9.2.6: else it is dropped)."""
+    terminal = transcript.terminal
+    last = transcript.items[-1] if transcript.items else None
+    if terminal is None or last is None or transcript.end is not End.COMPLETE:
+        return
+    item = last.item
+    if not isinstance(item, Event) or item.closed or not item.data:
+        return
+    parts = transcript.api.read(item.name, "\n".join(item.data), last.decoded[0].body if last.decoded else None)
+    if any(isinstance(part, Finish) and not part.closes for part in parts):
+        seen = f"no blank line behind {shown(item.data[0], 120)}, so that clients drop it and see no end"
+        yield Violation(seen, "a blank line behind the event that tells the end", last.at, last)
+
+
 def _is_mark(api: Api, text: str) -> bool:
     return text.strip() == DONE_MARK or any(isinstance(part, Finish) for part in api.read("message", text, None))

@@ -101,3 +101,27 @@ class EndsWithoutAWord(ResumableServer):
             return web.Response(status=403)
         self.end(run)
         return web.Response(status=204)
+
+
+@legal("threads-polls", only="RES-01 RES-11", api=THREADS)
+class Polls(ThreadsServer):
+    """Whoever resumes gets what is new from a store that is asked ten times a second."""
+
+    every = 0.1  # seconds
+
+    async def on_resume(self, request: web.Request) -> web.StreamResponse:
+        if (run := self.run_of(request)) is None:
+            return web.json_response({"detail": "Run not found"}, status=404)
+        start = int(request.headers.get("Last-Event-ID", "-1")) + 1
+        response = web.StreamResponse(headers=self.headers)
+        await response.prepare(request)
+        is_over = False
+        while not is_over:
+            is_over = run.is_over
+            for number, frame in enumerate(run.frames[start:], start):
+                await response.write(f"id: {number}\n".encode() + frame)
+                start = number + 1
+            if not is_over:
+                await asyncio.sleep(self.every)
+        await response.write_eof()
+        return response
