@@ -70,7 +70,7 @@ def who(reply: KeptReply) -> str:
     """What a client did, in words."""
     had = reply.streams[0].transcript
     again = ", and resumed twice" if len(reply.streams) > 2 else ""
-    where = ", in a second exchange," if reply.is_later else ""
+    where = ", in a second exchange," if reply.earlier else ""
     return f"a client that left{where} with {counted(len(had.text), 'character')} of {len(reply.text)}{again}"
 
 
@@ -80,12 +80,14 @@ async def come_back(
     """Leave a reply, resume it when the provider has said `away` more tokens, and read it to its end. `later`: it is
     the second one of its conversation."""
     where = {"session": case.lane.new_session(), "source": case.lane.budget.addresses.fresh()}
+    earlier = ""
     if later:
         first = await case.ask("Hello there.", **where)
+        earlier = first.text
         if not case.lane.succeeded(first):
             raise without(first, f"an ordinary ask failed: {first.outcome()}")
     reply = await KeptReply.under_way(case, moment, **where)
-    reply.is_later = later
+    reply.earlier = earlier
     await reply.leave(how)
     if away:
         await case.provider.has_said(reply.transcript, moment.tokens + away)

@@ -23,6 +23,7 @@ from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.api import Conversation, Endpoint, HttpAsk
 from chatproof.harness.protocol.checks.resumed import fault_of_pieces, last_event_id, text_of_whole_events
+from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import Transcript
 
@@ -47,7 +48,7 @@ class KeptReply:
     source: str | None
     credential: str | None = None
     streams: list[Stream] = field(default_factory=list)
-    is_later: bool = False  # not the first of its conversation
+    earlier: str = ""  # the text of the reply before it, which a server may give as well when it is resumed
 
     @classmethod
     async def under_way(cls, case: Case, moment: Moment, **how: Any) -> Self:
@@ -76,8 +77,13 @@ class KeptReply:
 
     @property
     def fault(self) -> str:
-        """What is wrong with the text that came over all streams, in words, or nothing."""
+        """What is wrong with the text that came over all streams, in words, or nothing.
+
+        Of a stream that gives the reply before as well a beginning is enough: its end can look like that of all."""
         *left, last = (stream.transcript for stream in self.streams)
+        rest = words(last.text.removeprefix(self.earlier)) if self.earlier else ""
+        if rest and last.text.startswith(self.earlier) and words(self.text).startswith(rest):
+            return ""
         wrong = fault_of_pieces([text_of_whole_events(one) for one in left], last.text, self.text)
         if not wrong and not self.case.lane.succeeded(last):
             return f"the whole text came, but the reply did not end well: {last.outcome()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from tests.servers.apis.stream_server import Frame
 from tests.servers.apis.tables import RESUMABLE, THREADS
 from tests.servers.apis.threads_server import ThreadsServer
 from tests.servers.legal.variant import legal
+from tests.servers.parts import Config, Message
 
 ALL = "RES AIS SSE-06 INT-01 INT-02 INT-04 INT-05 INT-06"
 
@@ -101,6 +103,35 @@ class EndsWithoutAWord(ResumableServer):
             return web.Response(status=403)
         self.end(run)
         return web.Response(status=204)
+
+
+@legal("resumable-whole-chat", only="RES-01 RES-02 RES-03 RES-10 RES-11", api=RESUMABLE)
+class WholeChat(ResumableServer):
+    """Whoever resumes gets the replies before as well, as CopilotKit's runtime does."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.before: dict[str, list[Run]] = {}
+
+    def begin(self, name: str, owner: str, messages: list[Message], body: dict[str, Any]) -> Run:
+        run = super().begin(name, owner, messages, body)
+        self.before.setdefault(name, []).append(run)
+        return run
+
+    async def on_resume(self, request: web.Request) -> web.StreamResponse:
+        run = self.run_of(request)
+        if run is None or run.is_over:
+            return web.Response(status=204)
+        *before, _ = self.before[request.match_info["id"]]
+        response = web.StreamResponse(headers=self.headers)
+        await response.prepare(request)
+        ends = (b'"type": "finish"', b"[DONE]")
+        for frame in (one for old in before for one in old.frames if not any(end in one for end in ends)):
+            await response.write(frame)
+        async for frame in self.frames_of(run, 0):
+            await response.write(frame)
+        await response.write_eof()
+        return response
 
 
 @legal("threads-polls", only="RES-01 RES-11", api=THREADS)
