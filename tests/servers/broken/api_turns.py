@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from collections.abc import Iterable
 from typing import Any
 
 from tests.servers.apis.good_servers import DONE, AiSdkServer, OpenAiServer
-from tests.servers.apis.made_up import MadeUpServer
 from tests.servers.apis.stream_server import Frame
-from tests.servers.apis.tables import MADE_UP
 from tests.servers.broken.fault import fault
-from tests.servers.parts import Config, Message
+from tests.servers.parts import Message
 
 
 @fault(
@@ -59,28 +55,3 @@ class MixesUpBlocks(AiSdkServer):
         end = [self.frame({"type": "text-end", "id": self.block})] if said else []
         last = self.frame({"type": "finish", "finishReason": "stop"})
         return [*end, self.frame({"type": "finish-step"}), last, DONE]
-
-
-@fault("made-up-cancels-its-thread", "INT-05", "API-05 INT-05", says="another client of its conversation", api=MADE_UP)
-class CancelsItsThread(MadeUpServer):
-    """Whoever leaves a reply ends all replies of its thread."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.replies: dict[str, set[asyncio.Task[Any]]] = {}
-
-    async def reply(self, messages: list[Message], body: dict[str, Any]) -> AsyncGenerator[Frame, None]:
-        task = asyncio.current_task()
-        assert task
-        replies = self.replies.setdefault(body["thread"], set())
-        replies.add(task)
-        try:
-            async with aclosing(super().reply(messages, body)) as frames:
-                async for frame in frames:
-                    yield frame
-        except asyncio.CancelledError:
-            for other in replies - {task}:
-                other.cancel()
-            raise
-        finally:
-            replies.discard(task)
