@@ -11,12 +11,15 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.clients import exhausted, limit_of
 from chatproof.conformance.suite.exceptions import TooLate
 from chatproof.conformance.suite.marks import over_each_socket, requirement
+from chatproof.conformance.suite.owned_sessions import two_users
+from chatproof.conformance.suite.revisions import is_first_revision
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.engineio_transports import PATH
 from chatproof.harness.client.http import Deadlines, HttpRequest
 from chatproof.harness.client.introduction import ALLOW_ORIGIN, Introduction
 from chatproof.harness.protocol.apis.api import Headers
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH, body_of
+from chatproof.harness.protocol.apis.turns import bearer
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
@@ -100,11 +103,15 @@ async def test_a_preflight_from_the_allowed_origin_is_granted(case: Case) -> Non
 
 @requirement("CORS-02")
 async def test_answers_carry_the_allowed_origin(case: Case) -> None:
-    """The stream, a session, /api/chat."""
+    """The stream, a session, /api/chat; also to a user, whom another part of the server may answer."""
     origin = case.lane.settings.allowed_origin
-    for answer in await answers_to(case, origin):
-        seen = f"{route_of(answer)}: status {answer.status}, {ALLOW_ORIGIN}: {answer.header(ALLOW_ORIGIN)}"
-        case.holds("CORS-02", answer.header(ALLOW_ORIGIN) == origin, seen, f"{ALLOW_ORIGIN}: {origin}", answer)
+    answers = {"": await answers_to(case, origin)}
+    if case.lane.shows(Profile.AUTH) and not is_first_revision(case):
+        answers[" with a token"] = await answers_to(case, origin, bearer(two_users(case)[0].token))
+    for how, found in answers.items():
+        for answer in found:
+            seen = f"{route_of(answer)}{how}: status {answer.status}, {ALLOW_ORIGIN}: {answer.header(ALLOW_ORIGIN)}"
+            case.holds("CORS-02", answer.header(ALLOW_ORIGIN) == origin, seen, f"{ALLOW_ORIGIN}: {origin}", answer)
 
 
 @requirement("CORS-03")

@@ -20,6 +20,7 @@ from chatproof.harness.protocol.transcript import Transcript
 _MESSAGES = ("messages", "contents", "input")  # where dialects have the conversation
 _BESIDE = ("system", "instructions", "systemInstruction", "system_instruction")  # and what stands beside it
 DUE = 5.0  # seconds within which a server must have asked its provider
+CUTS = {"cut-mid": 0.03}  # scripts that break the connection, and how many seconds behind the last token
 RETRIES = Deadlines(silence=30)  # official provider clients try three times before they give up
 _CASE = re.compile(rf"(?<![\w-]){OWN_NAME.pattern}(?![\w-])")  # see `Lane.new_case`; not that of a session's id
 

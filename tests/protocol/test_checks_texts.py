@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import full_response_is_whole
 from chatproof.harness.protocol.checks.end import ends_once, nothing_said_ends_once
-from chatproof.harness.protocol.checks.tok import parts_are, reply_is, text_is, thoughts_in, thoughts_stay_out
+from chatproof.harness.protocol.checks.tok import (
+    parts_are,
+    reply_is,
+    text_is,
+    thoughts_in,
+    thoughts_stay_out,
+    words_are,
+)
+from chatproof.harness.protocol.findings import violations
 from chatproof.harness.protocol.transcript import End
 from tests.protocol.kit import completion, is_kept, is_unjudged, socket, sse, tokens, violated
 
@@ -24,6 +32,14 @@ def test_the_part_that_is_not_whole_is_named() -> None:
 
 def test_a_text_is_named_by_where_it_stood() -> None:
     assert violated(text_is("All", "TOK-07", "with `crlf`: "), sse(tokens("Al")))[0].startswith("with `crlf`: it ends")
+
+
+def test_the_last_token_before_a_break_may_be_late() -> None:
+    """Then the test is tried again alone; a text that differs, or breaks off without a break, is a fault at once."""
+    check = words_are("Cut the rope", "ERR-03", 0.03)
+    assert [one.late is not None for one in violations(check(sse(tokens("Cut", " the"))))] == [True]
+    assert [one.late for one in violations(check(sse(tokens("Cut", " a", " rope"))))] == [None]
+    assert [one.late for one in violations(words_are("Cut the", "ERR-03")(sse(tokens("Cut"))))] == [None]
 
 
 def test_a_whole_text_may_be_followed_by_no_error() -> None:

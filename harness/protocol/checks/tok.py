@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 
 from chatproof.harness.protocol.excerpts import difference, shown
-from chatproof.harness.protocol.findings import Check, Finding, Violation, check
+from chatproof.harness.protocol.findings import Check, Finding, Late, Violation, check
 from chatproof.harness.protocol.messages import Kind
 from chatproof.harness.protocol.text_loss import loss
 from chatproof.harness.protocol.transcript import Transcript
@@ -85,14 +85,21 @@ def same_words(text: str, other: str) -> bool:
     return words(text) == words(other)
 
 
-def words_are(text: str, requirement_id: str) -> Check:
-    """The tokens add up to the words of `text`."""
+def words_are(text: str, requirement_id: str, cut_behind: float | None = None) -> Check:
+    """The tokens add up to the words of `text`.
+
+    Args:
+        cut_behind: seconds between the last token and the break of the provider's connection. A busy machine shows a
+            server both at once, and then its HTTP client may drop what it had read.
+    """
 
     @check(requirement_id)
     def look(transcript: Transcript) -> Iterator[Finding]:
         if not same_words(transcript.text, text):
             seen = f"{difference(transcript.text, text)}; {transcript.outcome()}"
-            yield Violation(seen, f"the words of {shown(text, 80)}", _last(transcript))
+            is_cut = cut_behind is not None and words(text).startswith(words(transcript.text))
+            late = Late(cut_behind or 0.0) if is_cut else None
+            yield Violation(seen, f"the words of {shown(text, 80)}", _last(transcript), late=late)
 
     return look
 

@@ -96,6 +96,20 @@ class ClosesOnOrigin(ChatServer):
         return await super().on_stream(request)
 
 
+@fault(
+    "cors-not-for-users",
+    "CORS-02",
+    "CORS-02",
+    says="with a token: status 200, access-control-allow-origin: None",
+    contract=2,
+)
+class NotForUsers(ChatServer):
+    """What knows users answers them itself, in front of what adds the headers."""
+
+    def cors_headers(self, request: web.Request, response: web.StreamResponse, origin: str) -> dict[str, str]:
+        return {} if "Authorization" in request.headers else super().cors_headers(request, response, origin)
+
+
 @fault("cors-not-on-errors", "CORS-04", ONLY)
 class NotOnErrors(ChatServer):
     def cors_headers(self, request: web.Request, response: web.StreamResponse, origin: str) -> dict[str, str]:
