@@ -21,6 +21,7 @@ from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     speed_is_tokens_over_duration,
     tokens_equal_last_count,
 )
+from chatproof.harness.protocol.checks import sse
 from chatproof.harness.protocol.checks.end import (
     ends_once,
     ends_or_is_refused,
@@ -29,7 +30,6 @@ from chatproof.harness.protocol.checks.end import (
 )
 from chatproof.harness.protocol.checks.later import of_place
 from chatproof.harness.protocol.checks.tok import text_is
-from chatproof.harness.protocol.findings import on_behalf_of
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 COUNT = "Please count from one to fifty, in words."
@@ -84,19 +84,17 @@ async def test_the_wait_for_the_first_token_may_count_or_not(case: Case) -> None
 
 
 @over_all
-@requirement("END-09", "END-02", "SIO-04")
+@requirement("END-09", "END-02", "END-03")
 async def test_an_empty_reply_ends(case: Case, transport: Transport) -> None:
     """The provider ends its reply well, and says nothing in it."""
     needs_a_later_revision(case)
     reply = await case.ask(script="empty", over=transport)
     case.conforms(reply, nothing_said_ends_once)
-    form = (completion_is_typed, tokens_equal_last_count)
-    row = "END-02" if transport is Transport.SSE else "SIO-04"
-    checks = (of_place("an empty reply", one) for one in (on_behalf_of(row, *form)))
-    if reply.is_success:
-        case.conforms(reply, *of_document(case, *checks))
-    for row in {"END-02", "SIO-04"} - {record.id for record in case.records}:
-        case.cannot_judge(row, f"there is no completion to look at: {reply.outcome()}")
+    if reply.is_success and transport is Transport.SSE:
+        form = (completion_is_typed, tokens_equal_last_count)
+        case.conforms(reply, *of_document(case, *(of_place("an empty reply", one) for one in form)))
+    for row in {"END-02", "END-03"} - {record.id for record in case.records}:
+        case.cannot_judge(row, f"there is no completion over SSE to look at: {reply.outcome()}")
 
 
 @over_both
@@ -121,12 +119,15 @@ async def test_a_reply_that_the_provider_ends_early_keeps_its_text(case: Case, t
         case.conforms(reply, text_is(case.provider.text(script), "END-10", what), ends_once("END-10", what))
 
 
-@requirement("END-12")
+@requirement("END-12", "SSE-02", "SSE-03", "SSE-09")
 async def test_full_response_is_the_whole_text(case: Case) -> None:
-    """Text with runs of blanks and line breaks, longer than a preview; and a very long one."""
+    """Text with runs of blanks and line breaks, longer than a preview; and a very long one, in events of up to 64 KB."""
+    needs_a_later_revision(case)
     scripts = named("long-response", LARGE)
     name = next(iter(scripts))
     await case.provider.add({"layout": says("A list with code in it.", LAYOUT), name: scripts[name][1]})
     for script in ("layout", name):
         reply = await case.ask(script=script)
         case.conforms(reply, full_response_is_whole(await case.provider.said_for(reply, script)))
+        form = (sse.one_object_a_line, sse.strict_text, sse.framing_is_sound)
+        case.conforms(reply, *(of_place("a reply of large events", one) for one in form))

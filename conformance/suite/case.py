@@ -312,13 +312,11 @@ class Case:
         shown = f"harness error in {self.name}: {why}\n{details}"
         self.records.append(Record(self.ids[0], Verdict.HARNESS_ERROR, why, screen=shown, test=self.name))
 
-    def close_records(self, verdict: Verdict, why: str, timed: bool = False) -> None:
-        """Set a verdict on each row that this test never judged. `timed`: something did not come in time."""
-        why = redacted(why)
-        judged = {record.id for record in self.records}
-        for requirement_id in self.ids:
-            if requirement_id not in judged and self.lane.applies(requirement_id):
-                self.records.append(Record(requirement_id, verdict, why, test=self.name, timed=timed))
+    def close_records(self, verdict: Verdict, why: str, timed: bool = False, weak: bool = False) -> None:
+        """Set a verdict on each row that this test never judged; `timed` and `weak` as in `Record`."""
+        judged, why = {record.id for record in self.records}, redacted(why)
+        for one in (one for one in self.ids if one not in judged and self.lane.applies(one)):
+            self.records.append(Record(one, verdict, why, test=self.name, timed=timed, weak=weak))
 
     async def close(self) -> None:
         """Close every connection that the test left open, and collect the evidence for its pictures."""

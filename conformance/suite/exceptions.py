@@ -27,3 +27,7 @@ class NotApplicable(Exception):
 def without(reply: Transcript, why: str) -> NotTestable:
     """The exception for a test that cannot go on after a reply."""
     return TooLate(why) if reply.did_not_come else NotTestable(why)
+
+
+class NotLookedAt(NotApplicable):
+    """The revision of the contract that is asked for does not know the test. Its rows are left to their other tests."""

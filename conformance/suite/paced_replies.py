@@ -13,12 +13,14 @@ from chatproof.conformance.suite.ordinary_texts import prose
 from chatproof.conformance.suite.revisions import is_first_revision
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
+from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.checks.later import of_place
 from chatproof.harness.protocol.checks.pass_through import passed_on
 from chatproof.harness.protocol.requirements import OWN_API
 from chatproof.harness.protocol.transcript import Transport
 
 SINGLES, PAIRS, MARKS = "slow", "pairs", "slow-marks"
+KEPT = "the second exchange of a connection"
 LONG = 1_500  # characters of the message for MARKS; REQ-07 sends longer ones
 APART = 300  # ms between the tokens of MARKS, as in SINGLES
 
@@ -28,12 +30,26 @@ async def judge_pace(
 ) -> None:
     """Let the provider write tokens one by one and in pairs, and compare the client's arrivals with its journal.
 
-    Later revisions also ask without a session id, and with a long message for code and a table, which some servers hold
-    until they can render them.
+    Later revisions also ask without a session id, on a kept connection, and with a long message for code and a table,
+    which some servers hold until they can render them.
     """
     is_later = not is_first_revision(case)
 
+    async def on_kept() -> Attempt | None:
+        first = HttpRequest.of(case.lane.api.ask(case.lane.conversation("Hello.", "hello", case.lane.new_case())))
+        _, connection = await case.on_kept(None, first)
+        if connection is None:  # then this exchange is like any other
+            return None
+        reply = await case.ask(script=SINGLES, kept=connection)
+        if (entry := await case.provider.asked(reply)) is None:
+            raise TooLate(f"the provider was never asked: {reply.outcome()}")
+        return reply, (of_place(KEPT, passed_on(case.provider.said(entry), requirement_id)),)
+
     async def attempt(script: str) -> Attempt:
+        if script == KEPT:
+            if kept := await on_kept():
+                return kept
+            script = SINGLES
         how: dict[str, Any] = {"script": script, "over": transport, "headers": headers}
         if script == MARKS:
             how["text"] = prose(LONG)
@@ -50,4 +66,5 @@ async def judge_pace(
     scripts = [SINGLES, PAIRS]
     if is_later and not headers:
         scripts.append(await case.provider.register(MARKS, says("Code and a table.", MARKED_UP, pause=APART)))
+        scripts += [KEPT] if transport is Transport.SSE else []
     await together(*(steadily(case, partial(attempt, script)) for script in scripts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotApplicable
+from chatproof.conformance.suite.exceptions import NotLookedAt
 
 NOT_LOOKED_AT = "the contract's first revision does not look at this"
 
@@ -14,6 +14,6 @@ def is_first_revision(case: Case) -> bool:
 
 
 def needs_a_later_revision(case: Case) -> None:
-    """Stop a test that the first revision does not know. Raises NotApplicable."""
+    """Stop a test that the first revision does not know. Raises NotLookedAt."""
     if is_first_revision(case):
-        raise NotApplicable(NOT_LOOKED_AT)
+        raise NotLookedAt(NOT_LOOKED_AT)

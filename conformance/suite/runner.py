@@ -7,7 +7,7 @@ import traceback
 from dataclasses import replace
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate
+from chatproof.conformance.suite.exceptions import NotApplicable, NotLookedAt, NotTestable, TooLate
 from chatproof.conformance.suite.exchange_log import ExchangeLog
 from chatproof.conformance.suite.recent_asks import UNDER_TEST
 from chatproof.conformance.suite.suite_tests import SuiteTest
@@ -58,7 +58,7 @@ async def _run(case: Case, test: SuiteTest) -> None:
             await test.body(case=case, **test.parameters)
         case.close_records(Verdict.HARNESS_ERROR, "the test ended without a check of this row")
     except NotApplicable as reason:
-        case.close_records(Verdict.NOT_APPLICABLE, str(reason))
+        case.close_records(Verdict.NOT_APPLICABLE, str(reason), weak=isinstance(reason, NotLookedAt))
     except NotTestable as reason:
         case.close_records(Verdict.NOT_TESTABLE, str(reason), timed=isinstance(reason, TooLate))
     except TimeoutError:

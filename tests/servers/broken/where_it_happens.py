@@ -117,7 +117,6 @@ class KeepsItForAPage(ChatServer):
     "figures-that-come-or-not",
     "END-02 END-03 END-04",
     "END-02 END-03 END-04",
-    may="SIO-04",
     says="with `no-usage`",
     contract=2,
 )
