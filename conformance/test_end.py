@@ -121,7 +121,7 @@ async def test_a_reply_that_the_provider_ends_early_keeps_its_text(case: Case, t
 
 @requirement("END-12", "SSE-02", "SSE-03", "SSE-09")
 async def test_full_response_is_the_whole_text(case: Case) -> None:
-    """Text with runs of blanks and line breaks, longer than a preview; and a very long one, in events of up to 64 KB."""
+    """Text with runs of blanks and line breaks, longer than a preview; and a very long one, in large events."""
     needs_a_later_revision(case)
     scripts = named("long-response", LARGE)
     name = next(iter(scripts))
