@@ -41,7 +41,7 @@ def loop(question):
 def test_loop(request, fakes):
     fakes = request.getfixturevalue(fakes)
     assert loop("How is the weather in Paris?") == "It is sunny."
-    assert [entry.ended for entry in fakes.journal.entries()] == ["completed"] * 2
+    assert [entry.ended for entry in fakes.journal.wait_ended()] == ["completed"] * 2
 """
 
 
