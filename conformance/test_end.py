@@ -88,6 +88,7 @@ async def test_the_wait_for_the_first_token_may_count_or_not(case: Case) -> None
 async def test_an_empty_reply_ends(case: Case, transport: Transport) -> None:
     """The provider ends its reply well, and says nothing in it."""
     needs_a_later_revision(case)
+    case.needs_provider()
     reply = await case.ask(script="empty", over=transport)
     case.conforms(reply, nothing_said_ends_once)
     if reply.is_success and transport is Transport.SSE:

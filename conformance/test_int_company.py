@@ -81,7 +81,23 @@ async def judge_pair(case: Case, over: Transport, row: str, what: str, first_lea
     whole = case.lane.succeeded(reply) and same_words(reply.text, case.provider.text(SOON_OVER.script))
     seen = f"{which}, and the other one ended so: {reply.outcome()}; its text: {shown(reply.text)}"
     waits = reply.did_not_come and not reply.tokens and goes_on  # for a reply that goes on although it was left
+    if not whole and not waits and what == "session" and not first_leaves and await ends_the_older(case, over):
+        case.holds("INT-05", True, "", "not served side by side")
+        return
     case.holds("INT-05", whole or waits, seen, "the whole reply", reply)
+
+
+async def ends_the_older(case: Case, over: Transport) -> bool:
+    """Whether a server ends a reply, late as well, when its session asks again: nobody leaves."""
+    how: dict[str, Any] = {
+        "over": over,
+        "source": case.lane.budget.addresses.fresh(),
+        "session": case.lane.new_session(),
+    }
+    first = await reply_under_way(case, Moment(SOON_OVER.script, 1), **how)
+    await case.start("Tell me more.", script=early(case).script, **how)
+    reply = await first.finish()
+    return not (case.lane.succeeded(reply) and same_words(reply.text, case.provider.text(SOON_OVER.script)))
 
 
 async def judge_left(case: Case, row: str, left: Stream, began: float, which: str) -> None:

@@ -264,6 +264,8 @@ async def test_odd_requests_get_no_5xx(case: Case) -> None:
     for path in await routes(case):
         for what, request in odd_requests(case, path):
             answer = await case.request(request, case.lane.budget.addresses.fresh())
+            if case.lane.provider is None and (answer.status or 0) >= 500:  # a real provider may fail at any time
+                answer = await case.request(request, case.lane.budget.addresses.fresh())
             kept = answer.status is not None and answer.status < 500
             if answer.status == 200:
                 kept = answer.end is End.COMPLETE or answer.terminal is not None

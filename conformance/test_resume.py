@@ -54,6 +54,8 @@ async def test_a_client_that_comes_back_gets_the_rest_once(case: Case) -> None:
         case.conforms(reply.transcript, parts_lie_in_their_blocks)
         if reply.transcript.status == 200 and reply.transcript.text:
             case.conforms(reply.transcript, content_type, version_is_told)
+    for row in {"SSE-01", "AIS-01"} - {record.id for record in case.records}:
+        case.cannot_judge(row, "no resumed reply brought text")
     await judge_asked_once(case, replies)
 
 

@@ -80,9 +80,12 @@ async def judge_short(case: Case, requirement_id: str) -> None:
     """Judge that messages of one character are answered. They name no case, so the provider's journal says nothing."""
     for text in SHORT:
         reply = await case.post(body_of(text, case.lane.new_session()))
-        if is_refusal(reply) and is_refusal(await case.ask()):
-            case.cannot_judge(requirement_id, f"an ordinary message is not answered either: {reply.outcome()}")
-            return
+        if is_refusal(reply):  # a real provider may fail at any time
+            again = await case.post(body_of(text, case.lane.new_session()))
+            if not is_refusal(again) or is_refusal(await case.ask()):
+                why = f"{shown(text)}: {reply.outcome()}, and then: {again.outcome()}, or so does an ordinary message"
+                case.cannot_judge(requirement_id, why)
+                return
         seen = f"the message {shown(text)}: {reply.outcome()}"
         case.holds(requirement_id, not is_refusal(reply), seen, "an answer", reply)
 

@@ -37,10 +37,15 @@ async def judge_pace(
 
     async def on_kept() -> Attempt | None:
         first = HttpRequest.of(case.lane.api.ask(case.lane.conversation("Hello.", "hello", case.lane.new_case())))
-        _, connection = await case.on_kept(None, first)
-        if connection is None:  # then this exchange is like any other
+        head, connection = await case.on_kept(None, first)
+        if connection is None or head.status != 200:  # then this exchange is like any other
             return None
-        reply = await case.ask(script=SINGLES, kept=connection)
+        name = case.lane.new_case()
+        second = HttpRequest.of(case.lane.api.ask(case.lane.conversation("Please say hello.", SINGLES, name)))
+        reply, _ = await case.on_kept(connection, second)
+        if reply.status == 429:
+            return None
+        reply.case = name
         if (entry := await case.provider.asked(reply)) is None:
             raise TooLate(f"the provider was never asked: {reply.outcome()}")
         return reply, (of_place(KEPT, passed_on(case.provider.said(entry), requirement_id)),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SE
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Kind, is_integer
 from chatproof.harness.protocol.transcript import Transcript
+
+ESCAPES = re.compile(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]')  # of JSON (RFC 8259, 7)
 
 
 async def look_up(case: Case, session: str, method: str = "GET") -> Transcript:
@@ -83,6 +86,12 @@ async def exchange_behind_odd_letters(
     raise without(reply, seen)
 
 
+def without_escapes(text: str) -> str:
+    """A text with JSON's escapes as the letters that they stand for: which ones are escaped differs from one encoder to
+    the next."""
+    return ESCAPES.sub(lambda found: str(json.loads(f'"{found[0]}"')), text)
+
+
 async def judge_letters(
     case: Case, requirement_id: str, first: Transcript, second: Transcript, message: str, answer: str, got: str
 ) -> None:
@@ -96,8 +105,7 @@ async def judge_letters(
     if got.strip() == answer.strip():
         said["the first reply"] = answer.strip()
     for what, text in said.items():
-        forms = (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
-        kept = any(form in after for form in forms)
+        kept = text in after or text in without_escapes(after)
         lost = [shown(piece) for piece in dict.fromkeys(text.split()) if piece not in after]
         seen = (
             f"{what} changed on its way into the next request: {', '.join(lost) or 'its blanks and line breaks'} lost"
