@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
@@ -10,8 +9,14 @@ from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.jwt import Forgery, User, early, forgeries, names_for_tokens, why_refused
 from chatproof.conformance.suite.marks import requirement
-from chatproof.conformance.suite.owned_sessions import count_of, owned_session, two_users
-from chatproof.conformance.suite.provider import upstream_text
+from chatproof.conformance.suite.owned_sessions import (
+    Written,
+    count_of,
+    owned_session,
+    two_users,
+    upstream_of,
+    write_to,
+)
 from chatproof.conformance.suite.settled import settled
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
@@ -53,40 +58,6 @@ NAMING_HEADERS = ("X-User-Id", "X-User", "X-Username", "X-Auth-User", "X-User-Em
 NAMING_FIELDS = ("user", "user_id", "userId", "username")
 LOOKS_AT_ONCE = 16  # not all: a busy machine might answer none of them in time
 NOBODY = None  # the credential of somebody without a token
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The answers to somebody who wrote to another user's session, and what went to the provider for them."""
-
-    reply: Transcript
-    upstream: str
-    chat: Transcript | None
-    chat_upstream: str
-
-
-async def upstream_of(case: Case, answer: Transcript) -> str:
-    """All text that went to the provider for an answer that has come."""
-    if case.lane.provider is None:
-        return ""
-    return "\n".join(upstream_text(entry) for entry in await case.provider.entries(answer))
-
-
-async def write_to(case: Case, session: str, credential: str | None) -> Written:
-    """Write to a session, over the stream and over /api/chat."""
-    source = case.lane.budget.addresses.fresh()
-    reply = await case.ask("What was said so far?", session=session, credential=credential, source=source)
-    chat = None
-    if case.lane.shows(Profile.CHAT):
-        chat = await case.ask_plain(
-            "What was said so far?",
-            session=session,
-            credential=credential,
-            source=source,
-            deadlines=Deadlines(silence=30),
-        )
-    chat_upstream = await upstream_of(case, chat) if chat else ""
-    return Written(reply, await upstream_of(case, reply), chat, chat_upstream)
 
 
 @requirement("AUTH-01")
@@ -173,10 +144,7 @@ async def test_a_users_session_is_theirs_alone(case: Case) -> None:
         answers = await write_to(case, session, credential)
         seen, expected = f"GET shows {name} {looked} messages", f"none of the owner's {count}"
         case.holds("AUTH-04", looked <= empty, seen, expected, answers.reply)
-        for route, upstream, answer in (
-            ("the stream", answers.upstream, answers.reply),
-            (CHAT_PATH, answers.chat_upstream, answers.chat),
-        ):
+        for route, upstream, answer in answers.by_route():
             seen = f"the owner's text went to the provider for {name}, over {route}"
             case.holds("AUTH-04", said.case not in upstream, seen, "none of the owner's text", answer)
         await case.request(HttpRequest("DELETE", SESSIONS_PATH + session, headers=bearer(credential)))

@@ -5,18 +5,20 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 from chatproof.conformance.suite.case import Case
+from chatproof.conformance.suite.exceptions import NotApplicable, without
 from chatproof.conformance.suite.jwt import claims, forgeries, signed
 from chatproof.conformance.suite.lane import STREAM
 from chatproof.conformance.suite.marks import requirement
-from chatproof.conformance.suite.owned_sessions import count_of, owned_session, two_users
-from chatproof.conformance.suite.provider import upstream_text
+from chatproof.conformance.suite.owned_sessions import count_of, owned_session, two_users, upstream_of, write_to
 from chatproof.conformance.suite.revisions import needs_a_later_revision
+from chatproof.conformance.suite.signed_in import NO_USERS, tokens_for
 from chatproof.conformance.suite.together import together
-from chatproof.harness.client.http import HttpRequest, json_of
+from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.api import Headers
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import SESSIONS_PATH, STREAM_PATH, body_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH, body_of
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import user_of
 from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript
 
 WHAT = "What was said?"
@@ -81,7 +83,7 @@ async def test_a_forged_token_names_nobody_at_other_places(case: Case) -> None:
     forged = every["signed with another key"]
     fields = dict.fromkeys(NAMES, forged.token)
     cookies = (("Cookie", "; ".join(f"{name}={value}" for name, value in fields.items())),)
-    anybody = await _sent(case, await case.ask(WHAT, session=session, source=_fresh(case)))
+    anybody = await upstream_of(case, await case.ask(WHAT, session=session, source=_fresh(case)))
     places: tuple[tuple[str, str, Headers, dict[str, str]], ...] = (
         ("the query", f"?{urlencode(fields)}", (), {}),
         ("a cookie", "", cookies, {}),
@@ -96,7 +98,7 @@ async def test_a_forged_token_names_nobody_at_other_places(case: Case) -> None:
         what = f"a token {forged.name}, in {place}"
         seen = f"user {shown(user_of(reply))} for {what}"
         case.holds("AUTH-02", user_of(reply) != owner.identity, seen, "not the user", reply)
-        leaked = said.case not in anybody and said.case in await _sent(case, reply)
+        leaked = said.case not in anybody and said.case in await upstream_of(case, reply)
         seen = f"the owner's text went to the provider for {what}"
         case.holds("AUTH-02", not leaked, seen, "none of the owner's text", reply)
 
@@ -119,7 +121,7 @@ async def test_a_connection_is_no_user(case: Case) -> None:
     seen = f"{what}: user {shown(user_of(reply))}"
     case.holds("AUTH-04", user_of(reply) != owner.identity, seen, "not the owner", reply)
     seen = f"{what}: the owner's text went to the provider"
-    case.holds("AUTH-04", said.case not in await _sent(case, reply), seen, "none of it", reply)
+    case.holds("AUTH-04", said.case not in await upstream_of(case, reply), seen, "none of it", reply)
 
 
 @requirement("AUTH-04")
@@ -141,11 +143,47 @@ async def test_no_other_way_leads_to_a_users_session(case: Case) -> None:
         case.holds("AUTH-04", said.case.encode() not in answer.body, seen, "nothing of it", said)
 
 
+@requirement("AUTH-04", "CHAT-06")
+async def test_what_a_user_says_over_chat_is_theirs_alone(case: Case) -> None:
+    """The owner asks twice over `/api/chat`. Another user and a client without a token ask in that session, over both
+    routes; then the owner asks once more."""
+    needs_a_later_revision(case)
+    case.needs_provider()
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable("profile chat is not declared, or not shown")
+    if len(tokens := await tokens_for(case, 2)) < 2:
+        raise NotApplicable(NO_USERS)
+    owner, other = tokens
+    session = case.lane.new_session()
+    said = await chat_as(case, owner, session, "This is my own secret.")
+    if said.status != 200:
+        raise without(said, f"a user with a valid token could not ask {CHAT_PATH}: {said.outcome()}")
+    again = await chat_as(case, owner, session, "What did I say?")
+    kept = again.status == 200 and said.case in await upstream_of(case, again)
+    seen = f"a signed-in user's second exchange: {again.outcome()}"
+    seen += "" if again.status != 200 else ", and the provider got nothing of the first one"
+    if not case.holds("CHAT-06", kept, seen, "an answer that knows the first exchange", again):
+        case.cannot_judge("AUTH-04", f"{CHAT_PATH} does not remember what a signed-in user says (CHAT-06)")
+        return
+    others: list[str] = []
+    for name, credential in (("another user", other), ("a client without a token", None)):
+        for route, upstream, answer in (await write_to(case, session, credential)).by_route():
+            seen = f"what the owner had said over {CHAT_PATH} went to the provider for {name}, over {route}"
+            case.holds("AUTH-04", said.case not in upstream, seen, "none of the owner's text", answer)
+            others.append(answer.case)
+    last = await chat_as(case, owner, session, "Go on.")
+    upstream = await upstream_of(case, last)
+    strange = any(one in upstream for one in others)
+    seen = f"the owner's session on {CHAT_PATH} holds what somebody else said"
+    if not strange:
+        seen = f"after others had asked, the owner's next ask of {CHAT_PATH} lacks what they had said: {last.outcome()}"
+    case.holds("AUTH-04", said.case in upstream and not strange, seen, "the owner's text, and nothing of others", last)
+
+
+async def chat_as(case: Case, token: str, session: str, text: str) -> Transcript:
+    """Ask `/api/chat` as a user."""
+    return await case.ask_plain(text, session=session, credential=token, deadlines=Deadlines(silence=30))
+
+
 def _fresh(case: Case) -> str | None:
     return case.lane.budget.addresses.fresh()
-
-
-async def _sent(case: Case, reply: Transcript) -> str:
-    """All text that went to the provider for a reply; none where it cannot be seen."""
-    entries = await case.provider.entries(reply) if case.lane.provider else []
-    return "\n".join(upstream_text(entry) for entry in entries)

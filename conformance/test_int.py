@@ -35,6 +35,8 @@ from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.conformance.suite.provider import messages_of, talk
 from chatproof.conformance.suite.replies import SseStream
 from chatproof.conformance.suite.revisions import is_first_revision, needs_a_later_revision
+from chatproof.conformance.suite.signed_in import tokens_for, with_users
+from chatproof.conformance.suite.socket_tokens import HANDSHAKE, NOWHERE, enter
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of
@@ -55,12 +57,22 @@ VANISHING = 8  # polling clients that vanish side by side
 
 @requirement("INT-01")
 async def test_leaving_cancels_the_provider(case: Case) -> None:
-    """Clients leave by FIN and by RST, at different moments and inside an event, many of them at once."""
+    """Clients leave by FIN and by RST, at different moments and inside an event, many of them at once. Some are
+    signed in."""
     large = await case.provider.register("large-events", LARGE_EVENTS)
-    within = case.lane.settings.allowed(CANCELLED_WITHIN)
     moments = (*await moments_of(case), Moment(large, 1, inside=True))
-    plan = [partial(interrupt, case, how, moment, within) for how, moment in plan_of(case, moments)]
-    await judge_cancelled(case, "INT-01", within, plan)
+    await judge_leaving(case, "INT-01", moments, case.lane.settings.allowed(CANCELLED_WITHIN))
+
+
+async def judge_leaving(case: Case, row: str, moments: tuple[Moment, ...], within: float) -> None:
+    """Leave replies over SSE at some moments, and judge the cancellations."""
+    plan = plan_of(case, moments)
+    tokens = await tokens_for(case, len(plan))
+    leaving = [
+        partial(interrupt, case, how, moment, within, credential=token)
+        for how, moment, token in with_users(plan, tokens)
+    ]
+    await judge_cancelled(case, row, within, leaving)
 
 
 async def moments_of(case: Case) -> tuple[Moment, ...]:
@@ -72,34 +84,34 @@ async def moments_of(case: Case) -> tuple[Moment, ...]:
 
 @requirement("INT-02")
 async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
-    """Clients leave before the first token, and while the provider is silent after the last one."""
-    within = case.lane.settings.allowed(CANCELLED_IN_SILENCE_WITHIN)
-    plan = [partial(interrupt, case, how, moment, within) for how, moment in plan_of(case, IN_SILENCE)]
-    await judge_cancelled(case, "INT-02", within, plan)
+    """Clients leave before the first token, and while the provider is silent after the last one. Some are signed in."""
+    await judge_leaving(case, "INT-02", IN_SILENCE, case.lane.settings.allowed(CANCELLED_IN_SILENCE_WITHIN))
 
 
 @requirement("INT-03")
 async def test_a_socket_that_goes_cancels_the_provider(case: Case) -> None:
     """Sockets leave with and without a disconnect packet, in their first reply and in a later one. Some have moved
-    from polling to a WebSocket."""
+    from polling to a WebSocket, and some are signed in."""
     within = case.lane.settings.allowed(CANCELLED_WITHIN)
     can_move = not is_first_revision(case) and await offers_upgrades(case)
     moments = await moments_of(case)
-    plan = [
-        partial(leave_socket, case, how, moment, within, number // len(moments) % 4 in (0, 3), can_move)
-        for number, (how, moment) in enumerate(plan_of(case, moments))
+    plan = plan_of(case, moments)
+    tokens = await tokens_for(case, len(plan), Transport.WEBSOCKET)
+    leaving = [
+        partial(leave_socket, case, how, moment, within, number // len(moments) % 4 in (0, 3), can_move, token)
+        for number, (how, moment, token) in enumerate(with_users(plan, tokens))
     ]
-    await judge_cancelled(case, "INT-03", within, plan)
+    await judge_cancelled(case, "INT-03", within, leaving)
 
 
 async def leave_socket(
-    case: Case, how: HangUp, moment: Moment, within: float, is_first: bool, can_move: bool
+    case: Case, how: HangUp, moment: Moment, within: float, is_first: bool, can_move: bool, token: str | None
 ) -> Interruption:
-    """Leave in the first reply of a socket, or in one that follows a whole reply and a refusal."""
+    """Leave in the first reply of a socket, or in one that follows a whole reply and a refusal. `token`: a user's."""
     over = Transport.WEBSOCKET
     if moment.tokens == MOVES_FROM_POLLING and can_move:
         over, how = Transport.UPGRADED, HangUp(f"{how.name}, whose socket had moved from polling,", how.leave)
-    client = await case.connect(over, case.lane.budget.addresses.fresh())
+    client = await enter(case, HANDSHAKE, token, over) if token else await enter(case, NOWHERE, "", over)
     if not is_first:
         await (await case.start(socket=client)).finish()
         if case.lane.api.name == OWN_API:

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotTestable, TooLate
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate, without
 from chatproof.conformance.suite.interruption import (
     BOTH,
     CANCELLED_WITHIN,
@@ -22,6 +22,7 @@ from chatproof.conformance.suite.interruption import (
 from chatproof.conformance.suite.lane import FRESH
 from chatproof.conformance.suite.marks import When, over_all, over_each_socket, over_sockets, requirement
 from chatproof.conformance.suite.places import AFTER_STOPPED, AFTER_STOPPED_FIRST, LATER, SECOND, Place, reachable
+from chatproof.conformance.suite.signed_in import NO_USERS, tokens_for
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
 from chatproof.conformance.suite.token_counts import with_counts
@@ -95,6 +96,19 @@ async def test_later_exchanges_of_a_session_are_answered_as_the_first(case: Case
             continue
         reply = await case.ask("And what do you say now?", session=session, over=transport, source=source)
         await judge_later(case, "SES-15", which, reply, first, before)
+
+
+@requirement("SES-15", of_document=True)
+async def test_a_signed_in_users_session_goes_on(case: Case) -> None:
+    """Their second exchange, compared with their first one."""
+    if not (tokens := await tokens_for(case, 1)):
+        raise NotApplicable(NO_USERS)
+    how: dict[str, Any] = {"session": case.lane.new_session(), "credential": tokens[0]}
+    first = await case.ask("It is me.", script="three-tokens", **how)
+    if not case.lane.succeeded(first):
+        raise without(first, f"an ordinary exchange of a signed-in user failed: {first.outcome()}")
+    reply = await case.ask("It is still me.", **how)
+    await judge_later(case, "SES-15", "the second exchange of a signed-in user's session", reply, first, [first])
 
 
 @over_each_socket

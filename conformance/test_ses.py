@@ -24,7 +24,7 @@ from chatproof.conformance.suite.session_requests import (
     count_of,
     exchange,
     exchange_behind_odd_letters,
-    judge_forgotten,
+    judge_deletion,
     judge_letters,
     look_up,
     object_of,
@@ -82,19 +82,7 @@ async def test_a_deleted_session_is_gone(case: Case) -> None:
     first = await exchange(case, "Remember the word marzipan.", session)
     after_one = await count_of(case, session)
     await exchange(case, "And the word paprika.", session)
-    answer = await look_up(case, session, "DELETE")
-    body = object_of(answer)
-    kept = answer.status == 200 and body.get("success") is True and isinstance(body.get("message"), str)
-    case.holds("SES-04", kept, said_by(answer), "status 200, success: true, a string `message`", answer)
-    gone = await look_up(case, session)
-    left = object_of(gone).get(MESSAGES)
-    empty = max(0, (after_one or 0) - 2)  # what a session has before its first exchange
-    kept = gone.status in (404, 410) or (gone.status == 200 and is_integer(left) and left <= empty)
-    seen = f"GET afterwards: status {gone.status}, messages {shown(left)}"
-    case.holds("SES-05", kept, seen, "404, or no messages", gone)
-    if case.lane.provider:
-        last = await case.ask("What was the word?", session=session)
-        await judge_forgotten(case, "SES-05", last, first)
+    await judge_deletion(case, session, first, after_one)
 
 
 @requirement("SES-06")

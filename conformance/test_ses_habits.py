@@ -32,6 +32,7 @@ from chatproof.harness.protocol.transcript import Transcript, Transport
 
 SAME = "Please go on."
 PERSON = 3.0  # seconds; who says the same sooner may be a browser that tries again, which gets the same reply
+TWO_TEXTS = ("Nobody else may read this.", "What did I say?")
 BRIEF = "brief-talk"  # long enough that another client can ask meanwhile
 _WORDS = ", ".join(f'"part{number} "' for number in range(10))
 BRIEF_TOML = f'about = "Half a second of talk."\n[timing]\ninter_token_ms = 50\n[[steps]]\ntokens = [{_WORDS}]\n'
@@ -185,16 +186,33 @@ async def test_who_sends_null_for_an_id_shares_nothing(case: Case) -> None:
     """Pages send `session_id: null` before they have one. A server may refuse it. Each socket is a new one."""
     needs_a_later_revision(case)
     overs = [Transport.SSE, Transport.WEBSOCKET] if case.lane.shows(Profile.SOCKETIO) else [Transport.SSE]
-    for over, text in product(overs, ("Nobody else may read this.", "What did I say?")):
-        name = case.lane.new_case()
-        body = body_of(case.lane.message(text, "hello", name), None)
-        if over is Transport.SSE:
-            reply = await case.request(HttpRequest.json("POST", STREAM_PATH, body), _fresh(case))
-        else:
-            client = await case.connect(over)
-            reply = await client.emit(ASK_EVENT, body)
-            await client.terminal(reply, case.lane.budget.deadlines)
-        reply.case = name
-        others = await of_others(case, reply)
-        seen = f"with `session_id: null` the provider also got what another client had said: {shown(others, 200)}"
-        case.holds("SES-09", not others, seen, "nothing of another request", reply)
+    for over, text in product(overs, TWO_TEXTS):
+        await judge_null(case, "SES-09", over, STREAM_PATH, text)
+
+
+@requirement("CHAT-06", when=When.FIRST)
+async def test_who_sends_null_to_chat_shares_nothing(case: Case) -> None:
+    """As over the stream."""
+    needs_a_later_revision(case)
+    case.needs_provider()
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable("profile chat is not declared, or not shown")
+    for text in TWO_TEXTS:
+        await judge_null(case, "CHAT-06", Transport.SSE, CHAT_PATH, text)
+
+
+async def judge_null(case: Case, row: str, over: Transport, path: str, text: str) -> None:
+    """Judge that an ask with `session_id: null` takes nothing of other asks to the provider. `path`: of one by HTTP."""
+    name = case.lane.new_case()
+    body = body_of(case.lane.message(text, "hello", name), None)
+    if over is Transport.SSE:
+        deadlines = RETRIES if path == CHAT_PATH else None  # there nothing comes before the whole answer
+        reply = await case.request(HttpRequest.json("POST", path, body), _fresh(case), deadlines=deadlines)
+    else:
+        client = await case.connect(over)
+        reply = await client.emit(ASK_EVENT, body)
+        await client.terminal(reply, case.lane.budget.deadlines)
+    reply.case = name
+    others = await of_others(case, reply)
+    seen = f"with `session_id: null` the provider also got what another client had said: {shown(others, 200)}"
+    case.holds(row, not others, seen, "nothing of another request", reply)

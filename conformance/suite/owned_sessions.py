@@ -1,17 +1,21 @@
-"""Two signed-in users, and a session that belongs to one of them."""
+"""Two signed-in users, a session that belongs to one of them, and what others write to it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotTestable
 from chatproof.conformance.suite.jwt import User, users, why_refused
+from chatproof.conformance.suite.provider import upstream_text
 from chatproof.conformance.suite.settled import settled
-from chatproof.harness.client.http import HttpRequest, json_of
-from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSIONS_PATH
+from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, MESSAGES, SESSIONS_PATH
 from chatproof.harness.protocol.apis.turns import bearer
 from chatproof.harness.protocol.messages import is_integer
+from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript
 
 
@@ -43,3 +47,43 @@ async def owned_session(case: Case, owner: User) -> tuple[str, Transcript, int]:
     if (count := await settled(partial(count_of, case, session, owner.token))) is None:
         raise NotTestable("its owner is not shown a session's `messages`")
     return session, reply, count
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The answers to somebody who wrote to another user's session, and what went to the provider for them."""
+
+    reply: Transcript
+    upstream: str
+    chat: Transcript | None
+    chat_upstream: str
+
+    def by_route(self) -> Iterator[tuple[str, str, Transcript]]:
+        """Each route with what went to the provider, and its answer."""
+        yield "the stream", self.upstream, self.reply
+        if self.chat:
+            yield CHAT_PATH, self.chat_upstream, self.chat
+
+
+async def upstream_of(case: Case, answer: Transcript) -> str:
+    """All text that went to the provider for an answer that has come."""
+    if case.lane.provider is None:
+        return ""
+    return "\n".join(upstream_text(entry) for entry in await case.provider.entries(answer))
+
+
+async def write_to(case: Case, session: str, credential: str | None) -> Written:
+    """Write to a session, over the stream and over /api/chat."""
+    source = case.lane.budget.addresses.fresh()
+    reply = await case.ask("What was said so far?", session=session, credential=credential, source=source)
+    chat = None
+    if case.lane.shows(Profile.CHAT):
+        chat = await case.ask_plain(
+            "What was said so far?",
+            session=session,
+            credential=credential,
+            source=source,
+            deadlines=Deadlines(silence=30),
+        )
+    chat_upstream = await upstream_of(case, chat) if chat else ""
+    return Written(reply, await upstream_of(case, reply), chat, chat_upstream)

@@ -11,11 +11,13 @@ from chatproof.conformance.suite.lane import FRESH
 from chatproof.conformance.suite.odd_replies import MARKED_UP, says
 from chatproof.conformance.suite.ordinary_texts import prose
 from chatproof.conformance.suite.revisions import is_first_revision
+from chatproof.conformance.suite.signed_in import as_user, tokens_for
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.checks.later import of_place
 from chatproof.harness.protocol.checks.pass_through import passed_on
+from chatproof.harness.protocol.findings import violations
 from chatproof.harness.protocol.requirements import OWN_API
 from chatproof.harness.protocol.transcript import Transport
 
@@ -31,7 +33,7 @@ async def judge_pace(
     """Let the provider write tokens one by one and in pairs, and compare the client's arrivals with its journal.
 
     Later revisions also ask without a session id, on a kept connection, and with a long message for code and a table,
-    which some servers hold until they can render them.
+    which some servers hold until they can render them. The latter comes from a signed-in user, where there are users.
     """
     is_later = not is_first_revision(case)
 
@@ -50,12 +52,14 @@ async def judge_pace(
             raise TooLate(f"the provider was never asked: {reply.outcome()}")
         return reply, (of_place(KEPT, passed_on(case.provider.said(entry), requirement_id)),)
 
-    async def attempt(script: str) -> Attempt:
+    async def attempt(script: str, token: str = "") -> Attempt:
         if script == KEPT:
             if kept := await on_kept():
                 return kept
             script = SINGLES
         how: dict[str, Any] = {"script": script, "over": transport, "headers": headers}
+        if token:
+            how |= await as_user(case, transport, token)
         if script == MARKS:
             how["text"] = prose(LONG)
         is_nameless = script == PAIRS and is_later and case.lane.api.name == OWN_API
@@ -65,11 +69,16 @@ async def judge_pace(
         if (entry := await case.provider.asked(reply)) is None:
             raise TooLate(f"the provider was never asked: {reply.outcome()}")
         look = passed_on(case.provider.said(entry), requirement_id)
+        if token and violations(look(reply)):
+            plain, checks = await attempt(script)
+            is_users = not any(violations(one(plain)) for one in checks)
+            return (reply, (of_place("a reply to a signed-in user", look),)) if is_users else (plain, checks)
         which = "an ask without a session_id" if is_nameless else "a reply with code to a long message"
         return reply, (of_place(which, look) if is_nameless or script == MARKS else look,)
 
-    scripts = [SINGLES, PAIRS]
+    plans: list[tuple[str, ...]] = [(SINGLES,), (PAIRS,)]
     if is_later and not headers:
-        scripts.append(await case.provider.register(MARKS, says("Code and a table.", MARKED_UP, pause=APART)))
-        scripts += [KEPT] if transport is Transport.SSE else []
-    await together(*(steadily(case, partial(attempt, script)) for script in scripts))
+        await case.provider.register(MARKS, says("Code and a table.", MARKED_UP, pause=APART))
+        plans.append((MARKS, *await tokens_for(case, 1, transport)))
+        plans += [(KEPT,)] if transport is Transport.SSE else []
+    await together(*(steadily(case, partial(attempt, *plan)) for plan in plans))

@@ -12,6 +12,7 @@ from chatproof.conformance.suite.exceptions import NotTestable, TooLate, without
 from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
 from chatproof.harness.client.http import HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSIONS_PATH
+from chatproof.harness.protocol.apis.turns import bearer
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Kind, is_integer
 from chatproof.harness.protocol.transcript import Transcript
@@ -19,14 +20,14 @@ from chatproof.harness.protocol.transcript import Transcript
 ESCAPES = re.compile(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]')  # of JSON (RFC 8259, 7)
 
 
-async def look_up(case: Case, session: str, method: str = "GET") -> Transcript:
+async def look_up(case: Case, session: str, method: str = "GET", credential: str | None = None) -> Transcript:
     """GET or DELETE a session."""
-    return await case.request(HttpRequest(method, SESSIONS_PATH + quote(session, safe="")))
+    return await case.request(HttpRequest(method, SESSIONS_PATH + quote(session, safe=""), headers=bearer(credential)))
 
 
-async def count_of(case: Case, session: str) -> int | None:
+async def count_of(case: Case, session: str, credential: str | None = None) -> int | None:
     """A session's `messages`, or None where there is no such number. Raises NotTestable where nothing is answered."""
-    answer = await look_up(case, session)
+    answer = await look_up(case, session, credential=credential)
     if answer.is_unanswered:
         raise NotTestable(f"GET of a session: {answer.outcome()}")
     count = object_of(answer).get(MESSAGES)
@@ -111,6 +112,29 @@ async def judge_letters(
             f"{what} changed on its way into the next request: {', '.join(lost) or 'its blanks and line breaks'} lost"
         )
         case.holds(requirement_id, kept, f"{seen}, in {shown(after, 400)}", f"as it was said: {shown(text)}", second)
+
+
+async def judge_deletion(
+    case: Case, session: str, first: Transcript, after_one: int | None, credential: str | None = None
+) -> None:
+    """Judge the answers to DELETE (SES-04) and then GET, and what the next message takes to the provider (SES-05).
+
+    `first`: the session's first exchange; `after_one`: its `messages` after that; `credential`: its owner's token.
+    """
+    whose = "with its owner's token: " if credential else ""
+    answer = await look_up(case, session, "DELETE", credential)
+    body = object_of(answer)
+    kept = answer.status == 200 and body.get("success") is True and isinstance(body.get("message"), str)
+    case.holds("SES-04", kept, whose + said_by(answer), "status 200, success: true, a string `message`", answer)
+    gone = await look_up(case, session, credential=credential)
+    left = object_of(gone).get(MESSAGES)
+    empty = max(0, (after_one or 0) - 2)  # what a session has before its first exchange
+    kept = gone.status in (404, 410) or (gone.status == 200 and is_integer(left) and left <= empty)
+    seen = f"{whose}GET afterwards: status {gone.status}, messages {shown(left)}"
+    case.holds("SES-05", kept, seen, "404, or no messages", gone)
+    if case.lane.provider:
+        last = await case.ask("What was the word?", session=session, credential=credential)
+        await judge_forgotten(case, "SES-05", last, first, whose)
 
 
 async def judge_forgotten(

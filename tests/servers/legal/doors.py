@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import jwt
 from aiohttp import web
 
 from tests.servers.legal.variant import legal
-from tests.servers.parts import ANONYMOUS, Config, Refused
+from tests.servers.parts import ANONYMOUS, Ask, Config, Event, Refused
 from tests.servers.plain_server import ChatServer, Handler
 
 
@@ -85,3 +88,37 @@ class FiveMinutesOfLeeway(ChatServer):
 
     def identity(self, token: str) -> str:
         return str(jwt.decode(token, self.config.secret, algorithms=["HS256"], leeway=300)["sub"])
+
+
+@legal("one-reply-a-user", only="AUTH-04 CHAT-06 INT-01 INT-03 SES-04 SES-05 SES-09 SES-15 SIO-06 SSE-06")
+class OneReplyAUser(ChatServer):
+    """A signed-in user gets one reply at a time over HTTP, and has sessions of their own, also over `/api/chat`; an id
+    that is null is refused."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.served: set[str] = set()
+
+    def own_name(self, session_id: str, user: str) -> str:
+        return session_id if user == ANONYMOUS else f"{user}\0{session_id}"
+
+    def read_ask(self, body: Any, over: str = "sse", default_session: str | None = None) -> Ask:
+        if isinstance(body, dict) and body.get("session_id", "") is None:
+            raise Refused(400, "session_id: a text is needed, or nothing.")
+        return super().read_ask(body, over, default_session)
+
+    async def ask_of(self, request: web.Request, over: str) -> Ask:
+        ask = await super().ask_of(request, over)
+        if ask.user in self.served:
+            raise Refused(429, "One reply at a time.", {"Retry-After": "1"})
+        return ask
+
+    async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
+        users = {ask.user} - {ANONYMOUS} if ask.over != "socket" else set()
+        self.served |= users
+        try:
+            async with aclosing(super().reply(ask)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self.served -= users
