@@ -25,7 +25,7 @@ from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.odd_replies import CUT_LATE, ODD_GREETING, ODD_LETTERS, says
 from chatproof.conformance.suite.odd_requests import JSON, no_objects, odd_bodies, refused, without_message
 from chatproof.conformance.suite.ordinary_texts import judge_texts
-from chatproof.conformance.suite.provider import cases_in, upstream_text, upstream_texts
+from chatproof.conformance.suite.provider import cases_in, messages_of, upstream_text, upstream_texts
 from chatproof.conformance.suite.revisions import is_first_revision
 from chatproof.conformance.suite.session_requests import judge_letters
 from chatproof.conformance.suite.silence import judge_error_in_time
@@ -34,6 +34,7 @@ from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, RESPONSE
 from chatproof.harness.protocol.checks.err import is_http_error, no_internals
+from chatproof.harness.protocol.checks.history import told_as_the_users, told_twice
 from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.excerpts import difference, shown
 from chatproof.harness.protocol.messages import is_text
@@ -141,7 +142,8 @@ async def test_text_reaches_the_provider_unchanged(case: Case) -> None:
 @requirement("CHAT-05")
 async def test_a_reply_comes_back_whole(case: Case) -> None:
     """The scripts of TOK-04 and TOK-05; white space around a reply may be gone."""
-    for script in EXACT:
+    one = await case.provider.register("one-token", says("A reply of one token.", ["Yes."]))
+    for script in (*EXACT, one):
         answer = await case.ask_plain(script=script, deadlines=WHOLE)
         said, got = (await case.provider.said_for(answer, script)).strip(), reply_in(answer)
         failed = answer.status != 200 or object_of(answer) is None
@@ -185,6 +187,10 @@ async def test_a_session_remembers(case: Case) -> None:
     if case.holds("CHAT-06", kept, seen, f"in this order: {', '.join(map(shown, wanted))}", second):
         got = reply_in(first)
         await judge_letters(case, "CHAT-06", first, second, ODD_LETTERS, case.provider.text(script), got)
+        history = messages_of(entry)
+        asked = case.lane.message("What is my name?", "three-tokens", second.case)
+        found = [*told_twice(history, [asked]), *told_as_the_users(history, [case.provider.text(script)])]
+        case.keep("CHAT-06", found, second)
 
 
 @requirement("CHAT-06")

@@ -19,6 +19,7 @@ from chatproof.conformance.suite.odd_session_ids import (
     ODD_IDS,
     UNROUTABLE_IDS,
 )
+from chatproof.conformance.suite.provider import messages_of
 from chatproof.conformance.suite.revisions import is_first_revision
 from chatproof.conformance.suite.session_requests import (
     count_of,
@@ -37,6 +38,7 @@ from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import MESSAGES, SESSION_ID, SESSIONS_PATH, TIMESTAMP
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import is_timestamp
+from chatproof.harness.protocol.checks.history import told_as_the_users
 from chatproof.harness.protocol.checks.tok import same_words, words
 from chatproof.harness.protocol.excerpts import counted, shown
 from chatproof.harness.protocol.messages import is_integer
@@ -117,6 +119,8 @@ async def test_a_session_remembers(case: Case, transport: Transport) -> None:
     seen = f"sent to the provider: {shown(upstream, 400)}"
     if case.holds("SES-07", kept, seen, f"in this order: {', '.join(map(shown, wanted))}", second) and is_later:
         await judge_letters(case, "SES-07", first, second, ODD_LETTERS, case.provider.text(script), first.text)
+        history = messages_of(await case.provider.asked(second))
+        case.keep("SES-07", list(told_as_the_users(history, [case.provider.text(script)])), second)
 
 
 @over_both

@@ -73,7 +73,8 @@ class Replies:
                         partial += token
                         events.append({"token": token, "count": count, "partial": partial})
                     yield events
-            self._sessions.add_exchange(session, message, partial)
+            if partial:  # providers refuse a history with an empty message
+                self._sessions.add_exchange(session, message, partial)
         except (ProviderError, RedisError, ShuttingDown) as error:
             is_asked &= not isinstance(error, ProviderRefused)
             log.warning("Reply failed after %d tokens: %s", count, error)

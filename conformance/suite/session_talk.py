@@ -86,13 +86,16 @@ class SessionTalk:
             raise TooLate(f"the provider was never asked: {reply.outcome()}")
         return messages_of(entry)
 
-    async def judge(self, requirement_id: str, after: str, reply: Transcript, in_order: bool = True) -> bool:
+    async def judge(
+        self, requirement_id: str, after: str, reply: Transcript, in_order: bool = True, may_fill_in: bool = False
+    ) -> bool:
         """Judge the history with which the provider was asked for the session's last reply. Says whether all is well.
+        `in_order` and `may_fill_in` as for `history_faults`.
 
         What an ordinary session loses as well is the business of SES-07 and SES-17.
         """
         history, before = await self.history(reply), self.exchanges[:-1]
-        findings = list(history_faults(history, before, in_order))
+        findings = list(history_faults(history, before, in_order, may_fill_in))
         if findings and findings == list(lost(history, before)) and (same := await self._is_always_lost()):
             self.case.cannot_judge(requirement_id, f"without any trouble, too, {same}")
             return False

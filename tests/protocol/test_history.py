@@ -8,7 +8,7 @@ import pytest
 
 from chatproof.harness.protocol.apis.chat_stream.timestamps import EXAMPLE, clock_fault
 from chatproof.harness.protocol.checks.err import no_provider_details
-from chatproof.harness.protocol.checks.history import Exchange, history_faults
+from chatproof.harness.protocol.checks.history import Exchange, history_faults, told_as_the_users, told_twice
 from chatproof.harness.protocol.findings import Violation
 from tests.protocol.kit import is_kept, is_unjudged, sound, sse, violated
 
@@ -22,6 +22,31 @@ RA, PART, RC = (("assistant", text) for text in ("Hello there.", "It is", "Three
 
 def faults(history: Told, in_order: bool = True) -> list[str]:
     return [one.seen for one in history_faults(history, BEFORE, in_order)]
+
+
+def test_a_message_goes_upstream_once() -> None:
+    """It may stand once more with what was found about it."""
+    found = [one.seen for one in told_twice([A, RA, NOW, NOW], [A[1], NOW[1]])]
+    assert found
+    assert found[0].startswith("the message 'Question 4 a-4x' stands 2 times in")
+    for once in ([A, RA, NOW], [A, RA, NOW, ("user", f"Nothing was found. {NOW[1]}")], [("user", f"{A[1]} {A[1]}")]):
+        assert not list(told_twice(once, [A[1], NOW[1]]))
+
+
+def test_a_reply_is_no_message_of_the_user() -> None:
+    """It may stand in a text with the rest."""
+    assert list(told_as_the_users([A, ("user", "Hello  there."), NOW], [RA[1]]))
+    for told in ([A, RA, NOW], [("user", f"User: {A[1]} You: {RA[1]} User: {NOW[1]}")], [("system", RA[1]), NOW]):
+        assert not list(told_as_the_users(told, [RA[1]]))
+
+
+def test_words_may_stand_for_an_empty_reply() -> None:
+    """But no empty message."""
+    before = [Exchange("a-1x", "", is_whole=False)]
+    filled, empty = [A, ("assistant", "(no answer)"), NOW], [A, ("assistant", ""), NOW]
+    assert not list(history_faults(filled, before, may_fill_in=True))
+    assert list(history_faults(filled, before))
+    assert list(history_faults(empty, before, may_fill_in=True))
 
 
 @pytest.mark.parametrize(

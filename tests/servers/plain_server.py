@@ -184,7 +184,8 @@ class ChatServer(Limits, Identity, Origins, Upstream):
         except (asyncio.CancelledError, GeneratorExit):
             self.on_interrupted(session, ask, partial)
             raise
-        self.keep(session, ask, partial)
+        if self.is_kept(partial):
+            self.keep(session, ask, partial)
         yield self.completion(count, partial, ask, first_at)
 
     def token_event(self, token: str, count: int, partial: str) -> Event:
@@ -248,6 +249,10 @@ class ChatServer(Limits, Identity, Origins, Upstream):
 
     def on_interrupted(self, session: Session, ask: Ask, partial: str) -> None:
         """A client left its reply."""
+
+    def is_kept(self, answer: str) -> bool:
+        """Whether an exchange with that answer is kept: providers refuse a history with an empty message."""
+        return answer != ""
 
     def keep(self, session: Session, ask: Ask, answer: str) -> None:
         """An exchange is whole."""

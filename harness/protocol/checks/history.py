@@ -1,4 +1,4 @@
-"""SES-18: what a provider's request holds of the conversation before it.
+"""SES-07, SES-17 and SES-18: what a provider's request holds of the conversation before it.
 
 A history is a list of roles and texts, oldest first; the model's role is `assistant`, whatever the dialect calls it. A
 server that sends all of it as one prompt has no assistant messages: then texts alone are judged.
@@ -35,18 +35,23 @@ class Exchange:
         return f"the message of case {self.case}" if self.is_whole else "the message that was not answered"
 
 
-def history_faults(history: History, before: Sequence[Exchange], in_order: bool = True) -> Iterator[Violation]:
+def history_faults(
+    history: History, before: Sequence[Exchange], in_order: bool = True, may_fill_in: bool = False
+) -> Iterator[Violation]:
     """What is wrong with the history that a request carries.
 
     Args:
         before: the exchanges of the session so far.
         in_order: they came one after the other, so each assistant message stands behind its user's message.
+        may_fill_in: the model said nothing in some of them. A library may put words of its own there, as LiteLLM does
+            for providers that refuse empty messages.
     """
     talk = _of_session(history, before)
     yield from empty_messages(talk)
     for exchange in before:
         yield from doubled(talk, exchange.case, exchange.message)
-    yield from _unsaid(talk, before)
+    if not may_fill_in:
+        yield from _unsaid(talk, before)
     if in_order:
         yield from orphans(talk)
         yield from _misplaced(talk, before)
@@ -67,6 +72,27 @@ def doubled(history: History, case: str, message: str) -> Iterator[Violation]:
     times = sum(text.count(case) for role, text in history if role == USER)
     if times > 1:
         yield Violation(f"{message} stands {counted(times, 'time')} in {shown(history, SHOWN)}", "at most once")
+
+
+def told_twice(history: History, messages: Sequence[str]) -> Iterator[Violation]:
+    """The first of the user's messages that goes upstream more than once. Only messages that are it alone count: a
+    server may repeat a question with what it found about it."""
+    said = [words(text) for role, text in history if role == USER]
+    for message in messages:
+        if (times := said.count(words(message))) > 1:
+            seen = f"the message {shown(message)} stands {counted(times, 'time')} in {shown(history, SHOWN)}"
+            yield Violation(seen, "each message once")
+            return
+
+
+def told_as_the_users(history: History, replies: Sequence[str]) -> Iterator[Violation]:
+    """The first of the model's replies that stands alone in a message of the user."""
+    said = [words(text) for role, text in history if role == USER]
+    for reply in replies:
+        if words(reply) in said:
+            seen = f"the provider gets what the model said as the user's: {shown(reply)} in {shown(history, SHOWN)}"
+            yield Violation(seen, "the model's replies in messages of the model, or in a text with the rest")
+            return
 
 
 def orphans(history: History) -> Iterator[Violation]:
