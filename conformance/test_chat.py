@@ -16,8 +16,8 @@ from chatproof.conformance.suite.exceptions import NotApplicable, TooLate, witho
 from chatproof.conformance.suite.interruption import (
     BOTH,
     CANCELLED_IN_SILENCE_WITHIN,
-    IN_SILENCE,
     Moment,
+    in_silence,
     interrupt,
     judge_cancelled,
 )
@@ -29,6 +29,7 @@ from chatproof.conformance.suite.provider import cases_in, messages_of, upstream
 from chatproof.conformance.suite.revisions import is_first_revision
 from chatproof.conformance.suite.session_requests import judge_letters
 from chatproof.conformance.suite.silence import judge_error_in_time
+from chatproof.conformance.suite.steady import steady
 from chatproof.conformance.suite.together import together
 from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
@@ -42,7 +43,7 @@ from chatproof.harness.protocol.transcript import Transcript
 
 WHOLE = Deadlines(silence=30)  # nothing comes before the whole answer
 EXACT = ("hundred-tokens", "long", "nasty", "unicode", "split-bytes")  # the scripts of TOK-04 and TOK-05
-STREAMED = (Moment("minute", 0), Moment("minute", 3), *IN_SILENCE)
+STREAMED = (Moment("minute", 0), Moment("minute", 3))
 IN_ONE_PIECE = (Moment("minute", 0), Moment("silent", 0))  # where the provider is asked for the whole reply at once
 AT_ONCE = 4
 SLOW, PAUSE = ("lemons ", "and ", "melons ", "or ", "solemn ", "songs "), 50  # ms between the tokens of a reply
@@ -247,16 +248,21 @@ async def test_without_an_id_nothing_is_shared(case: Case) -> None:
 @pytest.mark.parametrize("script", ["stall", "silent"])
 @requirement("CHAT-07", when=When.AFTER_SOCKETS)
 async def test_a_silent_provider_ends_in_an_error(case: Case, script: str) -> None:
-    """An HTTP error within the provider timeout of the provider's last byte."""
+    """An HTTP error within the provider timeout of the provider's last byte; then the session goes on."""
     if (timeout := case.lane.provider_timeout) is None:
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
     allowed = case.lane.settings.allowed
     deadlines = Deadlines(silence=timeout + allowed(10), whole=timeout * 2 + allowed(20))
-    began = time.monotonic()
-    answer = await case.ask_plain(script=script, deadlines=deadlines)
+    began, session = time.monotonic(), case.lane.new_session()
+    answer = await case.ask_plain(script=script, session=session, deadlines=deadlines)
     does = case.provider.does(script)
     case.holds("CHAT-07", is_http_error(answer), f"{does}: {told(answer)}", "a 4xx or 5xx status", answer)
     await judge_error_in_time(case, "CHAT-07", answer, timeout, began)
+    if is_http_error(answer):
+        async with steady(case):
+            again = await case.ask_plain("Where were we?", session=session, deadlines=WHOLE)
+        seen = f"after {does}, the next ask in its session: {told(again)}"
+        case.holds("CHAT-07", again.status == 200, seen, "200 and a reply", again)
 
 
 @requirement("CHAT-08", when=When.ALONE)
@@ -264,6 +270,6 @@ async def test_leaving_cancels_the_provider(case: Case) -> None:
     """Clients leave by FIN and by RST: at once, in mid-reply, and while the provider is silent."""
     _, entry = await exchange(case, "Please say hello.", case.lane.new_session())
     within = case.lane.settings.allowed(CANCELLED_IN_SILENCE_WITHIN)
-    ways = product(BOTH, STREAMED if entry.stream else IN_ONE_PIECE)
+    ways = product(BOTH, (*STREAMED, *await in_silence(case)) if entry.stream else IN_ONE_PIECE)
     plan = [partial(interrupt, case, how, moment, within, path=CHAT_PATH) for how, moment in ways]
     await judge_cancelled(case, "CHAT-08", within, plan)

@@ -24,6 +24,7 @@ from chatproof.conformance.suite.interruption import (
     Interruption,
     Moment,
     early,
+    in_silence,
     interrupt,
     judge_cancelled,
     leave_all,
@@ -84,8 +85,10 @@ async def moments_of(case: Case) -> tuple[Moment, ...]:
 
 @requirement("INT-02")
 async def test_leaving_cancels_a_silent_provider(case: Case) -> None:
-    """Clients leave before the first token, and while the provider is silent after the last one. Some are signed in."""
-    await judge_leaving(case, "INT-02", IN_SILENCE, case.lane.settings.allowed(CANCELLED_IN_SILENCE_WITHIN))
+    """Clients leave before the first token, and while the provider is silent after the last one; also before it has
+    sent HTTP headers. Some are signed in."""
+    moments = await in_silence(case)
+    await judge_leaving(case, "INT-02", moments, case.lane.settings.allowed(CANCELLED_IN_SILENCE_WITHIN))
 
 
 @requirement("INT-03")

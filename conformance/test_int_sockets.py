@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
+from itertools import cycle, islice, product
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import TooLate
@@ -13,10 +14,10 @@ from chatproof.conformance.suite.interruption import (
     BY_FIN,
     BY_RST,
     CANCELLED_IN_SILENCE_WITHIN,
-    IN_SILENCE,
     MID_REPLY,
     WATCHED_LONGER,
     HangUp,
+    in_silence,
     interrupt,
     judge_cancelled,
     offers_upgrades,
@@ -36,7 +37,7 @@ WAYS = (  # over which transport, and how; who vanishes while polling can be not
     (Transport.UPGRADED, HangUp("an upgraded client that vanished (RST)", BY_RST.leave)),
     (Transport.POLLING, HangUp("a polling client that said goodbye", BY_FIN.leave)),
 )
-TWICE = 2
+LEAVING = 24  # clients, as many as leave at once
 SMALL_BUFFER = 4096  # bytes
 # With `partial`, a hundred events of 2 to 200 KB: 10 MB.
 MORE_THAN_BUFFERS_HOLD = f"""about = "A hundred tokens of 2 KB: more than a socket's buffers hold."
@@ -49,12 +50,13 @@ ROUNDS, BETWEEN_ROUNDS = 4, 0.3  # of asks beside the sockets that do not read; 
 
 @requirement("INT-11")
 async def test_a_socket_that_goes_cancels_a_silent_provider(case: Case) -> None:
-    """Clients leave before the first token, and while the provider is silent after the last one."""
+    """Clients leave before the first token, and while the provider is silent after the last one; also before it has
+    sent HTTP headers."""
     within = case.lane.settings.allowed(CANCELLED_IN_SILENCE_WITHIN)
     can_move = await offers_upgrades(case)
     ways = [(over, how) for over, how in WAYS if can_move or over is not Transport.UPGRADED]
-    leaving = [(over, how, moment) for over, how in ways for moment in IN_SILENCE] * TWICE
-    plan = [partial(interrupt, case, how, moment, within, over=over) for over, how, moment in leaving]
+    leaving = islice(cycle(product(await in_silence(case), ways)), LEAVING)
+    plan = [partial(interrupt, case, how, moment, within, over=over) for moment, (over, how) in leaving]
     await judge_cancelled(case, "INT-11", within, plan)
 
 

@@ -25,13 +25,14 @@ from chatproof.conformance.suite.disguises import FORWARDED_FOR, OTHERS, bought
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
 from chatproof.conformance.suite.marks import When, requirement
 from chatproof.conformance.suite.rate_budget import WINDOW
-from chatproof.conformance.suite.revisions import needs_a_later_revision
+from chatproof.conformance.suite.revisions import is_first_revision, needs_a_later_revision
 from chatproof.conformance.suite.steady import steady
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.connection import addresses_beside_loopback
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH, SESSIONS_PATH, STREAM_PATH
 from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.retry_after import is_number_of_seconds, seconds_of
 from chatproof.harness.protocol.transcript import Transcript
 
@@ -100,13 +101,7 @@ async def test_chat_is_limited(case: Case) -> None:
 async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
     """It concerns one address, carries an error and a Retry-After, and the provider is not asked."""
     client, over = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
-    for answer in over[:3]:
-        seen = f"429 with {shown(answer.body, 400)}"
-        case.holds("LIM-06", answer.error_text is not None, seen, "JSON with a non-empty string `error`", answer)
-        header = answer.header("retry-after")
-        case.holds(
-            "LIM-07", is_wait(header), f"Retry-After: {shown(header)}", "0 to 60 seconds, or an HTTP date", answer
-        )
+    judge_refusals(case, over)
     addresses = case.lane.budget.addresses
     if second := addresses.fresh() or next(addresses_beside_loopback(case.lane.target), None):
         other = await Client(case, STREAM_PATH, second).send(1)
@@ -114,10 +109,31 @@ async def test_a_refusal_is_fair_and_says_why(case: Case) -> None:
         judge_accepted(case, "LIM-05", other, STREAM_PATH, where, client)
     else:
         case.cannot_judge("LIM-05", "there is no second source address towards this server")
-    if case.lane.provider:
-        await case.ask(source=addresses.fresh())  # once it is answered, what came before would be there
-        reached = [answer.case for answer in over if await case.provider.entries(answer)]
-        case.holds("LIM-12", not reached, f"{len(reached)} refused requests reached the provider", "none", over[0])
+    await judge_unasked(case, over)
+    is_first = case.lane.state.name == case.lane.settings.providers[0]  # the limits are the same with each provider
+    if is_first and addresses.available and case.lane.shows(Profile.CHAT) and not is_first_revision(case):
+        _, over = await exhausted(case, CHAT_PATH, limit_of(case, CHAT_PATH), SOME)
+        judge_refusals(case, over, "/api/chat: ")
+        await judge_unasked(case, over, "/api/chat: ")
+
+
+def judge_refusals(case: Case, over: list[Transcript], where: str = "") -> None:
+    """Judge what three refusals say. `where`: the route, for messages."""
+    for answer in over[:3]:
+        seen = f"{where}429 with {shown(answer.body, 400)}"
+        case.holds("LIM-06", answer.error_text is not None, seen, "JSON with a non-empty string `error`", answer)
+        header = answer.header("retry-after")
+        seen = f"{where}Retry-After: {shown(header)}"
+        case.holds("LIM-07", is_wait(header), seen, "0 to 60 seconds, or an HTTP date", answer)
+
+
+async def judge_unasked(case: Case, over: list[Transcript], where: str = "") -> None:
+    """Judge that refused requests did not reach the provider, where it can be seen. `where`: as in `judge_refusals`."""
+    if not case.lane.provider:
+        return
+    await case.ask(source=case.lane.budget.addresses.fresh())  # once answered, what came before would be there
+    reached = [answer.case for answer in over if await case.provider.entries(answer)]
+    case.holds("LIM-12", not reached, f"{where}{len(reached)} refused requests reached the provider", "none", over[0])
 
 
 @requirement("LIM-10", "LIM-13")
@@ -229,6 +245,23 @@ async def test_a_minute_later_requests_are_accepted_again(case: Case) -> None:
         answers = await client.send(1)
     where = f"{time.monotonic() - last:.0f} s after the last request"
     judge_accepted(case, "LIM-11", answers, STREAM_PATH, where, client)
+
+
+@requirement("LIM-11", when=When.FROM_THE_START)
+async def test_a_minute_later_chat_accepts_requests_again(case: Case) -> None:
+    """The same at /api/chat, which may have a limiter of its own."""
+    needs_a_later_revision(case)
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable("profile chat is not declared, or not shown")
+    if not case.lane.budget.addresses.available:
+        raise NotApplicable("needs a source address of its own")
+    client, _ = await exhausted(case, CHAT_PATH, limit_of(case, CHAT_PATH), SOME)
+    last = time.monotonic()
+    await asyncio.sleep(WINDOW)
+    async with steady(case):
+        answers = await client.send(1)
+    where = f"at /api/chat, {time.monotonic() - last:.0f} s after the last request"
+    judge_accepted(case, "LIM-11", answers, CHAT_PATH, where, client)
 
 
 @requirement("LIM-14", when=When.FROM_THE_START)

@@ -12,6 +12,7 @@ from chatproof.conformance.suite.marks import When, over_all, over_both, over_ea
 from chatproof.conformance.suite.probe import NO_ROUTE
 from chatproof.conformance.suite.second_server import second_server
 from chatproof.conformance.suite.session_requests import count_of, exchange, look_up, object_of, said_by, sent_upstream
+from chatproof.conformance.suite.silence import NO_HEADERS
 from chatproof.conformance.suite.steady import steady
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpExchange, HttpRequest
@@ -45,8 +46,6 @@ SILENT = 30.0  # seconds of the provider's silence in which something must come
 PULSE = 20.0  # seconds between two comments
 PATIENT = 40.0  # seconds: the provider timeout of the server that is started for it
 GRACE = 2.0  # seconds between a server's time-out and the error at its client
-
-NO_HEADERS = 'about = "Not even HTTP headers."\n[timing]\nheaders_ms = 600000\n[[steps]]\ntokens = ["late"]\n'
 
 
 def slow_script(silence: float, length: float, pace: float) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable
-from chatproof.conformance.suite.marks import requirement
+from chatproof.conformance.suite.lane import STREAM
+from chatproof.conformance.suite.marks import over_both, requirement
+from chatproof.conformance.suite.revisions import needs_a_later_revision
 from chatproof.conformance.suite.session_requests import (
     count_of,
     exchange,
@@ -18,9 +21,11 @@ from chatproof.conformance.suite.session_requests import (
 from chatproof.conformance.suite.session_talk import SessionTalk
 from chatproof.conformance.suite.settled import settled
 from chatproof.conformance.suite.together import together
+from chatproof.harness.protocol.apis.chat_stream.chat_stream import CHAT_PATH
 from chatproof.harness.protocol.checks.history import Exchange
 from chatproof.harness.protocol.checks.tok import words
 from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transport
 
 
@@ -70,20 +75,43 @@ async def test_exchanges_at_the_same_time_are_all_kept(case: Case) -> None:
     case.holds("SES-12", answers >= len(completed), seen, "all of them", replies[0])
 
 
+@over_both
 @requirement("SES-13")
-async def test_deletion_outlives_a_running_reply(case: Case) -> None:
+async def test_deletion_outlives_a_running_reply(case: Case, transport: Transport) -> None:
     """What was said before the deletion does not come back when the reply ends."""
-    session = case.lane.new_session()
-    before = await exchange(case, "Forget the word marzipan.", session)
-    stream = await case.start("Talk for a while.", session=session, script="paced")
-    await case.provider.has_said(stream.transcript, 3)
-    deleted = await look_up(case, session, "DELETE")
+    if transport is not Transport.SSE:
+        needs_a_later_revision(case)
+    await judge_deletion_meanwhile(SessionTalk(case, transport))
+
+
+@requirement("SES-13")
+async def test_deletion_outlives_a_running_answer(case: Case) -> None:
+    """The same at /api/chat."""
+    needs_a_later_revision(case)
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable("profile chat is not declared, or not shown")
+    await judge_deletion_meanwhile(SessionTalk(case, None))
+
+
+async def judge_deletion_meanwhile(talk: SessionTalk) -> None:
+    """Delete a session that began over the stream while a reply runs in it, and judge what the provider gets with the
+    next message. A server may keep its routes apart."""
+    case, over = talk.case, talk.over
+    before = await exchange(case, "Forget the word marzipan.", talk.session)
+    path = STREAM if over else CHAT_PATH
+    how: dict[str, Any] = {"session": talk.session, "over": over or Transport.SSE, "path": path}
+    stream = await case.start("Talk for a while.", script="paced", **how)
+    entry = await case.provider.asked(stream.transcript)
+    if entry is None or entry.stream:  # an answer in one piece has no tokens to wait for
+        await case.provider.has_said(stream.transcript, 3)
+    deleted = await look_up(case, talk.session, "DELETE")
     await stream.finish()
     if deleted.status is not None and 400 <= deleted.status < 500:  # it may be refused while a reply runs
-        deleted = await look_up(case, session, "DELETE")
+        deleted = await look_up(case, talk.session, "DELETE")
     if deleted.status is None or deleted.status >= 400:
         raise NotTestable(f"the session could not be deleted: {deleted.outcome()}")
-    await judge_forgotten(case, "SES-13", await case.ask("What was the word?", session=session), before)
+    where = "" if over is Transport.SSE else f"over {talk.route}: "
+    await judge_forgotten(case, "SES-13", await talk.ask("What was the word?"), before, where)
 
 
 @requirement("SES-19")

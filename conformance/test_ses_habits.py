@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import product
 
 from chatproof.conformance.suite.case import Case
-from chatproof.conformance.suite.exceptions import NotApplicable, TooLate, without
+from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, TooLate, without
 from chatproof.conformance.suite.marks import When, over_both, requirement
 from chatproof.conformance.suite.provider import RETRIES, upstream_text
 from chatproof.conformance.suite.revisions import needs_a_later_revision
 from chatproof.conformance.suite.session_requests import (
     count_of,
     exchange,
+    is_answered,
     is_refusal,
     judge_forgotten,
     look_up,
@@ -21,6 +23,7 @@ from chatproof.conformance.suite.session_requests import (
     said_by,
     sent_upstream,
 )
+from chatproof.conformance.suite.settled import settled
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, CHAT_PATH, MESSAGES, STREAM_PATH, body_of
@@ -72,6 +75,33 @@ async def test_an_open_socket_forgets_a_deleted_session(case: Case) -> None:
     if not socket.is_open and not reply.terminal:
         raise NotApplicable("the server closes the sockets of a session that is deleted")
     where = "on a socket that was open when its session was deleted over HTTP: "
+    await judge_forgotten(case, "SES-05", reply, before, where)
+
+
+@requirement("SES-05", "SES-02")
+async def test_chat_knows_of_its_session_what_others_know(case: Case) -> None:
+    """A session is used over the stream and at /api/chat. GET counts both where they share what was said, and a
+    deletion ends both. A server may keep them apart."""
+    needs_a_later_revision(case)
+    case.needs_provider()
+    if not case.lane.shows(Profile.CHAT):
+        raise NotApplicable("profile chat is not declared, or not shown")
+    session = case.lane.new_session()
+    first = await exchange(case, "My name is Ferdinand.", session)
+    if (count := await count_of(case, session)) is None:
+        raise NotTestable("`messages` is not an integer after an exchange over the stream (SES-01)")
+    before = await case.ask_plain("Remember the word marzipan.", session=session, deadlines=RETRIES)
+    if not is_answered(case, before):
+        raise without(before, f"an ordinary exchange failed: {before.outcome()}")
+    is_shared, after = first.case in await sent_upstream(case, before), await count_of(case, session)
+    if is_shared and (after or 0) <= count:  # it may be stored when the answer is out
+        after = await settled(partial(count_of, case, session))
+    seen = f"`messages` is {count} after an exchange over the stream, and {after} after one more at /api/chat"
+    case.holds("SES-02", not is_shared or (after or 0) > count, seen, "a larger number after two", before)
+    if (await look_up(case, session, "DELETE")).status != 200:
+        raise NotApplicable("the session cannot be deleted, which SES-04 judges")
+    reply = await case.ask_plain("What was the word?", session=session, deadlines=RETRIES)
+    where = "at /api/chat, in a session that was deleted: "
     await judge_forgotten(case, "SES-05", reply, before, where)
 
 

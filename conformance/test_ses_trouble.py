@@ -13,6 +13,7 @@ from chatproof.conformance.suite.provider import RETRIES
 from chatproof.conformance.suite.session_talk import SessionTalk
 from chatproof.conformance.suite.steady import steady
 from chatproof.harness.client.http import Deadlines
+from chatproof.harness.protocol.checks.err import is_http_error
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transport
 
@@ -78,24 +79,46 @@ async def judge_failure(talk: SessionTalk, script: str) -> None:
     await judge_next_two(talk, talk.case.provider.does(script))
 
 
-async def judge_next_two(talk: SessionTalk, trouble: str, pause: float = 0.0) -> None:
+async def judge_next_two(talk: SessionTalk, trouble: str, pause: float = 0.0, is_over: bool = False) -> None:
     """Send two more messages, and judge what the provider gets with each: the second one shows what came late.
 
-    `pause`: seconds between them.
+    `pause`: seconds between them. `is_over`: the client was told that the trouble is over, so the first must succeed.
     """
-    if not await talk.judge("SES-18", trouble, await talk.ask("Where were we?", "three-tokens")):
+    reply = await talk.ask("Where were we?", "three-tokens")
+    if is_over:
+        seen = f"over {talk.route}, after {trouble}, the next request of the session: {reply.outcome()}"
+        if not talk.case.holds("SES-18", talk.exchanges[-1].is_whole, seen, "a reply", reply):
+            return
+    if not await talk.judge("SES-18", trouble, reply):
         return
     await asyncio.sleep(pause)
     await talk.judge("SES-18", trouble, await talk.ask("And what did you say?"))
 
 
+@over_both
 @requirement("SES-18", when=When.AFTER_SOCKETS)
-async def test_a_timeout_leaves_the_session_in_order(case: Case) -> None:
-    """The provider falls silent in mid-reply, until the server gives it up."""
-    if (timeout := case.lane.provider_timeout) is None:
+async def test_a_timeout_leaves_the_session_in_order(case: Case, transport: Transport) -> None:
+    """The provider falls silent in mid-reply, until the server gives it up. A socket goes on with the same session."""
+    talk = SessionTalk(case, transport)
+    await talk.open()
+    await judge_timeout(talk, "stall")
+
+
+@requirement("SES-18", when=When.AFTER_SOCKETS)
+async def test_a_timeout_of_a_plain_answer_leaves_the_session_in_order(case: Case) -> None:
+    """The same over /api/chat, before the first token."""
+    await judge_timeout(await plain_talk(case), "silent")
+
+
+async def judge_timeout(talk: SessionTalk, script: str) -> None:
+    """Let the provider fall silent until the server gives it up, and judge the next two requests."""
+    if (timeout := talk.case.lane.provider_timeout) is None:
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
-    talk = SessionTalk(case, Transport.SSE)
     await talk.say("Please say hello.")
-    await talk.ask("Please fail.", "stall", Deadlines(silence=timeout + case.lane.settings.allowed(10)))
-    async with steady(case):
-        await judge_next_two(talk, case.provider.does("stall"))
+    silence = Deadlines(silence=timeout + talk.case.lane.settings.allowed(10))
+    reply = await talk.ask("Please fail.", script, silence)
+    is_over = reply.terminal is not None or is_http_error(reply)
+    if not is_over and talk.over is not Transport.SSE:
+        raise NotApplicable("a silent provider does not end in an error, which SIO-17 and CHAT-07 judge")
+    async with steady(talk.case):
+        await judge_next_two(talk, talk.case.provider.does(script), is_over=is_over)

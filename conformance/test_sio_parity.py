@@ -14,6 +14,7 @@ from chatproof.conformance.suite.odd_session_ids import ALIKE, INBORN_IDS, NO_NA
 from chatproof.conformance.suite.ordinary_texts import judge_texts
 from chatproof.conformance.suite.session_requests import exchange, of_others, sent_upstream
 from chatproof.conformance.suite.silence import judge_silence
+from chatproof.conformance.suite.steady import steady
 from chatproof.harness.client.http import Deadlines
 from chatproof.harness.client.socketio import SocketClient
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import ASK_EVENT, body_of
@@ -104,8 +105,13 @@ async def test_text_reaches_the_provider_unchanged(case: Case, transport: Transp
 @over_each_socket
 @requirement("SIO-17", when=When.AFTER_SOCKETS)
 async def test_a_silent_provider_ends_in_an_error(case: Case, script: str, transport: Transport) -> None:
-    """As ERR-06, over each transport of Socket.IO."""
-    await judge_silence(case, "SIO-17", script, transport)
+    """As ERR-06, over each transport of Socket.IO; then the same socket asks in the same session."""
+    client, session = await case.connect(transport), case.lane.new_session()
+    reply = await judge_silence(case, "SIO-17", script, transport, socket=client, session=session)
+    if reply.terminal:
+        when = f"in the same session, after {case.provider.does(script)}"
+        async with steady(case):
+            await judge_next_ask(case, client, when, "SIO-17", session)
 
 
 @over_each_socket

@@ -116,11 +116,13 @@ def refused(answers: list[Transcript]) -> list[Transcript]:
     return [answer for answer in answers if answer.status == 429]
 
 
-async def exhausted(case: Case, path: str, limit: int) -> tuple[Client, list[Transcript]]:
-    """A client that has used up its limit, and its refused requests. Raises NotTestable if nothing is refused."""
+async def exhausted(case: Case, path: str, limit: int, few: int = 0) -> tuple[Client, list[Transcript]]:
+    """A client that has used up its limit, and its refused requests. `few`: so many requests past the limit are tried
+    first, before as many as the limit and one more. Raises NotTestable if nothing is refused."""
     for _ in range(TRIES):
         client = await client_of(case, path)
         await client.send(limit)
-        if over := refused(await client.send(limit + 1, at_once=limit + 1)):
-            return client, over
+        for more in (few, limit + 1) if few else (limit + 1,):
+            if over := refused(await client.send(more, at_once=more)):
+                return client, over
     raise NotTestable(f"none of {2 * limit + 1} requests to {path} was refused with 429")

@@ -13,6 +13,8 @@ from chatproof.conformance.suite.crowds import SIZES, Crowd
 from chatproof.conformance.suite.exceptions import NotReached
 from chatproof.conformance.suite.provider import Upstream
 from chatproof.conformance.suite.replies import Stream
+from chatproof.conformance.suite.revisions import is_first_revision
+from chatproof.conformance.suite.silence import NO_HEADERS
 from chatproof.conformance.suite.timed_checks import PATIENCE, TRIES
 from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.protocol.excerpts import counted
@@ -115,6 +117,13 @@ def plan_of(case: Case, moments: Iterable[Moment]) -> list[tuple[HangUp, Moment]
     lane = case.lane
     times = MANY_TIMES if lane.budget.addresses.available or not lane.budget.keeps_limits else FEW_TIMES
     return list(islice(cycle(product(BOTH, moments)), times))
+
+
+async def in_silence(case: Case) -> tuple[Moment, ...]:
+    """Moments at which the provider is silent; in later revisions also one before its HTTP headers come."""
+    if is_first_revision(case):
+        return IN_SILENCE
+    return (*IN_SILENCE, Moment(await case.provider.register("no-headers", NO_HEADERS), 0))
 
 
 def early(case: Case) -> Moment:

@@ -55,6 +55,12 @@ async def exchange(case: Case, text: str, session: str | None, **how: Any) -> Tr
     return reply
 
 
+def is_answered(case: Case, reply: Transcript) -> bool:
+    """Whether a reply, or an answer of `/api/chat`, came whole."""
+    is_answer = reply.status == 200 and bool(object_of(reply)) and reply.error_text is None
+    return case.lane.succeeded(reply) or is_answer
+
+
 async def sent_upstream(case: Case, reply: Transcript) -> str:
     """All text of the provider request behind a reply. Raises NotTestable where there is no request."""
     if (entry := await case.provider.asked(reply)) is None:
@@ -145,7 +151,7 @@ async def judge_forgotten(
     if await is_refusal(case, reply):
         case.holds(requirement_id, True, reply.outcome(), "nothing from before the deletion")
         return
-    if not case.lane.succeeded(reply):
+    if not is_answered(case, reply):
         raise without(reply, f"an ask in the deleted session failed: {reply.outcome()}")
     upstream = await sent_upstream(case, reply)
     old = "marzipan" in upstream or before.case in upstream

@@ -29,6 +29,11 @@ class SessionTalk:
     def __post_init__(self) -> None:
         self.session = self.session or self.case.lane.new_session()
 
+    @property
+    def route(self) -> str:
+        """Over what it asks, for messages."""
+        return CHAT_PATH if self.over is None else str(self.over)
+
     async def open(self) -> None:
         """Open a socket for all further asks, where the route is one."""
         if self.over not in (Transport.SSE, None):

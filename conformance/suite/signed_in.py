@@ -53,7 +53,8 @@ def with_users(
     one."""
     left = iter(tokens)
     for number, (how, moment) in enumerate(plan):
-        token = next(left, None) if number % EVERY == 1 else None
+        is_user = (number + number // EVERY) % EVERY == 1  # moved on each time: a plan may repeat itself after six
+        token = next(left, None) if is_user else None
         if token is not None:
             how = HangUp(how.name.replace("a client", "a signed-in client"), how.leave)
         yield how, moment, token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
@@ -12,18 +13,21 @@ from chatproof.harness.protocol.findings import Late
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 GRACE = 2.0  # seconds between a server's time-out and the error at its client
+NO_HEADERS = 'about = "Not even HTTP headers."\n[timing]\nheaders_ms = 600000\n[[steps]]\ntokens = ["late"]\n'
 
 
-async def judge_silence(case: Case, requirement_id: str, script: str, over: Transport) -> None:
-    """Judge that a reply ends in an error within the provider timeout, once the provider has fallen silent."""
+async def judge_silence(case: Case, requirement_id: str, script: str, over: Transport, **how: Any) -> Transcript:
+    """Judge that a reply ends in an error within the provider timeout, once the provider has fallen silent, and
+    give it. `how`: as for `Case.ask`."""
     if (timeout := case.lane.provider_timeout) is None:
         raise NotApplicable("the server's provider timeout is not declared (--provider-timeout)")
     allowed = case.lane.settings.allowed
     deadlines = Deadlines(silence=timeout + allowed(10), whole=timeout * 2 + allowed(20))
     began = time.monotonic()
-    reply = await case.ask(script=script, over=over, deadlines=deadlines)
+    reply = await case.ask(script=script, over=over, deadlines=deadlines, **how)
     case.conforms(reply, err.fails_as_error(requirement_id))
     await judge_error_in_time(case, requirement_id, reply, timeout, began)
+    return reply
 
 
 async def judge_error_in_time(case: Case, requirement_id: str, reply: Transcript, timeout: float, began: float) -> None:

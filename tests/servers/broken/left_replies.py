@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
+
+from aiohttp import web
 
 from tests.servers.broken.fault import fault
 from tests.servers.parts import Ask, Config, Event
@@ -103,3 +105,56 @@ class TellsASocketOneError(ChatServer):
             await super().emit(sid, event, ask)
         if "error" in event:
             self.told.add(sid)
+
+
+@fault(
+    "awaits-the-providers-headers",
+    "INT-02 INT-11 CHAT-08",
+    "INT-02 INT-11 CHAT-08",
+    says="before the first token of no-headers",
+    contract=2,
+)
+class AwaitsTheHeaders(ChatServer):
+    """A handler awaits the provider's answer before it begins its own. Until its headers come, nobody hears that the
+    client has gone."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.came: dict[asyncio.Task[Any] | None, asyncio.Event] = {}
+
+    async def on_stream(self, request: web.Request) -> web.StreamResponse:
+        return await self.deaf(asyncio.create_task(super().on_stream(request)))
+
+    async def on_chat(self, request: web.Request) -> web.StreamResponse:
+        return await self.deaf(asyncio.create_task(super().on_chat(request)))
+
+    async def deaf(self, task: asyncio.Task[web.StreamResponse]) -> web.StreamResponse:
+        """Wait for an answer, which only hears a cancellation once the provider's headers have come."""
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self.cancel_late(task)
+            raise
+
+    def cancel_late(self, task: asyncio.Task[Any]) -> None:
+        """Cancel a reply, once the provider's headers have come."""
+
+        async def cancel() -> None:
+            await self.came.setdefault(task, asyncio.Event()).wait()
+            task.cancel()
+
+        late = asyncio.create_task(cancel())
+        self.background.add(late)
+        late.add_done_callback(self.background.discard)
+
+    async def provider_events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+        self.came.setdefault(asyncio.current_task(), asyncio.Event()).set()
+        async with aclosing(super().provider_events(chunks)) as events:
+            async for event in events:
+                yield event
+
+    async def on_disconnect(self, sid: str, _reason: str = "") -> None:
+        if task := self.running.get(sid):
+            self.cancel_late(task)

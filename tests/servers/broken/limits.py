@@ -11,7 +11,7 @@ from typing import ClassVar
 from aiohttp import web
 
 from tests.servers.broken.fault import WHOLE, fault
-from tests.servers.parts import Config, Message, Refused
+from tests.servers.parts import Config, Message, Refused, Session
 from tests.servers.plain_server import ChatServer
 
 
@@ -127,3 +127,34 @@ class NeverAgain(ChatServer):
 
     def on_refused(self, request: web.Request) -> None:
         self.until[self.client(request)] = time.monotonic() + 120
+
+
+@fault(
+    "chat-limiter-of-its-own",
+    "LIM-06 LIM-07 LIM-11 LIM-12",
+    "LIM-06 LIM-07 LIM-11 LIM-12",
+    says="at /api/chat, 61 s after the last request",
+    contract=2,
+)
+class ChatLimiterOfItsOwn(ChatServer):
+    """`/api/chat` asks the provider before it refuses, sends a page of HTML without a Retry-After, and refuses for
+    ever."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.barred: set[str] = set()
+
+    async def on_chat(self, request: web.Request) -> web.StreamResponse:
+        try:
+            if self.client(request) in self.barred:
+                raise self.too_many(60)
+            return await super().on_chat(request)
+        except Refused as refused:
+            if refused.status != 429:
+                raise
+        self.barred.add(self.client(request))
+        ask = self.read_ask(await self.read_object(request), "chat")
+        async with aclosing(self.tokens(self.prompt(Session(), ask.message), ask)) as tokens:
+            async for _ in tokens:
+                break
+        return web.Response(text="<h1>Too Many Requests</h1>", content_type="text/html", status=429)

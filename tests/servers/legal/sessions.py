@@ -138,3 +138,15 @@ class DeletedForGood(ChatServer):
         if there:
             self.deleted.add(session_id)
         return there
+
+
+@legal("chat-keeps-to-itself", only="SES-02 SES-05 SES-13 SES-18 CHAT-06")
+class ChatKeepsToItself(ChatServer):
+    """`/api/chat` has conversations of its own, which a deletion ends, too."""
+
+    def key(self, session_id: str, over: str = "sse") -> str:
+        return f"chat {session_id}" if over == "chat" else session_id
+
+    def forget(self, session_id: str) -> bool:
+        at_chat = self.sessions.pop(self.key(session_id, "chat"), None)
+        return super().forget(session_id) or at_chat is not None
