@@ -81,7 +81,7 @@ async def test_an_open_socket_forgets_a_deleted_session(case: Case) -> None:
 @requirement("SES-05", "SES-02")
 async def test_chat_knows_of_its_session_what_others_know(case: Case) -> None:
     """A session is used over the stream and at /api/chat. GET counts both where they share what was said, and a
-    deletion ends both. A server may keep them apart."""
+    deletion ends both. A server may keep the two histories apart."""
     needs_a_later_revision(case)
     case.needs_provider()
     if not case.lane.shows(Profile.CHAT):
@@ -240,6 +240,7 @@ async def judge_null(case: Case, row: str, over: Transport, path: str, text: str
         reply = await case.request(HttpRequest.json("POST", path, body), _fresh(case), deadlines=deadlines)
     else:
         client = await case.connect(over)
+        await case.lane.budget.pace(STREAM_PATH)  # a server may count all transports together
         reply = await client.emit(ASK_EVENT, body)
         await client.terminal(reply, case.lane.budget.deadlines)
     reply.case = name

@@ -163,7 +163,8 @@ def _texts_of(message: dict[str, Any]) -> list[str]:
     """The texts of a message: it holds one, or parts of which some have one."""
     content = next((message[name] for name in ("content", "parts") if name in message), "")
     parts = content if isinstance(content, list) else [content]
-    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    texts = [part.get("text", part.get("refusal")) if isinstance(part, dict) else part for part in parts]
+    texts.append(message.get("refusal"))  # where OpenAI's API has what a model says when it refuses
     return [text for text in texts if isinstance(text, str)]
 
 

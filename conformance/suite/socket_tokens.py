@@ -92,6 +92,7 @@ async def enter(case: Case, place: TokenPlace, token: str, over: Transport = Tra
 async def ask_on(case: Case, client: SocketClient, fields: Mapping[str, Any], session: str, text: str) -> Transcript:
     """Ask on an open socket, with further fields in the payload. A lost socket ends the reply."""
     name = case.lane.new_case()
+    await case.lane.budget.pace(case.lane.api.path)  # a server may count all transports together
     payload = {**body_of(case.lane.message(text, "hello", name), session), **fields}
     try:
         reply = await client.emit(ASK_EVENT, payload, limits=case.lane.limits("hello"))
