@@ -49,6 +49,6 @@ def tables(found: Mapping[str, Capacity], names: Mapping[str, str]) -> str:
         best = best_of({key: found[key] for key in peers if key in found})
         goals.append(goal(f"streams over {over}, with those of Locust's best client", found.get(ours), best))
     return (
-        f"Capacity: streams of 100 tokens/s at a time, of which none is lost, with p99 of both errors of at most"
-        f" {FULL.limit:g} ms.\n\n{capacity_table('p99 of the larger error, ms', named)}\n\n{table(goals)}\n"
+        f"Capacity: the number of streams of 100 tokens/s that run at once without a lost one, while p99 of both errors"
+        f" is {FULL.limit:g} ms at most.\n\n{capacity_table('p99 of the larger error, ms', named)}\n\n{table(goals)}\n"
     )

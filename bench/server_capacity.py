@@ -65,6 +65,6 @@ def tables(contenders: Sequence[Contender], size: Size) -> str:
         goal(f"streams of {rate:g} tokens/s, with those of the Starlette proxy", contenders[0].capacity, peer),
     ]
     return (
-        f"Capacity: streams of {rate:g} tokens/s at a time, of which none is lost, with p99 of the added latency of at"
-        f" most {limit:g} ms.\n\n{capacity_table('p99, ms', found)}\n\n{table(goals)}"
+        f"Capacity: the number of streams of {rate:g} tokens/s that run at once without a lost one, while p99 of the"
+        f" added latency is {limit:g} ms at most.\n\n{capacity_table('p99, ms', found)}\n\n{table(goals)}"
     )

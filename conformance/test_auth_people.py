@@ -186,14 +186,12 @@ async def test_what_a_user_says_over_chat_is_theirs_alone(case: Case) -> None:
 async def remembers_anybody(case: Case) -> bool:
     """Whether `/api/chat` remembers what a client without a token says."""
     session = case.lane.new_session()
-    said, again = [
-        await case.ask_plain(text, session=session, deadlines=Deadlines(silence=30)) for text in ("It is me.", "Again.")
-    ]
+    said, again = [await chat_as(case, None, session, text) for text in ("It is me.", "Again.")]
     return again.status == 200 and said.case in await upstream_of(case, again)
 
 
-async def chat_as(case: Case, token: str, session: str, text: str) -> Transcript:
-    """Ask `/api/chat` as a user."""
+async def chat_as(case: Case, token: str | None, session: str, text: str) -> Transcript:
+    """Ask `/api/chat` as a user, or without a token."""
     return await case.ask_plain(text, session=session, credential=token, deadlines=Deadlines(silence=30))
 
 

@@ -239,12 +239,7 @@ async def test_leaving_gives_nothing_back(case: Case) -> None:
 async def test_a_minute_later_requests_are_accepted_again(case: Case) -> None:
     """After 61 s without requests a refused client is served."""
     client, _ = await exhausted(case, STREAM_PATH, limit_of(case, STREAM_PATH))
-    last = time.monotonic()
-    await asyncio.sleep(WINDOW)
-    async with steady(case):
-        answers = await client.send(1)
-    where = f"{time.monotonic() - last:.0f} s after the last request"
-    judge_accepted(case, "LIM-11", answers, STREAM_PATH, where, client)
+    await judge_a_minute_later(case, client)
 
 
 @requirement("LIM-11", when=When.FROM_THE_START)
@@ -256,12 +251,17 @@ async def test_a_minute_later_chat_accepts_requests_again(case: Case) -> None:
     if not case.lane.budget.addresses.available:
         raise NotApplicable("needs a source address of its own")
     client, _ = await exhausted(case, CHAT_PATH, limit_of(case, CHAT_PATH), SOME)
+    await judge_a_minute_later(case, client, "at /api/chat, ")
+
+
+async def judge_a_minute_later(case: Case, client: Client, where: str = "") -> None:
+    """Judge that a client that was just refused is served after 61 s. `where`: the route, for messages."""
     last = time.monotonic()
     await asyncio.sleep(WINDOW)
     async with steady(case):
         answers = await client.send(1)
-    where = f"at /api/chat, {time.monotonic() - last:.0f} s after the last request"
-    judge_accepted(case, "LIM-11", answers, CHAT_PATH, where, client)
+    when = f"{where}{time.monotonic() - last:.0f} s after the last request"
+    judge_accepted(case, "LIM-11", answers, client.path, when, client)
 
 
 @requirement("LIM-14", when=When.FROM_THE_START)

@@ -315,8 +315,9 @@ class Case:
     def close_records(self, verdict: Verdict, why: str, timed: bool = False, weak: bool = False) -> None:
         """Set a verdict on each row that this test never judged; `timed` and `weak` as in `Record`."""
         judged, why = {record.id for record in self.records}, redacted(why)
-        for one in (one for one in self.ids if one not in judged and self.lane.applies(one)):
-            self.records.append(Record(one, verdict, why, test=self.name, timed=timed, weak=weak))
+        for one in self.ids:
+            if one not in judged and self.lane.applies(one):
+                self.records.append(Record(one, verdict, why, test=self.name, timed=timed, weak=weak))
 
     async def close(self) -> None:
         """Close every connection that the test left open, and collect the evidence for its pictures."""

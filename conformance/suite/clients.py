@@ -117,8 +117,8 @@ def refused(answers: list[Transcript]) -> list[Transcript]:
 
 
 async def exhausted(case: Case, path: str, limit: int, few: int = 0) -> tuple[Client, list[Transcript]]:
-    """A client that has used up its limit, and its refused requests. `few`: so many requests past the limit are tried
-    first, before as many as the limit and one more. Raises NotTestable if nothing is refused."""
+    """A client that has used up its limit, and its refused requests. `few`: the number of requests past the limit to
+    begin with; where none of them is refused, `limit + 1` follow. Raises NotTestable if nothing is refused."""
     for _ in range(TRIES):
         client = await client_of(case, path)
         await client.send(limit)

@@ -14,7 +14,7 @@ from chatproof.harness.protocol.requirements import OWN_API, Profile
 from chatproof.harness.protocol.transcript import Transport
 
 NO_USERS = "the server shows no users, or refuses their tokens (AUTH-01 and AUTH-05 judge that)"
-EVERY = 3  # one client of so many is a user: each way to leave and each moment has its turn
+EVERY = 3  # every third client signs in
 
 
 async def tokens_for(case: Case, number: int, over: Transport = Transport.SSE) -> list[str]:

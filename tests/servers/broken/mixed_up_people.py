@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 import jwt
@@ -13,27 +11,15 @@ from aiohttp import web
 from tests.servers.broken.fault import Crash, fault
 from tests.servers.parts import ANONYMOUS, Ask, Config, Message, Refused, Session
 from tests.servers.plain_server import ChatServer
+from tests.servers.reply_cache import ReplyCache
 
 
 @fault("replies-by-message", "SES-08", "SES-08", says="only with what the first one had said before", contract=2)
-class RepliesByMessage(ChatServer):
+class RepliesByMessage(ReplyCache):
     """A cache keeps replies by the message alone, so that two people who ask the same get one reply."""
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.kept: dict[str, list[str]] = {}
-
-    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
-        if ask.message in self.kept:
-            for token in self.kept[ask.message]:
-                yield token
-            return
-        said: list[str] = []
-        async with aclosing(super().tokens(messages, ask)) as tokens:
-            async for token in tokens:
-                said.append(token)
-                yield token
-        self.kept[ask.message] = said
+    def key_of(self, messages: list[Message], ask: Ask) -> str:
+        return ask.message
 
 
 @fault("forgets-repeated-messages", "SES-07", "SES-07", says="the second time that", contract=2)
