@@ -89,8 +89,9 @@ class Interrupt:
     happened = False
 
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
-        """`excinfo` holds pytest's own exit too."""
-        self.happened = isinstance(excinfo.value, KeyboardInterrupt)
+        """`excinfo` holds pytest's own exit too, and what pytest and pytest-xdist raise where the suite ends a run by
+        itself, such as at its time limit: kinds of KeyboardInterrupt of their own."""
+        self.happened = type(excinfo.value) is KeyboardInterrupt
 
 
 def init(arguments: Sequence[str]) -> int:

@@ -57,6 +57,9 @@ def curl(request: SentRequest) -> str:
     """The request as a line for a POSIX shell; nothing where its body is too long for one, or goes out in pieces."""
     if request.in_packets:
         return ""  # curl cannot do that
+    runs = _runs(request.body)
+    if len(request.body) - sum(end - start for start, end in runs) > LONGEST:
+        return ""
     words = ["curl", "-iN"]
     if request.version == "1.0":
         words.append("--http1.0")
@@ -76,10 +79,10 @@ def curl(request: SentRequest) -> str:
         words += ["-H", "Accept:"]  # curl would add `*/*`
     words += [word for name, value in request.headers for word in _header(name, value)]
     before = ""
-    if has_body and _is_plain(request.body):
+    if has_body and not runs and _is_plain(request.body):
         words += ["--data-raw", shlex.quote(redacted(request.body.decode()))]
     elif has_body:
-        before = f"{_bytes(request.body)} | "
+        before = f"{_bytes(request.body, runs)} | "
         words += ["--data-binary", "@-"]
     line = f"{before}{' '.join(words)} {shlex.quote(redacted(request.url))}"
     return line if len(line) <= LONGEST else ""
@@ -132,26 +135,31 @@ def _arguments(emit: Emit) -> Iterator[str]:
 
 
 def _is_plain(body: bytes) -> bool:
-    """Whether a body is text that a terminal shows as it is, and a word that a shell takes."""
+    """Whether a body is text that a terminal shows as it is."""
     try:
-        return body.decode().isprintable() and not _runs(body)
+        return body.decode().isprintable()
     except UnicodeDecodeError:
         return False
 
 
-def _bytes(body: bytes) -> str:
+def _bytes(body: bytes, runs: Sequence[tuple[int, int]]) -> str:
     """A shell command that writes a body: `printf` with octal escapes, and `head` for many equal bytes."""
     parts, at = [], 0
-    for run in _runs(body):
-        parts += [_printf(body[at : run.start()]), f"head -c {len(run[0])} /dev/zero | tr '\\0' {_printed(run[1])}"]
-        at = run.end()
+    for start, end in runs:
+        one = _printed(body[start : start + 1])
+        parts += [_printf(body[at:start]), f"head -c {end - start} /dev/zero | tr '\\0' {one}"]
+        at = end
     parts.append(_printf(body[at:]))
     commands = [part for part in parts if part]
     return commands[0] if len(commands) == 1 else f"{{ {'; '.join(commands)}; }}"
 
 
-def _runs(body: bytes) -> list[re.Match[bytes]]:
-    return list(re.finditer(rb"(.)\1{%d,}" % (RUN - 1), body, re.DOTALL))
+def _runs(body: bytes) -> list[tuple[int, int]]:
+    """Where many equal bytes are, each as start and end. A search for each byte, since one pattern with a reference
+    back takes a hundred bytes of memory for each byte of a run."""
+    many = [bytes([one]) for one in set(body) if bytes([one]) * RUN in body]
+    found = [run.span() for one in many for run in re.finditer(b"%b{%d,}" % (re.escape(one), RUN), body)]
+    return sorted(found)
 
 
 def _printf(data: bytes) -> str:

@@ -12,7 +12,7 @@ export class Chart {
 
   constructor(svg) {
     this.svg = svg;
-    new ResizeObserver(() => this.#drawSoon()).observe(svg);
+    new ResizeObserver(() => this.#draw()).observe(svg); // at once: the frame of the new size is not painted yet
   }
 
   clear() {
@@ -34,6 +34,7 @@ export class Chart {
 
   #draw() {
     const width = this.svg.clientWidth;
+    if (width === 0) return; // hidden: it is drawn when it has a size
     const count = this.#arrivals.length;
     const last = count > 0 ? this.#arrivals[count - 1] : 0;
     const span = roundUp(Math.max(last, 100));

@@ -14,12 +14,14 @@ from tests.browser.playground import TRANSPORTS, ask, panel, wait_over
 from tests.browser.site import Site
 
 pytestmark = needs_chromium
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 SCREENS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 HEIGHT = 844
 
 
 def looked_at(page: Page) -> None:
-    """Nothing overflows, nothing overlaps, all can be read."""
+    """Nothing overflows, nothing overlaps, all can be read, once the page has drawn what it was last asked to show."""
+    page.evaluate(TWO_FRAMES)
     width = page.viewport_size["width"]  # type: ignore[index]  # it was given
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(OVERFLOW) == []

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -144,6 +145,18 @@ def test_a_body_that_no_shell_takes_gets_no_line() -> None:
     huge = SentRequest("POST", "http://x/", JSON, noise)
     assert curl(huge) == ""
     assert by_hand([SentRequest("GET", "http://x/", ()), huge]) == "", "half of the steps would mislead"
+
+
+@pytest.mark.parametrize("block", [b"a", bytes(range(255))], ids=["one letter", "noise"])
+def test_a_line_for_ten_megabytes_takes_no_memory(block: bytes) -> None:
+    one = SentRequest("POST", "http://x/", JSON, block * ((10 << 20) // len(block)))
+    tracemalloc.start()
+    try:
+        curl(one)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_the_form_of_a_request_is_kept_or_nothing_is_shown() -> None:

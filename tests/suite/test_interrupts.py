@@ -1,4 +1,5 @@
-"""Ctrl-C, however often it is pressed, and a CI's SIGTERM end a run with exit code 130 and its reports."""
+"""Ctrl-C, however often it is pressed, and a CI's SIGTERM end a run with exit code 130 and its reports; its own time
+limit ends it with that of its verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ import pytest
 
 from chatproof.harness.common.child_process import module_command
 from tests.harness.test_child_process import alive
-from tests.suite.running import OWN, ROOT, XDIST, few_plugins, named
+from tests.suite.running import FAIL, OWN, ROOT, XDIST, few_plugins, named
 
 SILENT = """
 import signal, socket, sys, time
@@ -90,3 +91,15 @@ def test_an_interrupted_run_is_130_quietly_with_reports(
     while alive(int(pid_file.read_text())) and time.monotonic() < give_up:
         time.sleep(0.05)
     assert not alive(int(pid_file.read_text()))
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
+def test_a_run_that_its_time_limit_ends_has_a_verdict(workers: tuple[str, ...], tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    start = f"{sys.executable} -m chatproof.reference_server --port {{port}}"
+    options = ["--start", start, "--provider", "openai", "--time-limit", "2", "--report-json", str(report)]
+    command = module_command("harness.command", "check", *named(OWN, XDIST), *workers, *options)
+    ran = subprocess.run(command, cwd=ROOT, env=few_plugins(), capture_output=True, text=True, timeout=90)
+    assert "the run reached its time limit (--time-limit)" in ran.stdout + ran.stderr
+    assert ran.returncode == FAIL, ran.stdout + ran.stderr
+    assert json.loads(report.read_text(encoding="utf-8"))["verdict"] == "fail"
