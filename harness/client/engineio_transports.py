@@ -19,18 +19,26 @@ from chatproof.harness.client.introduction import ALLOW_ORIGIN, UNKNOWN, Introdu
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.apis.api import Headers
 from chatproof.harness.protocol.engineio import SEPARATOR, Opened, PacketDecoder
-from chatproof.harness.protocol.excerpts import shown
+from chatproof.harness.protocol.excerpts import CUT
 from chatproof.harness.protocol.memory_budget import LONGEST_LINE, STOPPED, MemoryBudget, SizeLimits
 from chatproof.harness.protocol.transcript import End, Transcript, Transport
 
 PATH = "/socket.io/?EIO=4&transport="
 HANDSHAKE_TIMEOUT = 5.0
 COOKIES_KEPT = 20
+SHOWN = 120  # bytes of an answer that cannot be read
 LONGEST_COOKIE = 4_096  # characters, as in browsers
 SHAKING_PACKETS = 100  # in the answer that opens a connection
 MOST_OTHERS = 10_000  # frames between two text messages: pings, pongs, binary data
 PAYLOAD_LIMITS = SizeLimits(24 << 20)  # of an answer to a poll, which may hold a whole reply
+SHORT_LIMITS = SizeLimits(2 * LONGEST_LINE)  # of an answer to anything else
 TOO_LONG = f"the server sent a packet of more than {LONGEST_LINE // 1024} KB; {STOPPED}"
+
+
+def _beginning(answer: Transcript) -> str:
+    """The first bytes of a body, without a copy of all of them."""
+    first = b"".join(read.data[:SHOWN] for read in answer.reads[:SHOWN])[:SHOWN]
+    return f"{first!r}{CUT if answer.length > len(first) else ''}"
 
 
 class CarrierClosed(Exception):
@@ -174,7 +182,7 @@ class PollingCarrier:
         packets = list(self._payload(answer, SHAKING_PACKETS))
         opened = PacketDecoder().feed(packets[0].text) if packets else None
         if not isinstance(opened, Opened):
-            raise CarrierClosed(f"no Engine.IO handshake over polling: {shown(answer.body, 120)}")
+            raise CarrierClosed(f"no Engine.IO handshake over polling: {_beginning(answer)}")
         self.opened = opened
         self._path += f"&sid={opened.sid}"
         self._patience = opened.ping_interval + opened.ping_timeout + HANDSHAKE_TIMEOUT
@@ -191,19 +199,19 @@ class PollingCarrier:
             return packets
         deadlines = Deadlines(silence=self._patience, whole=self._patience * 2)
         request = self._introduced(HttpRequest("GET", self._path))
-        self._poll = self._exchange(request, deadlines)
+        self._poll = self._exchange(request, deadlines, PAYLOAD_LIMITS)
         answer = await self._poll.wait()  # left open if cancelled: the caller chooses how to hang up
         await self._poll.close()
         self._poll = None
         self._keep_cookies(answer)
         return self._payload(self._checked(answer))
 
-    def _exchange(self, request: HttpRequest, deadlines: Deadlines) -> HttpExchange:
-        transcript = Transcript(Transport.POLLING, limits=PAYLOAD_LIMITS, budget=self.budget)
+    def _exchange(self, request: HttpRequest, deadlines: Deadlines, limits: SizeLimits) -> HttpExchange:
+        transcript = Transcript(Transport.POLLING, limits=limits, budget=self.budget)
         return HttpExchange(self.target, request, self.source, deadlines, transcript=transcript).start()
 
     async def _ask(self, request: HttpRequest, deadlines: Deadlines) -> Transcript:
-        answer = await self._exchange(self._introduced(request), deadlines).finish()
+        answer = await self._exchange(self._introduced(request), deadlines, SHORT_LIMITS).finish()
         self._keep_cookies(answer)
         return self._checked(answer)
 
@@ -221,8 +229,8 @@ class PollingCarrier:
     def _checked(self, answer: Transcript) -> Transcript:
         """An answer that the client may read. Raises CarrierClosed."""
         if answer.status != 200 or answer.end is not End.COMPLETE:
-            said = "" if answer.status not in (None, 200) else f" {shown(answer.body, 120)}"  # else the outcome has it
-            raise CarrierClosed(f"polling failed: {answer.outcome()}{said}")
+            said = _beginning(answer) if answer.status in (None, 200) else ""  # else the outcome has it
+            raise CarrierClosed(f"polling failed: {answer.outcome()} {said}".rstrip())
         allowed = answer.header(ALLOW_ORIGIN)
         if not self.introduction.may_read(self.target, allowed):
             page = self.introduction.origin

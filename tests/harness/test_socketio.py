@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -221,3 +223,32 @@ async def test_a_handshake_of_deep_json_is_the_servers_fault() -> None:
         target = Target("http", "127.0.0.1", server.sockets[0].getsockname()[1])
         with pytest.raises(NotConnected, match=r"no Engine\.IO handshake over polling: b'0\[\[\["):
             await SocketClient(target, Transport.POLLING).connect()
+
+
+@pytest.mark.parametrize(("hostile", "limit"), [("handshake", 1), ("poll", 24)])
+async def test_an_endless_answer_to_polling_is_kept_once_at_most(hostile: str, limit: int) -> None:
+    """`limit`: MB of the answer that are read."""
+    opened = b'0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000}'
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        kind = "post" if asked.startswith(b"POST") else "poll" if b"sid=" in asked else "handshake"
+        body = {"post": b"ok", "handshake": opened, "poll": b""}[kind]
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 30 if kind == hostile else len(body)))
+        writer.write(body)
+        with contextlib.suppress(OSError):
+            while kind == hostile:
+                writer.write(b"4" * 65_536)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        client = SocketClient(Target("http", "127.0.0.1", server.sockets[0].getsockname()[1]), Transport.POLLING)
+        tracemalloc.start()
+        try:
+            with pytest.raises(NotConnected, match=f"polling failed: .*more than {limit} MB in one reply"):
+                await client.connect()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak < (limit + 3) << 20
