@@ -11,6 +11,7 @@ from chatproof.conformance.suite.lane import FRESH
 from chatproof.conformance.suite.marks import requirement
 from chatproof.conformance.suite.odd_requests import JSON, refused
 from chatproof.conformance.suite.provider import RETRIES, cases_in, messages_of, upstream_texts
+from chatproof.conformance.suite.revisions import is_first_revision
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis import ag_ui_checks, ai_sdk_checks, openai_chat_checks
@@ -112,11 +113,13 @@ async def turns_before(case: Case, session: str) -> tuple[Turn, ...]:
 
 @requirement("API-02")
 async def test_a_call_of_a_tool_is_not_the_reply(case: Case) -> None:
-    """The model says a few words, and then calls a tool. A server that has no such tool may fail."""
-    reply = await case.ask_once("What is the weather like?", script="tool-call", deadlines=RETRIES)
-    told = [word for word in OF_THE_CALL if word in reply.text]
-    seen = f"the reply's text shows the call of a tool: {shown(reply.text, 200)}"
-    case.holds("API-02", not told, seen, "only what the model says to the user", reply)
+    """The model says a few words, and then calls a tool; or it calls tools without a word. A server that has no such
+    tool may fail."""
+    for script in ("tool-call",) if is_first_revision(case) else ("tool-call", "parallel-tools"):
+        reply = await case.ask_once("What is the weather like?", script=script, deadlines=RETRIES)
+        told = [word for word in OF_THE_CALL if word in reply.text]
+        seen = f"the reply's text shows the call of a tool: {shown(reply.text, 200)}"
+        case.holds("API-02", not told, seen, "only what the model says to the user", reply)
 
 
 @requirement("AIS-02", "AIS-05", "AGU-02", "AGU-04")

@@ -176,7 +176,9 @@ async def test_text_that_filters_eat_arrives(case: Case, transport: Transport) -
     await case.provider.register("filtered", says("Text that filters eat.", sum(map(tuple, FILTERED.values()), ())))
     parts = {what: "".join(tokens) for what, tokens in FILTERED.items()}
     reply = await case.ask(script="filtered", over=transport)
-    case.conforms(reply, parts_are(parts, "TOK-09"), tokens_are_typed)
+    said = await case.provider.said_for(reply, "filtered")  # the server may have asked for a reply that stops somewhere
+    is_kept = parts_are(parts, "TOK-09") if said == case.provider.text("filtered") else reply_is(said, "TOK-09", "")
+    case.conforms(reply, is_kept, tokens_are_typed)
 
 
 @requirement("TOK-09")
@@ -193,12 +195,12 @@ async def test_text_that_filters_eat_arrives_from_chat(case: Case) -> None:
 @over_both
 @requirement("TOK-09")
 async def test_a_reply_may_end_in_half_a_tag(case: Case, transport: Transport) -> None:
-    """What looks like the beginning of something is said, too, once nothing follows."""
+    """What looks like the beginning of something is said, too, once nothing follows; and what looks like an error."""
     scripts = named("ending", ENDINGS)
     await case.provider.add({name: toml for name, (_, toml) in scripts.items()})
     for name, (what, _) in scripts.items():
         reply = await case.ask(script=name, over=transport)
-        case.conforms(reply, reply_is(case.provider.text(name), "TOK-09", f"a reply that ends in {what}: "))
+        case.conforms(reply, reply_is(case.provider.text(name), "TOK-09", f"a reply with {what}: "))
 
 
 @over_both

@@ -45,6 +45,15 @@ tokens = ["small "]
 repeat = 100
 """
 
+# A long call of a tool, which most dialects write in pieces: the server has much to read and nothing to say.
+NOTHING_TO_SAY = f"""about = "A call of a tool that takes a minute to write, and no word before it."
+[timing]
+inter_token_ms = 100
+[[steps]]
+tool_call = "write_report"
+arguments = {{ text = "{"one more line " * 200}" }}
+"""
+
 FAR = 60  # tokens of a reply that is left late
 LONG_BEGUN = f"""about = "{FAR + 40} quick tokens, then one every 100 ms for a minute: to be left late."
 [timing]
@@ -120,10 +129,12 @@ def plan_of(case: Case, moments: Iterable[Moment]) -> list[tuple[HangUp, Moment]
 
 
 async def in_silence(case: Case) -> tuple[Moment, ...]:
-    """Moments at which the provider is silent; in later revisions also one before its HTTP headers come."""
+    """Moments at which the provider is silent; in later revisions also one before its HTTP headers come, and one at
+    which it says nothing but writes a tool's call."""
     if is_first_revision(case):
         return IN_SILENCE
-    return (*IN_SILENCE, Moment(await case.provider.register("no-headers", NO_HEADERS), 0))
+    await case.provider.add({"no-headers": NO_HEADERS, "nothing-to-say": NOTHING_TO_SAY})
+    return (*IN_SILENCE, Moment("no-headers", 0), Moment("nothing-to-say", 0))
 
 
 def early(case: Case) -> Moment:

@@ -35,12 +35,15 @@ FILTERED: Mapping[str, Sequence[str]] = {
     "indented and equal lines": ("\n    four blanks\n\ta tab\n", "again\n", "again\n", "  again\n"),
     "entities and tags": (", with &lt;b&gt;", " &#39;", " and <s>old</s>"),
     "a byte order mark": (", a mark\ufeff ", "\ufeff", "inside \ufeffit."),
+    "lines that report an error": ("\n", "Error", ": it failed", "\n", "[ERROR] ", "Error: again", "\n"),
+    "lines of a dialogue": ("\nUser:", " Hi.", "\nAssistant: Hello.\n", "\n### Human", ": Bye.\n", "AI: Bye.\n"),
 }
-ENDINGS = {  # by what the reply ends in
-    "`<`": ("It is so if 3 ", "<"),
-    "half a tag": ("The tag begins with ", "<", "thi"),
-    "half a tag with an attribute": ("The link begins with ", "<a", ' href="ht'),
-    "half a fence": ("The code begins with ", "``"),
+ENDINGS = {  # by what the reply ends in, or begins with
+    "`<` at its end": ("It is so if 3 ", "<"),
+    "half a tag at its end": ("The tag begins with ", "<", "thi"),
+    "half a tag with an attribute at its end": ("The link begins with ", "<a", ' href="ht'),
+    "half a fence at its end": ("The code begins with ", "``"),
+    "`Error:` at its beginning": ("Error", ": 404", " means that nothing is there."),
 }
 NUL = ("A zero\u0000", "\u0000", " inside\u0000it.")
 

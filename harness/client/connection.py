@@ -108,6 +108,8 @@ class TcpConnection:
     def __init__(self, sock: socket.socket, tls: _Tls | None) -> None:
         self._sock = sock
         self._tls = tls
+        self._may_read = asyncio.Event()
+        self._may_read.set()
 
     @classmethod
     async def open(cls, target: Target, source: str | None = None, receive_buffer: int | None = None) -> TcpConnection:
@@ -164,9 +166,18 @@ class TcpConnection:
             OSError: the peer reset the connection.
         """
         await asyncio.sleep(0)  # bytes that are there already come without waiting: let other tasks run
+        await self._may_read.wait()
         if self._tls:
             return await self._tls.receive(self._sock)
         return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
+
+    def pause(self) -> None:
+        """Take no more bytes, once a read that is under way has ended."""
+        self._may_read.clear()
+
+    def go_on(self) -> None:
+        """Read again after a pause."""
+        self._may_read.set()
 
     def close(self) -> None:
         """Hang up in order, by FIN. Call it when no read or write is under way."""

@@ -7,6 +7,7 @@ import html
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, suppress
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -197,6 +198,29 @@ class SaysItsToolCalls(StreamServer):
         return text + "".join(call.get("function", {}).get("arguments", "") for call in calls), finished
 
 
+class SaysACallAlone(StreamServer):
+    """A reply must say something: where the model only calls a tool, the call's arguments are shown."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.called: ContextVar[list[str]] = ContextVar("called")
+
+    def read_chunk(self, data: str) -> tuple[str, bool]:
+        delta = (json.loads(data).get("choices") or [{}])[0].get("delta", {})
+        self.called.get().extend(call["function"]["arguments"] for call in delta.get("tool_calls") or ())
+        return super().read_chunk(data)
+
+    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
+        called, is_said = list[str](), False
+        self.called.set(called)
+        async with aclosing(super().tokens(messages, ask)) as tokens:
+            async for token in tokens:
+                is_said = True
+                yield token
+        if not is_said and called:
+            yield "".join(called)
+
+
 class EmptyNeverEnds(StreamServer):
     """Waits for a first token to close the block."""
 
@@ -366,6 +390,7 @@ MIXINS: tuple[tuple[str, type[StreamServer], str, str, str, str], ...] = (
     ("uses-the-clients-key", UsesTheClientsKey, "ai-sdk", "REQ-14", "REQ-14", ""),
     ("forwards-every-header", ForwardsEveryHeader, "openai-chat", "REQ-15", "REQ-15", ""),
     ("says-its-tool-calls", SaysItsToolCalls, "openai-chat ag-ui", "API-02", "API-02", "the call of a tool"),
+    ("says-a-call-alone", SaysACallAlone, "ai-sdk", "API-02", "API-02", "the call of a tool"),
     ("empty-never-ends", EmptyNeverEnds, "ag-ui", "END-09", "END-09", ""),
     ("needs-a-space", NeedsASpace, "openai-chat", "TOK-07", "TOK-07", ""),
     ("one-event-a-read", OneEventARead, "ag-ui", "TOK-07", "TOK-07", ""),

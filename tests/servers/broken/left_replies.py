@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any
 
 from aiohttp import web
@@ -158,3 +160,36 @@ class AwaitsTheHeaders(ChatServer):
     async def on_disconnect(self, sid: str, _reason: str = "") -> None:
         if task := self.running.get(sid):
             self.cancel_late(task)
+
+
+@fault("busy-with-a-call", "INT-02", "INT-01 INT-02", says="nothing-to-say", contract=2)
+class BusyWithACall(ChatServer):
+    """Looks for its client when it writes, and when the provider is silent for a while: not while it reads a long call
+    of a tool."""
+
+    hears_hang_ups = False
+    looks_after = 0.8  # seconds of silence
+    heard_at: ContextVar[list[float]] = ContextVar("heard_at")
+
+    async def on_stream(self, request: web.Request) -> web.StreamResponse:
+        heard_at, task = [time.monotonic()], asyncio.current_task()
+        self.heard_at.set(heard_at)
+        assert task is not None
+        watch = asyncio.create_task(self.watch(request, task, heard_at))
+        try:
+            return await super().on_stream(request)
+        finally:
+            watch.cancel()
+
+    async def watch(self, request: web.Request, task: asyncio.Task[Any], heard_at: list[float]) -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            has_left = request.transport is None or request.transport.is_closing()
+            if has_left and time.monotonic() - heard_at[0] > self.looks_after:
+                task.cancel()
+
+    async def provider_events(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
+        async with aclosing(super().provider_events(chunks)) as events:
+            async for data in events:
+                self.heard_at.get([0.0])[0] = time.monotonic()
+                yield data

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from tests.servers.broken.fault import Crash, fault
 from tests.servers.client_request import KnowsItsClient
-from tests.servers.parts import Ask, Event, Message, Refused, Session
+from tests.servers.parts import Ask, Event, Message, ProviderFailed, Refused, Session
 from tests.servers.plain_server import ChatServer, Handler
 
 DELAY = 0.7  # seconds
@@ -120,6 +120,34 @@ class LoopGuard(ChatServer):
                 last = token
                 if times < 5:
                     yield token
+
+
+@fault("stops-at-dialogues", "TOK-09", "TOK-09", says="lines of a dialogue")
+class StopsAtDialogues(ChatServer):
+    """A small local model goes on with words of the user, so a reply ends where such a line begins."""
+
+    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
+        text = ""
+        async with aclosing(super().tokens(messages, ask)) as tokens:
+            async for token in tokens:
+                before, text = len(text), text + token
+                if found := re.search(r"\n(?:User|Human):", text):
+                    if rest := text[before : found.start()]:
+                        yield rest
+                    return
+                yield token
+
+
+@fault("error-by-its-first-word", "TOK-09", "TOK-09 TOK-04", says="lines that report an error")
+class ErrorByItsFirstWord(ChatServer):
+    """Hands its own failures on as texts that begin with `Error`, and takes such a token of the model for one."""
+
+    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
+        async with aclosing(super().tokens(messages, ask)) as tokens:
+            async for token in tokens:
+                if token.startswith("Error"):
+                    raise ProviderFailed("It failed.")
+                yield token
 
 
 @fault("stopped-and-stored-late", "SES-18", "SES-18", says="empty")

@@ -339,7 +339,7 @@ class HoldsTags(_HoldsTags):
     """Until they are whole, which they may never be."""
 
 
-@fault("thinking-tags-held", "TOK-09", "TOK-09", says="a reply that ends in `<`")
+@fault("thinking-tags-held", "TOK-09", "TOK-09", says="a reply with `<` at its end")
 class HoldsThinkingTags(_HoldsTags):
     """Only those that may become `<think>`."""
 

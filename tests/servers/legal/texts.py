@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -146,3 +147,27 @@ class ThoughtsBeside(ChatServer):
         super().keep(session, ask, answer)
         if self.thought:
             session.messages[-1]["reasoning"] = self.thought
+
+
+@legal("asks-for-a-stop", only="TOK-04 TOK-09")
+class AsksForAStop(ChatServer):
+    """Asks its provider for a reply that stops where a line of the user's would begin."""
+
+    def question(self, messages: list[Message]) -> dict[str, Any]:
+        return {**super().question(messages), "stop": ["\nUser:", "\nHuman:"]}
+
+
+@legal("leaves-slow-readers", only="TOK-06 INT-08")
+class LeavesSlowReaders(ChatServer):
+    """Hangs up on a client that takes nothing for half a second."""
+
+    async def write(self, response: web.StreamResponse, data: bytes) -> None:
+        try:
+            await asyncio.wait_for(super().write(response, data), 0.5)
+        except TimeoutError:
+            response["request"].transport.abort()
+            raise asyncio.CancelledError from None
+
+    async def before_stream(self, request: web.Request, response: web.StreamResponse) -> None:
+        response["request"] = request
+        await super().before_stream(request, response)
