@@ -48,8 +48,11 @@ async def test_the_same_ask_after_a_failure_reaches_the_provider(case: Case) -> 
     how = {"script": "error-mid", "session": case.lane.new_session(), "deadlines": RETRIES}
     failed = await case.ask_once("Please fail.", **how)
     before = len(await case.provider.entries(failed))
-    if not before or case.lane.succeeded(failed):
-        raise without(failed, f"the provider's failure was not met: {failed.outcome()}")
+    if not before:
+        raise without(failed, f"the provider was never asked: {failed.outcome()}")
+    if case.lane.succeeded(failed):
+        case.holds("ERR-05", True, "", "")  # whether the failure is told is ERR-03's
+        return
     await asyncio.sleep(PERSON)
     again = await case.ask_once("Please fail.", again=failed.case, **how)
     is_refused = again.status is not None and 400 <= again.status < 500

@@ -99,7 +99,7 @@ class LaterCutOff(_Counts):
         return response
 
 
-@fault("stopped-comes-back", "SES-15", SES, says="stopped of a session: the reply begins with")
+@fault("stopped-comes-back", "SES-15", SES, says="stopped")
 class StoppedComesBack(ChatServer):
     """What a stopped reply had said stands in front of the session's next one."""
 
