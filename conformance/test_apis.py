@@ -17,6 +17,7 @@ from chatproof.harness.client.http import HttpRequest
 from chatproof.harness.protocol.apis import ag_ui_checks, ai_sdk_checks, openai_chat_checks
 from chatproof.harness.protocol.apis.api import History, Role, Turn
 from chatproof.harness.protocol.checks.end import ends_once
+from chatproof.harness.protocol.checks.later import of_place
 from chatproof.harness.protocol.checks.strict_events import end_is_dispatched, events_are_strict
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.transcript import Transcript
@@ -29,6 +30,13 @@ GREETS = """about = "A greeting that no other script has."
 [[steps]]
 text = "Good morning Ferdinand, what a fine name."
 """
+OF_TOOLS = (
+    openai_chat_checks.one_known_reason_at_the_end,
+    ai_sdk_checks.parts_lie_in_their_blocks,
+    ai_sdk_checks.parts_are_known,
+    ag_ui_checks.all_is_closed_that_is_opened,
+    ag_ui_checks.events_are_known,
+)
 OF_THE_CALL = ("get_weather", "celsius", '"city"')  # words of the tool's call that stand nowhere else
 
 
@@ -50,6 +58,7 @@ async def test_all_turns_reach_the_provider_once_in_order(case: Case) -> None:
         *(case.ask(f"Another question {number}.", script="paced") for number in range(OTHERS)),
     )
     await judge_turns(case, reply, [*said, first.case, first.text, reply.case], [*earlier, *others])
+    await judge_same_beginning(case)
     if case.lane.api.history is History.CLIENT:
         await judge_odd_turns(case)
 
@@ -77,6 +86,22 @@ async def judge_turns(case: Case, reply: Transcript, said: Sequence[str], others
     strange = [text for text in texts if cases_in(text) & {one.case for one in others}]
     seen = f"the provider's request holds of other conversations {shown(strange, 200)}"
     case.holds("API-01", not strange, seen, "nothing of others", reply)
+
+
+async def judge_same_beginning(case: Case) -> None:
+    """Judge two conversations that begin with the same message: a server may not take one for the other."""
+    session = case.lane.new_session()
+    first = await case.ask("Good morning.", session=session)
+    if not case.lane.succeeded(first):
+        raise without(first, f"an ordinary ask failed: {first.outcome()}")
+    before = (Turn(Role.USER, case.lane.message("Good morning.", "hello", first.case), first.case), turn_of(first))
+    second = await case.ask("My name is Ferdinand.", session=session, before=before)
+    other = await case.ask("Good morning.", again=first.case)
+    entries = await case.provider.entries(other)
+    new = [one for one in entries if case.provider.local(one.received) >= other.asked_at]
+    strange = [text for one in new for text in upstream_texts(one.body) if second.case in cases_in(text)]
+    seen = f"another conversation began with the same message, and the provider got {shown(strange, 200)}"
+    case.holds("API-01", not strange, seen, "nothing of others", other)
 
 
 async def judge_odd_turns(case: Case) -> None:
@@ -111,15 +136,17 @@ async def turns_before(case: Case, session: str) -> tuple[Turn, ...]:
     return Turn(Role.USER, asked), Turn(Role.ASSISTANT, case.provider.text(script))
 
 
-@requirement("API-02")
+@requirement("API-02", "OAI-03", "AIS-02", "AIS-05", "AGU-02", "AGU-04")
 async def test_a_call_of_a_tool_is_not_the_reply(case: Case) -> None:
     """The model says a few words, and then calls a tool; or it calls tools without a word. A server that has no such
-    tool may fail."""
+    tool may fail; a reply that ends well has its api's form."""
     for script in ("tool-call",) if is_first_revision(case) else ("tool-call", "parallel-tools"):
         reply = await case.ask_once("What is the weather like?", script=script, deadlines=RETRIES)
         told = [word for word in OF_THE_CALL if word in reply.text]
         seen = f"the reply's text shows the call of a tool: {shown(reply.text, 200)}"
         case.holds("API-02", not told, seen, "only what the model says to the user", reply)
+        if case.lane.succeeded(reply):
+            case.conforms(reply, *(of_place("a reply with the call of a tool", one) for one in OF_TOOLS))
 
 
 @requirement("AIS-02", "AIS-05", "AGU-02", "AGU-04")

@@ -12,6 +12,7 @@ from chatproof.conformance.suite.odd_replies import LARGE, LAYOUT, named, says
 from chatproof.conformance.suite.revisions import is_first_revision, needs_a_later_revision
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.token_counts import with_counts
+from chatproof.harness.protocol.apis import ag_ui_checks, ai_sdk_checks, openai_chat_checks
 from chatproof.harness.protocol.apis.chat_stream.completion_checks import (
     AGREES_WITH_TOKENS,
     COMPLETION_CHECKS,
@@ -33,6 +34,11 @@ from chatproof.harness.protocol.checks.tok import text_is
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
 COUNT = "Please count from one to fifty, in words."
+OF_ENDS = (  # of other apis: what says how a reply ended
+    openai_chat_checks.one_known_reason_at_the_end,
+    ai_sdk_checks.parts_are_known,
+    ag_ui_checks.all_is_closed_that_is_opened,
+)
 MIDST = 13  # tokens of twenty
 SHORT = 0.5  # seconds of reply; what happens between a server's two clock readings spoils the speed of a shorter one
 
@@ -108,9 +114,9 @@ async def test_a_refusal_ends(case: Case, transport: Transport) -> None:
 
 
 @over_both
-@requirement("END-10")
+@requirement("END-10", "OAI-03", "AIS-05", "AGU-02")
 async def test_a_reply_that_the_provider_ends_early_keeps_its_text(case: Case, transport: Transport) -> None:
-    """For its length, and for the provider's content filter."""
+    """For its length, and for the provider's content filter. Other apis have words of their own for that."""
     for script in ("length", "content-filter"):
         reply = await case.ask(script=script, over=transport)
         entry = await case.provider.asked(reply)
@@ -118,6 +124,8 @@ async def test_a_reply_that_the_provider_ends_early_keeps_its_text(case: Case, t
             continue
         what = f"after {case.provider.does(script)}: "
         case.conforms(reply, text_is(case.provider.text(script), "END-10", what), ends_once("END-10", what))
+        if case.lane.succeeded(reply):
+            case.conforms(reply, *(of_place(f"a reply with {script}", one) for one in OF_ENDS))
 
 
 @requirement("END-12", "SSE-02", "SSE-03", "SSE-09")

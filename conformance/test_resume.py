@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
+from typing import Any
 
 from chatproof.conformance.suite.case import Case
 from chatproof.conformance.suite.exceptions import NotApplicable, NotTestable, without
-from chatproof.conformance.suite.interruption import BOTH, BY_FIN, SAID, HangUp, Moment
+from chatproof.conformance.suite.interruption import BOTH, BY_FIN, BY_RST, SAID, HangUp, Moment
 from chatproof.conformance.suite.jwt import User, users
 from chatproof.conformance.suite.kept_reply import RELOAD, KeptReply, says_that_nothing_runs
 from chatproof.conformance.suite.marks import When, requirement
@@ -80,18 +81,15 @@ async def come_back(
     case: Case, how: HangUp, moment: Moment, away: int, twice: bool = False, later: bool = False
 ) -> KeptReply:
     """Leave a reply, resume it when the provider has said `away` more tokens, and read it to its end. `later`: it is
-    the second one of its conversation."""
-    where = {"session": case.lane.new_session(), "source": case.lane.budget.addresses.fresh()}
-    earlier = ""
-    if later:
-        first = await case.ask("Hello there.", **where)
-        earlier = first.text
-        if not case.lane.succeeded(first):
-            raise without(first, f"an ordinary ask failed: {first.outcome()}")
+    the second one of its conversation. Who vanishes has read nothing of what was said meanwhile, but was sent it."""
+    where, earlier = await place_of(case, later)
     reply = await KeptReply.under_way(case, moment, **where)
     reply.earlier = earlier
+    if is_asleep := bool(away) and how is BY_RST:
+        await reply.stop_reading()
+        await case.provider.has_said(reply.transcript, moment.tokens + away)
     await reply.leave(how)
-    if away:
+    if away and not is_asleep:
         await case.provider.has_said(reply.transcript, moment.tokens + away)
     answer = await reply.resume_soon()
     if twice and answer.status == 200:
@@ -100,6 +98,17 @@ async def come_back(
         await reply.resume_soon()
     await reply.finish()
     return reply
+
+
+async def place_of(case: Case, later: bool) -> tuple[dict[str, Any], str]:
+    """How to ask in a new conversation, and the text of its first exchange, if it is `later` than that."""
+    where: dict[str, Any] = {"session": case.lane.new_session(), "source": case.lane.budget.addresses.fresh()}
+    if not later:
+        return where, ""
+    first = await case.ask("Hello there.", **where)
+    if not case.lane.succeeded(first):
+        raise without(first, f"an ordinary ask failed: {first.outcome()}")
+    return where, first.text
 
 
 async def judge_asked_once(case: Case, replies: Sequence[KeptReply]) -> None:
@@ -177,15 +186,19 @@ async def leave_until_its_end(case: Case, how: HangUp) -> KeptReply:
 
 @requirement("RES-10")
 async def test_a_reply_can_be_resumed_before_its_first_token(case: Case) -> None:
-    """Clients leave while the provider thinks."""
-    for reply in await together(*(come_back_at_once(case, how) for how in BOTH)):
-        told = f"a client that left before the first token, and resumed before it: {reply.fault}{await reply.told()}"
+    """Clients leave while the provider thinks, one of them in a second exchange."""
+    for reply in await together(*(come_back_at_once(case, how, how is not BY_FIN) for how in BOTH)):
+        where = " in a second exchange" if reply.earlier else ""
+        told = f"a client that left{where} before the first token, and resumed before it: {reply.fault}"
+        told += await reply.told()
         await judge_resumed(case, "RES-10", reply, told if reply.fault else "")
 
 
-async def come_back_at_once(case: Case, how: HangUp) -> KeptReply:
-    """Leave and resume a reply whose provider thinks for two seconds."""
-    reply = await KeptReply.under_way(case, Moment("slow-start", 0))
+async def come_back_at_once(case: Case, how: HangUp, later: bool) -> KeptReply:
+    """Leave and resume a reply whose provider thinks for two seconds. `later`: see `come_back`."""
+    where, earlier = await place_of(case, later)
+    reply = await KeptReply.under_way(case, Moment("slow-start", 0), **where)
+    reply.earlier = earlier
     await reply.leave(how)
     await reply.resume_soon()
     await reply.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,15 @@ inter_token_ms = 5
 tokens = [" slow"]
 repeat = 600
 """
+THINKING = 0.3  # seconds of thoughts in front of a hang-up
+LONG_THOUGHTS = f"""about = "The model thinks for half a minute, then says a word."
+[timing]
+inter_token_ms = 100
+[[steps]]
+thinking = "{" again" * 300}"
+[[steps]]
+text = "Yes."
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +93,13 @@ BOTH = (BY_FIN, BY_RST)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When to leave: after `tokens` tokens of the provider, or, with `inside`, once part of an event has come."""
+    """When to leave: after `tokens` tokens of the provider, and `wait` seconds; with `inside`, once part of an event
+    has come."""
 
     script: str
     tokens: int
     inside: bool = False
+    wait: float = 0.0
 
     def told(self, provider: Upstream) -> str:
         """The moment in words, with what the provider does."""
@@ -130,11 +142,13 @@ def plan_of(case: Case, moments: Iterable[Moment]) -> list[tuple[HangUp, Moment]
 
 async def in_silence(case: Case) -> tuple[Moment, ...]:
     """Moments at which the provider is silent; in later revisions also one before its HTTP headers come, and one at
-    which it says nothing but writes a tool's call."""
+    which the answer does not go on: the model writes a tool's call, or it thinks, of which some providers say much."""
     if is_first_revision(case):
         return IN_SILENCE
-    await case.provider.add({"no-headers": NO_HEADERS, "nothing-to-say": NOTHING_TO_SAY})
-    return (*IN_SILENCE, Moment("no-headers", 0), Moment("nothing-to-say", 0))
+    scripts = {"no-headers": NO_HEADERS, "nothing-to-say": NOTHING_TO_SAY, "long-thoughts": LONG_THOUGHTS}
+    await case.provider.add(scripts)
+    thinks = Moment("long-thoughts", 0, wait=THINKING)
+    return (*IN_SILENCE, Moment("no-headers", 0), Moment("nothing-to-say", 0), thinks)
 
 
 def early(case: Case) -> Moment:
@@ -165,6 +179,7 @@ async def reply_under_way(case: Case, moment: Moment, **how: Any) -> Stream:
         else:
             there = await case.provider.asked(stream.transcript) is not None
         if there:
+            await asyncio.sleep(moment.wait)
             return stream
         if not await case.refused_for_now(stream.transcript, waits):
             missing = f"wrote token {moment.tokens}" if moment.tokens else "was asked"

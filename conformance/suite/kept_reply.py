@@ -18,7 +18,7 @@ from chatproof.conformance.suite.interruption import (
     reply_under_way,
     seconds_until_over,
 )
-from chatproof.conformance.suite.replies import Stream
+from chatproof.conformance.suite.replies import SseStream, Stream
 from chatproof.fake_providers.journal.entry import Entry
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
 from chatproof.harness.protocol.apis.api import Conversation, Endpoint, HttpAsk
@@ -98,6 +98,12 @@ class KeptReply:
     def text(self) -> str:
         """All that the provider says."""
         return self.case.provider.text(self.script)
+
+    async def stop_reading(self) -> None:
+        """Take no more bytes of the last stream."""
+        stream = self.streams[-1]
+        assert isinstance(stream, SseStream)
+        await stream.exchange.stop_reading()
 
     async def leave(self, how: HangUp) -> None:
         await how.leave(self.streams[-1])

@@ -22,9 +22,12 @@ from chatproof.harness.protocol.requirements import OWN_API
 from chatproof.harness.protocol.transcript import Transport
 
 SINGLES, PAIRS, MARKS = "slow", "pairs", "slow-marks"
-KEPT = "the second exchange of a connection"
+KEPT = "the second exchange of a connection, in Chinese"
+NO_BLANKS = "slow-chinese"
 LONG = 1_500  # characters of the message for MARKS; REQ-07 sends longer ones
 APART = 300  # ms between the tokens of MARKS, as in SINGLES
+CHINESE = ("昨天", "我们", "坐船", "过河", "看见", "白鹭")
+WHICH = {MARKS: "a reply with code to a long message", NO_BLANKS: "a reply in Chinese"}
 
 
 async def judge_pace(
@@ -32,8 +35,9 @@ async def judge_pace(
 ) -> None:
     """Let the provider write tokens one by one and in pairs, and compare the client's arrivals with its journal.
 
-    Later revisions also ask without a session id, on a kept connection, and with a long message for code and a table,
-    which some servers hold until they can render them. The latter comes from a signed-in user, where there are users.
+    Later revisions also ask without a session id, on a kept connection for Chinese, whose words no blanks part, and
+    with a long message for code and a table, which some servers hold until they can render them. The latter comes from
+    a signed-in user, where there are users.
     """
     is_later = not is_first_revision(case)
 
@@ -43,7 +47,7 @@ async def judge_pace(
         if connection is None or head.status != 200:  # then this exchange is like any other
             return None
         name = case.lane.new_case()
-        second = HttpRequest.of(case.lane.api.ask(case.lane.conversation("Please say hello.", SINGLES, name)))
+        second = HttpRequest.of(case.lane.api.ask(case.lane.conversation("Please say hello.", NO_BLANKS, name)))
         reply, _ = await case.on_kept(connection, second)
         if reply.status == 429:
             return None
@@ -56,7 +60,7 @@ async def judge_pace(
         if script == KEPT:
             if kept := await on_kept():
                 return kept
-            script = SINGLES
+            script = NO_BLANKS
         how: dict[str, Any] = {"script": script, "over": transport, "headers": headers}
         if token:
             how |= await as_user(case, transport, token)
@@ -73,12 +77,14 @@ async def judge_pace(
             plain, checks = await attempt(script)
             is_users = not any(violations(one(plain)) for one in checks)
             return (reply, (of_place("a reply to a signed-in user", look),)) if is_users else (plain, checks)
-        which = "an ask without a session_id" if is_nameless else "a reply with code to a long message"
-        return reply, (of_place(which, look) if is_nameless or script == MARKS else look,)
+        which = "an ask without a session_id" if is_nameless else WHICH.get(script, "")
+        return reply, (of_place(which, look) if which else look,)
 
     plans: list[tuple[str, ...]] = [(SINGLES,), (PAIRS,)]
     if is_later and not headers:
         await case.provider.register(MARKS, says("Code and a table.", MARKED_UP, pause=APART))
         plans.append((MARKS, *await tokens_for(case, 1, transport)))
-        plans += [(KEPT,)] if transport is Transport.SSE else []
+        if transport is Transport.SSE:
+            await case.provider.register(NO_BLANKS, says("Chinese.", CHINESE, pause=APART))
+            plans.append((KEPT,))
     await together(*(steadily(case, partial(attempt, *plan)) for plan in plans))

@@ -40,6 +40,7 @@ async def _stopped(case: Case, _: str, **how: Any) -> Transcript:
     left = await interrupt(case, BY_FIN, STOPPED_AT, case.lane.settings.allowed(CANCELLED_WITHIN), **how)
     if left.took is None:
         raise NotTestable("the provider's request of the stopped exchange goes on (INT-01)")
+    case.lane.note(left.stream.transcript)  # it may have told the id of its conversation
     return left.stream.transcript
 
 

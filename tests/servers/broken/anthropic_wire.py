@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any
 
 from tests.servers.broken.fault import fault
+from tests.servers.parts import Ask, Message, ProviderFailed
 from tests.servers.plain_server import ChatServer
+
+STATE: ContextVar[list[str]] = ContextVar("STATE")  # the kinds of a reply's blocks so far, and whether its client left
 
 
 class ReadsMessages(ChatServer):
@@ -106,3 +112,42 @@ class EndsWithTheFirstMessageDelta(ReadsMessages):
         if event["type"] == "message_delta" and event["delta"]["stop_reason"] is None:
             raise ValueError("no stop reason")
         return super().read_chunk(data)
+
+
+@fault("claude-thinks-on", "INT-02 INT-11", "INT-02 INT-11", contract=2, provider="anthropic", says="long-thoughts")
+class ThinksOn(ReadsMessages):
+    """Whether its client is still there it asks at each word of the answer, and while the provider is silent: not while
+    the model thinks."""
+
+    async def read_all(self, messages: list[Message], ask: Ask, queue: asyncio.Queue[Any], state: list[str]) -> None:
+        STATE.set(state)
+        try:
+            async with aclosing(super().tokens(messages, ask)) as tokens:
+                async for token in tokens:
+                    if "left" in state:
+                        return
+                    queue.put_nowait(token)
+            queue.put_nowait(None)
+        except ProviderFailed as failure:
+            queue.put_nowait(failure)
+
+    def text_of_event(self, event: dict[str, Any]) -> str:
+        if event["type"] == "content_block_start":
+            STATE.get().append(event["content_block"]["type"])
+        return super().text_of_event(event)
+
+    async def tokens(self, messages: list[Message], ask: Ask) -> AsyncGenerator[str, None]:
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+        state: list[str] = []
+        task = asyncio.create_task(self.read_all(messages, ask, queue, state))
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+        try:
+            while (said := await queue.get()) is not None:
+                if isinstance(said, ProviderFailed):
+                    raise said
+                yield said
+        finally:
+            if state[-1:] != ["thinking"]:
+                task.cancel()
+            state.append("left")

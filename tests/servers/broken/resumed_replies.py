@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -9,9 +10,10 @@ from aiohttp import web
 
 from tests.servers.apis.kept_runs import Run
 from tests.servers.apis.resumable_server import ResumableServer
+from tests.servers.apis.stream_server import Frame
 from tests.servers.apis.tables import RESUMABLE, THREADS
 from tests.servers.broken.fault import fault
-from tests.servers.legal.resume import Polls
+from tests.servers.legal.resume import FromTheLastEvent, Polls
 from tests.servers.parts import Config, Message
 
 
@@ -104,6 +106,51 @@ class GivesTheFirst(ResumableServer):
             await response.write(frame)
         await response.write_eof()
         return response
+
+
+@fault("resume-notes-at-a-token", "RES-10", "RES-01 RES-09 RES-10", says="in a second exchange", api=RESUMABLE)
+class NotesAtAToken(ResumableServer):
+    """From a chat's second exchange on, the reply that runs is noted at its first token: until then the one before is
+    the one that is resumed."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.names: dict[Run, str] = {}
+
+    def begin(self, name: str, owner: str, messages: list[Message], body: dict[str, Any]) -> Run:
+        before = self.runs.get(name)
+        run = super().begin(name, owner, messages, body)
+        self.runs[name], self.names[run] = before or run, name
+        return run
+
+    async def generate(self, run: Run, messages: list[Message], body: dict[str, Any]) -> None:
+        try:
+            async with aclosing(self.reply(messages, body)) as frames:
+                async for frame in frames:
+                    if b"text-delta" in frame:
+                        self.runs[self.names[run]] = run
+                    run.add(frame)
+        finally:
+            self.runs[self.names.pop(run)] = run
+            run.close()
+
+
+@fault("resume-counts-what-it-sent", "RES-01", "RES-01 RES-02 AIS-02", says="are lost", api=RESUMABLE)
+class CountsWhatItSent(FromTheLastEvent):
+    """A reply goes on behind the last event that was written to a socket, whatever its client has read."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.sent: dict[Run, int] = {}
+
+    async def frames_of(self, run: Run, start: int) -> AsyncIterator[Frame]:
+        start = self.sent.get(run, 0)
+        for frame in self.opening_again(run, start) if start else ():
+            yield frame
+        async for frame in run.since(start):
+            yield frame
+            start += 1
+            self.sent[run] = start
 
 
 @fault("threads-polls-slowly", "RES-11", "RES-01 RES-11", says="had arrived when the provider went on", api=THREADS)
