@@ -35,6 +35,7 @@ STILL_COMING = 2.0  # seconds since the last bytes: a reply younger than this st
 LOOKED_AT = 8_000  # bytes of an answer's body
 MOST_SAID = 600  # characters of it in a message: a sentence, or the top of a stack
 MUCH_TO_SAY = 200  # tokens of a real model's reply to a greeting
+ANOTHER_ORIGIN = "https://another-page.test"  # that a started server is told to allow, too
 PROVIDER_TIMEOUT = 10.0  # seconds; well above the 5 of INT-02, so that a time-out is not taken for a cancellation
 
 
@@ -107,12 +108,14 @@ def _write_log(output: KeptOutput, log: Path) -> None:
 
 
 def environment(fakes_url: str, provider: str, key: str, settings: Settings) -> dict[str, str]:
-    """The variables of a started server, as the contract names them; the JWT secret by other usual names as well."""
+    """The variables of a started server, as the contract names them; the JWT secret by other usual names as well. Two
+    origins are allowed: an answer to a page must name its own."""
+    origins = settings.allowed_origin if settings.contract == 1 else f"{settings.allowed_origin},{ANOTHER_ORIGIN}"
     return {
         **server_variables(provider, fakes_url, key),
         "PROVIDER_TIMEOUT": f"{settings.provider_timeout or PROVIDER_TIMEOUT:g}",
         **(dict.fromkeys(SERVER_SECRETS, settings.jwt_secret) if settings.jwt_secret else {}),
-        "ALLOWED_ORIGINS": settings.allowed_origin,
+        "ALLOWED_ORIGINS": origins,
     }
 
 

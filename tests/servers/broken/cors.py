@@ -140,3 +140,14 @@ class ComparesTheEnd(ChatServer):
 class TakesDotsForAny(ChatServer):
     def is_allowed(self, origin: str) -> bool:
         return any(re.fullmatch(one, origin) for one in self.config.origins)
+
+
+@fault("all-origins-in-one-header", "CORS-01 CORS-02", "CORS-01 CORS-02", may="CORS-04", contract=2)
+class AllOriginsInOne(ChatServer):
+    """The header holds the list of all allowed origins, which no browser takes."""
+
+    def cors_headers(self, request: web.Request, response: web.StreamResponse, origin: str) -> dict[str, str]:
+        headers = super().cors_headers(request, response, origin)
+        if "Access-Control-Allow-Origin" in headers:
+            headers["Access-Control-Allow-Origin"] = ",".join(self.config.origins)
+        return headers
