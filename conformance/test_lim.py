@@ -49,10 +49,11 @@ async def judge_limit(case: Case, path: str, limit: int, accepts: str, refuses: 
             if at_once == 1:
                 within = await client.send(limit, at_once=1)
                 over = refused(within) or refused(await client.send(limit + 1, at_once=limit + 1))
+                again = await sent_again(case, client, over)
             else:
                 within = await client.send(2 * limit + 1, at_once=at_once)
                 over = refused(within)
-            if over or attempt == TRIES - 1:
+            if (over and not (at_once == 1 and again and not refused(again))) or attempt == TRIES - 1:
                 break
         passed, lost = len(accepted(case, path, within)), unanswered(within)
         seen = f"{passed} of {len(within)} requests {way} were accepted"
@@ -62,6 +63,19 @@ async def judge_limit(case: Case, path: str, limit: int, accepts: str, refuses: 
         case.holds(accepts, passed >= limit, seen, f"{limit} accepted, each with a whole reply", proof)
         seen = f"{len(over)} of {2 * limit + 1} requests {way} were refused"
         case.holds(refuses, bool(over), seen, "429 past the limit", None if over else lost)
+        if over and at_once == 1 and again:
+            seen = f"right after a refusal {len(again)} more requests were served: only {len(over)} were refused"
+            case.holds(refuses, bool(refused(again)), seen, "429 as long as the client is past the limit", again[0])
+
+
+async def sent_again(case: Case, client: Client, over: list[Transcript]) -> list[Transcript]:
+    """Answers to some more requests at once of a client that was refused: more than a bucket has let in since. None
+    where that may be as many as the limit, or nothing was refused."""
+    if not over or is_first_revision(case):
+        return []
+    limit, since = limit_of(case, client.path), time.monotonic() - min(answer.asked_at for answer in over)
+    more = SOME + math.ceil((since + 1) * limit / WINDOW)
+    return await client.send(more, at_once=more) if more <= limit else []
 
 
 def told(answer: Transcript) -> str:

@@ -101,6 +101,7 @@ OTHERS: Final = (
     Disguise("a capital letter in the path", lambda: {"path": STREAM_PATH.replace("stream", "Stream")}),
     Disguise("two slashes in the path", lambda: {"path": STREAM_PATH.replace("/stream", "//stream")}),
     Disguise("a query string", lambda: {"path": f"{STREAM_PATH}?v={_word()}"}),
+    Disguise("an encoded letter in the path", lambda: {"path": STREAM_PATH.replace("/stream", "/%73tream")}),
 )
 
 

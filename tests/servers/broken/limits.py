@@ -158,3 +158,31 @@ class ChatLimiterOfItsOwn(ChatServer):
             async for _ in tokens:
                 break
         return web.Response(text="<h1>Too Many Requests</h1>", content_type="text/html", status=429)
+
+
+@fault(
+    "one-refusal-in-a-window", "LIM-02 LIM-04", "LIM-01 LIM-02 LIM-03 LIM-04", says="right after a refusal", contract=2
+)
+class OneRefusalAWindow(ChatServer):
+    """Compares with `==`: the first request past the limit is refused, and all others pass."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.tally: dict[tuple[str, ...], tuple[float, int]] = {}
+
+    def count(self, bucket: tuple[str, ...], limit: int) -> float | None:
+        now = time.monotonic()
+        since, before = self.tally.get(bucket, (now, 0))
+        if now - since >= 60:
+            since, before = now, 0
+        self.tally[bucket] = (since, before + 1)
+        return since + 60 - now if before == limit else None
+
+
+@fault("limit-by-undecoded-path", "LIM-13", "LIM-13", says="an encoded letter in the path")
+class LimitByRawPath(ChatServer):
+    """The limiter looks at the path before it is decoded, the router afterwards."""
+
+    def keep_to_limit(self, request: web.Request, route: str) -> None:
+        if request.raw_path.partition("?")[0] in ("/api/chat/stream", "/api/chat"):
+            super().keep_to_limit(request, route)
