@@ -17,6 +17,8 @@ from chatproof.conformance.suite.owned_sessions import (
     upstream_of,
     write_to,
 )
+from chatproof.conformance.suite.revisions import is_first_revision
+from chatproof.conformance.suite.session_requests import look_up
 from chatproof.conformance.suite.settled import settled
 from chatproof.conformance.suite.together import together
 from chatproof.harness.client.http import Deadlines, HttpRequest, json_of
@@ -92,6 +94,19 @@ async def test_a_forged_token_names_nobody(case: Case) -> None:
         leaked = count > shown_to_all and (seen_count or 0) >= count
         seen = f"{forged.name}: GET showed the owner's session of {seen_count} messages"
         case.holds("AUTH-02", not leaked, seen, "no more than a client without a token is shown", one.reply)
+    if not is_first_revision(case):
+        await judge_deletions(case, session, owner, all_forged)
+
+
+async def judge_deletions(case: Case, session: str, owner: User, all_forged: list[Forgery]) -> None:
+    """Judge that no forged token deletes its user's session. What a client without a token may do does not count."""
+    await look_up(case, session, "DELETE")
+    if (count := await count_of(case, session, owner.token) or 0) == 0:
+        return
+    await together(*(look_up(case, session, "DELETE", forged.token) for forged in all_forged))
+    after = await count_of(case, session, owner.token) or 0
+    seen = f"after DELETE with {len(all_forged)} forged tokens, the owner's session has {after} messages"
+    case.holds("AUTH-02", after >= count, seen, f"{count}, as before")
 
 
 @requirement("AUTH-02")

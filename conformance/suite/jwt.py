@@ -117,6 +117,14 @@ def claims(identity: str) -> dict[str, Any]:
     return {"sub": identity, "iat": now - CLOCKS_APART, "exp": now + LIFETIME}
 
 
+def renewed(token: str, settings: Settings) -> str:
+    """A later token of the same user. Raises NotApplicable where the server's secret is not known."""
+    if not settings.jwt_secret:
+        raise NotApplicable("a token that is renewed needs the server's secret (--jwt-secret)")
+    body = decoded(token.split(".")[1])
+    return signed({**body, "exp": int(body["exp"]) + CLOCKS_APART}, settings.jwt_secret)
+
+
 def not_yet(identity: str) -> dict[str, Any]:
     """Claims that are good from an hour ahead."""
     start = int(time.time()) + LIFETIME

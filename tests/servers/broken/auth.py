@@ -8,7 +8,7 @@ import jwt
 from aiohttp import web
 
 from tests.servers.broken.fault import Crash, fault
-from tests.servers.parts import ANONYMOUS, Ask, Config, Session
+from tests.servers.parts import ANONYMOUS, Ask, Config, Refused, Session
 from tests.servers.plain_server import ChatServer
 
 FORGED = "AUTH-02 AUTH-03"
@@ -157,3 +157,23 @@ class WrittenByAll(_HalfOpen):
 
     def session_of(self, ask: Ask) -> Session:
         return self.sessions.setdefault(self.key(ask.session_id, ask.over), Session(owner=ask.user))
+
+
+@fault("delete-only-decodes", "AUTH-02", "AUTH-02 AUTH-03 AUTH-04", says="after DELETE with", contract=2)
+class DeleteOnlyDecodes(ChatServer):
+    """DELETE reads the token without verifying it, which all other routes do."""
+
+    async def on_delete_session(self, request: web.Request) -> web.StreamResponse:
+        header = request.headers.get("Authorization", "")
+        if not header or not self.config.secret:
+            return await super().on_delete_session(request)
+        try:
+            claims = jwt.decode(self.token_in(header), options={"verify_signature": False})
+        except jwt.InvalidTokenError as error:
+            raise Refused(401, "The token is not valid.") from error
+        user = str(claims.get("sub", ANONYMOUS))
+        name = self.own_name(self.session_named(request), user)
+        self.need_owner(name, user)
+        if not self.forget(name):
+            raise Refused(404, "No such session.")
+        return web.json_response({"success": True, "message": "Session deleted"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.servers.broken.fault import fault
-from tests.servers.parts import ANONYMOUS, Ask, Event, Refused, name_of
+from tests.servers.parts import ANONYMOUS, Ask, Config, Event, Refused, name_of
 from tests.servers.plain_server import ChatServer
 from tests.servers.unheard import unheard
 
@@ -109,3 +110,86 @@ class ChatNullIsAnId(ChatServer):
         if over == "chat" and isinstance(body, dict) and "session_id" in body:
             body = {**body, "session_id": str(body["session_id"])}
         return super().read_ask(body, over, default_session)
+
+
+@fault("users-share-their-default-session", "SES-09", "SES-09", says="a signed-in user's", contract=2)
+class UsersDefaultSession(ChatServer):
+    """All asks of a user that name no session belong to one."""
+
+    async def ask_of(self, request: web.Request, over: str) -> Ask:
+        ask = await super().ask_of(request, over)
+        body = await self.read_object(request)
+        if ask.user != ANONYMOUS and body.get("session_id") is None:
+            return replace(ask, session_id=f"default of {ask.user}")
+        return ask
+
+
+class TokenUser(str):
+    """A user with the token that names them."""
+
+    token = ""
+
+
+@fault("history-by-token", "SES-07", "SES-07 SES-15", says="with a renewed token", contract=2)
+class HistoryByToken(ChatServer):
+    """A user's chats hang on the token. One that is renewed finds none of them."""
+
+    def user_named(self, header: str) -> str:
+        user = TokenUser(super().user_named(header))
+        if user != ANONYMOUS:
+            user.token = str(hash(self.token_in(header)))
+        return user
+
+    def own_name(self, session_id: str, user: str) -> str:
+        token = getattr(user, "token", "")
+        return f"{token}/{session_id}" if token else session_id
+
+
+@fault("deletes-all-of-a-user", "SES-07", "SES-04 SES-05 SES-07", says="who had deleted another one", contract=2)
+class DeletesAllOfUser(ChatServer):
+    """DELETE of one chat deletes all of its user."""
+
+    async def on_delete_session(self, request: web.Request) -> web.StreamResponse:
+        answer = await super().on_delete_session(request)
+        user = self.user_of(request)
+        if user != ANONYMOUS:
+            for name in [name for name, session in self.sessions.items() if session.owner == user]:
+                del self.sessions[name]
+        return answer
+
+
+@fault("users-locked-by-failures", "ERR-05", "ERR-05", says="a signed-in user, after", contract=2)
+class UserLockedByFailure(ChatServer):
+    """A user's session stays locked after a failure of the provider."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.busy: set[str] = set()
+
+    async def ask_of(self, request: web.Request, over: str) -> Ask:
+        ask = await super().ask_of(request, over)
+        if ask.user != ANONYMOUS and ask.session_id in self.busy:
+            raise Refused(409, "A reply runs in this session.")
+        return ask
+
+    async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
+        self.busy.add(ask.session_id)
+        try:
+            async with aclosing(super().reply(ask)) as events:
+                async for event in events:
+                    if "done" in event:
+                        self.busy.discard(ask.session_id)
+                    yield event
+        except (asyncio.CancelledError, GeneratorExit):
+            self.busy.discard(ask.session_id)
+            raise
+
+
+@fault("token-refused-in-other-words", "REQ-05", "REQ-05 AUTH-03", says="a Bearer token that is", contract=2)
+class Msg401(ChatServer):
+    """A bad token is refused with `{"msg": …}`, as flask-jwt-extended does."""
+
+    def refusal(self, refused: Refused) -> web.Response:
+        if refused.status == 401:
+            return web.json_response({"msg": refused.text}, status=401)
+        return super().refusal(refused)
