@@ -7,9 +7,11 @@ from chatproof.conformance.suite.exceptions import NotApplicable, TooLate
 from chatproof.conformance.suite.marks import over_all, requirement
 from chatproof.conformance.suite.process_memory import memory_of
 from chatproof.conformance.suite.replies import Stream
+from chatproof.conformance.suite.revisions import is_first_revision
 from chatproof.conformance.suite.timed_checks import Attempt, steadily
 from chatproof.conformance.suite.together import together
 from chatproof.harness.protocol.checks.perf import first_token_is_soon, little_is_added, speed_is_kept
+from chatproof.harness.protocol.requirements import OWN_API
 from chatproof.harness.protocol.transcript import Transport
 
 WORDS = ", ".join(f'"word{number} "' for number in range(40))
@@ -27,14 +29,18 @@ WHILE_OPEN = 2.0  # seconds that a session is held open to be measured
 @over_all
 @requirement("PERF-01")
 async def test_the_first_token_is_soon_there(case: Case, transport: Transport) -> None:
-    """The provider answers at once; each ask has a connection of its own."""
+    """The provider answers at once; each ask has a connection of its own. Also in a session that has an exchange."""
     case.needs_provider()
 
-    async def attempt() -> Attempt:
-        reply = await case.ask(script="hundred-tokens", over=transport)
+    async def attempt(session: str) -> Attempt:
+        reply = await case.ask(script="hundred-tokens", over=transport, session=session)
         return reply, (first_token_is_soon(case.lane.settings.time_scale),)
 
-    await steadily(case, attempt)
+    await steadily(case, lambda: attempt(case.lane.new_session()))
+    if case.lane.api.name == OWN_API and not is_first_revision(case):
+        session = case.lane.new_session()
+        await case.ask(over=transport, session=session)
+        await steadily(case, lambda: attempt(session))
 
 
 @over_all

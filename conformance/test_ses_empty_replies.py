@@ -12,6 +12,7 @@ from chatproof.conformance.suite.session_requests import object_of, said_by
 from chatproof.conformance.suite.session_talk import SessionTalk
 from chatproof.harness.protocol.apis.chat_stream.chat_stream import RESPONSE
 from chatproof.harness.protocol.checks.err import is_http_error
+from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.requirements import Profile
 from chatproof.harness.protocol.transcript import Transcript, Transport
 
@@ -41,6 +42,7 @@ async def test_an_empty_plain_answer_leaves_the_session_in_order(case: Case) -> 
     if not case.lane.shows(Profile.CHAT):
         raise NotApplicable("profile chat is not declared, or not shown")
     talk = SessionTalk(case, None)
+    await talk.say("Please say hello.")
     for script in SHORT:
         judge_answer(case, script, await ask_for(talk, script))
     await judge_next(talk)
@@ -62,8 +64,10 @@ def judge_answer(case: Case, script: str, answer: Transcript) -> None:
     if not case.holds("CHAT-01", not answer.is_unanswered, seen, "an answer", answer):
         return
     if answer.status == 200:
-        is_text = isinstance(object_of(answer).get(RESPONSE), str)
-        case.holds("CHAT-02", is_text, seen, "`response` as a string, if only an empty one, or an error", answer)
+        response = object_of(answer).get(RESPONSE)
+        kept = isinstance(response, str) and not same_words(response, case.provider.text("hello"))
+        expected = "`response` as a string, if only an empty one, but not the reply before; or an error"
+        case.holds("CHAT-02", kept, seen, expected, answer)
     else:
         told = is_http_error(answer) and answer.error_text is not None
         case.holds("CHAT-03", told, seen, "4xx or 5xx and JSON with a string `error`", answer)

@@ -168,6 +168,20 @@ async def test_who_says_the_same_as_another_gets_their_own_reply(case: Case, tra
         case.holds("SES-08", same_words(other.text, text), seen, shown(text), other)
 
 
+@requirement("SES-08", of_document=True)
+async def test_a_browser_with_cookies_has_more_than_one_chat(case: Case) -> None:
+    """Two chats of one page, which sends back the cookies that the first answer sets."""
+    needs_a_later_revision(case)
+    first = await exchange(case, "My name is Ann.", case.lane.new_session())
+    cookies = "; ".join(value.partition(";")[0] for name, value in first.headers if name == "set-cookie")
+    if not cookies:
+        raise NotApplicable("the server sets no cookies")
+    second = await exchange(case, "What is my name?", case.lane.new_session(), headers=(("Cookie", cookies),))
+    others = await of_others(case, second)
+    seen = f"another chat, with the cookies of the first one: the provider also got {shown(others, 200)}"
+    case.holds("SES-08", not others, seen, "nothing of another chat", second)
+
+
 async def judge_asked_for(case: Case, row: str, reply: Transcript, first: Transcript, what: str) -> bool:
     """Judge that the provider was asked for the second session, without what was said in the `first` one."""
     texts = [upstream_text(entry) for entry in await case.provider.entries(reply)]

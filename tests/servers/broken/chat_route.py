@@ -268,3 +268,18 @@ class DeafInSilence(_OfItsOwn):
                 if asyncio.current_task() in self.left:
                     raise ProviderFailed("The client has gone.")
                 yield token
+
+
+@fault("chat-tells-the-last-answer", "CHAT-02", "CHAT-01 CHAT-02", contract=2)
+class ChatLastAnswer(ChatServer):
+    """Answers with the newest answer in its session: an old one, where the model said nothing."""
+
+    async def on_chat(self, request: web.Request) -> web.StreamResponse:
+        self.keep_to_limit(request, "chat")
+        ask = await self.ask_of(request, "chat")
+        async with aclosing(self.reply(ask)) as events:
+            async for event in events:
+                if "error" in event:
+                    return self.chat_failure(event["error"])
+        answers = [one["content"] for one in self.session_of(ask).messages if one["role"] == "assistant"]
+        return web.json_response({"response": answers[-1] if answers else "", "session_id": ask.session_id})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -194,3 +196,22 @@ class NoEndOfOneToken(_OneToken):
 
     def gaps(self, count: int, over: str) -> Any:
         raise Crash
+
+
+@fault("cookie-before-session-id", "SES-08", "SES-08", says="with the cookies of the first one", contract=2)
+class CookieFirst(ChatServer):
+    """A cookie that the first answer sets names the conversation of all later asks."""
+
+    async def ask_of(self, request: web.Request, over: str) -> Ask:
+        ask = await super().ask_of(request, over)
+        if named := request.cookies.get("chat_sid"):
+            self.need_owner(named, ask.user, over)
+            return replace(ask, session_id=named)
+        request["fresh"] = ask.session_id
+        return ask
+
+    async def before_stream(self, request: web.Request, response: web.StreamResponse) -> None:
+        await super().before_stream(request, response)
+        fresh = request.get("fresh", "")
+        if re.fullmatch(r"[A-Za-z0-9_-]+", fresh):
+            response.set_cookie("chat_sid", fresh, httponly=True, samesite="Lax")

@@ -89,3 +89,15 @@ class LeaksMemory(ChatServer):
         if counts and self.opened > WARM_UP and self.leaks:
             self.leaks -= 1
             self.held.append(b"\xff" * LEAK)
+
+
+@fault("slow-with-history", "PERF-01", "PERF-01", contract=2)
+class SlowWithHistory(ChatServer):
+    """Looks for what fits in the history before it asks the provider."""
+
+    async def reply(self, ask: Ask) -> AsyncGenerator[Event, None]:
+        if self.session_of(ask).messages:
+            await asyncio.sleep(1.3)
+        async with aclosing(super().reply(ask)) as events:
+            async for event in events:
+                yield event
