@@ -126,8 +126,10 @@ class WebSocketCarrier:
             if isinstance(event, TextMessage):
                 self._others = 0
                 self._parts.append(event.data)
-                self._length += len(event.data) + 1  # an empty part takes memory too
+                # in bytes of memory, of which an empty part takes some too
+                self._length += len(event.data) * (1 if event.data.isascii() else 4) + 1
                 if self._length > LONGEST_LINE:
+                    self._parts.clear()  # whoever keeps the exception keeps this carrier
                     raise CarrierClosed(TOO_LONG)
                 if event.message_finished:
                     packets.append(Packet(at, "".join(self._parts)))
@@ -230,7 +232,10 @@ class PollingCarrier:
         """An answer that the client may read. Raises CarrierClosed."""
         if answer.status != 200 or answer.end is not End.COMPLETE:
             said = _beginning(answer) if answer.status in (None, 200) else ""  # else the outcome has it
-            raise CarrierClosed(f"polling failed: {answer.outcome()} {said}".rstrip())
+            why = f"polling failed: {answer.outcome()} {said}".rstrip()
+            if self.budget and answer.end is End.TOO_LARGE:
+                self.budget.shed(answer, why)  # the exception keeps it for as long as somebody keeps the exception
+            raise CarrierClosed(why)
         allowed = answer.header(ALLOW_ORIGIN)
         if not self.introduction.may_read(self.target, allowed):
             page = self.introduction.origin

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).parents[2]
+from tests.suite.running import OWN, ROOT, few_plugins, named
+
 TOO_LONG: Final = 300.0  # seconds
 CHECK: Final = (
-    *(sys.executable, "-m", "chatproof.harness.command", "check", "--provider", "openai", "--situation", "plain"),
+    *(sys.executable, "-m", "chatproof.harness.command", "check", *named(OWN)),
+    *("--provider", "openai", "--contract", "1"),  # enough rows: more take time only
     *("--start", f"{sys.executable} -m tests.browser.dreadful_server --port {{port}}"),
     *("--profile", "core,socketio,chat,limits,auth,cors", "--silence", "3", "--provider-timeout", "4"),
 )
@@ -30,7 +32,8 @@ class DreadfulRun:
     def begin(cls, folder: Path) -> DreadfulRun:
         reports = ("--report-html", str(folder / "report.html"), "--report-json", str(folder / "report.json"))
         with (folder / "output.txt").open("wb") as output:
-            process = subprocess.Popen((*CHECK, *reports), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+            command = (*CHECK, *reports)
+            process = subprocess.Popen(command, cwd=ROOT, env=few_plugins(), stdout=output, stderr=subprocess.STDOUT)
         return cls(process, folder)
 
     def html(self) -> Path:

@@ -21,6 +21,9 @@ from chatproof.harness.client.socketio import NotConnected, SocketClient
 from chatproof.harness.common.target import Target
 from chatproof.harness.protocol.engineio import Bad, Closed, Emitted, Opened, PacketDecoder, emit
 from chatproof.harness.protocol.transcript import End, Transport
+from tests.hostile.hostile_server import HostileServer
+from tests.hostile.kinds import LATER
+from tests.servers.parts import Config
 
 SOCKETS = [Transport.WEBSOCKET, Transport.POLLING, Transport.UPGRADED]
 
@@ -252,3 +255,25 @@ async def test_an_endless_answer_to_polling_is_kept_once_at_most(hostile: str, l
         finally:
             tracemalloc.stop()
     assert peak < (limit + 3) << 20
+
+
+async def test_messages_that_never_end_take_little_memory() -> None:
+    """Of letters that take four bytes each."""
+    server = HostileServer(LATER["giant-packets"], Config("openai", "", "", 1.0, "", "", ()), first=0)
+    target = Target("http", "127.0.0.1", await server.start())
+    clients = [SocketClient(target, Transport.WEBSOCKET) for _ in range(20)]
+
+    async def hear(client: SocketClient) -> None:
+        with contextlib.suppress(NotConnected):
+            await client.connect()
+            assert await client.until(lambda: not client.is_open, 10)
+        await client.close()
+
+    tracemalloc.start()
+    try:
+        await asyncio.gather(*map(hear, clients))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        await server.stop()
+    assert peak < 24 << 20

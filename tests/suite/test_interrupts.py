@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+import xdist.dsession  # type: ignore[import-untyped]  # ships no types
 
+from chatproof.harness.command import Interrupt
 from chatproof.harness.common.child_process import module_command
 from tests.harness.test_child_process import alive
 from tests.suite.running import FAIL, OWN, ROOT, XDIST, few_plugins, named
@@ -93,13 +95,31 @@ def test_an_interrupted_run_is_130_quietly_with_reports(
     assert not alive(int(pid_file.read_text()))
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
-def test_a_run_that_its_time_limit_ends_has_a_verdict(workers: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_run_that_its_time_limit_ends_has_a_verdict(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     start = f"{sys.executable} -m chatproof.reference_server --port {{port}}"
     options = ["--start", start, "--provider", "openai", "--time-limit", "2", "--report-json", str(report)]
-    command = module_command("harness.command", "check", *named(OWN, XDIST), *workers, *options)
+    command = module_command("harness.command", "check", *named(OWN), *options)
     ran = subprocess.run(command, cwd=ROOT, env=few_plugins(), capture_output=True, text=True, timeout=90)
     assert "the run reached its time limit (--time-limit)" in ran.stdout + ran.stderr
     assert ran.returncode == FAIL, ran.stdout + ran.stderr
     assert json.loads(report.read_text(encoding="utf-8"))["verdict"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("stop", "is_ours"),
+    [
+        (KeyboardInterrupt(), True),
+        (KeyboardInterrupt("SIGTERM"), True),
+        (pytest.Session.Interrupted("the run reached its time limit"), False),
+        (xdist.dsession.Interrupted("the run reached its time limit"), False),
+        (pytest.exit.Exception("a plugin's"), False),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "pytest's", "pytest-xdist's", "exit"],
+)
+def test_only_a_signal_is_an_interrupt(stop: BaseException, is_ours: bool) -> None:
+    interrupt = Interrupt()
+    with pytest.raises(type(stop)) as raised:
+        raise stop
+    interrupt.pytest_keyboard_interrupt(raised)
+    assert interrupt.happened is is_ours

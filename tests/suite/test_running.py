@@ -19,6 +19,7 @@ from tests.servers.judge_process import HOST
 from tests.servers.line_process import LineProcess
 from tests.suite.running import ERROR, FAIL, OWN, PASS, ROOT, USAGE, XDIST, few_plugins, judged_here, named
 
+ALIKE = ("--situation", "plain")  # what these tests look at is the same in all situations, which take seconds
 PLAIN = f"{sys.executable} -m tests.servers.run_server --port {{port}} --variant plain"
 
 
@@ -58,7 +59,8 @@ def served() -> Iterator[tuple[str, str]]:
 def test_each_provider_has_its_rows(tmp_path: Path) -> None:
     """Where a server knows one provider only, the others' rows are red, and say what to look at."""
     start = f"env LLM_PROVIDER=openai {PLAIN}"
-    code, output, rows = run(tmp_path, "--start", start, "--provider", "openai,gemini", "--only", "TOK-02,TOK-04")
+    words = ("--start", start, "--provider", "openai,gemini", "--only", "TOK-02,TOK-04")
+    code, output, rows = run(tmp_path, *words, *ALIKE)
     assert code == FAIL, output
     found = {(row["id"], row["provider"]): row for row in rows}
     assert list(found) == [("TOK-02", None), ("TOK-04", "openai"), ("TOK-04", "gemini")]
@@ -70,7 +72,8 @@ def test_each_provider_has_its_rows(tmp_path: Path) -> None:
 
 async def test_three_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interruption, "MANY_TIMES", interruption.FEW_TIMES)  # each provider's way to cancel is the same
-    found = await judged_here(start=PLAIN, provider=["openai,gemini,local"], only=["TOK-01,TOK-04,ERR-02,INT-01"])
+    rows = ["TOK-01,TOK-04,ERR-02,INT-01"]
+    found = await judged_here(start=PLAIN, provider=["openai,gemini,local"], only=rows, situation="plain")
     assert found.code == PASS, found.output
     assert len(found.rows) == 10
     assert {row.verdict for row in found.rows} == {"passed"}
@@ -78,7 +81,7 @@ async def test_three_providers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_provider_that_does_not_come_up_costs_its_rows_only() -> None:
     start = f"sh -c '[ $LLM_PROVIDER = openai ] || {{ echo no such provider; exit 3; }}; exec {PLAIN}'"
-    found = await judged_here(start=start, provider=["openai,local"], only=["SSE-01,TOK-05"])
+    found = await judged_here(start=start, provider=["openai,local"], only=["SSE-01,TOK-05"], situation="plain")
     assert found.code == FAIL, found.output
     assert [row.verdict for row in found.rows] == ["passed", "passed", "not testable"]
     assert "with LLM_PROVIDER=local" in found.rows[2].seen
@@ -87,7 +90,7 @@ async def test_a_provider_that_does_not_come_up_costs_its_rows_only() -> None:
 
 def test_two_workers(tmp_path: Path) -> None:
     """Each has its own server; rows, reports and exit code are those of one run."""
-    words = ("--start", PLAIN, "--provider", "openai", "-n", "2", "--only", "REQ,TOK,END-01")
+    words = ("--start", PLAIN, "--provider", "openai", "-n", "2", "--only", "REQ,TOK,END-01", *ALIKE)
     code, output, rows = run(tmp_path, *words, plugins=[XDIST])
     assert code == PASS, output
     assert {row["verdict"] for row in rows} == {"passed"}
@@ -127,7 +130,7 @@ def pytest_runtest_call(item):
 
 def test_a_worker_that_dies_is_no_pass(tmp_path: Path) -> None:
     (tmp_path / "dying.py").write_text(DYING, encoding="utf-8")
-    words = ("--start", PLAIN, "--provider", "openai", "-n", "2", "-p", "dying", "--only", "ERR-04,REQ-01")
+    words = ("--start", PLAIN, "--provider", "openai", "-n", "2", "-p", "dying", "--only", "ERR-04,REQ-01", *ALIKE)
     code, output, rows = run(tmp_path, *words, plugins=[XDIST], PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
     assert code == ERROR, output
     assert "a worker process died" in output
@@ -137,13 +140,15 @@ def test_a_worker_that_dies_is_no_pass(tmp_path: Path) -> None:
 async def test_a_known_failure_does_not_gate_and_a_stale_one_does(tmp_path: Path) -> None:
     known = tmp_path / "known.toml"
     known.write_text('[known."SSE-10"]\nreason = "ticket 7"\n[known."TOK-02"]\nreason = "ticket 8"\n')
-    words = ("--provider", "openai", "--baseline", "known.toml", "--only", "SSE-10,TOK-02")
+    words = ("--provider", "openai", "--baseline", "known.toml", "--only", "SSE-10,TOK-02", *ALIKE)
     code, output, _ = run(tmp_path, "--start", PLAIN, *words)
     assert code == FAIL, output
     assert "TOK-02 passes, but is a known failure in known.toml: remove it" in output
     known.write_text('[known."TOK-02"]\nreason = "ticket 8"\n')
     late = PLAIN.replace("plain", "count-from-0")
-    found = await judged_here(start=late, provider=["openai"], baseline=known, only=["SSE-10,TOK-02"])
+    found = await judged_here(
+        start=late, provider=["openai"], baseline=known, only=["SSE-10,TOK-02"], situation="plain"
+    )
     assert found.code == PASS, found.output
     assert (found.rows[1].name, found.rows[1].verdict, found.rows[1].known) == ("TOK-02", "violated", "ticket 8")
     assert "ticket 8" in found.output
@@ -174,7 +179,7 @@ def test_other_plugins(tmp_path: Path, served: tuple[str, str], words: tuple[str
     """Whatever else a user has or has not."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     url, fakes = served
-    options = ("--base-url", url, "--provider-url", fakes, "--only", "TOK-04")
+    options = ("--base-url", url, "--provider-url", fakes, "--only", "TOK-04", *ALIKE)
     code, output, rows = run(tmp_path, "-c", "pytest.ini", *options, *words, plugins=None)
     assert code == PASS, output
     assert [row["verdict"] for row in rows] == ["passed"]
@@ -184,7 +189,7 @@ SHOWN = "TOK-02,TOK-04,AUTH-01,CORS-01,PERF-02"
 
 
 async def test_of_a_server_that_declares_nothing_all_is_judged_that_it_shows() -> None:
-    judged = await judged_here(start=PLAIN, only=[SHOWN])
+    judged = await judged_here(start=PLAIN, only=[SHOWN], situation="plain")
     assert judged.code == PASS, judged.output
     found = {(row.requirement.id, row.provider) for row in judged.rows if row.verdict == "passed"}
     behind = {(name, provider) for name in ("TOK-04", "PERF-02") for provider in ("openai", "gemini", "local")}
@@ -195,7 +200,7 @@ async def test_of_a_server_that_declares_nothing_all_is_judged_that_it_shows() -
 async def test_what_nobody_declared_and_a_server_does_not_show_is_no_failure_of_its() -> None:
     """It knows OpenAI alone, no tokens and no origins. Declared, the same is red."""
     start = f"env LLM_PROVIDER=openai JWT_SECRET= ALLOWED_ORIGINS= {PLAIN}"
-    judged = await judged_here(start=start, only=[SHOWN])
+    judged = await judged_here(start=start, only=[SHOWN], situation="plain")
     assert judged.code == PASS, judged.output
     found = {row.requirement.id: (row.verdict, row.provider) for row in judged.rows}
     assert len(found) == len(judged.rows)
@@ -212,7 +217,7 @@ def test_a_server_without_sockets_is_told_how_to_say_so(tmp_path: Path) -> None:
     """And what was under way when the first of several sockets was refused is closed: nothing warns of it."""
     start = PLAIN.replace("plain", "without-sockets")
     strict_warnings = {"PYTHONWARNINGS": "error", "PYTEST_ADDOPTS": "-W error"}
-    words = ("--start", start, "--provider", "openai", "--only", "SIO")
+    words = ("--start", start, "--provider", "openai", "--only", "SIO", *ALIKE)
     code, output, rows = run(tmp_path, *words, **strict_warnings)
     assert code == FAIL, output
     verdicts = {row["id"]: row["verdict"] for row in rows}

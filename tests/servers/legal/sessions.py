@@ -71,7 +71,7 @@ class LockedSessions(SessionLock):
     """New sessions are made one after the other: a crowd takes long to come in."""
 
 
-@legal("parts", also="LIM-11 LIM-14")
+@legal("parts", also="LIM-11", contract=1)
 class Parts(Packed):
     """deflate; contents as parts; interrupted messages stay with what was said; a token bucket; lone surrogates go to
     the provider, which refuses them."""
