@@ -10,8 +10,9 @@ from chatproof.conformance.suite.exceptions import NotApplicable, TooLate, witho
 from chatproof.conformance.suite.interruption import BY_FIN, CANCELLED_WITHIN, SAID, Moment, interrupt
 from chatproof.conformance.suite.marks import over_both, requirement
 from chatproof.conformance.suite.provider import RETRIES
+from chatproof.conformance.suite.replies import SseStream
 from chatproof.conformance.suite.revisions import needs_a_later_revision
-from chatproof.harness.client.connection import TcpConnection
+from chatproof.harness.client.socketio import NotConnected
 from chatproof.harness.protocol.checks.tok import same_words
 from chatproof.harness.protocol.excerpts import shown
 from chatproof.harness.protocol.messages import Kind
@@ -73,7 +74,10 @@ async def test_each_of_three_asks_on_one_socket_is_answered(case: Case) -> None:
     await stream.until(lambda reply: len(reply.tokens) >= 1, case.lane.budget.deadlines.silence)
     for text in ("And another.", "And one more."):
         ask = case.lane.api.emit(case.lane.conversation(text, "hello", case.lane.new_case()))
-        await client.emit_more(ask.event, ask.payload)
+        try:
+            await client.emit_more(ask.event, ask.payload)
+        except NotConnected as error:
+            raise TooLate(f"the socket was lost: {error}") from error
     ends = (Kind.COMPLETION, Kind.ERROR)
     await client.until(lambda: len(all_three.of(*ends)) >= 3, case.lane.budget.deadlines.silence)
     await asyncio.sleep(LINGER)
@@ -87,15 +91,13 @@ async def test_who_reads_late_gets_the_whole_reply(case: Case) -> None:
     if it completes the reply, all of it must come."""
     needs_a_later_revision(case)
     case.needs_provider()
-    try:
-        connection = await TcpConnection.open(case.lane.target, case.source, BUFFER)
-    except OSError as error:
-        raise TooLate(f"no connection: {error}") from error
-    stream = await case.start("Tell me a lot.", script="long", kept=connection)
+    stream = await case.start("Tell me a lot.", script="long", receive_buffer=BUFFER)
+    assert isinstance(stream, SseStream)
     await stream.until(lambda reply: bool(reply.tokens), case.lane.budget.deadlines.silence)
-    connection.pause()
-    await asyncio.sleep(A_WHILE)
-    connection.go_on()
+    if connection := stream.exchange.connection:
+        connection.pause()
+        await asyncio.sleep(A_WHILE)
+        connection.go_on()
     reply = await stream.finish()
     said = await case.provider.said_for(reply, "long")
     lost = f"{loss(reply.text, said)}; {reply.outcome()}" if reply.text != said else ""

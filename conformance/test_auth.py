@@ -104,9 +104,14 @@ async def judge_deletions(case: Case, session: str, owner: User, all_forged: lis
     if (count := await count_of(case, session, owner.token) or 0) == 0:
         return
     await together(*(look_up(case, session, "DELETE", forged.token) for forged in all_forged))
-    after = await count_of(case, session, owner.token) or 0
-    seen = f"after DELETE with {len(all_forged)} forged tokens, the owner's session has {after} messages"
-    case.holds("AUTH-02", after >= count, seen, f"{count}, as before")
+    after = await count_of(case, session, owner.token)
+    if after is None:
+        gone = await look_up(case, session, credential=owner.token)
+        if gone.status not in (404, 410):
+            case.cannot_judge("AUTH-02", f"its owner's GET after DELETE with forged tokens: {gone.outcome()}")
+            return
+    seen = f"after DELETE with {len(all_forged)} forged tokens, the owner's session has {after or 0} messages"
+    case.holds("AUTH-02", (after or 0) >= count, seen, f"{count}, as before")
 
 
 @requirement("AUTH-02")

@@ -80,7 +80,7 @@ class Case:
         lane, case = self.lane, again or self.lane.new_case()
         if lane.tokens(script) > LARGE and not self._holds_large:
             self._holds_large = await lane.large.acquire()
-        conversation = lane.conversation(text, script, case, session, credential, before)
+        conversation = lane.conversation(text, script, case, session, credential, before, bool(again))
         await lane.budget.pace(path or lane.api.path)  # a server may count all transports together
         if over is Transport.SSE and socket is None:
             request = lane.request(conversation, path, headers)

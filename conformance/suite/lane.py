@@ -288,12 +288,14 @@ class Lane:
         session: str | None = FRESH,
         credential: str | None = None,
         before: tuple[Turn, ...] = (),
+        again: bool = False,
     ) -> Conversation:
         """A conversation that goes on, or begins, with a text.
 
         Args:
             session: its id; a fresh one if left out, none at all if None.
             before: the turns so far; if left out those of the session, where the client carries them.
+            again: whether this case was asked before; a client has a new id for each ask, whatever it says.
         """
         turn = Turn(Role.USER, self.message(text, script, case), case)
         carries = bool(session) and self.api.history is History.CLIENT
@@ -306,6 +308,9 @@ class Lane:
         conversation = Conversation((*before, turn), name, case, credential)
         if session and carries:
             self.carried.note_ask(session, conversation)
+        if again:
+            run = self.new_case()
+            return replace(conversation, run=run, turns=(*before, replace(turn, id=run)))
         return conversation
 
     def note(self, reply: Transcript) -> None:

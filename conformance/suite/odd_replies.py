@@ -36,7 +36,15 @@ FILTERED: Mapping[str, Sequence[str]] = {
     "entities and tags": (", with &lt;b&gt;", " &#39;", " and <s>old</s>"),
     "a byte order mark": (", a mark\ufeff ", "\ufeff", "inside \ufeffit."),
     "lines that report an error": ("\n", "Error", ": it failed", "\n", "[ERROR] ", "Error: again", "\n"),
-    "lines of a dialogue": ("\nUser:", " Hi.", "\nAssistant: Hello.\n", "\n### Human", ": Bye.\n", "AI: Bye.\n"),
+    "lines of a dialogue": (
+        ", he wrote:",
+        "\nUser:",
+        " Hi.",
+        "\nAssistant: Hello.\n",
+        "\n### Human",
+        ": Bye.\n",
+        "AI: Bye.\n",
+    ),
 }
 ENDINGS = {  # by what the reply ends in, or begins with
     "`<` at its end": ("It is so if 3 ", "<"),

@@ -86,7 +86,7 @@ class HttpExchange:
     receive_buffer: int | None = None
     kept: TcpConnection | None = None  # one that an earlier exchange left open
     transcript: Transcript = field(default_factory=lambda: Transcript(Transport.SSE, limits=SizeLimits()))
-    _connection: TcpConnection | None = None
+    connection: TcpConnection | None = None
     _can_serve_again: bool = False
     _task: asyncio.Task[None] | None = None
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
@@ -135,13 +135,13 @@ class HttpExchange:
     @property
     def is_over(self) -> bool:
         """Whether it has ended and holds no connection any more."""
-        return self.transcript.end is not None and self._connection is None
+        return self.transcript.end is not None and self.connection is None
 
     def keep(self) -> TcpConnection | None:
         """Take the connection out of a finished exchange, if HTTP says that it can be used again. Else None."""
         if not self._can_serve_again:
             return None
-        connection, self._connection = self._connection, None
+        connection, self.connection = self.connection, None
         return connection
 
     async def close(self) -> None:
@@ -161,15 +161,15 @@ class HttpExchange:
     async def _leave(self, hang_up: Callable[[TcpConnection], None]) -> None:
         await self.stop_reading()
         self.transcript.ended(time.monotonic(), End.LEFT)
-        if self._connection:
-            hang_up(self._connection)
-            self._connection = None
+        if self.connection:
+            hang_up(self.connection)
+            self.connection = None
 
     async def _run(self) -> None:
         transcript = self.transcript
         try:
             async with asyncio.timeout(self.deadlines.connect):
-                self._connection = self.kept or await TcpConnection.open(self.target, self.source, self.receive_buffer)
+                self.connection = self.kept or await TcpConnection.open(self.target, self.source, self.receive_buffer)
         except TimeoutError:
             self._end(End.REFUSED, f"no connection within {self.deadlines.connect:g} s")
             return
@@ -177,9 +177,9 @@ class HttpExchange:
             self._end(End.REFUSED, f"no connection ({reason_of(error)})")
             return
         transcript.asked_at = time.monotonic()
-        sender = asyncio.create_task(self._send(self._connection))
+        sender = asyncio.create_task(self._send(self.connection))
         try:
-            reader = _Reader(self._connection, transcript, self.deadlines, self._grown, self._may_go_on)
+            reader = _Reader(self.connection, transcript, self.deadlines, self._grown, self._may_go_on)
             self._can_serve_again = await reader.run(self.request.method)
         finally:
             sender.cancel()
