@@ -129,7 +129,7 @@ class WebSocketCarrier:
                 # in bytes of memory, of which an empty part takes some too
                 self._length += len(event.data) * (1 if event.data.isascii() else 4) + 1
                 if self._length > LONGEST_LINE:
-                    self._parts.clear()  # whoever keeps the exception keeps this carrier
+                    self._parts.clear()  # the exception's traceback keeps this carrier alive
                     raise CarrierClosed(TOO_LONG)
                 if event.message_finished:
                     packets.append(Packet(at, "".join(self._parts)))
@@ -232,10 +232,7 @@ class PollingCarrier:
         """An answer that the client may read. Raises CarrierClosed."""
         if answer.status != 200 or answer.end is not End.COMPLETE:
             said = _beginning(answer) if answer.status in (None, 200) else ""  # else the outcome has it
-            why = f"polling failed: {answer.outcome()} {said}".rstrip()
-            if self.budget and answer.end is End.TOO_LARGE:
-                self.budget.shed(answer, why)  # the exception keeps it for as long as somebody keeps the exception
-            raise CarrierClosed(why)
+            raise CarrierClosed(f"polling failed: {answer.outcome()} {said}".rstrip())
         allowed = answer.header(ALLOW_ORIGIN)
         if not self.introduction.may_read(self.target, allowed):
             page = self.introduction.origin

@@ -66,19 +66,15 @@ class MemoryBudget:
         if self.total > self.limit:
             self._make_room()
 
-    def shed(self, holder: Holder, why: str) -> None:
-        """Let a holder keep no more than an excerpt."""
-        before = holder.weight
-        holder.shed(why)
-        self.total += holder.weight - before
-
     def _make_room(self) -> None:
         gc.collect()  # replies that nobody reads any more, and that only wait for this, take nothing from the others
         if self.total <= self.limit:
             return
         live = [one for reference in list(self._holders.values()) if (one := reference())]
         for one in sorted(live, key=_excess, reverse=True):
-            self.shed(one, f"all replies together took more than {self.limit // MB} MB; {STOPPED}")
+            before = one.weight
+            one.shed(f"all replies together took more than {self.limit // MB} MB; {STOPPED}")
+            self.total += one.weight - before
             if self.total <= self.limit * 3 // 4:  # so that this is not done anew for each read
                 return
 
