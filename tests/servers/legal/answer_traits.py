@@ -129,6 +129,14 @@ class SystemMessage(ChatServer):
         return None if found is None else found + 1
 
 
+class WholeInOne(ChatServer):
+    """The conversation upstream as one message."""
+
+    def prompt(self, session: Session, message: str) -> list[Message]:
+        said = [f"{one['role'].title()}: {one['content']}" for one in super().prompt(session, message)]
+        return [{"role": "user", "content": "\n\n".join(["Continue this conversation.", *said])}]
+
+
 class ContentsAsParts(ChatServer):
     """Each message upstream as a list of one text."""
 

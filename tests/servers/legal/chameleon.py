@@ -44,7 +44,7 @@ AXES: Final[tuple[tuple[type[ChatServer], ...], ...]] = (
     (PLAIN, NoUnknownFields, ShortMessages),
     (PLAIN, KeepsWhatCame),
     (PLAIN, OneReplyASession, SessionsInLine, RefusesMeanwhile),
-    (PLAIN, answers.SystemMessage, answers.ContentsAsParts),
+    (PLAIN, answers.SystemMessage, answers.ContentsAsParts, answers.WholeInOne),
     (PLAIN, answers.FixedWindow, answers.TokenBucket),
     (PLAIN, TrustsItsProxy, TrustsNextDoor),
     (PLAIN, answers.Queued, NewAskWins),

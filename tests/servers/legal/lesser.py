@@ -10,7 +10,7 @@ from tests.servers.parts import MAX_BODY, SESSIONS
 from tests.servers.plain_server import ChatServer
 
 
-@legal("streams-only", profiles=[Profile.CORE])
+@legal("streams-only", profiles=[Profile.CORE], contract=1)
 class StreamsOnly(ChatServer):
     """No Socket.IO, no `/api/chat`, no limits; who sends a token is as anonymous as anybody."""
 
@@ -25,7 +25,7 @@ class StreamsOnly(ChatServer):
         """Everybody, as often as they like."""
 
 
-@legal("without-sockets", profiles=[Profile.CORE, Profile.CHAT, Profile.LIMITS])
+@legal("without-sockets", profiles=[Profile.CORE, Profile.CHAT, Profile.LIMITS], contract=1)
 class WithoutSockets(StreamsOnly):
     """HTTP alone."""
 
@@ -38,7 +38,7 @@ class WithoutSockets(StreamsOnly):
         ChatServer.keep_to_limit(self, request, bucket)
 
 
-@legal("sockets-beside-streams", profiles=[Profile.CORE, Profile.SOCKETIO])
+@legal("sockets-beside-streams", profiles=[Profile.CORE, Profile.SOCKETIO], contract=1)
 class SocketsBesideStreams(StreamsOnly):
     """Both transports, and nothing else."""
 

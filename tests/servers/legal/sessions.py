@@ -17,7 +17,7 @@ from tests.servers.plain_server import ChatServer
 from tests.servers.session_lock import SessionLock
 
 
-@legal("one-prompt", also="LIM-11 LIM-14")
+@legal("one-prompt", also="LIM-11", contract=1)
 class OnePrompt(ChatServer):
     """The whole history as one prompt; interrupted messages stay, without a reply; windows by the clock;
     Retry-After as a date; a deleted session has no messages; a fresh session for each ask without an id; Socket.IO
@@ -64,6 +64,11 @@ class OnePrompt(ChatServer):
         if event.get("count") == 1:
             await self.sio.emit("status", "typing", to=sid)
         await super().emit(sid, {**event, "request": 7, "error": event["error"]} if "error" in event else event, ask)
+
+
+@legal("one-prompt-later", only="SES-15 SES-17 SES-18 SIO-13 CHAT-06 LIM-13 LIM-14 INT-10 INT-12")
+class OnePromptLater(OnePrompt):
+    """The same, by rows of the second revision that look at what it does otherwise."""
 
 
 @legal("locked-sessions", only="INT-01 INT-03 INT-05 INT-06 INT-07 SSE-01")

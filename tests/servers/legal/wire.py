@@ -75,7 +75,7 @@ class CrLf(ChatServer):
         return forms[next(self.numbers) % len(forms)]
 
 
-@legal("pieces")
+@legal("pieces", contract=1)
 class Pieces(ChatServer):
     """Some events in pieces; the connection's end is the body's (HTTP/1.0); figures rounded; text trimmed;
     errors before the first token by status."""
