@@ -35,7 +35,7 @@ from tests.servers.legal.variant import Variant
 from tests.servers.line_process import LineProcess
 
 # runs side by side, each with three processes: see `judge_process`
-JUDGES = int(os.environ.get("CHATPROOF_JOBS", min(4 + (os.cpu_count() or 2), 10)))
+JUDGES = int(os.environ.get("CHATPROOF_JOBS", min(7 + (os.cpu_count() or 2), 12)))
 TOKENS = [signed({"sub": name}, "any") for name in ("ann", "ben")]
 WAITING = {
     "LIM-11",
