@@ -28,8 +28,8 @@ $(JS_READY): %/node_modules/.package-lock.json: %/package-lock.json
 
 setup: $(READY)  ## make .venv and install everything into it
 
-# One more than there are processors: most tests wait for others more than they compute.
-WORKERS := $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 2) + 1))')
+# Two more than there are processors: most tests wait for others more than they compute.
+WORKERS := $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 2) + 2))')
 
 # Tests that hardly watch the time. The first two load what is slow to load: official clients and schemathesis.
 BESIDE := tests/clients tests/reference_server/test_openapi.py tests/fake_providers tests/bench \
