@@ -41,14 +41,15 @@ BESIDE := tests/clients tests/reference_server/test_openapi.py tests/fake_provid
 PYTEST := $(BIN)/python -m pytest --timeout 400
 SERVERS_TIMEOUT := 1600
 
-# They and mypy run beside the servers' tests, which wait more than they compute, and take only what those leave.
+# They and mypy run beside the others, which wait more than they compute, and take only what those leave.
 test: $(READY) $(JS_READY)  ## the project's own tests, with ruff and mypy; shows the ten slowest, and which were left out and why
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@(nice -n 19 $(BIN)/mypy && nice -n 10 $(PYTEST) $(BESIDE)) >$(VENV)/beside.txt 2>&1 & beside=$$!; \
 	$(PYTEST) --timeout $(SERVERS_TIMEOUT) tests/servers --durations=10; servers=$$?; \
-	wait $$beside; others=$$?; cat $(VENV)/beside.txt; exit $$((servers ? servers : others))
-	$(PYTEST) tests --ignore tests/servers $(BESIDE:%=--ignore %) -p no:schemathesis -n $(WORKERS) --dist loadfile --durations=10
+	$(PYTEST) tests --ignore tests/servers $(BESIDE:%=--ignore %) -p no:schemathesis -n $(WORKERS) --dist loadfile \
+	    --durations=10; rest=$$?; \
+	wait $$beside; others=$$?; cat $(VENV)/beside.txt; exit $$((servers ? servers : rest ? rest : others))
 
 docs-check: $(READY)  ## every command of README.md and docs/ has somebody who runs it; runs those that no test runs
 	$(BIN)/python -m tests.documented_commands
