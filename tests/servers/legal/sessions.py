@@ -10,6 +10,7 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
+from tests.servers.legal.answer_traits import WholeInOne
 from tests.servers.legal.variant import legal
 from tests.servers.legal.wire import Packed, zlib_packer
 from tests.servers.parts import Ask, Config, Event, Message, Refused, Session
@@ -18,7 +19,7 @@ from tests.servers.session_lock import SessionLock
 
 
 @legal("one-prompt", also="LIM-11", contract=1)
-class OnePrompt(ChatServer):
+class OnePrompt(WholeInOne):
     """The whole history as one prompt; interrupted messages stay, without a reply; windows by the clock;
     Retry-After as a date; a deleted session has no messages; a fresh session for each ask without an id; Socket.IO
     with events and fields of its own."""
@@ -27,10 +28,6 @@ class OnePrompt(ChatServer):
         super().__init__(config)
         self.deleted: set[str] = set()
         self.tally: dict[tuple[str, ...], int] = {}
-
-    def prompt(self, session: Session, message: str) -> list[Message]:
-        said = [f"{one['role'].title()}: {one['content']}" for one in super().prompt(session, message)]
-        return [{"role": "user", "content": "\n\n".join(["Continue this conversation.", *said])}]
 
     def on_interrupted(self, session: Session, ask: Ask, partial: str) -> None:
         session.messages.append({"role": "user", "content": ask.message})
