@@ -26,7 +26,9 @@ def test_openai(fake_openai: InProcess) -> None:
         assert text == fake_openai.journal.assert_completed("s").text
         with client.chat.completions.create(**asked("scenario paced case c"), stream=True) as stream:
             next(stream)
-        assert fake_openai.journal.assert_cancelled("c").tokens == 1
+        left = fake_openai.journal.assert_cancelled("c")  # a slow machine leaves after more than one token
+        assert 0 < len(left.text) < len(text)
+        assert text.startswith(left.text)
 
 
 async def test_openai_async(fake_openai: InProcess) -> None:
