@@ -14,7 +14,8 @@ from tests.servers.upstream import Upstream
 class Variant:
     """A legal server, rows to run although they wait, the profiles that it declares, rows and groups to run, or nothing
     for all, the provider behind it, what it speaks, and the revision of the contract that the run asks for: the first
-    one for a server of all rows whose traits the chameleons have, since each such run takes 25 s of CPU."""
+    one for a server of all rows whose traits the chameleons have, or which only offers less than they, since each such
+    run takes up to 25 s of CPU."""
 
     server: type[Upstream]
     also: str
